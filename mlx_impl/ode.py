@@ -1,0 +1,72 @@
+"""Noise to mel: Euler steps along a cosine time grid, with classifier-free guidance.
+
+Upstream: `chatterbox/models/s3gen/flow_matching.py` (`CausalConditionalCFM.forward`, `solve_euler`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import mlx.core as mx
+
+from mlx_impl.decoder import ConditionalDecoder
+
+Observe = Callable[[str, mx.array], mx.array]
+
+
+def unobserved(name: str, value: mx.array) -> mx.array:
+    """The observer of a plain run: every value goes on as it is."""
+    return value
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the velocity depends on besides state and time: `mu`, `cond (B, M, C)`, `speaker (B, C)`, `mask (B, M)`."""
+
+    mu: mx.array
+    speaker: mx.array
+    cond: mx.array
+    mask: mx.array | None
+
+    def guided(self) -> Conditions:
+        """The guided batch: B items, then the same B with mu, speaker and cond zero. Both halves keep the mask."""
+        return Conditions(
+            mu=mx.concatenate([self.mu, mx.zeros_like(self.mu)]),
+            speaker=mx.concatenate([self.speaker, mx.zeros_like(self.speaker)]),
+            cond=mx.concatenate([self.cond, mx.zeros_like(self.cond)]),
+            mask=None if self.mask is None else mx.concatenate([self.mask, self.mask]),
+        )
+
+
+def euler_step(
+    decoder: ConditionalDecoder,
+    x: mx.array,
+    t: mx.array,
+    t_next: mx.array,
+    guided: Conditions,
+    guidance: float,
+    observe: Observe = unobserved,
+) -> mx.array:
+    """One step: state `x (B, M, C)` at time `t` -> state at `t_next`. Times are 0-d.
+
+    With guidance 0 the result is the conditional branch's step; the unconditional branch is computed all the same.
+    """
+    both = mx.concatenate([x, x])
+    velocity = decoder(both, guided.mask, guided.mu, mx.repeat(t, 2 * len(x)), guided.speaker, guided.cond)
+    velocity = observe("ode.velocity", velocity)
+    conditional, unconditional = velocity.split(2)
+    velocity = observe("ode.guided_velocity", (1.0 + guidance) * conditional - guidance * unconditional)
+    return observe("ode.state", x + (t_next - t) * velocity)
+
+
+def solve_euler(
+    decoder: ConditionalDecoder, noise: mx.array, time_grid: mx.array, conditions: Conditions, guidance: float
+) -> mx.array:
+    """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
+    guided, x = conditions.guided(), noise
+    for t, t_next in pairwise(time_grid):
+        x = euler_step(decoder, x, t, t_next, guided, guidance)
+        mx.eval(x)  # a step's graph is freed before the next is built
+    return x

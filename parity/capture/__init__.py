@@ -1,0 +1,81 @@
+"""Capture: run one segment of a side and see every tapped value as it appears, optionally replacing it.
+
+A tap is seen where a module returns (by its attribute path) or where the side hands a value to `observe`. Values are
+copied: what is produced later may overwrite them in place. Capturing changes no bit of the run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from parity.axes import permute
+from parity.contract import Contract, Segment, Tap
+from parity.errors import InputError
+from parity.side import Side, State
+
+Visit = Callable[[Tap, np.ndarray], None]
+"""Called with each tap in execution order and a copy of its value in the reference's axes."""
+
+
+def adapter(framework: str) -> ModuleType:
+    """The capture adapter of a framework: `parity.capture.torch` or `parity.capture.mlx`."""
+    if framework not in ("torch", "mlx"):
+        raise InputError(f"unknown framework {framework!r}; expected 'torch' or 'mlx'")
+    return importlib.import_module(f"parity.capture.{framework}")
+
+
+class Runner:
+    """Runs the segments of one side, with its arrays permuted between its own layout and the reference's."""
+
+    def __init__(self, contract: Contract, name: str, side: Side):
+        self.contract, self.side = contract, side
+        self.adapter = adapter(contract.sides[name]["framework"])
+        self.own_axes = (lambda axes: axes) if name == "reference" else contract.candidate_axes
+
+    def run(self, segment: Segment, state: State, visit: Visit, graft: Mapping[str, np.ndarray] | None = None) -> State:
+        """Run one segment from `state` and return the next state, both in the reference's axes.
+
+        With `graft`, every tap goes on with the given value in place of its own once it has been visited: what is then
+        visited is each block's output for the reference's own inputs, its created error.
+        """
+        declared = {tap.path: tap for tap in segment.taps}
+        calls: Counter[str] = Counter()
+
+        def on_value(path: str, value: Any) -> Any:
+            call = calls[path]
+            calls[path] += 1
+            tap = declared.get(path)
+            if tap is None or call:  # a repeated or undeclared value is a tap of its own: the caller reports it
+                name = f"{path}[call={call}]" if call else path
+                visit(Tap(name, path, ""), self.adapter.to_numpy(value))
+                return value
+            own = self.own_axes(tap.axes)
+            array = self.adapter.to_numpy(value)
+            visit(tap, permute(array, own, tap.axes) if array.ndim == len(own.split()) else array)
+            if graft is None or tap.name not in graft:
+                return value
+            return self.adapter.from_numpy(permute(graft[tap.name], tap.axes, own), value)
+
+        with self.adapter.instrument(self.side.model, declared, on_value):
+            left = self.side.run(segment.name, segment.index, self._to_own(state), on_value)
+        return self._from_own(left)
+
+    def _axes(self, names: Iterable[str]) -> dict[str, str]:
+        names = list(names)
+        if unknown := [name for name in names if name not in self.contract.state]:
+            raise InputError(f"{self.contract.path}: [state] lacks the axes of {', '.join(unknown)}")
+        return {name: self.contract.state[name] for name in names}
+
+    def _to_own(self, state: State) -> State:
+        axes = self._axes(state)
+        return {name: permute(array, axes[name], self.own_axes(axes[name])) for name, array in state.items()}
+
+    def _from_own(self, state: State) -> State:
+        axes = self._axes(state)
+        return {name: permute(array, self.own_axes(axes[name]), axes[name]) for name, array in state.items()}

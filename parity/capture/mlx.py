@@ -1,0 +1,82 @@
+"""MLX adapter of the capture."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from parity.runtime import prepare
+
+BLAS = prepare()
+
+import mlx.core as mx  # noqa: E402 - the process must be prepared first
+import mlx.nn as nn  # noqa: E402
+
+
+@contextmanager
+def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Hand what the modules at `paths` return to `on_value` and let the run go on with what it gives back.
+
+    MLX has no hooks and looks `__call__` up on the class, so each module is given a subclass of its own for the time
+    being. Paths that name no module are left to the side's own `observe`.
+    """
+    modules = dict(model.named_modules())
+    originals = []
+    try:
+        for path in paths:
+            if path in modules:
+                module = modules[path]
+                originals.append((module, module.__class__))
+                module.__class__ = _wrapped(path, module.__class__, on_value)
+        yield
+    finally:
+        for module, original in originals:
+            module.__class__ = original
+
+
+def _wrapped(path: str, cls: type, on_value: Callable[[str, Any], Any]) -> type:
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return on_value(path, cls.__call__(self, *args, **kwargs))
+
+    return type(cls.__name__, (cls,), {"__call__": call})
+
+
+def to_numpy(value: mx.array) -> np.ndarray:
+    """A copy; half precision is widened to float32, exactly. Evaluates the array."""
+    if value.dtype in (mx.float16, mx.bfloat16):
+        value = value.astype(mx.float32)
+    return np.array(value)
+
+
+def from_numpy(array: np.ndarray, like: mx.array) -> mx.array:
+    """The array with the dtype of `like`. Made contiguous first: MLX keeps NumPy's strides otherwise."""
+    return mx.array(np.ascontiguousarray(array)).astype(like.dtype)
+
+
+def environment() -> dict[str, str]:
+    return {
+        "mlx": importlib.metadata.version("mlx"),
+        "mlx device": str(mx.default_device()),
+        "mlx blas": BLAS,
+        "mlx metal": str(mx.metal.is_available()),
+        "machine": platform.machine(),
+    }
+
+
+def probe() -> dict[str, Callable[..., np.ndarray]]:
+    """The operations of the precision probe, float32 NumPy in and out: matmul, conv1d and attention."""
+
+    def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+        scale = q.shape[-1] ** -0.5
+        return np.array(mx.fast.scaled_dot_product_attention(mx.array(q), mx.array(k), mx.array(v), scale=scale))
+
+    return {
+        "matmul": lambda a, b: np.array(mx.array(a) @ mx.array(b)),
+        "conv1d": lambda x, w: np.array(mx.conv1d(mx.array(x), mx.array(w))),
+        "attention": attention,
+    }

@@ -1,0 +1,80 @@
+"""PyTorch adapter of the capture."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@contextmanager
+def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, Any], Any]) -> Iterator[None]:
+    """Hand what the modules at `paths` return to `on_value` and let the run go on with what it gives back.
+
+    The instance's `forward` is wrapped, because hooks are skipped by code that calls `.forward(...)`. Paths that name
+    no module are left to the side's own `observe`.
+    """
+    modules = dict(model.named_modules())
+    wrapped = []
+    try:
+        for path in paths:
+            if path in modules:
+                module = modules[path]
+                module.forward = _wrap(path, module.forward, on_value)
+                wrapped.append(module)
+        yield
+    finally:
+        for module in wrapped:
+            del module.forward  # uncovers the class's own
+
+
+def _wrap(path: str, forward: Callable[..., Any], on_value: Callable[[str, Any], Any]) -> Callable[..., Any]:
+    @functools.wraps(forward)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return on_value(path, forward(*args, **kwargs))
+
+    return call
+
+
+def to_numpy(value: Tensor) -> np.ndarray:
+    """A copy with the memory order of the tensor; half precision is widened to float32, exactly."""
+    value = value.detach().cpu()
+    if value.dtype in (torch.float16, torch.bfloat16):
+        value = value.float()
+    return np.array(value.numpy(), order="K")
+
+
+def from_numpy(array: np.ndarray, like: Tensor) -> Tensor:
+    """The array as a tensor of the dtype and device of `like`, contiguous."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device=like.device, dtype=like.dtype)
+
+
+def environment() -> dict[str, str]:
+    return {
+        "torch": torch.__version__,
+        "torch threads": str(torch.get_num_threads()),
+        "torch device": "cpu",
+        "torch cpu capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def probe() -> dict[str, Callable[..., np.ndarray]]:
+    """The operations of the precision probe, float32 NumPy in and out: matmul, conv1d and attention."""
+
+    def conv1d(x: np.ndarray, w: np.ndarray) -> np.ndarray:  # x (B, T, in), w (out, k, in)
+        y = torch.nn.functional.conv1d(torch.tensor(x).transpose(1, 2), torch.tensor(w).transpose(1, 2))
+        return y.transpose(1, 2).numpy()
+
+    def attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return torch.nn.functional.scaled_dot_product_attention(*map(torch.tensor, (q, k, v))).numpy()
+
+    return {
+        "matmul": lambda a, b: (torch.tensor(a) @ torch.tensor(b)).numpy(),
+        "conv1d": conv1d,
+        "attention": attention,
+    }

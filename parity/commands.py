@@ -1,0 +1,123 @@
+"""What each command does. Every one returns whether it passed and its result as plain data."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from parity import contract as contracts
+from parity import npy, offline, probe, runtime, terminal
+from parity.capture import adapter
+from parity.errors import InputError
+from parity.golden import MANIFEST, Golden
+from parity.metrics import rms
+from parity.side import Case, make_case, resolve
+from parity.verify import Verifier
+
+Result = tuple[bool, dict[str, Any]]
+
+
+def verify(options: argparse.Namespace, console: Console) -> Result:
+    """Run both sides of a contract on a case and judge every tap."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        report = Verifier(contract, case, checkpoint, say).run()
+    terminal.show(report, contract, console)
+    return report.passed, report.as_dict()
+
+
+def capture(options: argparse.Namespace, console: Console) -> Result:
+    """Run one side freely and store every tap."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        about = offline.capture(contract, case, checkpoint, options.side, options.out, options.floors, say)
+    console.print(f"{options.out}: {about['count']} taps of {options.side}, case {case.name}", highlight=False)
+    return True, about
+
+
+def compare(options: argparse.Namespace, console: Console) -> Result:
+    """Judge a folder of dumps against a golden folder, by its stored noise floors."""
+    contract = contracts.load(options.contract)
+    report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout)
+    terminal.show(report, contract, console)
+    return report.passed, report.as_dict()
+
+
+def inspect(options: argparse.Namespace, console: Console) -> Result:
+    """Header and statistics of an NPY file, or the manifest of a golden folder with every file checked."""
+    path: Path = options.path
+    if (path / MANIFEST).is_file():
+        golden = Golden(path)
+        for name in golden:
+            golden.load(name)
+        about = {key: value for key, value in golden.manifest.items() if key != "taps"}
+        console.print_json(data=about)
+        console.print(f"{path}: {len(golden)} taps, every file as the manifest says")
+        return True, golden.manifest
+    if not path.is_file():
+        raise InputError(f"{path}: neither an NPY file nor a golden folder")
+    header, array = npy.read_header(path), npy.read(path)
+    finite = array[np.isfinite(array)] if array.dtype.kind in "fc" else array
+    result = {
+        "file": str(path),
+        "shape": list(header.shape),
+        "dtype": header.dtype.name,
+        "byte_order": header.dtype.str[0],
+        "fortran_order": header.fortran_order,
+        "version": list(header.version),
+        "nonfinite": int(array.size - finite.size),
+        "rms": rms(finite) if finite.size and array.dtype.kind in "fiu" else None,
+        "min": float(finite.min()) if finite.size and array.dtype.kind in "fiu" else None,
+        "max": float(finite.max()) if finite.size and array.dtype.kind in "fiu" else None,
+        "sha256": npy.canonical_sha256(array),
+    }
+    console.print_json(data=result)
+    return True, result
+
+
+def doctor(options: argparse.Namespace, console: Console) -> Result:
+    """Versions, devices, environment and the precision probe of both frameworks."""
+    blas = runtime.prepare()
+    result: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform(), "blas": blas}
+    errors: dict[str, dict[str, float]] = {}
+    for framework in ("torch", "mlx"):
+        module = adapter(framework)
+        result |= module.environment()
+        errors[framework] = probe.precision(module)
+    table = Table("", "")
+    for name, value in result.items():
+        table.add_row(name, str(value))
+    passed = True
+    for framework, figures in errors.items():
+        for name, error in figures.items():
+            fine = error <= probe.LIMIT
+            passed &= fine
+            table.add_row(f"{framework} {name}, relative error", f"{error:.1e} {'ok' if fine else 'NOT float32'}")
+    console.print(table)
+    return passed, result | {"probe": errors, "limit": probe.LIMIT, "passed": passed}
+
+
+def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path]:
+    runtime.prepare()
+    contract = contracts.load(options.contract)
+    case = make_case(contract, options.case)
+    checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
+    return contract, case, checkpoint
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, with the time so far; nothing where there is no terminal."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda message: bar.update(task, description=message)

@@ -1,0 +1,52 @@
+"""Errors between two arrays, always in float64."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+HALF_ULP_RMS = 2.0**-24 / 3.0**0.5
+"""RMS relative error of one rounding to float32: uniform within half a unit in the last place."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A candidate against a reference. `gain` is the least-squares factor candidate / reference, 1 when equal."""
+
+    rmse: float
+    max_abs: float
+    where: tuple[int, ...]
+    gain: float
+    cosine: float
+    nonfinite: int
+
+
+def rms(array: np.ndarray) -> float:
+    flat = np.asarray(array, dtype=np.float64).ravel()
+    return float(np.sqrt(flat @ flat / flat.size))
+
+
+def rmse(candidate: np.ndarray, reference: np.ndarray) -> float:
+    return rms(np.subtract(candidate, reference, dtype=np.float64))
+
+
+def difference(candidate: np.ndarray, reference: np.ndarray) -> Difference:
+    """Every number that one comparison yields. Shapes must be equal: nothing is broadcast."""
+    if candidate.shape != reference.shape or candidate.size == 0:
+        raise ValueError(f"cannot compare shapes {candidate.shape} and {reference.shape}")
+    c = np.asarray(candidate, dtype=np.float64).reshape(-1)
+    r = np.asarray(reference, dtype=np.float64).reshape(-1)
+    delta = c - r
+    square, rr, cr, cc = delta @ delta, r @ r, c @ r, c @ c
+    nonfinite = 0 if np.isfinite(cc) else int(np.count_nonzero(~np.isfinite(c)))
+    np.abs(delta, out=delta)
+    worst = int(np.argmax(delta))
+    return Difference(
+        rmse=float(np.sqrt(square / delta.size)),
+        max_abs=float(delta[worst]),
+        where=tuple(int(i) for i in np.unravel_index(worst, candidate.shape)),
+        gain=float(cr / rr) if rr > 0 else float("nan"),
+        cosine=float(cr / np.sqrt(rr * cc)) if rr > 0 and cc > 0 else float("nan"),
+        nonfinite=nonfinite,
+    )

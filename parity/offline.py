@@ -1,0 +1,141 @@
+"""Traces that outlive a run: capture one side to a golden folder, and judge a folder of dumps against one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity import npy, probe
+from parity.axes import permute, split
+from parity.capture import Runner
+from parity.contract import INHERITED, Contract, Tap
+from parity.errors import InputError
+from parity.golden import MANIFEST, Golden, Writer, file_sha256
+from parity.metrics import rmse
+from parity.side import Case, State, make_side
+from parity.verdict import absent, judge
+from parity.verify import EXTRA, Report, Trace, keep
+
+Progress = Callable[[str], None]
+GENERATOR = 1
+"""Version of what a golden folder means; raised when equal inputs no longer give equal goldens."""
+
+
+def capture(
+    contract: Contract,
+    case: Case,
+    checkpoint: Path,
+    side: str,
+    out: Path,
+    floors: bool = False,
+    say: Progress = lambda message: None,
+    replace: bool = False,
+) -> dict[str, Any]:
+    """Run one side freely and write its trace to the golden folder `out`, with noise floors if asked for.
+
+    Floors are the RMSE between the side in float32 and in float64, so only a side that runs in float64 has them.
+    Returns what the manifest says of the run. Raises `InputError` when `out` exists and `replace` is not set.
+    """
+    runner = Runner(contract, side, make_side(contract, side, checkpoint, case, "float32"))
+    exact = Runner(contract, side, make_side(contract, side, checkpoint, case, "float64")) if floors else None
+    probe.require_float32(runner.adapter)
+    segments = contract.segments(case.dims)
+    about = _about(contract, case, checkpoint, side, runner.adapter.environment())
+    about["count"] = sum(len(segment.taps) for segment in segments)
+    state: State = case.inputs
+    exact_state: State = case.inputs
+    with Writer(out, about, replace) as writer:
+        for segment in segments:
+            say(f"{side}: {segment.label}")
+            trace: Trace = {}
+            exact_trace: Trace = {}
+            state = runner.run(segment, state, keep(trace))
+            if exact is not None:
+                exact_state = exact.run(segment, exact_state, keep(exact_trace))
+            if list(trace) != [tap.name for tap in segment.taps]:
+                raise InputError(
+                    f"{contract.path}: side {side!r} did not give the taps of segment {segment.label} in "
+                    "the contract's order; `parity verify` names them"
+                )
+            for tap in segment.taps:
+                value = trace[tap.name]
+                writer.add(tap, value, _floors(contract, tap, value, exact_trace.get(tap.name)))
+    return about
+
+
+def _floors(contract: Contract, tap: Tap, value: np.ndarray, exact: np.ndarray | None) -> dict[str, float]:
+    if exact is None:
+        return {}
+    pairs = zip(*(split(array, tap.axes, dict(contract.splits)) for array in (value, exact)), strict=True)
+    return {branch: rmse(ours, truth) for (branch, ours), (_, truth) in pairs}
+
+
+def _about(
+    contract: Contract, case: Case, checkpoint: Path, side: str, environment: Mapping[str, str]
+) -> dict[str, Any]:
+    files = sorted(path for path in checkpoint.iterdir() if path.is_file())
+    return {
+        "generator": GENERATOR,
+        "case": case.name,
+        "side": side,
+        "dims": dict(case.dims),
+        "inputs": {name: npy.canonical_sha256(array) for name, array in case.inputs.items()},
+        "checkpoint": {path.name: file_sha256(path) for path in files},
+        "environment": dict(environment) | {"numpy": np.__version__},
+    }
+
+
+def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "reference") -> Report:
+    """Judge the dumps in `folder` against a golden folder, by the distance to it in units of its noise floors.
+
+    `folder` is a golden folder of its own, or any folder of NPY files named by tap, whose axes are then in the
+    `layout` of the contract's reference or candidate. A golden tap without a dump, and a dump without a golden tap,
+    fail. Raises `InputError` when the goldens have no floors: an error without a scale proves nothing.
+    """
+    if not any(entry["floors"] for entry in golden.entries.values()):
+        raise InputError(f"{golden.folder}: no noise floors; capture it again with `parity capture --floors`")
+    dumps = _dumps(contract, golden, folder, layout)
+    segments = list(dict.fromkeys(name.partition("[")[0] for name in golden))
+    report = Report(golden.manifest["case"], str(folder), segments, 0, environment=golden.manifest["environment"])
+    for name, entry in golden.entries.items():
+        rule = contract.rule(name, INHERITED)
+        if name not in dumps:
+            report.expected += 1
+            report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
+            continue
+        reference, candidate = golden.load(name), dumps[name]()
+        if candidate.shape != reference.shape:
+            report.expected += 1
+            report.verdicts.append(judge(name, "", INHERITED, rule, candidate, reference, None))
+            continue
+        parts = (split(array, entry["axes"], dict(contract.splits)) for array in (candidate, reference))
+        for (branch, ours), (_, theirs) in zip(*parts, strict=True):
+            report.expected += 1
+            floor = entry["floors"].get(branch, 0.0)
+            report.verdicts.append(judge(name, branch, INHERITED, rule, ours, theirs, None, floor))
+    for name in dumps:
+        if name not in golden:
+            report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))
+    return report
+
+
+def _dumps(contract: Contract, golden: Golden, folder: Path, layout: str) -> dict[str, Callable[[], np.ndarray]]:
+    """What loads each dump of a folder, in the reference's axes, by tap."""
+    if (folder / MANIFEST).is_file():
+        other = Golden(folder)
+        return {name: (lambda name=name: other.load(name)) for name in other}  # type: ignore[misc]
+    files = sorted(folder.glob("*.npy")) if folder.is_dir() else []
+    if not files:
+        raise InputError(f"{folder}: no NPY files there; expected a folder of dumps named by tap, `mu.npy` and so on")
+
+    def load(file: Path) -> np.ndarray:
+        array = npy.read(file)
+        entry = golden.entries.get(file.stem)
+        if layout == "reference" or entry is None or array.ndim != len(entry["axes"].split()):
+            return array
+        return permute(array, contract.candidate_axes(entry["axes"]), entry["axes"])
+
+    return {file.stem: (lambda file=file: load(file)) for file in files}  # type: ignore[misc]

@@ -1,0 +1,49 @@
+"""What must be set before a framework is first used: full float32 on GPUs, and a fast BLAS under MLX on Linux.
+
+Imports no framework: it only prepares the process for them. Call `prepare()` before anything imports `mlx.core`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+BLAS_SWITCH = "PARITY_BLAS"  # "torch" (default where it applies) or "plain"
+
+
+def prepare() -> str:
+    """Prepare this process and return the name of the BLAS that MLX's CPU backend will use.
+
+    MLX's default on CUDA and on recent Metal is TF32, with 3e-4 relative error: `MLX_ENABLE_TF32=0` turns it off unless
+    the caller has set it. The Linux `mlx[cpu]` wheel calls the netlib reference BLAS (about 3 GFLOP/s); PyTorch's
+    library exports an optimised `sgemm_`, which takes over when it is loaded first with global symbols (about 130).
+    `PARITY_BLAS=plain` keeps MLX's own.
+    """
+    os.environ.setdefault("MLX_ENABLE_TF32", "0")
+    choice = os.environ.get(BLAS_SWITCH, "torch")
+    if choice not in ("torch", "plain"):
+        raise ValueError(f"{BLAS_SWITCH}={choice!r}: expected 'torch' or 'plain'")
+    if not sys.platform.startswith("linux"):
+        return "platform"
+    library = _torch_library()
+    if choice == "plain" or library is None:
+        return "plain"
+    if "mlx.core" in sys.modules and not _loaded:
+        raise RuntimeError("mlx.core was imported before parity.runtime.prepare(); call prepare() first")
+    if not _loaded:
+        _loaded.append(ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL))
+    return "torch"
+
+
+_loaded: list[ctypes.CDLL] = []
+
+
+def _torch_library() -> Path | None:
+    spec = importlib.util.find_spec("torch")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    library = Path(spec.submodule_search_locations[0]) / "lib" / "libtorch_cpu.so"
+    return library if library.is_file() else None

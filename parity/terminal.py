@@ -1,0 +1,103 @@
+"""The report in a terminal: one row per part of the model, the chained state, and each failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from parity.contract import CREATED, INHERITED, Contract
+from parity.verdict import Verdict
+from parity.verify import Report
+
+SHOWN_FAILURES = 20
+
+
+def part(tap: str) -> str:
+    """The part of the model that a tap belongs to: its path up to the first number, or its first two names."""
+    names = tap.partition("[")[0].split(".")
+    for position, name in enumerate(names):
+        if name.isdigit():
+            return ".".join(names[: position + 1])
+    return ".".join(names[:2])
+
+
+def _worst(verdicts: Iterable[Verdict], value: str) -> str:
+    found = [getattr(verdict, value) for verdict in verdicts]
+    return f"{max(found):.2f}" if found else ""
+
+
+def parts_table(report: Report) -> Table:
+    table = Table(title=f"{report.case}: worst ratio to the noise floor in each part", title_justify="left")
+    table.add_column("part")
+    table.add_column("verdicts", justify="right")
+    for mode in (CREATED, INHERITED):
+        table.add_column(f"{mode}\ntruth", justify="right")
+        table.add_column(f"{mode}\ndistance", justify="right")
+    table.add_column("failed", justify="right")
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        groups.setdefault(part(verdict.tap), []).append(verdict)
+    for name, verdicts in groups.items():
+        cells = []
+        for mode in (CREATED, INHERITED):
+            of_mode = [v for v in verdicts if v.mode == mode]
+            cells += [_worst(of_mode, "truth"), _worst(of_mode, "distance")]
+        failed = sum(not v.passed for v in verdicts)
+        table.add_row(name, str(len(verdicts)), *cells, f"[bold red]{failed}[/]" if failed else "0")
+    return table
+
+
+def chain_table(report: Report, contract: Contract) -> Table | None:
+    """The inherited error of the tap that the contract names as the chain, segment by segment."""
+    chain = contract.chain
+    rows = report.select(chain["tap"], INHERITED) if chain else []
+    if not rows:
+        return None
+    table = Table(title=f"{chain['tap']}, chained from the inputs ({chain['known_as']}: {chain['known']:.2e})")
+    for column in ("tap", "RMSE", "relative", "floor", "distance", "bound", "truth", "bound"):
+        table.add_column(column, justify="left" if column == "tap" else "right")
+    for v in rows:
+        table.add_row(
+            v.label,
+            f"{v.rmse:.2e}",
+            f"{v.relative:.2e}",
+            f"{v.floor:.2e}",
+            f"{v.distance:.2f}",
+            f"{v.bound_distance:g}",
+            f"{v.truth:.2f}",
+            f"{v.bound_truth:g}",
+        )
+    return table
+
+
+def describe(verdict: Verdict) -> str:
+    """A failure in one paragraph: where, how much, and what bound would pass."""
+    lines = [f"{verdict.label} ({verdict.mode} error): {verdict.reason}"]
+    if verdict.rmse == verdict.rmse:
+        lines.append(
+            f"  RMSE {verdict.rmse:.3e} = {verdict.relative:.2e} of the reference's RMS {verdict.reference_rms:.3g}; "
+            f"floor {verdict.floor:.3e}; worst {verdict.max_abs:.3e} at {verdict.where} of {verdict.shape}; "
+            f"gain {verdict.gain:.6f}"
+        )
+        lines.append(f"  would pass with truth {verdict.truth:.3g} and distance {verdict.distance:.3g}")
+    return "\n".join(lines)
+
+
+def show(report: Report, contract: Contract, console: Console) -> None:
+    """Print the whole report."""
+    console.print(parts_table(report))
+    if (chain := chain_table(report, contract)) is not None:
+        console.print(chain)
+    for verdict in report.failures[:SHOWN_FAILURES]:
+        console.print(describe(verdict), markup=False, highlight=False)
+    if len(report.failures) > SHOWN_FAILURES:
+        console.print(f"... and {len(report.failures) - SHOWN_FAILURES} more failures, all in the JSON report")
+    if (first := report.first_failure) is not None:
+        console.print(f"first wrong: {first.label} ({first.mode})", style="bold red", markup=False)
+    spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
+    console.print(f"time: {spent}", highlight=False)
+    word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
+    counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
+    console.print(f"{word} {counts}; case {report.case}, {report.checkpoint}", highlight=False)

@@ -1,0 +1,127 @@
+"""The verdict on one tap: pass or fail, with every number that led to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.contract import Rule
+from parity.metrics import HALF_ULP_RMS, difference, rms, rmse
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Pass or fail of one tap, in one mode, of one branch. `reason` is empty when it passed.
+
+    `distance` and `truth` are the candidate's RMSE against the float32 and the float64 reference, in units of the
+    noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
+    """
+
+    tap: str
+    branch: str
+    mode: str
+    passed: bool
+    reason: str
+    shape: tuple[int, ...]
+    bound_truth: float
+    bound_distance: float
+    reference_rms: float = float("nan")
+    rmse: float = float("nan")
+    floor: float = float("nan")
+    distance: float = float("nan")
+    truth: float = float("nan")
+    max_abs: float = float("nan")
+    where: tuple[int, ...] = ()
+    gain: float = float("nan")
+    cosine: float = float("nan")
+    nonfinite: int = 0
+
+    @property
+    def relative(self) -> float:
+        return self.rmse / self.reference_rms if self.reference_rms > 0 else float("nan")
+
+    @property
+    def headroom(self) -> float:
+        """By what factor the worse of the two ratios stays under its bound; below 1 it failed."""
+        used = max(self.truth / self.bound_truth, self.distance / self.bound_distance)
+        return 1 / used if used > 0 else float("inf")
+
+    @property
+    def label(self) -> str:
+        if not self.branch:
+            return self.tap
+        return f"{self.tap[:-1]},{self.branch}]" if self.tap.endswith("]") else f"{self.tap}[{self.branch}]"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"relative": self.relative, "headroom": self.headroom}
+
+
+def judge(
+    tap: str,
+    branch: str,
+    mode: str,
+    rule: Rule,
+    candidate: np.ndarray,
+    reference: np.ndarray,
+    exact: np.ndarray | None,
+    floor: float | None = None,
+) -> Verdict:
+    """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
+
+    Without `exact` (stored goldens) the stored noise `floor` is used and only the distance is judged.
+    """
+    base: dict[str, Any] = {
+        "tap": tap,
+        "branch": branch,
+        "mode": mode,
+        "shape": tuple(reference.shape),
+        "bound_truth": rule.truth,
+        "bound_distance": rule.distance,
+    }
+    if candidate.shape != reference.shape:
+        reason = f"shape {candidate.shape}, expected {reference.shape}; is the axis order declared in [layouts] right?"
+        return Verdict(**base, passed=False, reason=reason)
+    if reference.size == 0:
+        return Verdict(**base, passed=False, reason="empty tensor: nothing was verified")
+    if not np.isfinite(reference).all() or (exact is not None and not np.isfinite(exact).all()):
+        return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
+    if reference.dtype.kind in "iub":
+        unequal = int(np.count_nonzero(candidate != reference))
+        return Verdict(**base, passed=not unequal, reason=f"{unequal} unequal values" if unequal else "")
+
+    reference_rms = rms(reference)
+    noise = rmse(reference, exact) if exact is not None else float(floor or 0.0)
+    noise = max(noise, reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = difference(candidate, reference)
+        distance = found.rmse / noise
+        truth = rmse(candidate, exact) / noise if exact is not None else float("nan")
+    reasons = []
+    if found.nonfinite:
+        reasons.append(f"{found.nonfinite} of {candidate.size} values are NaN or infinite")
+    if not distance <= rule.distance:
+        reasons.append(f"distance {distance:.3g} > {rule.distance:g}")
+    if exact is not None and not truth <= rule.truth:
+        reasons.append(f"truth {truth:.3g} > {rule.truth:g}")
+    return Verdict(
+        **base,
+        passed=not reasons,
+        reason="; ".join(reasons),
+        reference_rms=reference_rms,
+        rmse=found.rmse,
+        floor=noise,
+        distance=distance,
+        truth=truth,
+        max_abs=found.max_abs,
+        where=found.where,
+        gain=found.gain,
+        cosine=found.cosine,
+        nonfinite=found.nonfinite,
+    )
+
+
+def absent(tap: str, mode: str, rule: Rule, reason: str) -> Verdict:
+    """The failing verdict of a tap that one side does not have, or has in another place."""
+    return Verdict(tap, "", mode, False, reason, (), rule.truth, rule.distance)

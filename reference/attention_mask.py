@@ -1,0 +1,32 @@
+"""Padding masks, made once per run. Upstream: `s3gen/utils/mask.py` and `mask_to_bias` in `s3gen/decoder.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def padding_mask(lengths: Sequence[int], frames: int, like: Tensor) -> Tensor | None:
+    """1 where a frame is real, 0 where it is padding: `(B, frames)`, in the dtype and on the device of `like`.
+
+    None when nothing is padded, so that nothing is masked and fused attention can be used.
+    """
+    if all(length == frames for length in lengths):
+        return None
+    limits = torch.tensor(list(lengths), device=like.device)[:, None]  # (B, 1)
+    return (torch.arange(frames, device=like.device)[None, :] < limits).to(like.dtype)
+
+
+def attention_bias(mask: Tensor | None) -> Tensor | None:
+    """Additive bias of a 0/1 padding mask over keys: `(B, frames)` -> `(B, 1, 1, frames)`, 0 or a large negative.
+
+    The large value is finite in every dtype (1e10 as upstream, less in half precision): a row with no valid key then
+    has a uniform softmax, not NaN. It is selected, not multiplied: 0 * -inf is NaN.
+    """
+    if mask is None:
+        return None
+    large = min(1e10, torch.finfo(mask.dtype).max / 2)
+    bias = torch.zeros_like(mask).masked_fill(mask == 0, -large)
+    return bias[:, None, None, :]

@@ -1,0 +1,256 @@
+"""Every hyperparameter of the pipeline, and the constants both sides must hold bit for bit. Imports no framework.
+
+Upstream: `chatterbox/models/s3gen/s3gen.py`, `flow.py`, `configs.py`, `hifigan.py`, `f0_predictor.py`, `xvector.py`;
+`models/s3tokenizer/s3tokenizer.py` over `s3tokenizer/model_v2.py`; `models/t3/llama_configs.py`,
+`modules/t3_config.py`, `perceiver.py`; `models/voice_encoder/config.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Speech tokens (25 Hz) to mu (50 Hz)."""
+
+    vocab_size: int = 6561
+    width: int = 512
+    heads: int = 8
+    linear_units: int = 2048
+    blocks: int = 6
+    up_blocks: int = 4
+    lookahead: int = 3  # tokens the encoder sees ahead; a stream's last ones are withheld until they are complete
+    stride: int = 2  # mel frames a token
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """The velocity estimator: a 1-D U-Net of one level."""
+
+    width: int = 256
+    heads: int = 8
+    head_width: int = 64
+    transformer_blocks: int = 4
+    mid_blocks: int = 12
+
+    @property
+    def time_width(self) -> int:
+        return 4 * self.width
+
+
+@dataclass(frozen=True)
+class FlowConfig:
+    """Speech tokens to mel. `guidance` is the classifier-free guidance rate, `steps` the Euler steps of the ODE."""
+
+    mel_bins: int = 80
+    speaker_width: int = 192
+    steps: int = 10
+    guidance: float = 0.7
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+
+    @property
+    def decoder_in(self) -> int:
+        """Channels of the decoder's input: state, mu, speaker and condition, stacked."""
+        return 4 * self.mel_bins
+
+
+FULL = FlowConfig()
+TINY = FlowConfig(
+    encoder=EncoderConfig(width=32, heads=2, linear_units=64, blocks=2, up_blocks=2),
+    decoder=DecoderConfig(width=32, heads=2, head_width=16, transformer_blocks=2, mid_blocks=2),
+)
+SIZES = {"tiny": TINY, "full": FULL}
+
+
+@dataclass(frozen=True)
+class VocoderConfig:
+    """Mel to f0 to source to wave. `threshold` is the f0 in Hz above which a frame counts as voiced."""
+
+    mel_bins: int = 80
+    width: int = 512  # before the first upsampling; each one halves it
+    upsample_rates: tuple[int, ...] = (8, 5, 3)
+    upsample_kernels: tuple[int, ...] = (16, 11, 7)
+    resblock_kernels: tuple[int, ...] = (3, 7, 11)
+    source_kernels: tuple[int, ...] = (7, 7, 11)  # one source block an upsampling
+    dilations: tuple[int, ...] = (1, 3, 5)  # of every residual block
+    n_fft: int = 16
+    hop: int = 4
+    slope: float = 0.1  # of the leaky ReLU before an upsampling
+    last_slope: float = 0.01  # of the one before the last convolution: upstream leaves it at PyTorch's default
+    magnitude_limit: float = 100.0
+    audio_limit: float = 0.99
+    f0_width: int = 512
+    f0_layers: int = 5
+    sample_rate: int = 24000
+    harmonics: int = 9  # the fundamental included
+    sine_amplitude: float = 0.1
+    noise_deviation: float = 0.003  # of voiced samples; that of unvoiced ones is a third of the sine's amplitude
+    threshold: float = 10.0
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """S3 tokenizer v2: 16 kHz voice to 128 mel bins at 100 Hz to speech tokens at 25 Hz."""
+
+    mel_bins: int = 128
+    n_fft: int = 400
+    hop: int = 160
+    sample_rate: int = 16000
+    width: int = 1280
+    head_width: int = 64
+    blocks: int = 6
+    memory_kernel: int = 31  # taps of the FSMN's depthwise convolution
+    digits: int = 8  # of a token, each of three levels: 3 ** 8 tokens
+
+    @property
+    def heads(self) -> int:
+        return self.width // self.head_width
+
+
+@dataclass(frozen=True)
+class SpeakerEncoderConfig:
+    """CAM++: filter bank to x-vector. Dense blocks: each layer sees the outputs of all before it."""
+
+    mel_bins: int = 80
+    head_width: int = 32
+    head_blocks: tuple[int, ...] = (2, 2)
+    width: int = 128  # out of the first time-delay layer
+    growth: int = 32  # channels a dense layer adds
+    bottleneck: int = 128
+    layers: tuple[int, ...] = (12, 24, 16)
+    dilations: tuple[int, ...] = (1, 2, 2)
+    segment: int = 100  # frames of one context average
+    speaker_width: int = 192
+
+
+@dataclass(frozen=True)
+class T3Config:
+    """Text tokens to speech tokens: a Llama of 520 M parameters. The multilingual model differs in `text_vocab_size`."""
+
+    text_vocab_size: int = 704
+    speech_vocab_size: int = 8194
+    start_text: int = 255
+    stop_text: int = 0
+    start_speech: int = 6561
+    stop_speech: int = 6562
+    text_positions: int = 2048 + 2
+    speech_positions: int = 4096 + 4
+    prompt_tokens: int = 150  # speech tokens of the reference voice that the perceiver resamples
+    speaker_width: int = 256
+    width: int = 1024
+    heads: int = 16
+    mlp_width: int = 4096
+    blocks: int = 30
+    norm_eps: float = 1e-5
+    unused_vocab_size: int = 8  # of the Llama's own embedding, which is stored and never read
+    perceiver_queries: int = 32
+    perceiver_heads: int = 4
+    rope_theta: float = 500_000.0
+    rope_factor: float = 8.0
+    rope_low: float = 1.0
+    rope_high: float = 4.0
+    rope_context: int = 8192
+
+    @property
+    def head_width(self) -> int:
+        return self.width // self.heads
+
+
+@dataclass(frozen=True)
+class VoiceEncoderConfig:
+    """16 kHz voice to 40 mel bins to a speaker embedding for T3: a stack of LSTMs over windows of `frames`."""
+
+    mel_bins: int = 40
+    n_fft: int = 400
+    hop: int = 160
+    sample_rate: int = 16000
+    frames: int = 160
+    width: int = 256
+    layers: int = 3
+    speaker_width: int = 256
+
+
+@dataclass(frozen=True)
+class ChatterboxConfig:
+    """The whole pipeline, one configuration a stage."""
+
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    vocoder: VocoderConfig = field(default_factory=VocoderConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    speaker_encoder: SpeakerEncoderConfig = field(default_factory=SpeakerEncoderConfig)
+    t3: T3Config = field(default_factory=T3Config)
+    voice_encoder: VoiceEncoderConfig = field(default_factory=VoiceEncoderConfig)
+
+    def __post_init__(self) -> None:
+        joints = {
+            "mel bins of flow and vocoder": (self.flow.mel_bins, self.vocoder.mel_bins),
+            "speaker width of speaker encoder and flow": (self.speaker_encoder.speaker_width, self.flow.speaker_width),
+            "speaker width of voice encoder and T3": (self.voice_encoder.speaker_width, self.t3.speaker_width),
+            "tokens of tokenizer and flow": (3**self.tokenizer.digits, self.flow.encoder.vocab_size),
+        }
+        for what, (left, right) in joints.items():
+            if left != right:
+                raise ValueError(f"{what}: got {left} and {right}, expected them to be equal")
+
+
+# The tiny sizes keep the structure, the vocabularies and the sizes of signals; only widths and repeats shrink.
+CHATTERBOX_SIZES = {
+    "tiny": ChatterboxConfig(
+        flow=TINY,
+        vocoder=VocoderConfig(width=64, f0_width=32),
+        tokenizer=TokenizerConfig(width=128, blocks=2),
+        speaker_encoder=SpeakerEncoderConfig(head_width=8, width=32, growth=8, bottleneck=32, layers=(2, 3, 2)),
+        t3=T3Config(width=64, heads=4, mlp_width=128, blocks=2, speaker_width=32),
+        voice_encoder=VoiceEncoderConfig(width=32, speaker_width=32),
+    ),
+    "full": ChatterboxConfig(),
+}
+
+
+def time_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """Cosine time grid of the ODE, `(steps + 1,)`, from 0 to 1, increasing.
+
+    Follows `s3gen/flow_matching.py`, `1 - cos(linspace(0, 1) * pi / 2)`, operation by operation in `dtype`, the cosine
+    rounded once from double. Steps are differences of neighbours: accumulating them drifts. One function for both sides
+    because frameworks' own cosines differ in the last bit from machine to machine, and the decoder multiplies t by 1000
+    before a sine. Equal to PyTorch's grid bit for bit at the default 10 steps, within one ulp elsewhere.
+    """
+    if steps < 1:
+        raise ValueError(f"the ODE needs at least 1 step, got {steps}")
+    step = dtype(1) / dtype(steps)
+    index = np.arange(steps + 1)
+    # PyTorch's linspace counts from the nearer end, so that both ends are exact.
+    ramp = np.where(index < (steps + 1) // 2, dtype(0) + step * index, dtype(1) - step * (steps - index)).astype(dtype)
+    angle = (ramp * dtype(0.5)) * dtype(np.pi)
+    return dtype(1) - np.cos(angle.astype(np.float64)).astype(dtype)
+
+
+def check_flow_inputs(config: FlowConfig, inputs: Mapping[str, np.ndarray]) -> None:
+    """Raises `ValueError` for inputs that the flow cannot take, in the words of whoever made them."""
+    tokens, lengths = inputs["tokens"], inputs["lengths"]
+    if tokens.ndim != 2 or tokens.size == 0:
+        raise ValueError(
+            f"tokens have shape {tokens.shape}, expected (B, T) with at least one token: is the text empty?"
+        )
+    if lengths.shape != tokens.shape[:1] or lengths.min() < 1 or lengths.max() > tokens.shape[1]:
+        raise ValueError(f"lengths are {lengths.tolist()}, expected one per item, each from 1 to {tokens.shape[1]}")
+    vocabulary = config.encoder.vocab_size
+    if tokens.min() < 0 or tokens.max() >= vocabulary:
+        wrong = int(tokens.min() if tokens.min() < 0 else tokens.max())
+        raise ValueError(f"token {wrong} is outside the vocabulary 0 ... {vocabulary - 1}; drop special tokens first")
+    expected = {
+        "prompt_mel": (len(tokens), None, config.mel_bins),
+        "embedding": (len(tokens), config.speaker_width),
+        "x": (len(tokens), config.mel_bins, None),
+    }
+    for name, shape in expected.items():
+        got = inputs[name].shape
+        if len(got) != len(shape) or any(want not in (None, have) for have, want in zip(got, shape, strict=True)):
+            raise ValueError(f"{name} has shape {got}, expected {shape}")
+        if not np.isfinite(inputs[name]).all():
+            raise ValueError(f"{name} holds NaN or infinite values; make it again")

@@ -1,0 +1,71 @@
+"""Noise to mel: Euler steps along a cosine time grid, with classifier-free guidance.
+
+Upstream: `chatterbox/models/s3gen/flow_matching.py` (`CausalConditionalCFM.forward`, `solve_euler`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from reference.decoder import ConditionalDecoder
+
+Observe = Callable[[str, Tensor], Tensor]
+
+
+def unobserved(name: str, value: Tensor) -> Tensor:
+    """The observer of a plain run: every value goes on as it is."""
+    return value
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What the velocity depends on besides state and time: `mu`, `cond (B, C, M)`, `speaker (B, C)`, `mask (B, M)`."""
+
+    mu: Tensor
+    speaker: Tensor
+    cond: Tensor
+    mask: Tensor | None
+
+    def guided(self) -> Conditions:
+        """The guided batch: B items, then the same B with mu, speaker and cond zero. Both halves keep the mask."""
+        return Conditions(
+            mu=torch.cat([self.mu, torch.zeros_like(self.mu)]),
+            speaker=torch.cat([self.speaker, torch.zeros_like(self.speaker)]),
+            cond=torch.cat([self.cond, torch.zeros_like(self.cond)]),
+            mask=None if self.mask is None else torch.cat([self.mask, self.mask]),
+        )
+
+
+def euler_step(
+    decoder: ConditionalDecoder,
+    x: Tensor,
+    t: Tensor,
+    t_next: Tensor,
+    guided: Conditions,
+    guidance: float,
+    observe: Observe = unobserved,
+) -> Tensor:
+    """One step: state `x (B, C, M)` at time `t` -> state at `t_next`. Times are 0-d.
+
+    With guidance 0 the result is the conditional branch's step; the unconditional branch is computed all the same.
+    """
+    velocity = decoder(torch.cat([x, x]), guided.mask, guided.mu, t.repeat(2 * len(x)), guided.speaker, guided.cond)
+    velocity = observe("ode.velocity", velocity)
+    conditional, unconditional = velocity.chunk(2)
+    velocity = observe("ode.guided_velocity", (1.0 + guidance) * conditional - guidance * unconditional)
+    return observe("ode.state", x + (t_next - t) * velocity)
+
+
+def solve_euler(
+    decoder: ConditionalDecoder, noise: Tensor, time_grid: Tensor, conditions: Conditions, guidance: float
+) -> Tensor:
+    """Noise `(B, C, M)` at t = 0 -> mel `(B, C, M)` at t = 1, over `time_grid (steps + 1,)`."""
+    guided, x = conditions.guided(), noise
+    for t, t_next in pairwise(time_grid):
+        x = euler_step(decoder, x, t, t_next, guided, guidance)
+    return x
