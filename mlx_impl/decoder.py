@@ -15,6 +15,8 @@ from mlx import nn
 
 from mlx_impl import functional as F
 from mlx_impl.attention_mask import attention_bias
+from mlx_impl.convolution import Conv1d
+from mlx_impl.normalization import LayerNorm
 from reference.config import DecoderConfig, FlowConfig
 
 
@@ -53,7 +55,7 @@ class TimestepEmbedding(nn.Module):
         return self.linear_2(F.silu(self.linear_1(x)))
 
 
-class CausalConv1d(nn.Conv1d):
+class CausalConv1d(Conv1d):
     """`g t c` -> `g t c`. Padded on the left only: a frame never sees its future."""
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -66,7 +68,7 @@ class CausalBlock1D(nn.Module):
     def __init__(self, width_in: int, width: int):
         super().__init__()
         self.conv = CausalConv1d(width_in, width, 3)
-        self.norm = nn.LayerNorm(width)
+        self.norm = LayerNorm(width)
 
     def __call__(self, x: mx.array, mask: mx.array | None) -> mx.array:
         h = self.norm(self.conv(masked(x, mask)))
@@ -81,7 +83,7 @@ class CausalResnetBlock1D(nn.Module):
         self.block1 = CausalBlock1D(width_in, width)
         self.time_proj = nn.Linear(time_width, width)
         self.block2 = CausalBlock1D(width, width)
-        self.res_conv = nn.Conv1d(width_in, width, 1)
+        self.res_conv = Conv1d(width_in, width, 1)
 
     def __call__(self, x: mx.array, mask: mx.array | None, t: mx.array) -> mx.array:
         h = self.block1(x, mask) + self.time_proj(F.mish(t))[:, None, :]
@@ -125,9 +127,9 @@ class BasicTransformerBlock(nn.Module):
 
     def __init__(self, width: int, heads: int, head_width: int):
         super().__init__()
-        self.norm1 = nn.LayerNorm(width)
+        self.norm1 = LayerNorm(width)
         self.attn1 = Attention(width, heads, head_width)
-        self.norm3 = nn.LayerNorm(width)  # upstream's norm2 belongs to cross-attention, which this model has not
+        self.norm3 = LayerNorm(width)  # upstream's norm2 belongs to cross-attention, which this model has not
         self.ff = FeedForward(width)
 
     def __call__(self, x: mx.array, bias: mx.array | None) -> mx.array:
@@ -166,7 +168,7 @@ class ConditionalDecoder(nn.Module):
         self.mid_blocks = [UNetBlock(decoder, width, outer=False) for _ in range(decoder.mid_blocks)]
         self.up_blocks = [UNetBlock(decoder, 2 * width, outer=True)]
         self.final_block = CausalBlock1D(width, width)
-        self.final_proj = nn.Conv1d(width, config.mel_bins, 1)
+        self.final_proj = Conv1d(width, config.mel_bins, 1)
 
     def __call__(
         self, x: mx.array, mask: mx.array | None, mu: mx.array, t: mx.array, speaker: mx.array, cond: mx.array

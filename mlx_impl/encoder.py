@@ -16,6 +16,8 @@ from mlx import nn
 
 from mlx_impl import functional as F
 from mlx_impl.attention_mask import attention_bias, padding_mask
+from mlx_impl.convolution import Conv1d
+from mlx_impl.normalization import LayerNorm
 from reference.config import EncoderConfig
 
 
@@ -29,7 +31,7 @@ class LinearEmbedding(nn.Module):
         super().__init__()
         self.scale = math.sqrt(width)
         self.linear = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width, eps=1e-5)
+        self.norm = LayerNorm(width, eps=1e-5)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.norm(self.linear(x)) * self.scale
@@ -65,8 +67,8 @@ class PreLookaheadLayer(nn.Module):
     def __init__(self, width: int, lookahead: int):
         super().__init__()
         self.lookahead = lookahead
-        self.conv1 = nn.Conv1d(width, width, lookahead + 1)
-        self.conv2 = nn.Conv1d(width, width, 3)
+        self.conv1 = Conv1d(width, width, lookahead + 1)
+        self.conv2 = Conv1d(width, width, 3)
 
     def __call__(self, x: mx.array) -> mx.array:
         h = nn.leaky_relu(self.conv1(mx.pad(x, ((0, 0), (0, self.lookahead), (0, 0)))))
@@ -80,7 +82,7 @@ class Upsample1D(nn.Module):
     def __init__(self, width: int, stride: int):
         super().__init__()
         self.stride = stride
-        self.conv = nn.Conv1d(width, width, 2 * stride + 1)
+        self.conv = Conv1d(width, width, 2 * stride + 1)
 
     def __call__(self, x: mx.array) -> mx.array:
         h = mx.repeat(x, self.stride, axis=1)  # (B, stride * T, c)
@@ -142,9 +144,9 @@ class ConformerEncoderLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, hidden: int):
         super().__init__()
-        self.norm_mha = nn.LayerNorm(width, eps=1e-12)
+        self.norm_mha = LayerNorm(width, eps=1e-12)
         self.self_attn = RelPositionMultiHeadedAttention(width, heads)
-        self.norm_ff = nn.LayerNorm(width, eps=1e-12)
+        self.norm_ff = LayerNorm(width, eps=1e-12)
         self.feed_forward = PositionwiseFeedForward(width, hidden)
 
     def __call__(self, x: mx.array, positions: mx.array, bias: mx.array | None) -> mx.array:
@@ -167,7 +169,7 @@ class UpsampleConformerEncoder(nn.Module):
         self.up_embed = LinearEmbedding(config.width)
         self.up_positions = RelativePositions(config.width)
         self.up_encoders = [ConformerEncoderLayer(*layer) for _ in range(config.up_blocks)]
-        self.after_norm = nn.LayerNorm(config.width, eps=1e-5)
+        self.after_norm = LayerNorm(config.width, eps=1e-5)
 
     def __call__(self, x: mx.array, lengths: Sequence[int]) -> mx.array:
         """`x (B, T, c)`, valid tokens of each item -> `(B, 2T, c)`."""

@@ -15,7 +15,6 @@ from functools import partial
 
 import mlx.core as mx
 
-_fused = partial(mx.compile, shapeless=True)
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
 _LOG2E = 1 / math.log(2)
@@ -37,7 +36,7 @@ _MILLS_Q = (1.0, 1.67238901, 1.1992942, 0.46743133, 0.10120652, 0.01022103)
 _EXP_FLOOR = -104.0  # e^-104 < 2^-150, half the smallest float32: everything below is 0
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
-_BLOCK = 2**18  # scores per block: 1 MiB
+_MANY_SCORES = 2**20  # 4 MiB: beyond, glibc hands temporaries back and the kernel maps them again at each call
 
 
 def exp(x: mx.array) -> mx.array:
@@ -68,41 +67,39 @@ def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
 
     Additive masks are already in ``scores``. The row maximum is subtracted, so any finite score is safe; a row
     of equal scores, however negative, gives the mean of ``v``. -inf gives weight 0; NaN, inf or a row of -inf
-    gives a NaN row. The result (B, H, Tq, D) has the dtype of ``v``.
-
-    On the CPU the weights are normalised after the product, in blocks of ``_BLOCK`` scores: temporaries of
-    1 MiB come from memory that is already mapped, larger ones are faulted in page by page on every call.
+    gives a NaN row. The result (B, H, Tq, D) has the dtype of ``v``. Raises ValueError for other shapes.
     """
     if scores.ndim != 4 or v.ndim != 4 or scores.shape[:2] + scores.shape[3:] != v.shape[:3]:
         raise ValueError(
-            f"softmax_matmul got scores {scores.shape} and v {v.shape}; expected (B, H, Tq, Tk) and (B, H, Tk, D)"
+            f"got scores {scores.shape} and v {v.shape}, expected (B, H, Tq, Tk) and (B, H, Tk, D): "
+            "split the heads and repeat shared ones first"
         )
     if not _on_cpu():
         return (mx.softmax(scores.astype(mx.float32), axis=-1) @ v.astype(mx.float32)).astype(v.dtype)
-    b, h, tq, tk = scores.shape
-    s, values = scores.reshape(b * h, tq, tk), v.reshape(b * h, tk, -1)
-    rows = min(tq, max(1, _BLOCK // tk))  # of one head
-    heads = max(1, _BLOCK // (tq * tk))
-    blocks = [
-        mx.concatenate(
-            [_softmax_block(s[i : i + heads, j : j + rows], values[i : i + heads]) for j in range(0, tq, rows)], axis=1
-        )
-        for i in range(0, b * h, heads)
-    ]
-    return mx.concatenate(blocks).reshape(b, h, tq, -1)
+    return _by_head(scores.size, _weighted_mean, scores, v)
 
 
 def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.array | None = None) -> mx.array:
-    """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v, with q (B, H, Tq, D) and k, v (B, H, Tk, D).
+    """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v for q (B, H, Tq, D) and k, v (B, H, Tk, D).
 
-    ``bias`` is added to the scores and broadcasts to (B, H, Tq, Tk). The result has the dtype of ``v``.
+    ``bias`` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and
+    weights are float32 whatever the inputs are; the result has the dtype of ``v``. Masks, infinities and NaN:
+    see ``softmax_matmul``. Raises ValueError for other shapes.
     """
-    if _on_cpu():
-        scores = (q.astype(mx.float32) * scale) @ k.astype(mx.float32).swapaxes(-1, -2)
-        return softmax_matmul(scores if bias is None else scores + bias, v)
-    if bias is not None:  # a float32 mask of -1e9 must not become -inf in float16
-        bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
-    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
+    if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
+        raise ValueError(
+            f"got q {q.shape}, k {k.shape} and v {v.shape}, expected (B, H, Tq, D), (B, H, Tk, D) and "
+            "(B, H, Tk, D): split the heads and repeat shared ones first"
+        )
+    if bias is not None and bias.dtype == mx.bool_:
+        raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
+    if not _on_cpu():
+        if bias is not None:  # a float32 mask of -1e9 must not become -inf in float16
+            bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
+        return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
+    shape = (*q.shape[:3], k.shape[2])
+    biases = () if bias is None else (mx.broadcast_to(bias, shape),)
+    return _by_head(math.prod(shape), partial(_attention, scale), q, k, v, *biases)
 
 
 def _on_cpu() -> bool:
@@ -113,13 +110,13 @@ def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[m
     """Run ``cpu`` or ``native`` in float32 and return the dtype of ``x``."""
     if x.dtype not in _FLOATS:
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
-    # Fused loops over strided inputs are not vectorised.
-    y = cpu(mx.contiguous(x.astype(mx.float32), allow_col_major=True)) if _on_cpu() else native(x.astype(mx.float32))
-    return y.astype(x.dtype)
+    if not _on_cpu():
+        return native(x.astype(mx.float32)).astype(x.dtype)
+    return cpu(x.astype(mx.float32).reshape(-1)).reshape(x.shape).astype(x.dtype)
 
 
 def _poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:
-    """Σ c[i]·xⁱ by Estrin's scheme: ``mx.compile`` fuses at most 11 operations deep, too few for Horner's."""
+    """Σ c[i]·xⁱ by Estrin's scheme, which is shallower than Horner's."""
     c = list(coefficients)
     while len(c) > 1:
         c = [c[i] + c[i + 1] * x if i + 1 < len(c) else c[i] for i in range(0, len(c), 2)]
@@ -127,66 +124,58 @@ def _poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:
     return c[0]
 
 
+def _nearest(x: mx.array) -> mx.array:
+    """The integer n, as a float, for which e^x = 2^n·e^r with |r| <= ln(2)/2."""
+    return (x * _LOG2E + _ROUND) - _ROUND
+
+
+def _remainder(x: mx.array) -> mx.array:
+    """The r that belongs to ``_nearest``."""
+    n = _nearest(x)
+    return (x - n * _LN2_HI) - n * _LN2_LO
+
+
+def _scaled_exp(r: mx.array, power: mx.array) -> mx.array:
+    """e^r·power for |r| <= ln(2)/2 and a power of two.
+
+    ``power`` is multiplied in term by term, which is exact, to keep r within 11 operations of the result.
+    """
+    return ((r * r) * _poly(_EXP, r) * power + r * power) + power
+
+
+def _power_bits(n: mx.array) -> mx.array:
+    """The bits of 2^n in float32; of 0 where 2^n would be subnormal."""
+    return (mx.maximum(n.astype(mx.int32), -127) + 127) << 23
+
+
+_exp_bits = mx.compile(lambda x: _power_bits(_nearest(x)))
+_exp_from = mx.compile(lambda x, power: _scaled_exp(_remainder(x), power))
+
+
+def _exp_nonpositive(x: mx.array) -> mx.array:
+    """e^x for -104 <= x <= 0; 0 where the result would be subnormal. NaN stays NaN."""
+    flat = x.reshape(-1)
+    return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
+
+
+# The whole range: 2^n itself overflows at n = 128 and is subnormal below -126, so it is applied in two steps.
+_exp_wide_bits = mx.compile(lambda x: _power_bits(_nearest(x) + mx.where(x < 0, 64.0, -64.0)))
+_exp_wide_from = mx.compile(
+    lambda x, power: _scaled_exp(_remainder(x), power) * mx.where(x < 0, 2.0**-64, 2.0**64)
+)
+
+
+def _exp(x: mx.array) -> mx.array:
+    x = mx.clip(x, _EXP_FLOOR, _EXP_CEIL)
+    return _exp_wide_from(x, _exp_wide_bits(x).view(mx.float32))
+
+
 def _positive(x: mx.array) -> mx.array:
     """max(x, 0), exactly."""
     return 0.5 * x + 0.5 * mx.abs(x)
 
 
-def _reduce(x: mx.array) -> tuple[mx.array, mx.array]:
-    """x = n·ln 2 + r with integer n, |r| <= ln(2)/2: n and r."""
-    n = (x * _LOG2E + _ROUND) - _ROUND
-    return n, (x - n * _LN2_HI) - n * _LN2_LO
-
-
-def _power_bits(n: mx.array) -> mx.array:
-    """The bits of 2^n in float32 for -127 <= n <= 127, where 2^-127 is taken as 0."""
-    return (n + 127) << 23
-
-
-@_fused
-def _reduce_nonpositive(x: mx.array) -> tuple[mx.array, mx.array]:
-    n, r = _reduce(x)
-    return r, _power_bits(mx.maximum(n.astype(mx.int32), -127))
-
-
-@_fused
-def _reduce_wide(x: mx.array) -> tuple[mx.array, mx.array, mx.array]:
-    n, r = _reduce(x)
-    n = n.astype(mx.int32)
-    half = n >> 1  # 2^n itself overflows at n = 128 and underflows below -126
-    return r, _power_bits(half), _power_bits(n - half)
-
-
-@_fused
-def _reduce_gaussian(u: mx.array) -> tuple[mx.array, mx.array]:
-    """As ``_reduce_nonpositive`` for x = -u²/2, 0 <= u <= 14, without the rounding of u²."""
-    top = (u + _ROUND_8) - _ROUND_8  # 12 bits: its square is exact
-    n, r = _reduce(-0.5 * (top * top))
-    return r - 0.5 * ((u - top) * (u + top)), _power_bits(mx.maximum(n.astype(mx.int32), -127))
-
-
-@_fused
-def _expand(r: mx.array, power: mx.array) -> mx.array:
-    return (1 + (r + (r * r) * _poly(_EXP, r))) * power
-
-
-@_fused
-def _expand_wide(r: mx.array, power: mx.array, rest: mx.array) -> mx.array:
-    return (1 + (r + (r * r) * _poly(_EXP, r))) * power * rest
-
-
-def _exp_nonpositive(x: mx.array) -> mx.array:
-    """e^x for -104 <= x <= 0; 0 where the result would be subnormal."""
-    r, bits = _reduce_nonpositive(x)
-    return _expand(r, bits.view(mx.float32))
-
-
-def _exp(x: mx.array) -> mx.array:
-    r, power, rest = _reduce_wide(mx.clip(x, _EXP_FLOOR, _EXP_CEIL))
-    return _expand_wide(r, power.view(mx.float32), rest.view(mx.float32))
-
-
-@_fused
+@mx.compile
 def _silu_from(x: mx.array, e: mx.array) -> mx.array:
     return _positive(x) - mx.abs(x) * e / (1 + e)
 
@@ -195,7 +184,7 @@ def _silu(x: mx.array) -> mx.array:
     return _silu_from(x, _exp_nonpositive(mx.maximum(-mx.abs(x), _EXP_FLOOR)))
 
 
-@_fused
+@mx.compile
 def _mish_from(x: mx.array, e: mx.array) -> mx.array:
     # tanh(softplus(x)) is (2e + e²)/(2 + 2e + e²) for x < 0 and 1 - 2e²/(1 + 2e + 2e²) above.
     negative = mx.where(x < 0, 1.0, 0.0)
@@ -208,7 +197,22 @@ def _mish(x: mx.array) -> mx.array:
     return _mish_from(x, _exp_nonpositive(mx.maximum(-mx.abs(x), _EXP_FLOOR)))
 
 
-@_fused
+def _top(u: mx.array) -> mx.array:
+    """u rounded to 12 bits for 0 <= u < 16, so that its square is exact."""
+    return (u + _ROUND_8) - _ROUND_8
+
+
+def _half_square_remainder(u: mx.array) -> mx.array:
+    """``_remainder`` of -u²/2 without the rounding of u²."""
+    top = _top(u)
+    return _remainder(top * top * -0.5) + (u - top) * (u + top) * -0.5
+
+
+_gauss_bits = mx.compile(lambda u: _power_bits(_nearest(_top(u) * _top(u) * -0.5)))
+_gauss_from = mx.compile(lambda u, power: _scaled_exp(_half_square_remainder(u), power))
+
+
+@mx.compile
 def _gelu_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
     # x·Φ(x) = max(x, 0) - |x|·Φ(-|x|): no cancellation on either side.
     return _positive(x) - u * e * (_poly(_MILLS_P, u) / _poly(_MILLS_Q, u))
@@ -216,13 +220,26 @@ def _gelu_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
 
 def _gelu(x: mx.array) -> mx.array:
     u = mx.minimum(mx.abs(x), _GELU_CEIL)
-    r, bits = _reduce_gaussian(u)
-    return _gelu_from(x, u, _expand(r, bits.view(mx.float32)))
+    return _gelu_from(x, u, _gauss_from(u, _gauss_bits(u).view(mx.float32)))
 
 
-def _softmax_block(scores: mx.array, v: mx.array) -> mx.array:
+def _weighted_mean(scores: mx.array, v: mx.array) -> mx.array:
+    """softmax(scores)·v over the last two axes; the weights are normalised after the product."""
     scores, values = scores.astype(mx.float32), v.astype(mx.float32)
     shifted = scores - mx.max(scores, axis=-1, keepdims=True)
     weights = _exp_nonpositive(mx.maximum(shifted, _EXP_FLOOR))
     total = weights @ mx.ones((weights.shape[-1], 1))
     return ((weights @ values) / total).astype(v.dtype)
+
+
+def _attention(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
+    scores = (q.astype(mx.float32) * scale) @ k.astype(mx.float32).swapaxes(-1, -2)
+    return _weighted_mean(scores if bias is None else scores + bias, v)
+
+
+def _by_head(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
+    """f(*arrays) at once, or head by head where there are so many scores that memory is slower than arithmetic."""
+    if scores <= _MANY_SCORES:
+        return f(*arrays)
+    b, h = arrays[0].shape[:2]
+    return mx.stack([mx.stack([f(*(a[i, j] for a in arrays)) for j in range(h)]) for i in range(b)])

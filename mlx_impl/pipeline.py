@@ -40,7 +40,7 @@ class Pipeline:
 
     def encoder(self, state: State, index: int | None, observe: Observe) -> State:
         """Tokens, prompt and x-vector -> what the ODE needs: mu, speaker, condition, the noise and the time grid."""
-        check_flow_inputs(self.config, state | {"x": state["x"].swapaxes(1, 2)})
+        check_flow_inputs(self.config, state | {"x": state["x"].swapaxes(1, 2)}, self.finalize)
         tokens = mx.array(np.ascontiguousarray(state["tokens"]))
         mu, frames = self.model.encode(tokens, state["lengths"].tolist(), self.finalize)
         conditions = self.model.conditions(

@@ -55,6 +55,11 @@ def to_mlx_layout(name: str, array: np.ndarray) -> np.ndarray:
     return array
 
 
+def pytorch_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape in PyTorch's layout of a parameter that has `shape` in MLX's: the inverse of `to_mlx_layout`."""
+    return (shape[0], shape[2], shape[1]) if CONV1D.search(name) else shape
+
+
 def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
     """The tensors of a checkpoint file whose keys start with `prefix`, by key without it.
 
@@ -68,12 +73,13 @@ def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
     try:
         with safe_open(file, framework="numpy") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix)]
+            for key in keys:  # before any is read: NumPy has no bfloat16
+                if (dtype := handle.get_slice(key).get_dtype()) != "F32":
+                    raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
             tensors = {key.removeprefix(prefix): handle.get_tensor(key) for key in keys}
     except SafetensorError as error:
         raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
     for key, array in tensors.items():
-        if array.dtype != np.float32:
-            raise ValueError(f"{file}: {prefix}{key} has dtype {array.dtype}, expected float32; convert the file")
         if not np.isfinite(array).all():
             raise ValueError(f"{file}: {prefix}{key} holds NaN or infinite weights; fetch or make the file again")
     return tensors
@@ -86,23 +92,28 @@ def load_flow(checkpoint: Path, config: FlowConfig, dtype: mx.Dtype = mx.float32
     """
     file = checkpoint / S3GEN
     tensors = read(file, "flow.")
-    keys = {parameter_name(key): key for key in tensors}
-    arrays = {name: to_mlx_layout(name, tensors[key]) for name, key in keys.items()}
+    keys: dict[str, str] = {}
+    problems = []
+    for key in tensors:
+        name = parameter_name(key)
+        if name in keys:
+            problems.append(f"two keys fill {name}: flow.{keys[name]} and flow.{key}")
+        keys[name] = key
     flow = Flow(config)
-    expected = {name: parameter.shape for name, parameter in tree_flatten(flow.parameters())}
-    problems = [] if len(keys) == len(tensors) else ["two keys fill the same parameter"]
-    problems += [f"missing: the key that fills {name}" for name in expected if name not in arrays]
+    expected = {name: pytorch_shape(name, parameter.shape) for name, parameter in tree_flatten(flow.parameters())}
+    problems += [f"missing: the key that fills {name}" for name in expected if name not in keys]
     problems += [f"unknown: flow.{key}" for name, key in keys.items() if name not in expected]
     problems += [
-        f"flow.{keys[name]} has shape {tensors[keys[name]].shape}, which does not give {shape}"
+        f"flow.{keys[name]} has shape {tensors[keys[name]].shape}, expected {shape}"
         for name, shape in expected.items()
-        if name in arrays and arrays[name].shape != shape
+        if name in keys and tensors[keys[name]].shape != shape
     ]
     if problems:
         raise ValueError(
             f"{file} does not fit this configuration ({len(problems)} problems), is it of another size? "
             + "; ".join(problems[:5])
         )
+    arrays = {name: to_mlx_layout(name, tensors[key]) for name, key in keys.items()}
     flow.load_weights([(name, mx.array(array).astype(dtype)) for name, array in arrays.items()], strict=True)
     flow.eval()
     mx.eval(flow.parameters())

@@ -20,6 +20,7 @@ from parity.errors import InputError
 
 PASS, FAILURE, BROKEN = 0, 1, 2
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
+LOG_WIDTH = 120  # of a log that is no terminal; 80 columns cut the names of the taps
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     sys.path.insert(0, os.getcwd())  # the contract's dotted names are found from the checkout it is run in
     console = Console(stderr=options.json == Path("-"))
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(stderr=console.stderr, width=LOG_WIDTH)
     try:
         passed, result = options.run(options, console)
         write_json(result, options.json)
@@ -92,10 +95,13 @@ def write_json(result: Any, path: Path | None) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(text + "\n")
-        os.replace(partial, path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); name another file with --json") from error
+        try:
+            partial.write_text(text + "\n")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # `.` and `/` have no name to write to
+        raise InputError(f"{path}: cannot be written ({error}); name another file with --json") from error
 
 
 def nan_to_none(value: Any) -> Any:

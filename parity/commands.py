@@ -40,7 +40,8 @@ def capture(options: argparse.Namespace, console: Console) -> Result:
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
         about = offline.capture(contract, case, checkpoint, options.side, options.out, options.floors, say)
-    console.print(f"{options.out}: {about['count']} taps of {options.side}, case {case.name}", highlight=False)
+    text = f"{options.out}: {about['count']} taps of {options.side}, case {case.name}"
+    console.print(text, markup=False, highlight=False)
     return True, about
 
 
@@ -61,7 +62,7 @@ def inspect(options: argparse.Namespace, console: Console) -> Result:
             golden.load(name)
         about = {key: value for key, value in golden.manifest.items() if key != "taps"}
         console.print_json(data=about)
-        console.print(f"{path}: {len(golden)} taps, every file as the manifest says")
+        console.print(f"{path}: {len(golden)} taps, every file as the manifest says", markup=False)
         return True, golden.manifest
     if not path.is_file():
         raise InputError(f"{path}: neither an NPY file nor a golden folder")

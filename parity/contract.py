@@ -6,7 +6,9 @@ It is a TOML file; `fixtures/contract.toml` is the one of Chatterbox and shows e
 from __future__ import annotations
 
 import fnmatch
+import math
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +41,10 @@ class Segment:
 
 @dataclass(frozen=True)
 class Rule:
-    """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default."""
+    """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default.
+
+    In a pattern `*` stands for anything and `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
+    """
 
     pattern: str
     mode: str
@@ -48,7 +53,7 @@ class Rule:
     why: str
 
     def matches(self, tap: str, mode: str) -> bool:
-        return self.mode in (mode, "*") and fnmatch.fnmatchcase(tap, self.pattern)
+        return self.mode in (mode, "*") and fnmatch.fnmatchcase(tap, self.pattern.replace("[", "[[]"))
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ class Contract:
         """The axis order in which the candidate keeps a tensor that the reference keeps as `axes`."""
         return self.layouts.get(axes, axes)
 
+    def branches(self, axes: str) -> list[str]:
+        """The labels of the parts that a tap of these axes is judged in; one label `""` where it is not split."""
+        return next((self.splits[axis] for axis in axes.split() if axis in self.splits), [""])
+
     def segments(self, dims: Mapping[str, int]) -> list[Segment]:
         """Every segment of a run with its taps, loops expanded by the case's dimensions.
 
@@ -90,8 +99,8 @@ class Contract:
                     for path, axes in self._expand(entry["taps"], "", dims)
                 )
                 segments.append(Segment(entry["name"], index, entry["name"] + suffix, taps))
-        names = [tap.name for segment in segments for tap in segment.taps]
-        if repeated := sorted({name for name in names if names.count(name) > 1}):
+        names = Counter(tap.name for segment in segments for tap in segment.taps)
+        if repeated := sorted(name for name, count in names.items() if count > 1):
             raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
         return segments
 
@@ -103,11 +112,17 @@ class Contract:
         raise InputError(f"{self.path}: no rule matches tap {tap} ({mode}); add one, with its reason")
 
     def check_rules(self, segments: list[Segment]) -> None:
-        """Raises `InputError` for a rule whose pattern matches no tap of the run: it would guard nothing."""
+        """Raises `InputError` for a rule that decides on no tap of the run: it would guard nothing."""
         names = [tap.name for segment in segments for tap in segment.taps]
+        used = {self.rule(name, mode) for name in names for mode in (INHERITED, CREATED)}
         for rule in self.rules:
-            if not any(fnmatch.fnmatchcase(name, rule.pattern) for name in names):
-                raise InputError(f"{self.path}: rule {rule.pattern!r} matches no tap; correct or remove it")
+            if rule in used:
+                continue
+            if any(rule.matches(name, mode) for name in names for mode in (INHERITED, CREATED)):
+                problem = "decides nothing, earlier rules match all of its taps; move it up or remove it"
+            else:
+                problem = "matches no tap; correct or remove it"
+            raise InputError(f"{self.path}: rule {rule.pattern!r} ({rule.mode}) {problem}")
 
     def _dim(self, name: str, dims: Mapping[str, int]) -> int:
         if name not in dims:
@@ -116,17 +131,19 @@ class Contract:
 
     def _expand(self, entries: list[Any], prefix: str, dims: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         for entry in entries:
-            if isinstance(entry, list):
-                path, axes = entry
-                yield ".".join(part for part in (prefix, path) if part), axes
-                continue
-            if entry["block"] not in self.blocks:
-                raise InputError(
-                    f"{self.path}: unknown block {entry['block']!r}; known: {', '.join(sorted(self.blocks))}"
-                )
-            for index in range(self._dim(entry["each"], dims)) if "each" in entry else (0,):
-                at = ".".join(part for part in (prefix, entry["at"].format(index)) if part)
-                yield from self._expand(self.blocks[entry["block"]], at, dims)
+            match entry:
+                case [str(path), str(axes)]:
+                    yield ".".join(part for part in (prefix, path) if part), axes
+                case {"block": block, "at": place}:
+                    if block not in self.blocks:
+                        known = ", ".join(sorted(self.blocks))
+                        raise InputError(f"{self.path}: unknown block {block!r}; known: {known}")
+                    for index in range(self._dim(entry["each"], dims)) if "each" in entry else (0,):
+                        at = ".".join(part for part in (prefix, place.format(index)) if part)
+                        yield from self._expand(self.blocks[block], at, dims)
+                case _:
+                    expected = '["path", "axes"] or { block = "name", at = "path" }'
+                    raise InputError(f"{self.path}: {entry!r} among the taps, expected {expected}")
 
 
 def load(path: Path) -> Contract:
@@ -135,12 +152,15 @@ def load(path: Path) -> Contract:
         data = tomllib.loads(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: cannot read the contract ({error.strerror}); name one with --contract") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOML, or the UTF-8 under it
         raise InputError(f"{path}: not valid TOML: {error}") from error
     try:
-        rules = tuple(
-            Rule(r["pattern"], r["mode"], float(r["truth"]), float(r["distance"]), r["why"]) for r in data["rule"]
-        )
+        for segment in data["segment"]:
+            _require(path, segment, ("name", "taps", "index") if "each" in segment else ("name", "taps"), "[[segment]]")
+        for name in ("reference", "candidate"):
+            _require(path, data["sides"][name], ("factory", "framework"), f"[sides.{name}]")
+        if "chain" in data:
+            _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
         return Contract(
             path=path,
             sides=data["sides"],
@@ -152,7 +172,27 @@ def load(path: Path) -> Contract:
             state=data["state"],
             blocks=data.get("blocks", {}),
             outline=tuple(data["segment"]),
-            rules=rules,
+            rules=tuple(_rule(path, entry) for entry in data["rule"]),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
+
+
+def _require(path: Path, table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
+    if missing := [key for key in keys if key not in table]:
+        raise InputError(f"{path}: {where} lacks {', '.join(missing)}; see fixtures/contract.toml for the format")
+
+
+def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
+    _require(path, entry, ("pattern", "mode", "truth", "distance", "why"), "[[rule]]")
+    if entry["mode"] not in (INHERITED, CREATED, "*"):
+        raise InputError(
+            f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {INHERITED!r}, {CREATED!r} or '*'"
+        )
+    for name in ("truth", "distance"):
+        bound = entry[name]
+        if type(bound) not in (int, float) or not 0 < bound < math.inf:
+            raise InputError(
+                f"{path}: rule {entry['pattern']!r} has {name} = {bound!r}, expected a positive, finite number"
+            )
+    return Rule(entry["pattern"], entry["mode"], float(entry["truth"]), float(entry["distance"]), entry["why"])

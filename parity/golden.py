@@ -22,6 +22,8 @@ from parity.errors import InputError
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
+KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors"}
+"""What reading needs of a tap; the rest of its table is for people."""
 
 
 def file_sha256(path: Path) -> str:
@@ -42,8 +44,11 @@ class Writer:
         self.folder, self.about, self.taps = folder, dict(about), []  # type: ignore[var-annotated]
 
     def __enter__(self) -> Writer:
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        self.partial = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}."))
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.partial = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}."))
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot be written ({error.strerror}); name another folder") from error
         return self
 
     def add(self, tap: Tap, array: np.ndarray, floors: Mapping[str, float] | None = None) -> None:
@@ -69,7 +74,8 @@ class Writer:
         if kind is not None:
             shutil.rmtree(self.partial, ignore_errors=True)
             return
-        text = json.dumps({"schema": SCHEMA} | self.about | {"taps": self.taps}, indent=1, sort_keys=False)
+        manifest = {"schema": SCHEMA} | self.about | {"count": len(self.taps), "taps": self.taps}
+        text = json.dumps(manifest, indent=1, sort_keys=False)
         (self.partial / MANIFEST).write_text(text + "\n")
         self.partial.chmod(0o755)
         old = self.folder.with_name(f".{self.folder.name}.old")
@@ -93,12 +99,16 @@ class Golden:
             ) from error
         except ValueError as error:
             raise InputError(f"{folder / MANIFEST}: not valid JSON ({error}); regenerate the goldens") from error
-        if self.manifest.get("schema") != SCHEMA or not isinstance(self.manifest.get("taps"), list):
-            raise InputError(
-                f"{folder / MANIFEST}: schema {self.manifest.get('schema')!r}, expected {SCHEMA}; "
-                "regenerate the goldens"
-            )
-        self.entries = {entry["name"]: entry for entry in self.manifest["taps"]}
+        schema = self.manifest.get("schema") if isinstance(self.manifest, dict) else None
+        if schema != SCHEMA:
+            raise InputError(f"{folder / MANIFEST}: schema {schema!r}, expected {SCHEMA}; regenerate the goldens")
+        taps, count = self.manifest.get("taps"), self.manifest.get("count")
+        if not isinstance(taps, list) or any(not isinstance(tap, dict) or not KEYS <= tap.keys() for tap in taps):
+            expected = f"a list of tables with {', '.join(sorted(KEYS))}"
+            raise InputError(f"{folder / MANIFEST}: its taps are not {expected}; regenerate the goldens")
+        self.entries = {entry["name"]: entry for entry in taps}
+        if len(self.entries) != count:
+            raise InputError(f"{folder / MANIFEST}: lists {len(self.entries)} taps, its count is {count}; restore it")
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

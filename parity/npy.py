@@ -21,7 +21,7 @@ import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
 
@@ -40,7 +40,7 @@ _TYPES = [
 # fmt: on
 # "|f4", "=f4" and "f4" mean other numbers on other machines: only one-byte types go without a byte order.
 _DTYPES = {
-    order + dtype.str[1:]: dtype.newbyteorder(order)
+    order + dtype.str[1:]: np.dtype(order + dtype.str[1:])
     for dtype in map(np.dtype, _TYPES)
     for order in ("<>|" if dtype.itemsize == 1 else "<>")
 }
@@ -63,13 +63,13 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def read_header(path: str | os.PathLike) -> Header:
+def read_header(path: str | os.PathLike[str]) -> Header:
     """Read the header and hold the file's size against it; raise ``InputError`` where ``read`` does."""
     with _open(path) as file:
         return _read_header(file, path)
 
 
-def read(path: str | os.PathLike, *, mmap: bool = False) -> np.ndarray:
+def read(path: str | os.PathLike[str], *, mmap: bool = False) -> np.ndarray:
     """Read one array of any shape, in native byte order and in the memory order of the file.
 
     A Fortran-order file yields an F-contiguous array. With ``mmap`` the array is a read-only ``np.memmap``; a
@@ -80,9 +80,9 @@ def read(path: str | os.PathLike, *, mmap: bool = False) -> np.ndarray:
     """
     with _open(path) as file:
         header = _read_header(file, path)
-        order = "F" if header.fortran_order else "C"
+        order: Literal["C", "F"] = "F" if header.fortran_order else "C"
         if mmap and header.dtype.isnative:
-            array = np.memmap(file, header.dtype, "r", header.data_offset, header.shape, order)
+            array: np.ndarray = np.memmap(file, header.dtype, "r", header.data_offset, header.shape, order)
         else:
             flat = np.fromfile(file, header.dtype, math.prod(header.shape))
             native = flat.astype(header.dtype.newbyteorder("="), copy=False)
@@ -92,7 +92,7 @@ def read(path: str | os.PathLike, *, mmap: bool = False) -> np.ndarray:
     return array
 
 
-def write(path: str | os.PathLike, array: np.ndarray) -> None:
+def write(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Store an array of any shape at exactly ``path``: version 1.0, little-endian, never pickled.
 
     The memory order is kept: Fortran order for an array that is F-contiguous and not C-contiguous, C order
@@ -125,7 +125,7 @@ def canonical_sha256(array: np.ndarray) -> str:
     array = _checked(array, "canonical_sha256")
     array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     digest = hashlib.sha256(f"{array.dtype.str} {','.join(map(str, array.shape))}\n".encode())
-    digest.update(array)
+    digest.update(array.data)
     return digest.hexdigest()
 
 
@@ -152,7 +152,7 @@ def _check_bools(array: np.ndarray, where: object) -> None:
         raise _refusal(where, "bools stored as other bytes than 0 and 1", "only those", "Store `array != 0`")
 
 
-def _open(path: str | os.PathLike) -> BinaryIO:
+def _open(path: str | os.PathLike[str]) -> BinaryIO:
     try:
         if Path(path).is_file():  # a folder has no content, a pipe would block
             return Path(path).open("rb")
@@ -162,7 +162,7 @@ def _open(path: str | os.PathLike) -> BinaryIO:
     raise _refusal(path, got, "a readable NPY file", "Check the path")
 
 
-def _read_header(file: BinaryIO, path: str | os.PathLike) -> Header:
+def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
     again = "Copy or make the file again"
     start = file.read(8)
     magic, version = start[:6], tuple(start[6:])
@@ -189,7 +189,7 @@ def _read_header(file: BinaryIO, path: str | os.PathLike) -> Header:
     return header
 
 
-def _parse(text: bytes, path: str | os.PathLike) -> tuple[tuple[int, ...], np.dtype, bool]:
+def _parse(text: bytes, path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.dtype, bool]:
     """Header text to (shape, dtype, fortran_order)."""
 
     def refusal(expected: str) -> InputError:

@@ -17,7 +17,7 @@ from parity.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.metrics import rmse
 from parity.side import Case, State, make_side
 from parity.verdict import absent, judge
-from parity.verify import EXTRA, Report, Trace, keep
+from parity.verify import EXTRA, Report, Trace, keep, require_contract
 
 Progress = Callable[[str], None]
 GENERATOR = 1
@@ -55,11 +55,8 @@ def capture(
             state = runner.run(segment, state, keep(trace))
             if exact is not None:
                 exact_state = exact.run(segment, exact_state, keep(exact_trace))
-            if list(trace) != [tap.name for tap in segment.taps]:
-                raise InputError(
-                    f"{contract.path}: side {side!r} did not give the taps of segment {segment.label} in "
-                    "the contract's order; `parity verify` names them"
-                )
+                require_contract(contract, segment, exact_trace, f"side {side!r} in float64")
+            require_contract(contract, segment, trace, f"side {side!r}")
             for tap in segment.taps:
                 value = trace[tap.name]
                 writer.add(tap, value, _floors(contract, tap, value, exact_trace.get(tap.name)))
@@ -93,27 +90,32 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
 
     `folder` is a golden folder of its own, or any folder of NPY files named by tap, whose axes are then in the
     `layout` of the contract's reference or candidate. A golden tap without a dump, and a dump without a golden tap,
-    fail. Raises `InputError` when the goldens have no floors: an error without a scale proves nothing.
+    fail. Raises `InputError` for goldens that lack a tap of the contract, or have no floors: an error without a scale
+    proves nothing.
     """
-    if not any(entry["floors"] for entry in golden.entries.values()):
+    if not all(entry["floors"] for entry in golden.entries.values()):
         raise InputError(f"{golden.folder}: no noise floors; capture it again with `parity capture --floors`")
+    manifest = golden.manifest
+    if missing := {"case", "dims", "environment"} - manifest.keys():
+        raise InputError(f"{golden.folder / MANIFEST}: lacks {', '.join(sorted(missing))}; capture it again")
+    segments = contract.segments(manifest["dims"])
+    if list(golden) != [tap.name for segment in segments for tap in segment.taps]:
+        raise InputError(f"{golden.folder}: its taps are not those of {contract.path}; capture it again")
     dumps = _dumps(contract, golden, folder, layout)
-    segments = list(dict.fromkeys(name.partition("[")[0] for name in golden))
-    report = Report(golden.manifest["case"], str(folder), segments, 0, environment=golden.manifest["environment"])
+    labels = [segment.label for segment in segments]
+    branches = [len(contract.branches(tap.axes)) for segment in segments for tap in segment.taps]
+    report = Report(manifest["case"], str(folder), labels, sum(branches), environment=manifest["environment"])
     for name, entry in golden.entries.items():
         rule = contract.rule(name, INHERITED)
         if name not in dumps:
-            report.expected += 1
             report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
             continue
         reference, candidate = golden.load(name), dumps[name]()
         if candidate.shape != reference.shape:
-            report.expected += 1
             report.verdicts.append(judge(name, "", INHERITED, rule, candidate, reference, None))
             continue
         parts = (split(array, entry["axes"], dict(contract.splits)) for array in (candidate, reference))
         for (branch, ours), (_, theirs) in zip(*parts, strict=True):
-            report.expected += 1
             floor = entry["floors"].get(branch, 0.0)
             report.verdicts.append(judge(name, branch, INHERITED, rule, ours, theirs, None, floor))
     for name in dumps:

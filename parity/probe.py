@@ -16,7 +16,7 @@ LIMIT = 5e-6
 
 def _softmax(x: np.ndarray) -> np.ndarray:
     weights = np.exp(x - x.max(axis=-1, keepdims=True))
-    return np.divide(weights, weights.sum(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
 def _conv1d(x: np.ndarray, w: np.ndarray) -> np.ndarray:

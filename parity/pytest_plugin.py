@@ -50,14 +50,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "parity_part" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("parity")
-    if marker is None:
+    if marker is None or len(marker.args) != 1:
         raise pytest.UsageError(
             f"{metafunc.definition.nodeid} takes parity_part: mark it with @pytest.mark.parity(segment)"
         )
     contract = contracts.load(metafunc.config.getoption("--contract"))
     case = make_case(contract, metafunc.config.getoption("--size"))
     parts = []
-    for segment in contract.segments(case.dims):
+    segments = contract.segments(case.dims)
+    for segment in segments:
         if segment.name != marker.args[0]:
             continue
         groups: dict[str, set[str]] = {}
@@ -65,6 +66,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             groups.setdefault(part(tap.name), set()).add(tap.name)
         for name, taps in groups.items():
             parts += [Part(name, segment.label, mode, frozenset(taps)) for mode in (CREATED, INHERITED)]
+    if not parts:  # pytest would skip the test
+        known = ", ".join(dict.fromkeys(segment.name for segment in segments))
+        raise pytest.UsageError(
+            f"{metafunc.definition.nodeid}: no segment {marker.args[0]!r} in {contract.path}; it has {known}"
+        )
     metafunc.parametrize("parity_part", parts, ids=[f"{p.segment}-{p.name}-{p.mode}" for p in parts])
 
 

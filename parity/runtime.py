@@ -11,6 +11,8 @@ import os
 import sys
 from pathlib import Path
 
+from parity.errors import InputError
+
 BLAS_SWITCH = "PARITY_BLAS"  # "torch" (default where it applies) or "plain"
 
 
@@ -25,7 +27,7 @@ def prepare() -> str:
     os.environ.setdefault("MLX_ENABLE_TF32", "0")
     choice = os.environ.get(BLAS_SWITCH, "torch")
     if choice not in ("torch", "plain"):
-        raise ValueError(f"{BLAS_SWITCH}={choice!r}: expected 'torch' or 'plain'")
+        raise InputError(f"{BLAS_SWITCH}={choice!r}: expected 'torch' or 'plain'")
     if not sys.platform.startswith("linux"):
         return "platform"
     library = _torch_library()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from parity.contract import CREATED, INHERITED, Contract
@@ -25,11 +26,12 @@ def part(tap: str) -> str:
 
 def _worst(verdicts: Iterable[Verdict], value: str) -> str:
     found = [getattr(verdict, value) for verdict in verdicts]
+    found = [ratio for ratio in found if ratio == ratio]  # what has no ratio: integers, and taps that are absent
     return f"{max(found):.2f}" if found else ""
 
 
 def parts_table(report: Report) -> Table:
-    table = Table(title=f"{report.case}: worst ratio to the noise floor in each part", title_justify="left")
+    table = Table(title=f"{escape(report.case)}: worst ratio to the noise floor in each part", title_justify="left")
     table.add_column("part")
     table.add_column("verdicts", justify="right")
     for mode in (CREATED, INHERITED):
@@ -45,7 +47,7 @@ def parts_table(report: Report) -> Table:
             of_mode = [v for v in verdicts if v.mode == mode]
             cells += [_worst(of_mode, "truth"), _worst(of_mode, "distance")]
         failed = sum(not v.passed for v in verdicts)
-        table.add_row(name, str(len(verdicts)), *cells, f"[bold red]{failed}[/]" if failed else "0")
+        table.add_row(escape(name), str(len(verdicts)), *cells, f"[bold red]{failed}[/]" if failed else "0")
     return table
 
 
@@ -55,12 +57,13 @@ def chain_table(report: Report, contract: Contract) -> Table | None:
     rows = report.select(chain["tap"], INHERITED) if chain else []
     if not rows:
         return None
-    table = Table(title=f"{chain['tap']}, chained from the inputs ({chain['known_as']}: {chain['known']:.2e})")
+    title = f"{chain['tap']}, chained from the inputs ({chain['known_as']}: {chain['known']:.2e})"
+    table = Table(title=escape(title), title_justify="left")
     for column in ("tap", "RMSE", "relative", "floor", "distance", "bound", "truth", "bound"):
         table.add_column(column, justify="left" if column == "tap" else "right")
     for v in rows:
         table.add_row(
-            v.label,
+            escape(v.label),
             f"{v.rmse:.2e}",
             f"{v.relative:.2e}",
             f"{v.floor:.2e}",
@@ -100,4 +103,4 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
     counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
-    console.print(f"{word} {counts}; case {report.case}, {report.checkpoint}", highlight=False)
+    console.print(f"{word} {counts}; case {escape(f'{report.case}, {report.checkpoint}')}", highlight=False)

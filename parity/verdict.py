@@ -44,9 +44,13 @@ class Verdict:
 
     @property
     def headroom(self) -> float:
-        """By what factor the worse of the two ratios stays under its bound; below 1 it failed."""
-        used = max(self.truth / self.bound_truth, self.distance / self.bound_distance)
-        return 1 / used if used > 0 else float("inf")
+        """By what factor the worse of the two ratios stays under its bound; below 1 it failed, 0 without a ratio."""
+        pairs = ((self.truth, self.bound_truth), (self.distance, self.bound_distance))
+        used = [ratio / bound for ratio, bound in pairs if ratio == ratio]  # stored goldens have no truth
+        if not self.passed and not used:
+            return 0.0
+        worst = max(used, default=0.0)
+        return 1 / worst if worst > 0 else float("inf")
 
     @property
     def label(self) -> str:
@@ -87,6 +91,9 @@ def judge(
         return Verdict(**base, passed=False, reason="empty tensor: nothing was verified")
     if not np.isfinite(reference).all() or (exact is not None and not np.isfinite(exact).all()):
         return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
+    if "c" in (candidate.dtype.kind, reference.dtype.kind):
+        reason = "complex values are not judged; observe their real and imaginary parts"
+        return Verdict(**base, passed=False, reason=reason)
     if reference.dtype.kind in "iub":
         unequal = int(np.count_nonzero(candidate != reference))
         return Verdict(**base, passed=not unequal, reason=f"{unequal} unequal values" if unequal else "")

@@ -89,7 +89,9 @@ class Verifier:
             for tap in segment.taps
             for mode in (INHERITED, CREATED)
         }
-        self.report = Report(case.name, str(checkpoint), [segment.label for segment in self.segments], 0)
+        branches = [len(contract.branches(tap.axes)) for segment in self.segments for tap in segment.taps]
+        labels = [segment.label for segment in self.segments]
+        self.report = Report(case.name, str(checkpoint), labels, expected=2 * sum(branches))
         self.reference = self._side("reference", "reference", checkpoint, "float32")
         self.exact = self._side("exact", "reference", checkpoint, "float64")
         self.candidate = self._side("candidate", "candidate", checkpoint, "float32")
@@ -102,7 +104,7 @@ class Verifier:
         return runner
 
     def run(self) -> Report:
-        """Verify every segment. The number of verdicts is that of the contract's taps, or the report does not pass."""
+        """Verify every segment. Two verdicts for each branch of each tap of the contract, or the report fails."""
         states = {"reference": self.case.inputs, "exact": self.case.inputs, "candidate": self.case.inputs}
         for segment in self.segments:
             states = self._verify(segment, states)
@@ -116,9 +118,10 @@ class Verifier:
 
         with self._timed("reference", segment):
             after = self.reference.run(segment, start, keep(reference))
-        self._check_reference(segment, reference)
+        require_contract(self.contract, segment, reference, "the reference")
         with self._timed("exact", segment):
             exact_after = self.exact.run(segment, states["exact"], keep(exact))
+        require_contract(self.contract, segment, exact, "the float64 reference")
         judging = _Judging(self, segment, INHERITED, reference, exact)
         with self._timed("candidate", segment):
             candidate_after = self.candidate.run(segment, states["candidate"], judging.visit)
@@ -133,21 +136,26 @@ class Verifier:
         judging.finish()
         return {"reference": after, "exact": exact_after, "candidate": candidate_after}
 
-    def _check_reference(self, segment: Segment, trace: Trace) -> None:
-        """The contract and the reference must list the same taps in the same order, or nothing is judged."""
-        want, got = [tap.name for tap in segment.taps], list(trace)
-        if want == got:
-            return
-        missing, extra = [name for name in want if name not in trace], [name for name in got if name not in want]
-        detail = f"missing {missing[:3]}, not declared {extra[:3]}" if missing or extra else "another order"
-        raise InputError(
-            f"{self.contract.path}: the reference's taps of segment {segment.label} are not the contract's: "
-            f"{detail}; correct the contract or the reference"
-        )
-
     def _timed(self, what: str, segment: Segment) -> _Timed:
         self.progress(f"{segment.label}: {what}")
         return _Timed(self.report.seconds, what)
+
+
+def require_contract(contract: Contract, segment: Segment, trace: Trace, whose: str) -> None:
+    """Raises `InputError` unless a trace has a segment's taps in the contract's order, each with its number of axes."""
+    want, got = [tap.name for tap in segment.taps], list(trace)
+    if want == got:
+        wrong = [tap for tap in segment.taps if trace[tap.name].ndim != len(tap.axes.split())]
+        if not wrong:
+            return
+        detail = f"{wrong[0].name} has shape {trace[wrong[0].name].shape}, declared with axes {wrong[0].axes!r}"
+    else:
+        missing, extra = [name for name in want if name not in trace], [name for name in got if name not in want]
+        detail = f"missing {missing[:3]}, not declared {extra[:3]}" if missing or extra else "another order"
+    raise InputError(
+        f"{contract.path}: {whose}'s taps of segment {segment.label} are not the contract's: {detail}; "
+        "correct the contract or the side"
+    )
 
 
 def keep(trace: Trace) -> Callable[[Tap, np.ndarray], None]:
@@ -191,7 +199,6 @@ class _Judging:
         self.waiting.pop(0)
         rule = self.verifier.rules[tap.name, self.mode]
         for branch, candidate, reference, exact in self._branches(tap.name, array):
-            report.expected += 1
             report.verdicts.append(judge(tap.name, branch, self.mode, rule, candidate, reference, exact))
 
     def finish(self) -> None:
@@ -200,10 +207,8 @@ class _Judging:
         self.waiting = []
 
     def _absent(self, name: str) -> None:
-        report = self.verifier.report
-        report.expected += 1
         reason = "the candidate has no such tap, or not at this place of the flow"
-        report.verdicts.append(absent(name, self.mode, self.verifier.rules[name, self.mode], reason))
+        self.verifier.report.verdicts.append(absent(name, self.mode, self.verifier.rules[name, self.mode], reason))
 
     def _branches(self, name: str, candidate: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
         reference, exact = self.reference[name], self.exact[name]

@@ -42,7 +42,7 @@ class Pipeline:
 
     def encoder(self, state: State, index: int | None, observe: Observe) -> State:
         """Tokens, prompt and x-vector -> what the ODE needs: mu, speaker, condition, the noise and the time grid."""
-        check_flow_inputs(self.config, state)
+        check_flow_inputs(self.config, state, self.finalize)
         tokens = torch.from_numpy(np.ascontiguousarray(state["tokens"]))
         mu, frames = self.model.encode(tokens, state["lengths"].tolist(), self.finalize)
         conditions = self.model.conditions(

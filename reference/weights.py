@@ -57,12 +57,13 @@ def read(file: Path, prefix: str) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix)]
+            for key in keys:
+                if (dtype := handle.get_slice(key).get_dtype()) != "F32":
+                    raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
             tensors = {key.removeprefix(prefix): handle.get_tensor(key) for key in keys}
     except SafetensorError as error:
         raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
     for key, tensor in tensors.items():
-        if tensor.dtype != torch.float32:
-            raise ValueError(f"{file}: {prefix}{key} has dtype {tensor.dtype}, expected float32; convert the file")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{file}: {prefix}{key} holds NaN or infinite weights; fetch or make the file again")
     return tensors
@@ -75,11 +76,16 @@ def load_flow(checkpoint: Path, config: FlowConfig, dtype: torch.dtype = torch.f
     """
     file = checkpoint / S3GEN
     tensors = read(file, "flow.")
-    keys = {parameter_name(key): key for key in tensors}
+    keys: dict[str, str] = {}
+    problems = []
+    for key in tensors:
+        name = parameter_name(key)
+        if name in keys:
+            problems.append(f"two keys fill {name}: flow.{keys[name]} and flow.{key}")
+        keys[name] = key
     with torch.device("meta"):
         flow = Flow(config)
     expected = {name: tuple(parameter.shape) for name, parameter in flow.named_parameters()}
-    problems = [] if len(keys) == len(tensors) else ["two keys fill the same parameter"]
     problems += [f"missing: the key that fills {name}" for name in expected if name not in keys]
     problems += [f"unknown: flow.{key}" for name, key in keys.items() if name not in expected]
     problems += [

@@ -20,17 +20,19 @@ def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, 
     no module are left to the side's own `observe`.
     """
     modules = dict(model.named_modules())
-    wrapped = []
+    originals = []
     try:
         for path in paths:
             if path in modules:
                 module = modules[path]
+                originals.append((module, module.__dict__.get("forward")))
                 module.forward = _wrap(path, module.forward, on_value)
-                wrapped.append(module)
         yield
     finally:
-        for module in wrapped:
+        for module, original in originals:
             del module.forward  # uncovers the class's own
+            if original is not None:
+                module.forward = original
 
 
 def _wrap(path: str, forward: Callable[..., Any], on_value: Callable[[str, Any], Any]) -> Callable[..., Any]:
@@ -50,8 +52,8 @@ def to_numpy(value: Tensor) -> np.ndarray:
 
 
 def from_numpy(array: np.ndarray, like: Tensor) -> Tensor:
-    """The array as a tensor of the dtype and device of `like`, contiguous."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device=like.device, dtype=like.dtype)
+    """A copy as a tensor of the dtype and device of `like`, contiguous: the run may write into it."""
+    return torch.tensor(np.ascontiguousarray(array), device=like.device, dtype=like.dtype)
 
 
 def environment() -> dict[str, str]:

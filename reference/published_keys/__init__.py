@@ -1,0 +1,46 @@
+"""Keys, shapes and dtypes of the published checkpoint files, in upstream's own naming, for a configuration.
+
+Upstream: the state dicts of `S3Token2Wav` (`chatterbox/models/s3gen/s3gen.py`), `VoiceEncoder` and `T3`. One file a stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reference.config import ChatterboxConfig
+from reference.published_keys.flow import flow_keys
+from reference.published_keys.key import Key, Keys
+from reference.published_keys.speaker_encoder import speaker_encoder_keys
+from reference.published_keys.t3 import t3_keys
+from reference.published_keys.tokenizer import tokenizer_keys
+from reference.published_keys.vocoder import vocoder_keys
+from reference.published_keys.voice_encoder import voice_encoder_keys
+
+__all__ = [
+    "FILES",
+    "Key",
+    "Keys",
+    "flow_keys",
+    "s3gen_keys",
+    "speaker_encoder_keys",
+    "t3_keys",
+    "tokenizer_keys",
+    "vocoder_keys",
+    "voice_encoder_keys",
+]
+
+
+def s3gen_keys(config: ChatterboxConfig) -> Keys:
+    """The 2490 keys of `s3gen.safetensors` (at full size)."""
+    yield from tokenizer_keys(config.tokenizer)
+    yield from speaker_encoder_keys(config.speaker_encoder)
+    yield from flow_keys(config.flow)
+    yield from vocoder_keys(config.vocoder)
+
+
+# The files of the English model's directory, without their suffix, and the keys in each.
+FILES: dict[str, Callable[[ChatterboxConfig], Keys]] = {
+    "s3gen": s3gen_keys,
+    "ve": lambda config: voice_encoder_keys(config.voice_encoder),
+    "t3_cfg": lambda config: t3_keys(config.t3),
+}

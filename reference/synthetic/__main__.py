@@ -1,0 +1,28 @@
+"""Command line of `reference.synthetic`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import reference.synthetic
+from reference.config import CHATTERBOX_SIZES
+from reference.published_keys import FILES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m reference.synthetic", description=(reference.synthetic.__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("out", type=Path, help="directory to write; its checkpoint files are replaced")
+    parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")
+    parser.add_argument("--only", choices=FILES, help="write this file alone (default: all of them)")
+    options = parser.parse_args(arguments)
+    reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], [options.only] if options.only else FILES)
+    print(f"{options.out}: synthetic checkpoint, {options.size}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
