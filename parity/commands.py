@@ -118,6 +118,9 @@ def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done, with the time so far; nothing where there is no terminal."""
+    if not console.is_terminal:  # rich would print an empty line
+        yield lambda message: None
+        return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("")

@@ -103,7 +103,7 @@ class Golden:
         if schema != SCHEMA:
             raise InputError(f"{folder / MANIFEST}: schema {schema!r}, expected {SCHEMA}; regenerate the goldens")
         taps, count = self.manifest.get("taps"), self.manifest.get("count")
-        if not isinstance(taps, list) or any(not isinstance(tap, dict) or not KEYS <= tap.keys() for tap in taps):
+        if not isinstance(taps, list) or any(not isinstance(tap, dict) or not tap.keys() >= KEYS for tap in taps):
             expected = f"a list of tables with {', '.join(sorted(KEYS))}"
             raise InputError(f"{folder / MANIFEST}: its taps are not {expected}; regenerate the goldens")
         self.entries = {entry["name"]: entry for entry in taps}

@@ -28,7 +28,7 @@ import numpy as np
 from parity.errors import InputError
 
 MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
-MAX_AXES = 32  # NumPy 1 has no more; NumPy 2 has 64
+MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
 
 _LENGTH_FORMAT = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
 _KEYS = {"descr", "fortran_order", "shape"}
@@ -64,7 +64,7 @@ class Header:
 
 
 def read_header(path: str | os.PathLike[str]) -> Header:
-    """Read the header and hold the file's size against it; raise ``InputError`` where ``read`` does."""
+    """Read the header and hold the file's size against it; refuse what ``read`` refuses, bools unseen."""
     with _open(path) as file:
         return _read_header(file, path)
 

@@ -35,6 +35,7 @@ class Part:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    runtime.prepare()  # in the first of all hooks: a conftest.py may import a framework
     group = parser.getgroup("parity")
     group.addoption("--contract", type=Path, default=Path("fixtures/contract.toml"), help="parity contract file")
     group.addoption("--size", choices=("tiny", "full"), default="tiny", help="the case that parity tests run on")
@@ -42,7 +43,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    runtime.prepare()
     config.addinivalue_line("markers", "parity(segment): judge every part of the segments of that name")
 
 

@@ -7,7 +7,6 @@ each block is fed with the reference's own inputs. Only one segment's values are
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -108,7 +107,6 @@ class Verifier:
         states = {"reference": self.case.inputs, "exact": self.case.inputs, "candidate": self.case.inputs}
         for segment in self.segments:
             states = self._verify(segment, states)
-            gc.collect()
         return self.report
 
     def _verify(self, segment: Segment, states: Mapping[str, State]) -> dict[str, State]:
@@ -153,7 +151,7 @@ def require_contract(contract: Contract, segment: Segment, trace: Trace, whose: 
         missing, extra = [name for name in want if name not in trace], [name for name in got if name not in want]
         detail = f"missing {missing[:3]}, not declared {extra[:3]}" if missing or extra else "another order"
     raise InputError(
-        f"{contract.path}: {whose}'s taps of segment {segment.label} are not the contract's: {detail}; "
+        f"{contract.path}: {whose} does not give the taps that are declared for segment {segment.label}: {detail}; "
         "correct the contract or the side"
     )
 

@@ -1,7 +1,8 @@
 """The velocity estimator of the flow: a causal 1-D U-Net with transformer blocks, one level deep.
 
 Upstream: `chatterbox/models/s3gen/decoder.py` and `matcha/decoder.py`, `matcha/transformer.py`, from Matcha-TTS.
-Its axis `g` is the guided batch: B conditional items, then the same B unconditional (`ode.py`).
+Transposed tensors are made contiguous where upstream does it: PyTorch picks its kernels, and so its rounding, by memory
+order too. The axis `g` is the guided batch: B conditional items, then the same B unconditional (`ode.py`).
 """
 
 from __future__ import annotations
@@ -141,10 +142,10 @@ class UNetBlock(nn.Module):
         self.conv = CausalConv1d(config.width, config.width, 3) if outer else None
 
     def forward(self, x: Tensor, mask: Tensor | None, bias: Tensor | None, t: Tensor) -> Tensor:
-        h = self.resnet(x, mask, t).transpose(1, 2)  # (2B, M, c)
+        h = self.resnet(x, mask, t).transpose(1, 2).contiguous()  # (2B, M, c)
         for block in self.transformer_blocks:
             h = block(h, bias)
-        return h.transpose(1, 2)
+        return h.transpose(1, 2).contiguous()
 
 
 class ConditionalDecoder(nn.Module):

@@ -61,10 +61,10 @@ class PreLookaheadLayer(nn.Module):
         self.conv2 = nn.Conv1d(width, width, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = x.transpose(1, 2)  # (B, c, T)
+        h = x.transpose(1, 2).contiguous()  # (B, c, T)
         h = F.leaky_relu(self.conv1(F.pad(h, (0, self.lookahead))))
         h = self.conv2(F.pad(h, (2, 0)))
-        return h.transpose(1, 2) + x
+        return h.transpose(1, 2).contiguous() + x
 
 
 class Upsample1D(nn.Module):
@@ -76,8 +76,8 @@ class Upsample1D(nn.Module):
         self.conv = nn.Conv1d(width, width, 2 * stride + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = x.repeat_interleave(self.stride, dim=1).transpose(1, 2)  # (B, c, stride * T)
-        return self.conv(F.pad(h, (2 * self.stride, 0))).transpose(1, 2)
+        h = x.repeat_interleave(self.stride, dim=1).transpose(1, 2).contiguous()  # (B, c, stride * T)
+        return self.conv(F.pad(h, (2 * self.stride, 0))).transpose(1, 2).contiguous()
 
 
 def relative_shift(scores: Tensor) -> Tensor:

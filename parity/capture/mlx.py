@@ -36,6 +36,7 @@ def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, 
         yield
     finally:
         for module, original in originals:
+            del module.__class__.__call__  # a class is garbage in a cycle: it would keep the run's values for long
             module.__class__ = original
 
 

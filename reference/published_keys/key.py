@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Key(NamedTuple):
-    """A tensor of a checkpoint file: upstream's name of it, its shape in PyTorch's layout, and NumPy's name of its dtype."""
+    """A tensor of a checkpoint file: its name upstream, its shape in PyTorch's layout, its dtype as NumPy calls it."""
 
     name: str
     shape: tuple[int, ...]

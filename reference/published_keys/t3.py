@@ -1,6 +1,7 @@
 """Keys of T3: text tokens to speech tokens.
 
-Upstream: `chatterbox/models/t3/t3.py`, `modules/cond_enc.py`, `perceiver.py`; the layers are those of transformers' `LlamaModel`.
+Upstream: `chatterbox/models/t3/t3.py`, `modules/cond_enc.py`, `perceiver.py`; the layers are those of the package
+transformers' `LlamaModel`.
 """
 
 from __future__ import annotations

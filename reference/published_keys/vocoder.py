@@ -1,7 +1,7 @@
 """Keys of the vocoder: mel to f0 to source to wave.
 
-Upstream: `chatterbox/models/s3gen/hifigan.py`, `f0_predictor.py`. Weights are stored under PyTorch's weight norm: `original0`
-is g, `original1` is v, and w = g v / ||v|| over all axes but the first, for transposed convolutions too.
+Upstream: `chatterbox/models/s3gen/hifigan.py`, `f0_predictor.py`. Weights are stored under PyTorch's weight norm:
+`original0` is g, `original1` is v, and w = g v / ||v|| over all axes but the first, for transposed convolutions too.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
 
 def values(key: Key) -> np.ndarray:
-    """The learned tensor of a key."""
+    """The learned tensor of a key. Raises `ValueError` for a key that `scales` does not know."""
     if key.dtype == "int64":
         return np.full(key.shape, STEPS_TRAINED, key.dtype)
     scale = scale_of(key.name)
@@ -37,7 +37,7 @@ def values(key: Key) -> np.ndarray:
 
 
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILES)) -> None:
-    """Write the checkpoint files into `out`, each whole or not at all. `files` are names in `FILES`."""
+    """Write checkpoint files into `out`, each whole or not at all. `files` are names in `FILES`, all by default."""
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = config.tokenizer
     buffers = {

@@ -1,6 +1,6 @@
 """The tensors of a checkpoint that are not learned, at their true values: the S3 tokenizer's window and mel filters.
 
-Computed in double and rounded once.
+In NumPy, so that they are the same on every machine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ LOG_STEP = np.log(6.4) / 27
 
 
 def hann_window(length: int) -> np.ndarray:
-    """Periodic Hann window `(length,)`, float32."""
+    """Periodic Hann window `(length,)`: `torch.hann_window`, whose angles are float32, within one ulp."""
     angle = np.arange(length, dtype=np.float32) * np.float32(2 * np.pi / length)
     cos = np.cos(angle.astype(np.float64)).astype(np.float32)
     return np.float32(0.5) - np.float32(0.5) * cos

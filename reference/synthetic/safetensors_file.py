@@ -1,7 +1,7 @@
 """Writes a safetensors file tensor by tensor, so that a file of gigabytes needs megabytes of memory.
 
-The library's own `save_file` takes all tensors at once. Format: eight bytes, little-endian, give the length of a JSON header
-of dtypes, shapes and offsets; the tensors' bytes follow without gaps.
+The library's own `save_file` takes all tensors at once. Format: eight bytes, little-endian, give the length of a JSON
+header of dtypes, shapes and offsets; the tensors' bytes follow without gaps.
 """
 
 from __future__ import annotations

@@ -3,34 +3,50 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import mlx.core as mx
 import numpy as np
 import pytest
-import torch
 
+from parity.capture import adapter
 from reference.config import TINY
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side with its tiny flow. `own` takes mel-like `(B, C, M)` arrays into its layout, `common` brings them back.
-
-    Arrays of other ranks have no layout and pass as they are.
-    """
+    """One side with its tiny flow. Mel-like arrays are `(B, C, M)` here, whatever the side's own layout."""
 
     name: str
+    framework: str
     flow: Any
-    own: Callable[[np.ndarray], Any]
-    common: Callable[[Any], np.ndarray]
 
     def module(self, name: str) -> ModuleType:
+        """The side's module of that name: `ode`, `decoder`, ..."""
         return importlib.import_module(f"{self.name}.{name}")
+
+    def own(self, array: np.ndarray) -> Any:
+        """The array in the side's framework, `(B, C, M)` in the side's layout; other ranks have no layout."""
+        return self.as_is(swapped(array) if self.name == "mlx_impl" else array)
+
+    def common(self, value: Any) -> np.ndarray:
+        """The inverse of `own`; half precision is widened to float32."""
+        array = self.as_numpy(value)
+        return swapped(array) if self.name == "mlx_impl" else array
+
+    def as_is(self, array: np.ndarray) -> Any:
+        """The array in the side's framework, no axis moved: for what is `(B, t, c)` on both sides."""
+        # Not at the top: pytest may import this file before the plugin has prepared the process for MLX.
+        framework = importlib.import_module({"torch": "torch", "mlx": "mlx.core"}[self.framework])
+        convert = framework.from_numpy if self.framework == "torch" else framework.array
+        return convert(np.ascontiguousarray(array).copy())
+
+    def as_numpy(self, value: Any) -> np.ndarray:
+        """The inverse of `as_is`."""
+        return adapter(self.framework).to_numpy(value)
 
     def encode(self, tokens: np.ndarray, lengths: Sequence[int], finalize: bool = True) -> tuple[np.ndarray, list[int]]:
         """Tokens `(B, T)` -> mu `(B, C, M)` and the valid frames of each item."""
@@ -39,11 +55,11 @@ class Side:
 
     def conditions(self, mu: np.ndarray, frames: Sequence[int], prompt: np.ndarray, embedding: np.ndarray) -> Any:
         """mu `(B, C, M)`, prompt mel `(B, P, C)` and x-vector -> this side's `Conditions`."""
-        # Both sides take the prompt as (B, P, C), which is what `own` gives MLX for (B, C, P).
-        prompt = self.own(prompt if self.name == "reference" else prompt.swapaxes(1, 2))
-        return self.flow.conditions(self.own(mu), list(frames), prompt, self.own(embedding))
+        return self.flow.conditions(self.own(mu), list(frames), self.as_is(prompt), self.own(embedding))
 
-    def solve(self, noise: np.ndarray, grid: np.ndarray, conditions: Any, guidance: float, decoder: Any = None) -> Any:
+    def solve(
+        self, noise: np.ndarray, grid: np.ndarray, conditions: Any, guidance: float, decoder: Any = None
+    ) -> np.ndarray:
         """Noise `(B, C, M)` -> mel `(B, C, M)` over `grid`, with this side's own decoder when none is given."""
         solve_euler = self.module("ode").solve_euler
         mel = solve_euler(decoder or self.flow.decoder, self.own(noise), self.own(grid), conditions, guidance)
@@ -55,29 +71,13 @@ def swapped(array: np.ndarray) -> np.ndarray:
     return array.swapaxes(1, 2) if array.ndim == 3 else array
 
 
-def from_torch(tensor: torch.Tensor) -> np.ndarray:
-    tensor = tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
-    return tensor.numpy()
-
-
-def from_mlx(array: mx.array) -> np.ndarray:
-    array = array.astype(mx.float32) if array.dtype in (mx.float16, mx.bfloat16) else array
-    return swapped(np.array(array))
-
-
 @pytest.fixture(scope="session")
 def sides(tiny_checkpoint: Path) -> dict[str, Side]:
     """Both sides, by name, with the same tiny checkpoint."""
-    own = {
-        "reference": lambda array: torch.from_numpy(np.ascontiguousarray(array)),
-        "mlx_impl": lambda array: mx.array(np.ascontiguousarray(swapped(array))),
+    return {
+        name: Side(name, framework, importlib.import_module(f"{name}.weights").load_flow(tiny_checkpoint, TINY))
+        for name, framework in (("reference", "torch"), ("mlx_impl", "mlx"))
     }
-    common = {"reference": from_torch, "mlx_impl": from_mlx}
-    flows = {
-        name: importlib.import_module(f"{name}.weights").load_flow(tiny_checkpoint, TINY)
-        for name in ("reference", "mlx_impl")
-    }
-    return {name: Side(name, flows[name], own[name], common[name]) for name in flows}
 
 
 @pytest.fixture(params=["reference", "mlx_impl"])

@@ -1,0 +1,9 @@
+"""Checkpoint to parameters: the only place where names and layouts change on this side.
+
+Reads the directory as published; every key of a stage is accounted for and loading is strict.
+"""
+
+from mlx_impl.weights.checkpoint import S3GEN
+from mlx_impl.weights.flow import load_flow, parameter_name
+
+__all__ = ["S3GEN", "load_flow", "parameter_name"]

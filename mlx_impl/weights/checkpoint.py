@@ -1,0 +1,77 @@
+"""Reading a checkpoint file and filling a module from it, strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+from mlx.utils import tree_flatten
+from safetensors import SafetensorError, safe_open
+
+from mlx_impl.weights.layout import pytorch_shape, to_mlx_layout
+
+S3GEN = "s3gen.safetensors"
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint file whose keys start with `prefix`, by key without it.
+
+    Raises `ValueError` for a missing or unreadable file, a dtype other than float32, and NaN or infinite weights.
+    """
+    if not file.is_file():
+        raise ValueError(
+            f"{file}: no such file; expected a checkpoint directory as published, or one made by "
+            "`python -m reference.synthetic`"
+        )
+    try:
+        with safe_open(file, framework="numpy") as handle:
+            keys = [key for key in sorted(handle.keys()) if key.startswith(prefix)]
+            for key in keys:  # before any is read: NumPy has no bfloat16
+                if (dtype := handle.get_slice(key).get_dtype()) != "F32":
+                    raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
+            tensors = {key.removeprefix(prefix): handle.get_tensor(key) for key in keys}
+    except SafetensorError as error:
+        raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
+    for key, array in tensors.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{file}: {prefix}{key} holds NaN or infinite weights; fetch or make the file again")
+    return tensors
+
+
+def load(module: Module, file: Path, prefix: str, parameter_name: Callable[[str], str], dtype: mx.Dtype) -> Module:
+    """Fill a module from the keys that start with `prefix`; in eval mode (MLX modules start in training), in `dtype`.
+
+    `parameter_name` gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file
+    and every missing, unknown or misshaped key.
+    """
+    tensors = read(file, prefix)
+    keys: dict[str, str] = {}
+    problems = []
+    for key in tensors:
+        name = parameter_name(key)
+        if name in keys:
+            problems.append(f"two keys fill {name}: {prefix}{keys[name]} and {prefix}{key}")
+        keys[name] = key
+    expected = {name: pytorch_shape(name, parameter.shape) for name, parameter in tree_flatten(module.parameters())}
+    problems += [f"missing: the key that fills {name}" for name in expected if name not in keys]
+    problems += [f"unknown: {prefix}{key}" for name, key in keys.items() if name not in expected]
+    problems += [
+        f"{prefix}{keys[name]} has shape {tensors[keys[name]].shape}, expected {shape}"
+        for name, shape in expected.items()
+        if name in keys and tensors[keys[name]].shape != shape
+    ]
+    if problems:
+        raise ValueError(
+            f"{file} does not fit this configuration ({len(problems)} problems), is it of another size? "
+            + "; ".join(problems[:5])
+        )
+    arrays = {name: to_mlx_layout(name, tensors[key]) for name, key in keys.items()}
+    module.load_weights([(name, mx.array(array).astype(dtype)) for name, array in arrays.items()], strict=True)
+    module.eval()
+    mx.eval(module.parameters())
+    return module

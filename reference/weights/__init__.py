@@ -1,0 +1,9 @@
+"""Checkpoint to parameters: the only place where names change on this side. Layouts are PyTorch's own, unchanged.
+
+Reads the directory as published; every key of a stage is accounted for and loading is strict.
+"""
+
+from reference.weights.checkpoint import S3GEN
+from reference.weights.flow import load_flow, parameter_name
+
+__all__ = ["S3GEN", "load_flow", "parameter_name"]

@@ -1,0 +1,91 @@
+"""parity.metrics against NumPy, written out by hand, and against what the definitions say."""
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parity.metrics import HALF_ULP_RMS, difference, rms, rmse
+
+finite = st.floats(-1e6, 1e6, width=32)
+arrays = hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5), elements=finite)
+
+
+def test_by_hand():
+    reference = np.array([[1.0, -2.0], [2.0, 4.0]], dtype=np.float32)
+    candidate = np.array([[1.0, -2.0], [2.5, 1.0]], dtype=np.float32)
+    found = difference(candidate, reference)
+    assert rms(reference) == 2.5
+    assert found.rmse == rmse(candidate, reference) == pytest.approx(np.sqrt((0.25 + 9) / 4), rel=1e-15)
+    assert (found.max_abs, found.where, found.nonfinite) == (3.0, (1, 1), 0)
+    assert found.gain == pytest.approx((1 + 4 + 5 + 4) / 25, rel=1e-15)
+    assert found.cosine == pytest.approx(14 / np.sqrt(25 * (1 + 4 + 6.25 + 1)), rel=1e-15)
+
+
+@given(arrays, st.data())
+def test_equals_numpy(reference, data):
+    candidate = data.draw(hnp.arrays(np.float32, reference.shape, elements=finite))
+    found = difference(candidate, reference)
+    delta = candidate.astype(np.float64) - reference.astype(np.float64)
+    assert found.rmse == pytest.approx(np.sqrt(np.mean(delta**2)), rel=1e-12)
+    assert found.rmse == pytest.approx(rmse(candidate, reference), rel=1e-12)
+    assert found.max_abs == np.abs(delta).max() == abs(delta[found.where])
+
+
+@given(arrays)
+def test_a_value_against_itself(array):
+    found = difference(array, array.copy())
+    assert (found.rmse, found.max_abs, found.nonfinite) == (0.0, 0.0, 0)
+    if array.any():
+        assert (found.gain, found.cosine) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
+@given(arrays.filter(lambda array: rms(array) > 1e-3), st.floats(0.5, 2.0))
+def test_gain_is_the_factor(array, factor):
+    found = difference(array.astype(np.float64) * factor, array)
+    assert found.gain == pytest.approx(factor, rel=1e-9)
+    assert found.rmse == pytest.approx(abs(factor - 1) * rms(array), rel=1e-6, abs=1e-9)
+
+
+def test_memory_order_does_not_count():
+    array = np.random.Generator(np.random.Philox(key=1)).standard_normal((3, 4, 5), dtype=np.float32)
+    other = array + np.float32(0.5)
+    assert difference(other, np.asfortranarray(array)) == difference(other, array)
+    assert difference(np.asfortranarray(other), array) == difference(other, array)
+
+
+def test_float32_is_widened_first():
+    huge = np.full(3, 3e38, dtype=np.float32)
+    assert rms(huge) == pytest.approx(3e38, rel=1e-6)  # its square overflows float32
+    assert difference(-huge, huge).rmse == pytest.approx(6e38, rel=1e-6)
+    near = np.nextafter(np.float32(1), np.float32(2))
+    assert rmse(np.array([near]), np.array([1], dtype=np.float32)) == 2.0**-23
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_non_finite_values_are_counted(bad):
+    reference = np.ones((2, 3), dtype=np.float32)
+    candidate = reference.copy()
+    candidate[0, 1] = candidate[1, 2] = bad
+    with np.errstate(invalid="ignore"):
+        found = difference(candidate, reference)
+    assert found.nonfinite == 2
+    assert not np.isfinite(found.rmse)
+
+
+def test_a_zero_reference_has_no_gain():
+    found = difference(np.ones(3, dtype=np.float32), np.zeros(3, dtype=np.float32))
+    assert (found.rmse, np.isnan(found.gain), np.isnan(found.cosine)) == (1.0, True, True)
+
+
+@pytest.mark.parametrize(("candidate", "reference"), [((2, 3), (3, 2)), ((6,), (2, 3)), ((1, 3), (3,)), ((0,), (0,))])
+def test_nothing_is_broadcast_and_nothing_empty_compared(candidate, reference):
+    with pytest.raises(ValueError, match="cannot compare shapes"):
+        difference(np.zeros(candidate), np.zeros(reference))
+
+
+def test_half_an_ulp_is_what_rounding_to_float32_costs():
+    # Values just above a power of two: there a unit in the last place is largest against the value.
+    exact = 1 + np.random.Generator(np.random.Philox(key=2)).random(1 << 16) * 2.0**-8
+    assert rmse(exact.astype(np.float32), exact) == pytest.approx(HALF_ULP_RMS, rel=0.02)

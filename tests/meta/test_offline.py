@@ -1,0 +1,218 @@
+"""parity.offline: a stored trace is the run's own, bit for bit, and judging dumps rejects what a live run would."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures import cases
+from parity import npy, offline
+from parity.contract import INHERITED
+from parity.errors import InputError
+from parity.golden import MANIFEST, Golden
+from parity.verify import Report
+from tests.meta import toy
+from tests.meta.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def store(toy_contract, toy_checkpoint, tmp_path_factory):
+    """Captures a side of a toy case into a new folder."""
+
+    def store(side: str, case: str = "tiny", floors: bool = False) -> Path:
+        out = tmp_path_factory.mktemp("captured") / "golden"
+        offline.capture(toy_contract, toy.load(case), toy_checkpoint, side, out, floors)
+        return out
+
+    return store
+
+
+@pytest.fixture(scope="module")
+def golden(store) -> Golden:
+    return Golden(store("reference", floors=True))
+
+
+@pytest.fixture
+def dumps(golden, tmp_path) -> Path:
+    """A folder of the golden's own arrays, named by tap, without a manifest."""
+    folder = tmp_path / "dumps"
+    folder.mkdir()
+    for name in golden:
+        npy.write(folder / f"{name}.npy", golden.load(name))
+    return folder
+
+
+@pytest.fixture
+def compare(toy_contract, golden):
+    return lambda folder, layout="reference": offline.compare(toy_contract, golden, folder, layout)
+
+
+def wrong(report: Report) -> list[tuple[str, str]]:
+    assert not report.passed
+    return [(v.label, v.reason) for v in report.failures]
+
+
+def test_the_trace_is_the_runs_own(golden, verify_toy):
+    assert list(golden) == list(dict.fromkeys(v.tap for v in verify_toy("tiny").verdicts))
+    assert len(golden) == golden.manifest["count"] == 3 + 3 * 7
+    assert golden.manifest["side"] == "reference"
+    assert golden.manifest["dims"] == {"steps": 3, "depth": 2}
+    inputs = toy.load("tiny").inputs
+    assert golden.manifest["inputs"] == {name: npy.canonical_sha256(array) for name, array in inputs.items()}
+    assert golden.manifest["checkpoint"].keys() == {toy.WEIGHTS}
+    assert {"torch", "torch threads", "numpy"} <= golden.manifest["environment"].keys()
+
+
+def test_the_floors_are_those_of_a_live_run(golden, verify_toy):
+    for verdict in verify_toy("tiny").select(mode=INHERITED):
+        stored = golden.entries[verdict.tap]["floors"][verdict.branch]
+        if verdict.floor == verdict.floor and verdict.floor > 1.01 * verdict.reference_rms * 2.0**-24 / 3**0.5:
+            assert stored == verdict.floor
+
+
+def test_two_processes_store_the_same_bytes(tmp_path, flow_contract, tiny_checkpoint):
+    folders = [tmp_path / "here", tmp_path / "elsewhere"]
+    command = [sys.executable, "-m", "parity", "capture", "--checkpoint", tiny_checkpoint, "--out", folders[1]]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        offline.capture(flow_contract, cases.load("tiny"), tiny_checkpoint, "reference", folders[0])
+        assert process.wait(timeout=120) == 0
+    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
+    assert len(first) == 1 + 42 + 93 * 10
+    assert first == second
+
+
+@pytest.mark.parametrize("side", ["reference", "candidate"])
+def test_a_capture_of_an_equal_side_passes(store, compare, side):
+    report = compare(store(side))
+    assert report.passed
+    assert len(report.verdicts) == report.expected == 3 + 3 * 13
+    assert report.segments == ["prepare", "refine[step=0]", "refine[step=1]", "refine[step=2]"]
+    assert (max(v.distance for v in report.verdicts if v.distance == v.distance) > 0) == (side == "candidate")
+
+
+def test_a_capture_of_a_faulty_side_fails_where_it_went_wrong(store, compare):
+    report = compare(store("candidate", "gain"))
+    assert report.first_failure.label == "middle.1[step=0,cond]"
+    assert not report.passed
+
+
+def test_dumps_from_anywhere_pass(dumps, compare):
+    assert compare(dumps).passed
+
+
+def test_a_perturbed_dump_fails(dumps, golden, compare):
+    npy.write(dumps / "mu.npy", golden.load("mu") * np.float32(1.001))
+    ((label, reason),) = wrong(compare(dumps))
+    assert label == "mu"
+    assert reason.startswith("distance")
+
+
+def test_missing_extra_and_misshaped_dumps_fail(dumps, golden, compare):
+    (dumps / "codes.npy").unlink()
+    npy.write(dumps / "surplus.npy", np.zeros(3))
+    npy.write(dumps / "last[step=2].npy", golden.load("last[step=2]")[:, :, :4])
+    report = compare(dumps)
+    assert [label for label, _ in wrong(report)] == ["codes", "last[step=2]", "surplus"]
+    reasons = [reason for _, reason in wrong(report)]
+    assert reasons[0].endswith("has no codes.npy")
+    assert reasons[1].startswith("shape (4, 8, 4), expected (4, 8, 5)")
+    assert reasons[2] == "no golden tap of that name"
+    assert report.expected == 3 + 3 * 13
+    assert report.as_dict()["failures"] == 3
+
+
+def test_the_layout_of_dumps_is_declared_and_never_guessed(dumps, golden, compare, toy_contract):
+    for name, entry in golden.entries.items():
+        if toy_contract.candidate_axes(entry["axes"]) != entry["axes"]:
+            npy.write(dumps / f"{name}.npy", golden.load(name).swapaxes(1, 2))
+    assert compare(dumps, "candidate").passed
+    assert {label for label, _ in wrong(compare(dumps))} >= {"mu", "first[step=0]", "refine.state[step=0]"}
+
+
+def test_the_wrong_layout_fails_on_the_references_own_dumps(dumps, compare):
+    assert all(reason.startswith("shape") for _, reason in wrong(compare(dumps, "candidate")))
+
+
+def test_one_bad_branch_is_named(dumps, golden, compare):
+    array = golden.load("first[step=1]").copy()
+    array[3, 2, 1] += np.float32(0.5)
+    npy.write(dumps / "first[step=1].npy", array)
+    assert [label for label, _ in wrong(compare(dumps))] == ["first[step=1,uncond]"]
+
+
+def test_without_floors_nothing_is_judged(store, toy_contract, golden):
+    with pytest.raises(InputError, match="no noise floors; capture it again with `parity capture --floors`"):
+        offline.compare(toy_contract, Golden(store("reference")), golden.folder)
+
+
+def altered(golden: Golden, tmp_path: Path, change) -> Golden:
+    """A copy of the golden folder with its manifest changed."""
+    folder = tmp_path / "altered"
+    shutil.copytree(golden.folder, folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    change(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return Golden(folder)
+
+
+def without_a_tap(manifest):
+    manifest["taps"].pop(3)
+    manifest["count"] -= 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda manifest: manifest["taps"][4].update(floors={}), "no noise floors"),
+        (lambda manifest: manifest.pop("dims"), "lacks dims; capture it again"),
+        (lambda manifest: manifest["dims"].update(steps=4), "its taps are not those of"),
+        (lambda manifest: manifest["taps"].reverse(), "its taps are not those of"),
+        (without_a_tap, "its taps are not those of"),
+    ],
+)
+def test_goldens_that_do_not_fit_the_contract_are_refused(golden, tmp_path, toy_contract, change, message):
+    with pytest.raises(InputError, match=message):
+        offline.compare(toy_contract, altered(golden, tmp_path, change), golden.folder)
+
+
+def test_an_altered_candidate_is_refused(store, compare):
+    folder = store("candidate")
+    npy.write(folder / "mu.npy", np.zeros((2, 8, 5), dtype=np.float32))
+    with pytest.raises(InputError, match=r"mu\.npy: its content was altered"):
+        compare(folder)
+
+
+@pytest.mark.parametrize("name", ["", "nowhere"])
+def test_a_folder_without_dumps_is_refused(tmp_path, compare, name):
+    with pytest.raises(InputError, match="no NPY files there"):
+        compare(tmp_path / name)
+
+
+@pytest.mark.parametrize("case", ["skip", "extra", "order", "twice"])
+def test_a_side_that_does_not_keep_the_contract_is_not_stored(store, case):
+    with pytest.raises(InputError, match="side 'candidate' does not give the taps that are declared for segment prep"):
+        store("candidate", case)
+
+
+def test_a_side_without_float64_has_no_floors(flow_contract, short_case, tiny_checkpoint, tmp_path):
+    with pytest.raises(InputError, match="dtype 'float64'"):
+        offline.capture(flow_contract, short_case, tiny_checkpoint, "candidate", tmp_path / "out", floors=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_overwritten(toy_contract, toy_checkpoint, golden):
+    before = (golden.folder / MANIFEST).read_bytes()
+    with pytest.raises(InputError, match="exists; nothing was written"):
+        offline.capture(toy_contract, toy.load("tiny"), toy_checkpoint, "reference", golden.folder)
+    assert (golden.folder / MANIFEST).read_bytes() == before
+
+
+def test_an_unknown_side_is_refused(toy_contract, toy_checkpoint, tmp_path):
+    with pytest.raises(InputError, match=r"unknown side 'swift'; .* has reference, candidate"):
+        offline.capture(toy_contract, toy.load("tiny"), toy_checkpoint, "swift", tmp_path / "out")

@@ -1,0 +1,119 @@
+"""Who may import whom. The engine knows neither side; the sides share nothing but the configuration."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"parity", "reference", "mlx_impl", "fixtures", "tests"}
+FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
+
+# What a package may import of this project and of the frameworks. A longer path is judged in place of its package.
+ALLOWED = {
+    "parity": {"parity"},
+    "parity/capture/torch.py": {"parity", "torch"},
+    "parity/capture/mlx.py": {"parity", "mlx"},
+    "reference": {"reference", "torch", "safetensors"},
+    "reference/config.py": set(),
+    "mlx_impl": {"mlx_impl", "reference.config", "mlx", "safetensors"},
+    "fixtures": {"fixtures", "parity", "reference"},
+}
+
+
+def imports(file: Path, root: Path) -> Iterator[str]:
+    """Every module that a file imports, at its top or inside a function, by its absolute dotted name.
+
+    `from a import b` gives `a.b`, for b may be a module. Names in `import_module("a")` count.
+    """
+    package = file.relative_to(root).parent.parts
+    for node in ast.walk(ast.parse(file.read_text(), str(file))):
+        match node:
+            case ast.Import(names=names):
+                yield from (name.name for name in names)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                above = package[: len(package) - level + 1] if level else ()
+                start = ".".join([*above, *([module] if module else [])])
+                yield from (f"{start}.{name.name}" for name in names)
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str(name)), *_],
+            ):
+                yield name
+
+
+def wrong_imports(root: Path) -> list[str]:
+    """`file: module` for each import that `ALLOWED` does not have, of every file of its packages."""
+    wrong = []
+    for package in sorted({path.partition("/")[0] for path in ALLOWED}):
+        for file in sorted((root / package).rglob("*.py")):
+            path = file.relative_to(root).as_posix()
+            allowed = ALLOWED.get(path, ALLOWED[package])
+            for name in imports(file, root):
+                if name.partition(".")[0] not in OURS | FRAMEWORKS:
+                    continue
+                if not any(f"{name}.".startswith(f"{prefix}.") for prefix in allowed):
+                    wrong.append(f"{path}: {name}")
+    return wrong
+
+
+def test_arrows_hold():
+    assert wrong_imports(ROOT) == []
+
+
+def test_every_file_with_a_rule_of_its_own_exists():
+    assert [path for path in ALLOWED if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("parity/verify.py", "import reference.config"),
+        ("parity/verify.py", "from mlx_impl import flow"),
+        ("parity/verify.py", "from fixtures.cases import load"),
+        ("parity/verify.py", "def late():\n    import torch"),
+        ("parity/capture/__init__.py", "import mlx.core as mx"),
+        ("parity/capture/torch.py", "import mlx.core as mx"),
+        ("parity/capture/mlx.py", "from torch import nn"),
+        ("reference/flow.py", "import mlx"),
+        ("reference/flow.py", "from mlx_impl.ode import solve_euler"),
+        ("reference/flow.py", "from parity.draws import normal"),
+        ("reference/synthetic/__init__.py", "from parity.draws import normal"),
+        ("reference/config.py", "import torch"),
+        ("reference/config.py", "from reference.flow import Flow"),
+        ("mlx_impl/flow.py", "import torch"),
+        ("mlx_impl/flow.py", "from parity import axes"),
+        ("mlx_impl/flow.py", "from reference import weights"),
+        ("mlx_impl/flow.py", "from reference.ode import Conditions"),
+        ("mlx_impl/flow.py", "import reference.configuration"),
+        ("mlx_impl/flow.py", "from ..reference import weights"),
+        ("mlx_impl/flow.py", 'import importlib\ntorch = importlib.import_module("torch")'),
+        ("fixtures/cases.py", "from mlx_impl.flow import Flow"),
+        ("fixtures/cases.py", "import tests.conftest"),
+    ],
+)
+def test_a_wrong_import_is_rejected(tmp_path, file, source):
+    bad = tmp_path / file
+    bad.parent.mkdir(parents=True)
+    bad.write_text(source)
+    (found,) = wrong_imports(tmp_path)
+    assert found.startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("parity/verify.py", "import numpy\nfrom parity.capture import Runner\nfrom . import axes"),
+        ("parity/capture/torch.py", "from torch import nn"),
+        ("mlx_impl/flow.py", "from reference.config import FULL\nfrom reference import config\nimport mlx.nn"),
+        ("mlx_impl/flow.py", "from .ode import solve_euler"),
+        ("fixtures/cases.py", "from parity.side import Case\nfrom reference import synthetic"),
+        ("tests/stages/test_flow.py", "import torch, mlx_impl.flow, parity"),
+    ],
+)
+def test_a_right_import_is_accepted(tmp_path, file, source):
+    good = tmp_path / file
+    good.parent.mkdir(parents=True)
+    good.write_text(source)
+    assert wrong_imports(tmp_path) == []

@@ -1,0 +1,190 @@
+"""The two sides mirror each other: the same files, names in the same order, attribute paths, and stages."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mlx.utils import tree_flatten
+
+from fixtures import cases
+from mlx_impl.flow import Flow as MlxFlow
+from mlx_impl.pipeline import Pipeline as MlxPipeline
+from parity import contract as contracts
+from reference.config import SIZES, FlowConfig
+from reference.flow import Flow as TorchFlow
+from reference.pipeline import Pipeline as TorchPipeline
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What one side has and the other has not, with the reason. Each must exist: a stale exception fails.
+REFERENCE_ONLY = {
+    "config.py": "read by both sides",
+    "published_keys": "what a checkpoint holds, no matter who reads it",
+    "synthetic": "makes checkpoints for both sides",
+}
+MLX_ONLY = {
+    "functional.py": "PyTorch's own functions are the reference",
+    "convolution.py": "PyTorch's own convolution is the reference",
+    "normalization.py": "PyTorch's own layer norm is the reference",
+}
+MLX_ONLY_NAMES = {
+    "encoder.py": {"position_table"},  # made in NumPy: MLX's sine is less exact
+    "decoder.py": {"frequencies"},
+    "weights.py": {"to_mlx_layout", "pytorch_shape"},  # layouts are PyTorch's on the other side
+}
+STAGES = ["encoder.py", "decoder.py", "ode.py", "flow.py", "weights.py", "pipeline.py"]
+
+
+def entries(side: Path) -> set[str]:
+    """Modules and packages of a side."""
+    packages = {path.parent.name for path in side.glob("*/__init__.py")}
+    return packages | {path.name for path in side.glob("*.py")}
+
+
+def public_names(file: Path, without: frozenset[str] | set[str] = frozenset()) -> list[str]:
+    """Public functions and classes with their methods and arguments, in order; PyTorch's `forward` is `__call__`."""
+
+    def signature(function: ast.FunctionDef) -> str:
+        arguments = function.args
+        listed = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        name = "__call__" if function.name == "forward" else function.name
+        return f"{name}({', '.join(argument.arg for argument in listed)})"
+
+    names = []
+    for node in ast.parse(file.read_text(), str(file)).body:
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("_") or node.name in without:
+            continue
+        if isinstance(node, ast.FunctionDef):
+            names.append(signature(node))
+            continue
+        names.append(node.name)
+        methods = [member for member in node.body if isinstance(member, ast.FunctionDef)]
+        names += [f"{node.name}.{signature(method)}" for method in methods]
+    return names
+
+
+def test_both_sides_have_the_same_files():
+    reference, ours = entries(ROOT / "reference"), entries(ROOT / "mlx_impl")
+    assert reference >= set(REFERENCE_ONLY), "an exception is stale"
+    assert ours >= set(MLX_ONLY), "an exception is stale"
+    assert reference - set(REFERENCE_ONLY) == ours - set(MLX_ONLY)
+    assert set(STAGES) <= reference & ours
+
+
+@pytest.mark.parametrize("name", sorted(entries(ROOT / "reference") & entries(ROOT / "mlx_impl")))
+def test_mirrored_files_have_the_same_names_in_the_same_order(name):
+    only = MLX_ONLY_NAMES.get(name, set())
+    ours, theirs = public_names(ROOT / "mlx_impl" / name, only), public_names(ROOT / "reference" / name)
+    assert ours == theirs
+    assert {signature.partition("(")[0] for signature in public_names(ROOT / "mlx_impl" / name)} >= only
+
+
+def test_differing_files_and_names_are_seen(tmp_path):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/__init__.py").touch()
+    file = tmp_path / "a.py"
+    file.write_text(
+        "class A:\n    def forward(self, x): ...\n    def split(self, x): ...\n"
+        "class _B: ...\ndef c(x, *, y=1): ...\ndef d(): ...\n"
+    )
+    assert entries(tmp_path) == {"a.py", "package"}
+    names = ["A", "A.__call__(self, x)", "A.split(self, x)", "c(x, y)"]
+    assert public_names(file, {"d"}) == names
+    for other in ("def c(x, y): ...\nclass A:\n    def __call__(self, x): ...", "class A: ...\ndef c(x, y): ..."):
+        file.write_text(other)
+        assert public_names(file) != names
+
+
+def torch_paths(config: FlowConfig) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """Parameters with their shapes, and modules, by path. MLX's lists of modules are no modules of their own."""
+    with torch.device("meta"):
+        flow = TorchFlow(config)
+    modules = {name for name, module in flow.named_modules() if not isinstance(module, torch.nn.ModuleList)}
+    return {name: tuple(parameter.shape) for name, parameter in flow.named_parameters()}, modules
+
+
+def mlx_paths(config: FlowConfig) -> tuple[dict[str, tuple[int, ...]], set[str]]:
+    """As `torch_paths`; nothing is evaluated."""
+    flow = MlxFlow(config)
+    return dict(shapes(flow)), {name for name, _ in flow.named_modules()}
+
+
+def shapes(flow: MlxFlow) -> list[tuple[str, tuple[int, ...]]]:
+    return [(name, parameter.shape) for name, parameter in tree_flatten(flow.parameters())]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_parameters_and_modules_have_the_same_paths(size):
+    (their_parameters, their_modules), (parameters, modules) = torch_paths(SIZES[size]), mlx_paths(SIZES[size])
+    assert sorted(parameters) == sorted(their_parameters)
+    assert modules == their_modules
+    assert {name: sorted(shape) for name, shape in parameters.items()} == {
+        name: sorted(shape) for name, shape in their_parameters.items()
+    }
+    if size == "full":
+        assert len(parameters) == 1121
+
+
+def test_another_size_has_other_paths():
+    assert torch_paths(SIZES["tiny"])[1] != mlx_paths(SIZES["full"])[1]
+    assert torch_paths(SIZES["tiny"])[0] != mlx_paths(SIZES["full"])[0]
+
+
+def observed(side: str) -> set[str]:
+    """The names that a side hands to `observe`."""
+    found = set()
+    for file in (ROOT / side).glob("*.py"):
+        found |= set(re.findall(r"\bobserve\(\s*\"([^\"]+)\"", file.read_text()))
+    return found
+
+
+def unresolved(taps: set[str], modules: set[str], seen: set[str]) -> set[str]:
+    """Taps that no module returns and no `observe` sees, and observed names that are no tap or a module's as well."""
+    return (taps - modules - seen) | (seen - taps) | (seen & modules)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_tap_of_the_contract_is_a_module_or_observed_on_both_sides(size):
+    contract = contracts.load(ROOT / "fixtures/contract.toml")
+    case = cases.load(size)
+    taps = {tap.path for segment in contract.segments(case.dims) for tap in segment.taps}
+    config = case.options["config"]
+    for side, (_, modules) in (("reference", torch_paths(config)), ("mlx_impl", mlx_paths(config))):
+        assert unresolved(taps, modules, observed(side)) == set()
+        # Wrong contracts: a tap too many, and an observed value that is not declared.
+        assert unresolved(taps | {"encoder.none"}, modules, observed(side)) == {"encoder.none"}
+        assert unresolved(taps - {"mu"}, modules, observed(side)) == {"mu"}
+
+
+def test_contract_runs_the_stages_of_both_pipelines_in_their_order():
+    contract = contracts.load(ROOT / "fixtures/contract.toml")
+    segments = list(dict.fromkeys(segment.name for segment in contract.segments(cases.load("tiny").dims)))
+    for pipeline in (TorchPipeline, MlxPipeline):
+        takes_state = [
+            name
+            for name, method in vars(pipeline).items()
+            if inspect.isfunction(method) and list(inspect.signature(method).parameters)[1:2] == ["state"]
+        ]
+        assert takes_state == segments
+
+
+def stage_table(text: str) -> list[str]:
+    """The files that the rows of a Markdown page's tables start with, those of the stages only."""
+    rows = re.findall(r"^\|\s*`([\w./]+\.py)`\s*\|", text, flags=re.MULTILINE)
+    return [row for row in rows if row in STAGES]
+
+
+def test_readme_lists_the_stages_in_the_order_of_the_data():
+    assert stage_table((ROOT / "README.md").read_text()) == STAGES
+
+
+def test_another_order_in_the_readme_is_rejected():
+    row = "| `{}` | what it does |\n"
+    table = "| file | stage |\n|---|---|\n" + "".join(row.format(file) for file in STAGES)
+    assert stage_table(table) == STAGES
+    assert stage_table(table + row.format("text.py")) == STAGES
+    assert stage_table(table.replace(row.format("ode.py"), "")) != STAGES
+    assert stage_table(table.replace("ode", "x").replace("flow", "ode").replace("x.py", "flow.py")) != STAGES

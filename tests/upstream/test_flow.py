@@ -1,0 +1,108 @@
+"""The reference's flow against upstream's own, on the same checkpoint and noise, at every shared module and ODE step."""
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from fixtures.cases import CASES, FlowCase, build, synthetic_checkpoint
+from parity.capture import Runner
+from parity.capture.torch import instrument, to_numpy
+from parity.contract import load
+from parity.metrics import rms, rmse
+from parity.side import make_side
+from parity.verify import keep
+from reference.weights import S3GEN, parameter_name
+from tests.upstream.upstream_loader import build_s3gen, double_precision, inject_noise
+
+CONTRACT = load(Path("fixtures/contract.toml"))
+BOUND = {"float32": 1e-6, "float64": 1e-12}
+CASE = CASES["full-short"]
+BATCH = FlowCase("full", prompt=6, tokens=(12, 7))
+
+# Only the reference has these as a module's output: upstream makes them inline, or calls a list of modules in turn.
+NOT_SHARED = re.compile(r"^(mu|speaker|cond|ode\..*|encoder\.(up_)?positions|decoder\.\w+_blocks\.\d+)$")
+
+
+def ours(path: str) -> str:
+    """The reference's path of an upstream module."""
+    return parameter_name(path + ".").rstrip(".")
+
+
+def run_upstream(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.ndarray]:
+    """Every module output of upstream's flow, in order of calls, by the reference's path; and the mel `(B, C, M)`."""
+    seen: dict[str, list[np.ndarray]] = defaultdict(list)
+    inputs, finalize = case.inputs, case.options["finalize"]
+    width = torch.float64 if dtype == "float64" else torch.float32
+    prompt = inputs["prompt_mel"].shape[1] // 2
+
+    def observe(path, value):
+        first = value[0] if isinstance(value, tuple) else value
+        if isinstance(first, torch.Tensor):
+            seen[ours(path)].append(to_numpy(first))
+        return value
+
+    def run():
+        model = build_s3gen()
+        model.load_state_dict(load_file(synthetic_checkpoint(case) / S3GEN), strict=True)
+        flow = model.flow.to(width)
+        tokens = torch.from_numpy(inputs["tokens"])
+        lengths = torch.from_numpy(inputs["lengths"])
+        paths = [path for path, _ in flow.named_modules() if path not in ("", "decoder")]  # its decoder is the ODE
+        with inject_noise(inputs["x"].astype(dtype)), instrument(flow, paths, observe):
+            mel, _ = flow.inference(
+                token=tokens[:, prompt:],
+                token_len=lengths - prompt,
+                prompt_token=tokens[:, :prompt],
+                prompt_token_len=torch.full((len(tokens),), prompt),
+                prompt_feat=torch.from_numpy(inputs["prompt_mel"]).to(width),
+                prompt_feat_len=None,
+                embedding=torch.from_numpy(inputs["embedding"]).to(width),
+                finalize=finalize,
+                n_timesteps=case.dims["steps"],
+            )
+        return mel.numpy()
+
+    if dtype == "float64":
+        with double_precision():
+            return seen, run()
+    return seen, run()
+
+
+def run_reference(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.ndarray]:
+    runner = Runner(CONTRACT, "reference", make_side(CONTRACT, "reference", synthetic_checkpoint(case), case, dtype))
+    seen: dict[str, list[np.ndarray]] = defaultdict(list)
+    state = case.inputs
+    for segment in CONTRACT.segments(case.dims):
+        trace: dict[str, np.ndarray] = {}
+        state = runner.run(segment, state, keep(trace))
+        for tap in segment.taps:
+            seen[tap.path].append(trace[tap.name])
+    return seen, state["x"][:, :, case.inputs["prompt_mel"].shape[1] :]
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@pytest.mark.parametrize("lengths", [CASE, BATCH], ids=["one", "batch"])
+def test_flow_equals_upstream(lengths, dtype):
+    case = build("upstream", lengths)
+    theirs, their_mel = run_upstream(case, dtype)
+    mine, my_mel = run_reference(case, dtype)
+    errors = {"mel": rmse(my_mel, their_mel) / rms(their_mel)}
+    for path, values in mine.items():
+        if NOT_SHARED.match(path):
+            continue
+        assert path in theirs, f"upstream has no module for {path}"
+        assert len(values) == len(theirs[path]), path
+        for call, (value, expected) in enumerate(zip(values, theirs[path], strict=True)):
+            if path == "encoder.up_layer":  # upstream hands it on channels-first
+                expected = expected.swapaxes(1, 2)
+            assert value.shape == expected.shape, path
+            errors[f"{path}[call={call}]"] = rmse(value, expected) / rms(expected)
+    worst = max(errors, key=errors.__getitem__)
+    print(f"{len(errors)} shared taps, {dtype}: worst {worst} {errors[worst]:.1e}")
+    assert len(errors) > 4000
+    assert errors[worst] <= BOUND[dtype], worst

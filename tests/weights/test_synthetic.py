@@ -1,0 +1,93 @@
+"""The synthetic checkpoint: its values, and that its files are whole and the same everywhere."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+
+from reference import synthetic
+from reference.config import CHATTERBOX_SIZES
+from reference.published_keys import FILES, Key
+from reference.synthetic.__main__ import main
+from reference.synthetic.buffers import hann_window, mel_filters
+from reference.synthetic.safetensors_file import write_file
+from reference.synthetic.scales import SCALES, scale_of
+
+FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
+BUFFERS = {"tokenizer.window", "tokenizer._mel_filters"}
+
+
+def file_digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_every_key_has_a_scale_and_every_scale_a_key():
+    keys = [key for keys in FILES.values() for key in keys(FULL)]
+    learned = [key.name for key in keys if key.dtype == "float32" and key.name not in BUFFERS]
+    assert {scale_of(name) for name in learned} == set(SCALES)
+
+
+def test_unknown_key_is_refused():
+    with pytest.raises(ValueError, match=r"flow\.gamma: no scale is declared"):
+        synthetic.values(Key("flow.gamma", (3,)))
+
+
+def test_files_are_deterministic_and_whole(tmp_path):
+    synthetic.write(tmp_path / "first", TINY)
+    synthetic.write(tmp_path / "second", TINY)
+    digests = file_digests(tmp_path / "first")
+    assert set(digests) == {"s3gen.safetensors", "ve.safetensors", "t3_cfg.safetensors"}  # and nothing left over
+    assert digests == file_digests(tmp_path / "second")
+    for file, keys in FILES.items():
+        expected = {key.name: (key.shape, key.dtype) for key in keys(TINY)}
+        with safe_open(tmp_path / "first" / f"{file}.safetensors", "numpy") as handle:
+            arrays = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118, it is no dict
+        assert {name: (array.shape, str(array.dtype)) for name, array in arrays.items()} == expected
+        assert all(np.isfinite(array).all() for array in arrays.values())
+        for name, array in arrays.items():
+            if name.endswith(("running_var", "alpha", "original0")):
+                assert array.min() > 0, name
+
+
+def test_values_depend_on_the_name():
+    first, second = (synthetic.values(Key(f"flow.decoder.{name}.weight", (64, 64))) for name in "ab")
+    assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.1
+    np.testing.assert_allclose([first.std(), second.std()], 1 / 8, rtol=0.1)
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    file = tmp_path / "s3gen.safetensors"
+    file.write_bytes(b"before")
+    with pytest.raises(ValueError, match="x: got float32 of shape"):
+        write_file(file, [Key("x", (2,))], lambda key: np.zeros(3, np.float32))
+    with pytest.raises(ValueError, match="x: the same key twice"):
+        write_file(file, [Key("x", (2,)), Key("x", (2,))], lambda key: np.zeros(2, np.float32))
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+    assert file.read_bytes() == b"before"
+
+
+def test_command_line(tmp_path):
+    assert main([str(tmp_path), "--size", "tiny", "--only", "ve"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["ve.safetensors"]
+    for wrong in (["--size", "small"], ["--only", "vocoder"]):
+        with pytest.raises(SystemExit):
+            main([str(tmp_path), *wrong])
+
+
+def test_window_and_mel_filters():
+    for length in (16, 400, 1920):
+        np.testing.assert_allclose(hann_window(length), torch.hann_window(length), rtol=0, atol=2**-23)
+    # On a grid of 1 Hz the triangles show their unit area and their centres, equally spaced in Slaney's mel.
+    filters = mel_filters(16000, 16000, 128)
+    assert filters.shape == (128, 8001)
+    np.testing.assert_allclose(filters.sum(1), 1, rtol=2e-3)
+    highest = 15 + 27 * np.log(8) / np.log(6.4)
+    for index in (10, 51, 127):
+        mel = highest * (index + 1) / 129
+        centre = mel * 200 / 3 if mel < 15 else 1000 * 6.4 ** ((mel - 15) / 27)
+        assert abs(filters[index].argmax() - centre) <= 1
+    # librosa.filters.mel(sr=16000, n_fft=400, n_mels=128)[127, 191:196]
+    expected = [0.0004756951, 0.0016171717, 0.0027586485, 0.0039001252, 0.0050416016]
+    np.testing.assert_allclose(mel_filters(16000, 400, 128)[127, 191:196], expected, rtol=1e-6)
