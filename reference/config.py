@@ -160,6 +160,41 @@ class T3Config:
     def head_width(self) -> int:
         return self.width // self.heads
 
+    @property
+    def multilingual(self) -> bool:
+        return self.text_vocab_size == 2454
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How T3 chooses a token. Upstream's defaults for English; its multilingual model takes a penalty of 2.
+
+    `guidance` is the classifier-free guidance rate of the logits. With `top_p` 1 and `min_p` 0 nothing is cut.
+    """
+
+    guidance: float = 0.5
+    repetition_penalty: float = 1.2
+    temperature: float = 0.8
+    min_p: float = 0.05
+    top_p: float = 1.0
+    max_tokens: int = 1000
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "guidance": 0 <= self.guidance < np.inf,
+            "repetition_penalty": 0 < self.repetition_penalty < np.inf,
+            "temperature": 0 < self.temperature < np.inf,
+            "min_p": 0 <= self.min_p <= 1,
+            "top_p": 0 <= self.top_p <= 1,
+            "max_tokens": self.max_tokens >= 1,
+        }
+        for name, right in ranges.items():
+            if not right:
+                raise ValueError(
+                    f"{name} is {getattr(self, name)}; expected min_p and top_p from 0 to 1, guidance from 0, the "
+                    "others above 0 (greedy choice takes no temperature: give no uniforms)"
+                )
+
 
 @dataclass(frozen=True)
 class VoiceEncoderConfig:
@@ -229,6 +264,49 @@ def time_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
     ramp = np.where(index < (steps + 1) // 2, dtype(0) + step * index, dtype(1) - step * (steps - index)).astype(dtype)
     angle = (ramp * dtype(0.5)) * dtype(np.pi)
     return dtype(1) - np.cos(angle.astype(np.float64)).astype(dtype)
+
+
+def rope_frequencies(config: T3Config, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """Radians a position of T3's rotary embedding, `(head_width / 2,)`: Llama 3's, slow ones made slower by a factor.
+
+    Follows `_compute_llama3_parameters` of transformers' `modeling_rope_utils.py`, operation by operation in `dtype`,
+    the power rounded once from double: equal to PyTorch's bit for bit. One function for both sides, because an angle is
+    a frequency times a position, so that the last bit of one is many of the other.
+    """
+    one, factor, low, high = dtype(1), dtype(config.rope_factor), dtype(config.rope_low), dtype(config.rope_high)
+    exponent = np.arange(0, config.head_width, 2).astype(dtype) / dtype(config.head_width)
+    frequency = one / np.power(config.rope_theta, exponent.astype(np.float64)).astype(dtype)
+    wavelength = one / frequency * dtype(2 * np.pi)
+    slow = wavelength > dtype(config.rope_context / config.rope_low)
+    fast = wavelength < dtype(config.rope_context / config.rope_high)
+    # Between the two, from `low` to `high` turns in the context that the factor is for, the mean of both.
+    smooth = (one / wavelength * dtype(config.rope_context) - low) / (high - low)
+    mean = (one - smooth) * frequency / factor + smooth * frequency
+    return np.where(slow, frequency / factor, np.where(fast, frequency, mean)).astype(dtype)
+
+
+def check_t3_inputs(config: T3Config, inputs: Mapping[str, np.ndarray]) -> None:
+    """Raises `ValueError` for inputs that T3 cannot take: text and prompt tokens, voice and emotion of one item."""
+    limits = {
+        "text_tokens": (config.text_vocab_size, config.text_positions, "split the text"),
+        "prompt_tokens": (config.speech_vocab_size, config.speech_positions, "cut the reference voice"),
+    }
+    for name, (vocabulary, longest, advice) in limits.items():
+        tokens = inputs[name]
+        if tokens.ndim != 2 or len(tokens) != 1 or not 1 <= tokens.shape[1] <= longest:
+            raise ValueError(f"{name} have shape {tokens.shape}, expected (1, 1 ... {longest}); if too long, {advice}")
+        if tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= vocabulary:
+            wrong = tokens.min() if tokens.min() < 0 else tokens.max()
+            raise ValueError(
+                f"{name} hold {wrong} ({tokens.dtype}), expected integers from 0 to {vocabulary - 1}; is the tokenizer "
+                "that of the model?"
+            )
+    for name, token in (("start", config.start_text), ("stop", config.stop_text)):
+        if token not in inputs["text_tokens"]:
+            raise ValueError(f"text_tokens lack the {name} token {token}, expected it at the {name} of the text")
+    for name, shape in (("voice", (1, config.speaker_width)), ("emotion", (1,))):
+        if inputs[name].shape != shape or not np.isfinite(inputs[name]).all():
+            raise ValueError(f"{name} has shape {inputs[name].shape}, expected {shape} of finite values; make it again")
 
 
 def check_flow_inputs(config: FlowConfig, inputs: Mapping[str, np.ndarray], finalize: bool = True) -> None:

@@ -15,11 +15,12 @@ from safetensors import SafetensorError, safe_open
 from mlx_impl.weights.layout import pytorch_shape, to_mlx_layout
 
 S3GEN = "s3gen.safetensors"
+STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
 Module = TypeVar("Module", bound=nn.Module)
 
 
 def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint file whose keys start with `prefix`, by key without it.
+    """The tensors of a checkpoint file whose keys start with `prefix`, by key without it; no batch norm's step count.
 
     Raises `ValueError` for a missing or unreadable file, a dtype other than float32, and NaN or infinite weights.
     """
@@ -30,7 +31,7 @@ def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
         )
     try:
         with safe_open(file, framework="numpy") as handle:
-            keys = [key for key in sorted(handle.keys()) if key.startswith(prefix)]
+            keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
             for key in keys:  # before any is read: NumPy has no bfloat16
                 if (dtype := handle.get_slice(key).get_dtype()) != "F32":
                     raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
@@ -43,13 +44,21 @@ def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
     return tensors
 
 
-def load(module: Module, file: Path, prefix: str, parameter_name: Callable[[str], str], dtype: mx.Dtype) -> Module:
+def load(
+    module: Module,
+    file: Path,
+    prefix: str,
+    parameter_name: Callable[[str], str],
+    dtype: mx.Dtype,
+    prepare: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] = dict,
+) -> Module:
     """Fill a module from the keys that start with `prefix`; in eval mode (MLX modules start in training), in `dtype`.
 
-    `parameter_name` gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file
-    and every missing, unknown or misshaped key.
+    `prepare` makes the tensors of the parameters from those of the file, where they are not the same; `parameter_name`
+    gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file and every missing,
+    unknown or misshaped key.
     """
-    tensors = read(file, prefix)
+    tensors = prepare(read(file, prefix))
     keys: dict[str, str] = {}
     problems = []
     for key in tensors:

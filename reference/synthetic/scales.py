@@ -61,7 +61,9 @@ SCALES = (
     Scale(r"similarity_weight$", 10.0, 0.0),  # never trained
     Scale(r"similarity_bias$", -5.0, 0.0),
     # flow
-    Scale(r"norm\w*\.weight$|\.out\.1\.weight$|\.block\.2\.weight$", 1.0, 0.1),
+    Scale(r"embed\.out\.1\.weight$", 0.15, 0.015),  # its output is multiplied by sqrt(width), 23 at full size
+    Scale(r"embed\.out\.1\.bias$", 0.0, 0.015),
+    Scale(r"norm\w*\.weight$|\.block\.2\.weight$", 1.0, 0.1),
     Scale(r"input_embedding\.weight$", 0.0, 1.0),
     Scale(r"(to_q|to_k|linear_q|linear_k|linear_pos)\.weight$", 0.0, 1.4, FAN_IN),  # attention logits of order 2
     Scale(r"(to_out\.0|ff\.net\.2|linear_out|w_2)\.weight$", 0.0, 0.5, FAN_IN),  # 56 residual additions

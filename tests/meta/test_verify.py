@@ -233,6 +233,17 @@ def test_a_contract_that_the_reference_does_not_keep_is_refused(verify_toy, tmp_
         verify_toy("tiny", contracts.load(file))
 
 
+@pytest.mark.parametrize(("side", "whose"), [("reference", "the reference"), ("exact", "the float64 reference")])
+@pytest.mark.parametrize(("fault", "detail"), [("skip", "missing .'mu'."), ("extra", "not declared .'surplus'.")])
+def test_a_reference_that_does_not_keep_the_contract_is_refused(
+    toy_contract, toy_checkpoint, side, whose, fault, detail
+):
+    verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
+    getattr(verifier, side).side.fault = fault
+    with pytest.raises(InputError, match=rf"{whose} does not give the taps .* segment prepare: .*{detail}"):
+        verifier.run()
+
+
 def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeypatch):
     held: list[weakref.ref[np.ndarray]] = []
     keep = parity.verify.keep

@@ -238,9 +238,7 @@ def test_bias_broadcasts_at_once_and_head_by_head(bias_shape, monkeypatch):
 
 @pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
 def test_attention_in_half_precision_does_not_overflow(dtype):
-    q, k, v = (
-        mx.array(x).astype(dtype) for x in qkv(1, 2, 6, 9, 64, scale=60.0)
-    )  # scale · q and the scores exceed 65504
+    q, k, v = (mx.array(x).astype(dtype) for x in qkv(1, 2, 6, 9, 64, scale=60.0))  # 500·q is beyond 65504
     bias = mx.where(mx.arange(9) < 7, 0.0, -1e9)
     got = F.attention(q, k, v, scale=500.0, bias=bias)
     want = F.attention(*(x.astype(mx.float32) for x in (q, k, v)), scale=500.0, bias=bias).astype(dtype)

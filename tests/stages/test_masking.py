@@ -108,6 +108,21 @@ def test_fully_masked_item_is_finite_and_touches_no_other(side, conditions, nois
     assert np.array_equal(mel[0], plain[0])
 
 
+def test_convolutions_see_no_future(side):
+    """A change in frame 5 leaves frames 0 to 4 as they were: in the decoder's blocks, in the encoder's upsampling."""
+    block, up = side.flow.decoder.final_block, side.flow.encoder.up_layer
+    x = normal("masking", "causal", (1, TINY.decoder.width, 9))
+    changed = x.copy()
+    changed[:, :, 5] += 1
+    before, after = (side.common(block(side.own(array), None)) for array in (x, changed))
+    moved = np.abs(after - before).max(axis=(0, 1)) > 0
+    assert moved.tolist() == [False] * 5 + [True] * 3 + [False]  # a kernel of 3
+
+    before, after = (side.as_numpy(up(side.as_is(array.swapaxes(1, 2)))) for array in (x, changed))
+    moved = np.abs(after - before).max(axis=(0, 2)) > 0
+    assert moved.tolist() == [False] * 10 + [True] * 6 + [False] * 2  # frames 10 and 11, a kernel of 5
+
+
 @pytest.mark.parametrize("name", HALVES)
 def test_half_precision_flow_is_finite_on_a_padded_batch(side, name, tiny_checkpoint):
     flow = side.module("weights").load_flow(tiny_checkpoint, TINY, dtype(side, name))

@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,29 +20,32 @@ from reference.pipeline import Pipeline as TorchPipeline
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What one side has and the other has not, with the reason. Each must exist: a stale exception fails.
+# Files and folders that one side has and the other has not, with the reason. Each must exist: a stale one fails.
 REFERENCE_ONLY = {
     "config.py": "read by both sides",
-    "published_keys": "what a checkpoint holds, no matter who reads it",
-    "synthetic": "makes checkpoints for both sides",
+    "published_keys/": "what a checkpoint holds, no matter who reads it",
+    "synthetic/": "makes checkpoints for both sides",
 }
 MLX_ONLY = {
     "functional.py": "PyTorch's own functions are the reference",
     "convolution.py": "PyTorch's own convolution is the reference",
     "normalization.py": "PyTorch's own layer norm is the reference",
+    "weights/layout.py": "layouts are PyTorch's on the other side",
 }
 MLX_ONLY_NAMES = {
     "encoder.py": {"position_table"},  # made in NumPy: MLX's sine is less exact
     "decoder.py": {"frequencies"},
-    "weights.py": {"to_mlx_layout", "pytorch_shape"},  # layouts are PyTorch's on the other side
 }
-STAGES = ["encoder.py", "decoder.py", "ode.py", "flow.py", "weights.py", "pipeline.py"]
+STAGES = ["encoder.py", "decoder.py", "ode.py", "flow.py", "weights/", "pipeline.py"]
 
 
-def entries(side: Path) -> set[str]:
-    """Modules and packages of a side."""
-    packages = {path.parent.name for path in side.glob("*/__init__.py")}
-    return packages | {path.name for path in side.glob("*.py")}
+def files(side: Path, without: Iterable[str] = ()) -> set[str]:
+    """The source files of a side by path, those left out that are or lie in one of `without`."""
+    paths = {path.relative_to(side).as_posix() for path in side.rglob("*.py")}
+    return {path for path in paths if not path.startswith(tuple(without))}
+
+
+MIRRORED = files(ROOT / "reference", REFERENCE_ONLY)
 
 
 def public_names(file: Path, without: frozenset[str] | set[str] = frozenset()) -> list[str]:
@@ -67,14 +71,14 @@ def public_names(file: Path, without: frozenset[str] | set[str] = frozenset()) -
 
 
 def test_both_sides_have_the_same_files():
-    reference, ours = entries(ROOT / "reference"), entries(ROOT / "mlx_impl")
-    assert reference >= set(REFERENCE_ONLY), "an exception is stale"
-    assert ours >= set(MLX_ONLY), "an exception is stale"
-    assert reference - set(REFERENCE_ONLY) == ours - set(MLX_ONLY)
-    assert set(STAGES) <= reference & ours
+    stale = [path for path in REFERENCE_ONLY if not (ROOT / "reference" / path).exists()]
+    stale += [path for path in MLX_ONLY if not (ROOT / "mlx_impl" / path).exists()]
+    assert stale == []
+    assert files(ROOT / "mlx_impl", MLX_ONLY) == MIRRORED
+    assert all((ROOT / side / stage).exists() for side in ("reference", "mlx_impl") for stage in STAGES)
 
 
-@pytest.mark.parametrize("name", sorted(entries(ROOT / "reference") & entries(ROOT / "mlx_impl")))
+@pytest.mark.parametrize("name", sorted(MIRRORED))
 def test_mirrored_files_have_the_same_names_in_the_same_order(name):
     only = MLX_ONLY_NAMES.get(name, set())
     ours, theirs = public_names(ROOT / "mlx_impl" / name, only), public_names(ROOT / "reference" / name)
@@ -90,7 +94,8 @@ def test_differing_files_and_names_are_seen(tmp_path):
         "class A:\n    def forward(self, x): ...\n    def split(self, x): ...\n"
         "class _B: ...\ndef c(x, *, y=1): ...\ndef d(): ...\n"
     )
-    assert entries(tmp_path) == {"a.py", "package"}
+    assert files(tmp_path) == {"a.py", "package/__init__.py"}
+    assert files(tmp_path, ["package/"]) == {"a.py"}
     names = ["A", "A.__call__(self, x)", "A.split(self, x)", "c(x, y)"]
     assert public_names(file, {"d"}) == names
     for other in ("def c(x, y): ...\nclass A:\n    def __call__(self, x): ...", "class A: ...\ndef c(x, y): ..."):
@@ -136,7 +141,7 @@ def test_another_size_has_other_paths():
 def observed(side: str) -> set[str]:
     """The names that a side hands to `observe`."""
     found = set()
-    for file in (ROOT / side).glob("*.py"):
+    for file in (ROOT / side).rglob("*.py"):
         found |= set(re.findall(r"\bobserve\(\s*\"([^\"]+)\"", file.read_text()))
     return found
 
@@ -172,8 +177,8 @@ def test_contract_runs_the_stages_of_both_pipelines_in_their_order():
 
 
 def stage_table(text: str) -> list[str]:
-    """The files that the rows of a Markdown page's tables start with, those of the stages only."""
-    rows = re.findall(r"^\|\s*`([\w./]+\.py)`\s*\|", text, flags=re.MULTILINE)
+    """The files and folders that the rows of a Markdown page's tables start with, those of the stages only."""
+    rows = re.findall(r"^\|\s*`([\w./]+)`\s*\|", text, flags=re.MULTILINE)
     return [row for row in rows if row in STAGES]
 
 

@@ -1,0 +1,107 @@
+"""parity.pytest_plugin: a test for every part of every segment, and none that silently tests nothing."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.meta.conftest import ROOT, TOY
+
+pytest_plugins = ["pytester"]
+
+PASSES = """
+    import pytest
+
+    @pytest.mark.parity("refine")
+    def test_part(parity_part, parity_report):
+        verdicts = parity_part.verdicts(parity_report)
+        assert verdicts
+        assert [v.label for v in verdicts if not v.passed] == []
+"""
+
+
+@pytest.fixture
+def pytest_run(pytester: pytest.Pytester, toy_checkpoint):
+    """Runs a test file in a project of its own on the toy contract."""
+
+    def pytest_run(text: str, *arguments: str, contract: str = str(TOY)) -> pytest.RunResult:
+        pytester.syspathinsert(ROOT)
+        pytester.makepyfile(text)
+        options = ["-p", "no:cacheprovider", f"--contract={contract}", f"--checkpoint={toy_checkpoint}"]
+        return pytester.runpytest_inprocess(*options, *arguments)
+
+    return pytest_run
+
+
+def test_a_test_for_every_part_segment_and_mode(pytest_run):
+    result = pytest_run(PASSES, "-v")
+    parts = ["first", "middle.0", "middle.1", "last", "refine.state"]
+    result.assert_outcomes(passed=3 * len(parts) * 2)
+    result.stdout.fnmatch_lines(
+        [
+            f"*test_part?refine?step={step}?-{part}-{mode}? PASSED*"
+            for step in range(3)
+            for part in parts
+            for mode in ("created", "inherited")
+        ]
+    )
+
+
+def test_the_size_chooses_the_case(pytest_run):
+    pytest_run(PASSES, "--size=full").assert_outcomes(passed=4 * 5 * 2)
+
+
+def test_another_size_is_refused(pytest_run):
+    result = pytest_run(PASSES, "--size=huge")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_fault_fails_the_tests_of_its_part_and_what_inherits_it(pytest_run):
+    text = PASSES.replace("parity_report", "verify_case").replace("(verify_case)", "(verify_case('gain'))")
+    result = pytest_run(text)
+    result.assert_outcomes(passed=3 * 4 + 2, failed=3 + 3 + 2 * 5)
+    failed = re.findall(r"^FAILED .*test_part\[refine\[step=(\d)\]-(.*)\]$", result.stdout.str(), re.MULTILINE)
+    assert [step for step, name in failed if name == "middle.1-created"] == ["0", "1", "2"]
+    assert sum(name.endswith("created") for _, name in failed) == 3
+    inherited = [name.removesuffix("-inherited") for step, name in failed if step == "0" and "inherited" in name]
+    assert inherited == ["middle.1", "last", "refine.state"]
+
+
+def test_a_case_is_verified_once_a_session(pytest_run):
+    text = """
+        def test_first(verify_case, parity_report):
+            assert verify_case("tiny") is parity_report
+
+        def test_second(verify_case, request):
+            assert verify_case("tiny") is request.getfixturevalue("parity_report")
+            assert not verify_case("skip").passed
+    """
+    pytest_run(text).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('@pytest.mark.parity("refine")', "", "*takes parity_part: mark it with @pytest.mark.parity*"),
+        ('parity("refine")', "parity()", "*takes parity_part: mark it with @pytest.mark.parity*"),
+        ('parity("refine")', 'parity("decode")', "*no segment 'decode' in *; it has prepare, refine*"),
+    ],
+)
+def test_a_test_that_would_test_nothing_is_refused(pytest_run, old, new, message):
+    assert PASSES.count(old) == 1
+    result = pytest_run(PASSES.replace(old, new))
+    assert result.ret != pytest.ExitCode.OK
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([message])
+
+
+@pytest.mark.parametrize("contract", ["none.toml", str(ROOT / "pyproject.toml")])
+def test_a_contract_that_cannot_be_read_is_an_error(pytest_run, contract):
+    result = pytest_run(PASSES, contract=contract)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*InputError: *"])
+
+
+def test_other_tests_need_no_contract(pytest_run):
+    pytest_run("def test_plain(): pass", contract="none.toml").assert_outcomes(passed=1)

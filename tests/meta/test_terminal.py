@@ -1,0 +1,93 @@
+"""parity.terminal: what is printed names taps in full, and a value that is not a number hides no other."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from parity.contract import CREATED, INHERITED
+from parity.terminal import SHOWN_FAILURES, describe, part, show
+from parity.verdict import Verdict
+from parity.verify import Report
+
+
+def verdict(tap: str, mode: str = INHERITED, distance: float = 1.0, passed: bool = True) -> Verdict:
+    ratios = {"rmse": 1e-6, "reference_rms": 1.0, "floor": 1e-6, "distance": distance, "truth": distance / 2}
+    reason = "" if passed else f"distance {distance:g} > 2"
+    return Verdict(tap, "", mode, passed, reason, (1, 2), 2.0, 2.0, **ratios)
+
+
+@pytest.fixture
+def printed(toy_contract):
+    def printed(*verdicts: Verdict, **fields: object) -> str:
+        chain = {"tap": "x", "known": 1e-6, "known_as": "elsewhere"}
+        report = replace(Report("tiny", "/tmp/[/odd]", [], len(verdicts), list(verdicts)), **fields)
+        stream = io.StringIO()
+        show(report, replace(toy_contract, chain=chain), Console(file=stream, width=120))
+        return stream.getvalue()
+
+    return printed
+
+
+def row(text: str, name: str) -> list[str]:
+    """The cells of the row of a table that begins with a name."""
+    lines = [line for line in text.splitlines() if line.startswith(f"│ {name} ")]
+    assert len(lines) == 1
+    return [cell.strip() for cell in lines[0].strip("│").split("│")]
+
+
+@pytest.mark.parametrize(
+    ("tap", "name"),
+    [
+        ("mu", "mu"),
+        ("encoder.embed.linear", "encoder.embed"),
+        ("decoder.mid_blocks.3.resnet.block1[step=4]", "decoder.mid_blocks.3"),
+        ("ode.state[step=10]", "ode.state"),
+        ("embedding[call=1]", "embedding"),
+    ],
+)
+def test_the_part_of_a_tap(tap, name):
+    assert part(tap) == name
+
+
+def test_a_pass(printed):
+    text = printed(verdict("x[step=0]"), verdict("mu.a", CREATED, 0.25))
+    assert "PASS 2 verdicts of 2 expected, 0 failed; case tiny, /tmp/[/odd]" in text
+    assert row(text, "mu.a") == ["mu.a", "1", "0.12", "0.25", "", "", "0"]
+    assert row(text, "x[step=0]")[1:5] == ["1.00e-06", "1.00e-06", "1.00e-06", "1.00"]
+    assert "first wrong" not in text
+
+
+def test_the_worst_ratio_of_a_part_is_shown_beside_values_without_one(printed):
+    for distances in ((float("nan"), 1.5), (1.5, float("nan"))):
+        text = printed(*(verdict(f"a.b.{n}", INHERITED, distance) for n, distance in enumerate(distances)))
+        text += printed(*(verdict("c.d", INHERITED, distance) for distance in distances))
+        assert row(text, "c.d") == ["c.d", "2", "", "", "0.75", "1.50", "0"]
+    assert row(printed(verdict("e", INHERITED, float("nan"))), "e") == ["e", "1", "", "", "", "", "0"]
+
+
+def test_a_failure_is_named_in_full(printed):
+    text = printed(verdict("a.b"), verdict("c.d[step=3]", CREATED, 9.0, passed=False))
+    assert "first wrong: c.d[step=3] (created)" in text
+    assert "c.d[step=3] (created error): distance 9 > 2" in text
+    assert "FAIL 2 verdicts of 2 expected, 1 failed" in text
+    assert row(text, "c.d")[-1] == "1"
+
+
+def test_a_missing_verdict_is_a_failure(printed):
+    assert "FAIL 1 verdicts of 2 expected, 0 failed" in printed(verdict("a"), expected=2)
+
+
+def test_many_failures_are_counted(printed):
+    text = printed(*(verdict(f"a.{n}", CREATED, 9.0, passed=False) for n in range(SHOWN_FAILURES + 3)))
+    assert "... and 3 more failures" in text
+    assert text.count("would pass with") == SHOWN_FAILURES
+
+
+def test_a_failure_is_described_with_what_would_pass():
+    text = describe(verdict("a", CREATED, 9.0, passed=False))
+    assert text.splitlines()[0] == "a (created error): distance 9 > 2"
+    assert "would pass with truth 4.5 and distance 9" in text
