@@ -61,7 +61,7 @@ def test_a_fault_fails_the_tests_of_its_part_and_what_inherits_it(pytest_run):
     text = PASSES.replace("parity_report", "verify_case").replace("(verify_case)", "(verify_case('gain'))")
     result = pytest_run(text)
     result.assert_outcomes(passed=3 * 4 + 2, failed=3 + 3 + 2 * 5)
-    failed = re.findall(r"^FAILED .*test_part\[refine\[step=(\d)\]-(.*)\]$", result.stdout.str(), re.MULTILINE)
+    failed = re.findall(r"^FAILED .*test_part\[refine\[step=(\d)\]-([\w.]+-\w+)\]", result.stdout.str(), re.MULTILINE)
     assert [step for step, name in failed if name == "middle.1-created"] == ["0", "1", "2"]
     assert sum(name.endswith("created") for _, name in failed) == 3
     inherited = [name.removesuffix("-inherited") for step, name in failed if step == "0" and "inherited" in name]

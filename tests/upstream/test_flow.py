@@ -1,4 +1,4 @@
-"""The reference's flow against upstream's own, on the same checkpoint and noise, at every shared module and ODE step."""
+"""The reference's flow against upstream's own: same checkpoint, same noise, at every shared module and ODE step."""
 
 import re
 from collections import defaultdict
