@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity")
     group.addoption("--contract", type=Path, default=Path("fixtures/contract.toml"), help="parity contract file")
     group.addoption("--size", choices=("tiny", "full"), default="tiny", help="the case that parity tests run on")
-    group.addoption("--checkpoint", type=Path, help="checkpoint directory for it; a synthetic one when left out")
+    group.addoption("--checkpoint", type=Path, help="checkpoint directory for that case; a synthetic one when left out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,7 +83,8 @@ def verify_case(request: pytest.FixtureRequest) -> Callable[[str], Report]:
     def verify(name: str) -> Report:
         if name not in reports:
             case = make_case(contract, name)
-            checkpoint = request.config.getoption("--checkpoint") or resolve(contract.checkpoints)(case)
+            given = request.config.getoption("--checkpoint") if name == request.config.getoption("--size") else None
+            checkpoint = given or resolve(contract.checkpoints)(case)
             reports[name] = Verifier(contract, case, checkpoint).run()
         return reports[name]
 

@@ -13,10 +13,13 @@ import pytest
 
 import parity.verify
 from parity import contract as contracts
-from parity.capture import adapter
+from parity import npy
+from parity.capture import Runner, adapter
 from parity.contract import CREATED, INHERITED
 from parity.errors import InputError
-from parity.verify import Report, Verifier
+from parity.metrics import rmse
+from parity.side import make_side
+from parity.verify import Report, Verifier, keep
 from tests.meta import toy
 from tests.meta.conftest import TOY
 
@@ -78,6 +81,25 @@ def test_a_fault_is_created_where_it_is_and_inherited_downstream(report):
     assert broken.first_failure.label == "middle.1[step=0,cond]"
     assert broken.first_failure.mode == CREATED
     assert broken.first_failure.gain == pytest.approx(1.001, rel=1e-6)
+
+
+def test_the_floor_of_a_created_error_is_that_of_the_block_alone(report, toy_contract, toy_checkpoint):
+    case = toy.load("tiny")
+    reference = Runner(toy_contract, "reference", make_side(toy_contract, "reference", toy_checkpoint, case, "float32"))
+    state, trace = case.inputs, {}
+    for segment in toy_contract.segments(case.dims):
+        state = reference.run(segment, state, keep(trace))
+    weight = npy.read(toy_checkpoint / toy.WEIGHTS)[-1].astype(np.float64)
+    floors = {}
+    for step in range(3):
+        exact = weight @ trace[f"middle.1[step={step}]"].astype(np.float64)
+        last = trace[f"last[step={step}]"]
+        floors |= {
+            (step, name): rmse(last[part], exact[part]) for name, part in (("cond", np.s_[:2]), ("uncond", np.s_[2:]))
+        }
+    for mode in (CREATED, INHERITED):
+        found = {(int(v.tap[-2]), v.branch): v.floor for v in report("tiny").select("last", mode)}
+        assert (found == pytest.approx(floors, rel=1e-6)) == (mode == CREATED)
 
 
 def test_nan_fails_where_it_appears_and_downstream(report):

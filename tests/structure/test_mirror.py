@@ -139,11 +139,9 @@ def test_another_size_has_other_paths():
 
 
 def observed(side: str) -> set[str]:
-    """The names that a side hands to `observe`."""
-    found = set()
-    for file in (ROOT / side).rglob("*.py"):
-        found |= set(re.findall(r"\bobserve\(\s*\"([^\"]+)\"", file.read_text()))
-    return found
+    """The names that the stages of a side hand to `observe`."""
+    sources = [(ROOT / side / stage).read_text() for stage in STAGES if stage.endswith(".py")]
+    return {name for source in sources for name in re.findall(r"\bobserve\(\s*\"([^\"]+)\"", source)}
 
 
 def unresolved(taps: set[str], modules: set[str], seen: set[str]) -> set[str]:

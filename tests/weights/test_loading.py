@@ -73,7 +73,7 @@ def test_names_change_as_written_down(weights, tiny_checkpoint, tensors):
     loaded = parameters(weights.load_flow(tiny_checkpoint, TINY))
     for key, name in SPELLINGS.items():
         assert weights.parameter_name(key.removeprefix("flow.")) == name
-        assert sorted(loaded[name].ravel()) == sorted(tensors[key].numpy().ravel())
+        assert np.array_equal(np.sort(loaded[name].ravel()), np.sort(tensors[key].numpy().ravel()))
 
 
 def test_both_sides_fill_the_same_parameter_from_each_key(tensors):
