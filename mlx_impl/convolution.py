@@ -1,30 +1,27 @@
-"""Convolutions of this side: MLX's own on a GPU; on the CPU a sum of matrix products, which rounds less.
+"""Convolutions of this side: sums of matrix products, which round less than MLX's own on every device measured.
 
-MLX's CPU convolution is one long dot product over k * in values for each output: twice as far from the exact result as
-PyTorch's, which sums in blocks. Summing in blocks here brings the two level (1.4 against 1.7 noise floors at 256
-channels, k 3), and works for any dilation at the speed of a matrix product, where MLX's own loop takes a hundred times
-as long.
+MLX's convolution is one long dot product over k * in values for each output. Against the noise floor of PyTorch's, at 256
+channels and k 3, it is 1.7 times as far from the exact result on the CPU and 3.4 times with CUDA; summed in blocks of 64
+it is 1.1 times on both, at the same speed. `Conv1d` therefore does so everywhere. Dilated, strided and transposed
+convolutions do so on the CPU, where MLX's own loops take a hundred times as long.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add
 
 import mlx.core as mx
 from mlx import nn
 
 BLOCK = 64
 """The longest run of products that is summed in one go: shorter rounds less and costs more additions."""
-CHANNELS = 128
-"""The same where each run is a pass over a long signal."""
 
 
 class Conv1d(nn.Conv1d):
-    """`b t c` -> `b t c`. Stride 1, no padding; weight `(out, k, in)`."""
+    """`b t c` -> `b t c`. Stride 1, no padding; weight `(out, k, in)`. The same sums on every device."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu:
-            return super().__call__(x)
         return blocked_conv1d(x, self.weight) + self.bias
 
 
@@ -52,7 +49,7 @@ class PaddedConv1d(nn.Conv1d):
             return super().__call__(x)
         if self.padding:
             x = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
-        return tapwise_conv1d(x, self.weight, self.bias, self.stride, self.dilation)
+        return tapwise_conv1d(x, self.weight, self.stride, self.dilation) + self.bias
 
 
 class ConvTranspose1d(nn.ConvTranspose1d):
@@ -71,25 +68,19 @@ class ConvTranspose1d(nn.ConvTranspose1d):
         return y[:, self.padding : y.shape[1] - self.padding] + self.bias
 
 
-def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
+def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
     """`x (B, T, in)`, `weight (out, k, in)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`."""
-    width_out, kernel, _ = weight.shape
-    outputs = (x.shape[1] - dilation * (kernel - 1) - 1) // stride + 1
-    y = mx.broadcast_to(bias, (x.shape[0], outputs, width_out))
-    for tap in range(kernel):
-        start = tap * dilation
-        rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
-        y = blocked_matmul(rows, weight[:, tap].T, y)
-    return y
+    outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
+    starts = range(0, dilation * weight.shape[1], dilation)
+    taps = (x[:, start : start + (outputs - 1) * stride + 1 : stride] for start in starts)
+    return reduce(add, (blocked_matmul(rows, weight[:, tap].T) for tap, rows in enumerate(taps)))
 
 
-def blocked_matmul(x: mx.array, weight: mx.array, y: mx.array | None = None) -> mx.array:
-    """`x (B, T, in)` times `weight (in, out)`, added to `y (B, T, out)` when given, summed over blocks of `in`."""
-    block = largest_divisor(x.shape[2], CHANNELS)
-    for start in range(0, x.shape[2], block):
-        columns, rows = x[:, :, start : start + block], weight[start : start + block]
-        y = columns @ rows if y is None else mx.addmm(y, columns, rows)
-    return y
+def blocked_matmul(x: mx.array, weight: mx.array) -> mx.array:
+    """`x (B, T, in)` times `weight (in, out)`, summed over blocks of `in`."""
+    block = largest_divisor(x.shape[2], BLOCK)
+    starts = range(0, x.shape[2], block)
+    return reduce(add, (x[:, :, start : start + block] @ weight[start : start + block] for start in starts))
 
 
 def overlap_add(frames: mx.array, hop: int) -> mx.array:
@@ -98,7 +89,8 @@ def overlap_add(frames: mx.array, hop: int) -> mx.array:
     parts = -(-length // hop)
     padded = mx.pad(frames, ((0, 0), (0, 0), (0, parts * hop - length), (0, 0)))
     padded = padded.reshape(batch, count, parts, hop * channels)
-    y = sum(mx.pad(padded[:, :, part], ((0, 0), (part, parts - 1 - part), (0, 0))) for part in range(parts))
+    shifted = (mx.pad(padded[:, :, part], ((0, 0), (part, parts - 1 - part), (0, 0))) for part in range(parts))
+    y = reduce(add, shifted)  # (B, F + parts - 1, hop * c)
     return y.reshape(batch, (count + parts - 1) * hop, channels)[:, : hop * (count - 1) + length]
 
 

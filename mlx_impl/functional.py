@@ -52,6 +52,11 @@ def silu(x: mx.array) -> mx.array:
     return _apply(x, _silu, lambda x: x * mx.sigmoid(x))
 
 
+def sigmoid(x: mx.array) -> mx.array:
+    """1/(1 + e^-x), any shape and layout. NaN, inf and -inf give NaN, 1 and 0."""
+    return _apply(x, lambda x: _sigmoid_from(_exp(mx.clip(-x, _EXP_FLOOR, _EXP_CEIL))), mx.sigmoid)
+
+
 def gelu(x: mx.array) -> mx.array:
     """x·Φ(x) with the exact normal distribution Φ, not its tanh approximation; any shape and layout.
 
@@ -176,6 +181,11 @@ def _silu_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
 def _silu(x: mx.array) -> mx.array:
     u = mx.minimum(mx.abs(x), -_EXP_FLOOR)
     return _silu_from(x, u, _exp(-u))
+
+
+@mx.compile
+def _sigmoid_from(e: mx.array) -> mx.array:
+    return 1 / (1 + e)
 
 
 @mx.compile

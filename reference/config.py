@@ -7,6 +7,7 @@ Upstream: `chatterbox/models/s3gen/s3gen.py`, `flow.py`, `configs.py`, `hifigan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -91,6 +92,11 @@ class VocoderConfig:
     sine_amplitude: float = 0.1
     noise_deviation: float = 0.003  # of voiced samples; that of unvoiced ones is a third of the sine's amplitude
     threshold: float = 10.0
+
+    @property
+    def frame_samples(self) -> int:
+        """Samples of a mel frame."""
+        return self.hop * math.prod(self.upsample_rates)
 
 
 @dataclass(frozen=True)
@@ -309,6 +315,24 @@ def check_t3_inputs(config: T3Config, inputs: Mapping[str, np.ndarray]) -> None:
             raise ValueError(f"{name} has shape {inputs[name].shape}, expected {shape} of finite values; make it again")
 
 
+SHORTEST_VOICE = 0.045  # s; of less the speaker encoder has no two frames to take a deviation of
+
+
+def check_wave(what: str, wave: np.ndarray, rate: int) -> None:
+    """Raises `ValueError` for a wave `(..., N)` that conditioning cannot take."""
+    if wave.ndim == 0 or wave.size == 0 or not np.issubdtype(wave.dtype, np.floating):
+        raise ValueError(f"{what} has shape {wave.shape} and dtype {wave.dtype}, expected floating-point samples")
+    if rate <= 0:
+        raise ValueError(f"{what} has a rate of {rate} Hz, expected more than 0")
+    if wave.shape[-1] < SHORTEST_VOICE * rate:
+        raise ValueError(
+            f"{what} has {wave.shape[-1]} samples at {rate} Hz, expected at least {SHORTEST_VOICE * 1000:.0f} ms: "
+            "some seconds of speech make a usable voice"
+        )
+    if not np.isfinite(wave).all():
+        raise ValueError(f"{what} holds NaN or infinite samples; record or convert it again")
+
+
 def check_flow_inputs(config: FlowConfig, inputs: Mapping[str, np.ndarray], finalize: bool = True) -> None:
     """Raises `ValueError` for inputs that the flow cannot take, in the words of whoever made them.
 
@@ -348,3 +372,26 @@ def check_flow_inputs(config: FlowConfig, inputs: Mapping[str, np.ndarray], fina
             f"prompt_mel has {inputs['prompt_mel'].shape[1]} frames, expected at most the {frames} of the whole mel: "
             "put the prompt's own tokens in front of the tokens"
         )
+
+
+def check_vocoder_inputs(config: VocoderConfig, inputs: Mapping[str, np.ndarray]) -> None:
+    """Raises `ValueError` for inputs that the vocoder cannot take: `mel`, `phase`, `noise` and, if given, `cache`."""
+    mel = inputs["mel"]
+    if mel.ndim != 3 or mel.shape[1] != config.mel_bins or mel.shape[0] < 1 or mel.shape[2] < 2:
+        raise ValueError(
+            f"mel has shape {mel.shape}, expected (B, {config.mel_bins}, M) with at least 2 frames, which are faded in"
+        )
+    samples = config.frame_samples * mel.shape[2]
+    expected = {"phase": (len(mel), config.harmonics), "noise": (len(mel), config.harmonics, samples)}
+    for name, shape in expected.items():
+        if inputs[name].shape != shape:
+            raise ValueError(f"{name} has shape {inputs[name].shape}, expected {shape}; draw it for this mel")
+    if "cache" in inputs:
+        shape = inputs["cache"].shape
+        if len(shape) != 3 or shape[:2] != (len(mel), 1) or shape[2] > samples:
+            raise ValueError(
+                f"cache has shape {shape}, expected ({len(mel)}, 1, K) with K at most the {samples} samples of the mel"
+            )
+    for name in inputs:
+        if not np.isfinite(inputs[name]).all():
+            raise ValueError(f"{name} holds NaN or infinite values; make it again")

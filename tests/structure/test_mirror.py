@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files and folders that one side has and the other has not, with the reason. Each must exist: a stale one fails.
 REFERENCE_ONLY = {
     "config.py": "read by both sides",
+    "text.py": "read by both sides",
+    "audio.py": "read by both sides",
+    "conditioning/conds_pt.py": "the published voice is a PyTorch file; the other side reads what it is converted to",
     "published_keys/": "what a checkpoint holds, no matter who reads it",
     "synthetic/": "makes checkpoints for both sides",
 }
@@ -31,6 +34,9 @@ MLX_ONLY = {
     "convolution.py": "PyTorch's own convolution is the reference",
     "normalization.py": "PyTorch's own layer norm is the reference",
     "weights/layout.py": "layouts are PyTorch's on the other side",
+    "conditioning/convolution.py": "PyTorch's own convolutions are the reference",
+    "conditioning/spectrum.py": "PyTorch's own STFT is the reference",
+    "conditioning/summation.py": "PyTorch's own sums are the reference",
 }
 MLX_ONLY_NAMES = {
     "encoder.py": {"position_table"},  # made in NumPy: MLX's sine is less exact

@@ -1,0 +1,76 @@
+"""Convolutions with stride, padding and dilation: MLX's own on a GPU; on the CPU sums of matrix products.
+
+MLX's CPU loops take a hundred times as long where a kernel is dilated, and sum each output in one go, which rounds more
+(see `mlx_impl/convolution.py`).
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_impl.convolution import BLOCK, largest_divisor
+
+
+class Conv1d(nn.Conv1d):
+    """`b t c` -> `b t c`. Weight `(out, k, in)`."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if mx.default_device().type == mx.DeviceType.gpu:
+            return super().__call__(x)
+        padded = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
+        y = strided_conv1d(padded, self.weight, self.stride, self.dilation)
+        return y + self.bias if "bias" in self else y
+
+
+class Conv2d(nn.Conv2d):
+    """`b f t c` -> `b f t c`. Weight `(out, kf, kt, in)`, stride over frequency only, no bias, no dilation."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if mx.default_device().type == mx.DeviceType.gpu:
+            return super().__call__(x)
+        over_f, over_t = self.padding
+        padded = mx.pad(x, ((0, 0), (over_f, over_f), (over_t, over_t), (0, 0)))
+        return strided_conv2d(padded, self.weight, self.stride[0])
+
+
+class DepthwiseConv1d(nn.Conv1d):
+    """`b t c` -> `b t c`. Each channel by itself, no padding; weight `(c, k, 1)`. On the CPU k shifted products."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if mx.default_device().type == mx.DeviceType.gpu:
+            return super().__call__(x)
+        kernel = self.weight.shape[1]
+        frames = x.shape[1] - kernel + 1
+        return sum(x[:, tap : tap + frames] * self.weight[:, tap, 0] for tap in range(kernel))
+
+
+def strided_conv1d(x: mx.array, weight: mx.array, stride: int, dilation: int) -> mx.array:
+    """`x (B, T, in)`, `weight (out, k, in)` -> `(B, T', out)`, summed over blocks of k * in."""
+    batch, frames, channels = x.shape
+    width_out, kernel, _ = weight.shape
+    outputs = (frames - dilation * (kernel - 1) - 1) // stride + 1
+    shape = (batch, outputs, kernel, channels)
+    windows = mx.as_strided(x, shape, (frames * channels, stride * channels, dilation * channels, 1))
+    return blocked_product(windows.reshape(batch * outputs, -1), weight).reshape(batch, outputs, width_out)
+
+
+def strided_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
+    """`x (B, F, T, in)`, `weight (out, kf, kt, in)` -> `(B, F', T', out)`, `stride` over F, summed over kf in turn."""
+    batch, bins, frames, channels = x.shape
+    width_out, over_f, over_t, _ = weight.shape
+    rows, columns = (bins - over_f) // stride + 1, frames - over_t + 1
+    row = frames * channels
+    shape = (batch, rows, columns, over_f, over_t * channels)
+    windows = mx.as_strided(x, shape, (bins * row, stride * row, channels, row, 1))
+    y = blocked_product(windows.reshape(batch * rows * columns, -1), weight)
+    return y.reshape(batch, rows, columns, width_out)
+
+
+def blocked_product(rows: mx.array, weight: mx.array) -> mx.array:
+    """`rows (R, n)` times `weight (out, ...)` of n values a row -> `(R, out)`, n summed in blocks."""
+    length, width_out = rows.shape[1], weight.shape[0]
+    block = largest_divisor(length, BLOCK)
+    rows = rows.reshape(-1, length // block, block).swapaxes(0, 1)  # (blocks, R, block)
+    columns = weight.reshape(width_out, length // block, block).transpose(1, 2, 0)  # (blocks, block, out)
+    return mx.sum(rows @ columns, axis=0)

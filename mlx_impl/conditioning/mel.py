@@ -1,0 +1,69 @@
+"""Waves to mel spectrograms: of the prompt (24 kHz), of the S3 tokenizer (16 kHz) and of the voice encoder (16 kHz).
+
+Upstream: `chatterbox/models/s3gen/utils/mel.py`, `s3tokenizer/s3tokenizer.py` (`log_mel_spectrogram`) and
+`voice_encoder/melspec.py`. Waves are `(B, N)`; all three are channels-last, `b t c`.
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_impl.conditioning.spectrum import framed, power_spectrum, reflected
+from mlx_impl.conditioning.tables import hann_window, mel_filters
+from reference.config import TokenizerConfig, VoiceEncoderConfig
+
+PROMPT_RATE, PROMPT_N_FFT, PROMPT_HOP = 24000, 1920, 480
+PROMPT_HIGHEST = 8000.0  # Hz; the mel that the vocoder reads ends there too
+
+
+class PromptMel(nn.Module):
+    """`b n` at 24 kHz -> `b t c` at 50 Hz: natural logarithm of the mel magnitudes, not below log(1e-5).
+
+    Frame i is centred on sample 480 i + 240: reflected at both ends, so that N samples give N // 480 frames.
+    """
+
+    def __init__(self, mel_bins: int):
+        super().__init__()
+        self.mel_bins = mel_bins
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        padded = reflected(wave, (PROMPT_N_FFT - PROMPT_HOP) // 2)
+        power = power_spectrum(framed(padded, PROMPT_N_FFT, PROMPT_HOP) * hann_window(PROMPT_N_FFT, wave.dtype))
+        filters = mel_filters(PROMPT_RATE, PROMPT_N_FFT, self.mel_bins, PROMPT_HIGHEST, wave.dtype)
+        return mx.log(mx.maximum(mx.sqrt(power + 1e-9) @ filters.T, 1e-5))
+
+
+class LogMelSpectrogram(nn.Module):
+    """`b n` at 16 kHz -> `b t c` at 100 Hz: Whisper's log mel, at most 8 decades below an item's maximum, scaled.
+
+    Window and filters are the checkpoint's own. The last frame of the centred STFT is dropped: N samples give N // 160
+    frames.
+    """
+
+    def __init__(self, config: TokenizerConfig):
+        super().__init__()
+        self.n_fft, self.hop = config.n_fft, config.hop
+        self.window = mx.zeros((config.n_fft,))
+        self.filters = mx.zeros((config.mel_bins, config.n_fft // 2 + 1))
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        frames = framed(reflected(wave, self.n_fft // 2), self.n_fft, self.hop)[:, :-1]
+        power = power_spectrum(frames * self.window)
+        decades = mx.log10(mx.maximum(power @ self.filters.T, 1e-10))
+        decades = mx.maximum(decades, decades.max(axis=(1, 2), keepdims=True) - 8.0)
+        return (decades + 4.0) / 4.0
+
+
+class PowerMelSpectrogram(nn.Module):
+    """`b n` at 16 kHz -> `b t c` at 100 Hz: mel powers, no logarithm. N samples give 1 + N // 160 frames."""
+
+    def __init__(self, config: VoiceEncoderConfig):
+        super().__init__()
+        self.config = config
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        n_fft, rate = self.config.n_fft, self.config.sample_rate
+        frames = framed(reflected(wave, n_fft // 2), n_fft, self.config.hop)
+        power = power_spectrum(frames * hann_window(n_fft, wave.dtype))
+        return power @ mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype).T

@@ -1,0 +1,34 @@
+"""Resampling by windowed sincs, as upstream resamples the prompt before the speaker encoder and the tokenizer.
+
+Upstream: `torchaudio.transforms.Resample`, called in `chatterbox/models/s3gen/s3gen.py` (`embed_ref`). (Reading a file
+resamples with soxr instead: `reference/audio.py`.)
+"""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_impl.conditioning.spectrum import framed
+from mlx_impl.conditioning.tables import sinc_kernel
+
+
+class Resample(nn.Module):
+    """`b n` at `source` Hz -> `b n` at `target` Hz; N samples become ceil(N * target / source)."""
+
+    def __init__(self, source: int, target: int):
+        super().__init__()
+        divisor = math.gcd(source, target)
+        self.source, self.target = source // divisor, target // divisor
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        if self.source == self.target:
+            return wave
+        kernel = sinc_kernel(self.source, self.target, wave.dtype)
+        width = (kernel.shape[1] - self.source) // 2
+        padded = mx.pad(wave, ((0, 0), (width, width + self.source)))
+        phases = framed(padded, kernel.shape[1], self.source) @ kernel.T  # (B, windows, target)
+        samples = -(-self.target * wave.shape[1] // self.source)
+        return phases.reshape(len(wave), -1)[:, :samples]

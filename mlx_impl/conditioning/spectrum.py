@@ -1,0 +1,26 @@
+"""Waves to the squared magnitudes of their short-time Fourier transform. Waves are `(B, N)`."""
+
+from __future__ import annotations
+
+import mlx.core as mx
+
+
+def reflected(wave: mx.array, edge: int) -> mx.array:
+    """`(B, N)` -> `(B, N + 2 edge)`: mirrored at the first and the last sample, which are not repeated."""
+    return mx.concatenate([wave[:, edge:0:-1], wave, wave[:, -2 : -edge - 2 : -1]], axis=1)
+
+
+def framed(wave: mx.array, length: int, hop: int) -> mx.array:
+    """`(B, N)` -> whole frames `(B, T, length)`, one every `hop` samples."""
+    batch, samples = wave.shape
+    return mx.as_strided(wave, (batch, (samples - length) // hop + 1, length), (samples, hop, 1))
+
+
+def power_spectrum(frames: mx.array) -> mx.array:
+    """`(..., n)` -> `(..., n // 2 + 1)`: squared magnitudes of the Fourier transform.
+
+    A transform, not a product with its matrix, which would be a sum of n terms and twice as far from the exact result.
+    Always on the CPU: it is done once a voice, and a GPU's may lack lengths that are no power of two.
+    """
+    spectrum = mx.fft.rfft(frames, stream=mx.cpu)
+    return mx.square(mx.real(spectrum)) + mx.square(mx.imag(spectrum))

@@ -1,0 +1,28 @@
+"""Sums of many values into one that many others share, so that its rounding is everyone's error.
+
+MLX's CPU sums add one value after the other; PyTorch's add pairwise, as these do on any device.
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+
+
+def pairwise_sum(x: mx.array) -> mx.array:
+    """`(..., T, c)` -> `(..., 1, c)`. Adds the second half to the first until one is left: log2(T) roundings."""
+    while x.shape[-2] > 1:
+        half = (x.shape[-2] + 1) // 2
+        rest = x.shape[-2] - half
+        paired = x[..., :rest, :] + x[..., half:, :]
+        x = mx.concatenate([paired, x[..., rest:half, :]], axis=-2) if rest < half else paired
+    return x
+
+
+def mean_over_time(x: mx.array) -> mx.array:
+    """`(B, T, c)` -> `(B, 1, c)`."""
+    return pairwise_sum(x) / x.shape[1]
+
+
+def l2_normalized(x: mx.array) -> mx.array:
+    """`(B, c)` -> `(B, c)`, each row divided by its length."""
+    return x / mx.sqrt(pairwise_sum(mx.square(x)[..., None])[..., 0])

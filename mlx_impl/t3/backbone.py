@@ -1,0 +1,169 @@
+"""T3's backbone: a Llama over embeddings, with rotary positions and a cache of keys and values.
+
+Upstream: transformers' `models/llama/modeling_llama.py` as `chatterbox/models/t3/llama_configs.py` sets it up
+(`Llama_520M`: no biases, as many key as query heads).
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+
+from mlx_impl import functional as F
+from reference.config import T3Config, rope_frequencies
+
+_CACHE_BLOCK = 256
+"""Positions by which a cache grows: one copy of it for that many tokens."""
+
+
+class KVCache:
+    """Keys and values of every layer, `b h t d`, in the order of time, in buffers that have room for more."""
+
+    def __init__(self, layers: int):
+        self.keys: list[mx.array | None] = [None] * layers
+        self.values: list[mx.array | None] = [None] * layers
+        self._lengths = [0] * layers
+
+    @property
+    def length(self) -> int:
+        """Positions that every layer has seen."""
+        return self._lengths[-1]
+
+    def update(self, layer: int, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        """Append new positions to a layer and return all of them."""
+        start = self._lengths[layer]
+        end = self._lengths[layer] = start + keys.shape[2]
+        if self.keys[layer] is None or end > self.keys[layer].shape[2]:
+            room = -end % _CACHE_BLOCK
+            self.keys[layer] = _grown(self.keys[layer], start, keys, room)
+            self.values[layer] = _grown(self.values[layer], start, values, room)
+        else:
+            self.keys[layer][:, :, start:end] = keys
+            self.values[layer][:, :, start:end] = values
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+    def state(self) -> tuple[mx.array, mx.array]:
+        """Keys and values, each `(layers, B, H, T, D)`: what `update` rebuilds a cache from, layer by layer."""
+        keys, values = mx.stack(self.keys), mx.stack(self.values)
+        return keys[:, :, :, : self.length], values[:, :, :, : self.length]
+
+
+def _grown(buffer: mx.array | None, length: int, new: mx.array, room: int) -> mx.array:
+    """The first `length` positions of a buffer, the new ones, and room for more, all on axis 2."""
+    empty = mx.zeros((*new.shape[:2], room, new.shape[3]), dtype=new.dtype)
+    return mx.concatenate([new, empty] if buffer is None else [buffer[:, :, :length], new, empty], axis=2)
+
+
+class RMSNorm(nn.Module):
+    """`... c` -> `... c`. Divided by the root of the mean square over the last axis; a weight, no bias.
+
+    On the CPU its factor is made in double: it is a single number for a whole position, so that its rounding is the
+    error of all of them, and with one new position no other evens it out.
+    """
+
+    def __init__(self, width: int, eps: float):
+        super().__init__()
+        self.eps = eps
+        self.weight = mx.ones((width,))
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if mx.default_device().type == mx.DeviceType.gpu:
+            return mx.fast.rms_norm(x, self.weight, self.eps)
+        wide = x.astype(mx.float64)
+        factor = mx.rsqrt(mx.mean(wide * wide, axis=-1, keepdims=True) + self.eps).astype(mx.float32)
+        return (self.weight * (x.astype(mx.float32) * factor)).astype(x.dtype)
+
+
+def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tuple[mx.array, mx.array]:
+    """Cosines and sines of `count` positions from `start`, each `(count, D)`: rounded once from double, in NumPy."""
+    angles = np.arange(start, start + count, dtype=np.float32)[:, None] * rope_frequencies(config)
+    angles = np.concatenate([angles, angles], axis=-1).astype(np.float64)
+    cos, sin = (mx.array(table.astype(np.float32)) for table in (np.cos(angles), np.sin(angles)))
+    return cos.astype(like.dtype), sin.astype(like.dtype)
+
+
+def rotate(x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:
+    """`b h t d` -> `b h t d`. Component i is rotated together with component i + D/2 (not with its neighbour)."""
+    cos, sin = table
+    first, second = x.split(2, axis=-1)
+    return x * cos + mx.concatenate([-second, first], axis=-1) * sin
+
+
+class LlamaAttention(nn.Module):
+    """`b t c` -> `b t c`. Causal self-attention with rotary positions, over the cache and what is new."""
+
+    def __init__(self, config: T3Config):
+        super().__init__()
+        self.heads, self.head_width = config.heads, config.head_width
+        self.q_proj = nn.Linear(config.width, config.width, bias=False)
+        self.k_proj = nn.Linear(config.width, config.width, bias=False)
+        self.v_proj = nn.Linear(config.width, config.width, bias=False)
+        self.o_proj = nn.Linear(config.width, config.width, bias=False)
+
+    def split(self, x: mx.array) -> mx.array:
+        return x.reshape(x.shape[0], x.shape[1], self.heads, self.head_width).swapaxes(1, 2)  # (B, H, T, D)
+
+    def __call__(self, x: mx.array, table: tuple[mx.array, mx.array], cache: KVCache, layer: int) -> mx.array:
+        q = rotate(self.split(self.q_proj(x)), table)
+        k = rotate(self.split(self.k_proj(x)), table)
+        k, v = cache.update(layer, k, self.split(self.v_proj(x)))
+        positions = mx.arange(x.shape[1])
+        future = positions[None, :] > positions[:, None]
+        # A single new position sees everything.
+        bias = mx.where(future, mx.array(-mx.inf), mx.array(0.0)) if x.shape[1] > 1 else None
+        out = F.attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
+        return self.o_proj(out.swapaxes(1, 2).reshape(x.shape))
+
+
+class LlamaMLP(nn.Module):
+    """`b t c` -> `b t c`. A gated linear unit: SiLU of one projection times another, then back to the width."""
+
+    def __init__(self, config: T3Config):
+        super().__init__()
+        self.gate_proj = nn.Linear(config.width, config.mlp_width, bias=False)
+        self.up_proj = nn.Linear(config.width, config.mlp_width, bias=False)
+        self.down_proj = nn.Linear(config.mlp_width, config.width, bias=False)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class LlamaLayer(nn.Module):
+    """`b t c` -> `b t c`. Pre-norm attention and MLP with residuals."""
+
+    def __init__(self, config: T3Config):
+        super().__init__()
+        self.input_layernorm = RMSNorm(config.width, config.norm_eps)
+        self.self_attn = LlamaAttention(config)
+        self.post_attention_layernorm = RMSNorm(config.width, config.norm_eps)
+        self.mlp = LlamaMLP(config)
+
+    def __call__(self, x: mx.array, table: tuple[mx.array, mx.array], cache: KVCache, layer: int) -> mx.array:
+        x = x + self.self_attn(self.input_layernorm(x), table, cache, layer)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Llama(nn.Module):
+    """`b t c` -> `b t c`. The layers and the last norm.
+
+    `embed_tokens` is stored in every checkpoint and never read: what comes in is embedded already.
+    """
+
+    def __init__(self, config: T3Config):
+        super().__init__()
+        self.config = config
+        self.embed_tokens = nn.Embedding(config.unused_vocab_size, config.width)
+        self.layers = [LlamaLayer(config) for _ in range(config.blocks)]
+        self.norm = RMSNorm(config.width, config.norm_eps)
+
+    def __call__(self, x: mx.array, cache: KVCache) -> mx.array:
+        """New positions `x (B, T, c)`, many into an empty cache or one into any. Raises `ValueError` otherwise."""
+        if x.shape[1] > 1 and cache.length:
+            raise ValueError(
+                f"got {x.shape[1]} positions for a cache of {cache.length}, expected one; feed them singly"
+            )
+        table = rotary_table(self.config, cache.length, x.shape[1], x)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, table, cache, index)
+        return self.norm(x)

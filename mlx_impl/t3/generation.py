@@ -1,0 +1,78 @@
+"""The loop around T3: the prefix once, then a token at a time.
+
+Upstream: `chatterbox/models/t3/t3.py` (`T3.inference`), `models/s3tokenizer/__init__.py` (`drop_invalid_tokens`) and
+`tts.py` (`ChatterboxTTS.generate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+
+from mlx_impl.ode import Observe, unobserved
+from mlx_impl.t3.backbone import KVCache
+from mlx_impl.t3.model import T3
+from mlx_impl.t3.sampling import Decision, sample
+from reference.config import SamplingConfig, T3Config
+
+
+def prefill(
+    model: T3,
+    text_tokens: mx.array,
+    prompt_tokens: mx.array,
+    voice: mx.array,
+    emotion: mx.array,
+    guidance: float,
+    cache: KVCache,
+    observe: Observe = unobserved,
+) -> mx.array:
+    """Text `(1, L)` with its start and stop, prompt `(1, P)`, `voice (1, 256)`, `emotion (1,)` -> logits `(2, V)`."""
+    prefix = model.embed_prefix(text_tokens, prompt_tokens, voice, emotion, guidance > 0, observe)
+    return observe("t3.logits", model(observe("t3.input", prefix), cache))
+
+
+def decode(model: T3, token: mx.array, position: int, cache: KVCache, observe: Observe = unobserved) -> mx.array:
+    """Token `(1, 1)` at its speech position -> the next logits `(2, V)`. The first sampled token has position 1."""
+    x = mx.repeat(model.embed_speech(token, position), 2, axis=0)
+    return observe("t3.logits", model(observe("t3.input", x), cache))
+
+
+def generate(
+    model: T3,
+    text_tokens: mx.array,
+    prompt_tokens: mx.array,
+    voice: mx.array,
+    emotion: mx.array,
+    sampling: SamplingConfig,
+    uniforms: Sequence[float] | None,
+) -> list[Decision]:
+    """Every decision up to the stop token, it included, or to `max_tokens`. Greedy when `uniforms` is None.
+
+    Upstream's multilingual model also watches which text its attention is at (`AlignmentStreamAnalyzer`), and may
+    force or forbid the stop token; that is not done here.
+    Raises `ValueError` for more tokens than the model has positions, and for too few uniforms.
+    """
+    config, steps = model.config, sampling.max_tokens
+    if steps >= config.speech_positions:
+        raise ValueError(f"max_tokens is {steps}, expected below the {config.speech_positions} positions of the model")
+    if uniforms is not None and len(uniforms) < steps:
+        raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
+    cache, previous = model.new_cache(), [config.start_speech]
+    logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
+    decisions: list[Decision] = []
+    for step in range(steps):
+        decisions.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
+        previous.append(decisions[-1].token)
+        if previous[-1] == config.stop_speech or step + 1 == steps:
+            break
+        logits = decode(model, mx.array([previous[-1:]]), step + 1, cache)
+    return decisions
+
+
+def speech_only(tokens: Sequence[int], config: T3Config) -> list[int]:
+    """What the flow takes: the tokens after the start token, if it is there, before the stop token, and no specials."""
+    tokens = list(tokens)
+    start = tokens.index(config.start_speech) + 1 if config.start_speech in tokens else 0
+    stop = tokens.index(config.stop_speech) if config.stop_speech in tokens else len(tokens)
+    return [token for token in tokens[start:stop] if token < config.start_speech]

@@ -1,0 +1,29 @@
+"""Mel to fundamental frequency.
+
+Upstream: `chatterbox/models/s3gen/f0_predictor.py` (`ConvRNNF0Predictor`, which has no recurrent layer).
+"""
+
+from __future__ import annotations
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_impl.convolution import PaddedConv1d
+from reference.config import VocoderConfig
+
+
+class ConvRNNF0Predictor(nn.Module):
+    """`b t c` -> `b t`. f0 in Hz of each mel frame: convolutions with ELU, then the size of a linear layer's output."""
+
+    def __init__(self, config: VocoderConfig):
+        super().__init__()
+        widths = [config.mel_bins] + [config.f0_width] * (config.f0_layers - 1)
+        self.convs = [PaddedConv1d(width, config.f0_width, 3, padding=1) for width in widths]
+        self.classifier = nn.Linear(config.f0_width, 1)
+
+    def __call__(self, mel: mx.array) -> mx.array:
+        x = mel
+        for conv in self.convs:
+            h = conv(x)
+            x = mx.where(h > 0, h, mx.expm1(h))  # nn.elu subtracts 1 from a rounded exp
+        return mx.abs(self.classifier(x).squeeze(-1))  # (B, M)

@@ -1,0 +1,149 @@
+"""Mel and source signal to wave: the HiFT generator.
+
+Upstream: `Snake`, `ResBlock` and `HiFTGenerator` in `chatterbox/models/s3gen/hifigan.py`. What upstream keeps in four
+lists, by upsampling, is one `Level` here. Weights come with their weight norm folded (`mlx_impl/weights/vocoder.py`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_impl import functional as F
+from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d
+from mlx_impl.ode import Observe, unobserved
+from mlx_impl.vocoder.stft import ISTFT, STFT
+from reference.config import VocoderConfig
+
+
+class Snake(nn.Module):
+    """`b t c` -> `b t c`. x + sin(alpha x)^2 / alpha, with an alpha for each channel."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.alpha = mx.ones((width,))
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if mx.default_device().type == mx.DeviceType.gpu:
+            return x + (1.0 / (self.alpha + 1e-9)) * mx.square(mx.sin(x * self.alpha))
+        alpha = self.alpha.astype(mx.float32)
+        return _snake(x.astype(mx.float32), alpha, 1.0 / (alpha + 1e-9)).astype(x.dtype)
+
+
+class ResidualUnit(nn.Module):
+    """`b t c` -> `b t c`. Snake, dilated convolution, Snake, convolution, and the residual."""
+
+    def __init__(self, width: int, kernel: int, dilation: int):
+        super().__init__()
+        half = kernel // 2
+        self.activation1 = Snake(width)
+        self.conv1 = PaddedConv1d(width, width, kernel, dilation=dilation, padding=half * dilation)
+        self.activation2 = Snake(width)
+        self.conv2 = PaddedConv1d(width, width, kernel, padding=half)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        h = self.conv1(self.activation1(x))
+        return self.conv2(self.activation2(h)) + x
+
+
+class ResBlock(nn.Module):
+    """`b t c` -> `b t c`. A residual unit for each dilation."""
+
+    def __init__(self, width: int, kernel: int, dilations: tuple[int, ...]):
+        super().__init__()
+        self.units = [ResidualUnit(width, kernel, dilation) for dilation in dilations]
+
+    def __call__(self, x: mx.array) -> mx.array:
+        for unit in self.units:
+            x = unit(x)
+        return x
+
+
+class Level(nn.Module):
+    """`b t c`, `b t c` -> `b t c`. One upsampling: `x` to half the width and `rate` times the frames.
+
+    The source's spectrum joins at its frame rate; then the mean of the residual blocks is taken, which differ in kernel
+    size. The last level has a frame more, reflected, as the STFT has.
+    """
+
+    def __init__(self, config: VocoderConfig, index: int):
+        super().__init__()
+        width, rate, kernel = config.width // 2**index, config.upsample_rates[index], config.upsample_kernels[index]
+        stride = math.prod(config.upsample_rates[index + 1 :])  # the frame rate of the source to this level's
+        self.slope = config.slope
+        self.last = stride == 1
+        self.up = ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)
+        taps = 1 if self.last else 2 * stride
+        self.source_down = PaddedConv1d(config.n_fft + 2, width // 2, taps, stride, padding=stride // 2)
+        self.source_resblock = ResBlock(width // 2, config.source_kernels[index], config.dilations)
+        self.resblocks = [ResBlock(width // 2, kernel, config.dilations) for kernel in config.resblock_kernels]
+
+    def __call__(self, x: mx.array, spectrum: mx.array) -> mx.array:
+        x = self.up(_leaky_relu(x, self.slope))
+        if self.last:
+            x = mx.concatenate([x[:, 1:2], x], axis=1)
+        x = x + self.source_resblock(self.source_down(spectrum))
+        total = self.resblocks[0](x)
+        for block in self.resblocks[1:]:
+            total = total + block(x)
+        return total / len(self.resblocks)
+
+
+class HiFTGenerator(nn.Module):
+    """`b t c`, `b t 1` -> `b t`. Mel of M frames and source of N samples -> wave of N samples in -0.99 ... 0.99."""
+
+    def __init__(self, config: VocoderConfig):
+        super().__init__()
+        self.config = config
+        bins = config.n_fft + 2
+        self.stft = STFT(config)
+        self.conv_pre = PaddedConv1d(config.mel_bins, config.width, 7, padding=3)
+        self.levels = [Level(config, index) for index in range(len(config.upsample_rates))]
+        self.conv_post = PaddedConv1d(config.width // 2 ** len(config.upsample_rates), bins, 7, padding=3)
+        self.istft = ISTFT(config)
+
+    def begin(self, mel: mx.array, source: mx.array) -> tuple[mx.array, mx.array]:
+        """What the first level takes: the mel at full width, and the spectrum of the source, which all levels take."""
+        spectrum = self.stft(source.squeeze(2))
+        return self.conv_pre(mel), spectrum
+
+    def finish(self, x: mx.array, observe: Observe = unobserved) -> mx.array:
+        """What the last level gives -> wave `(B, N)`. The slope is not that of the levels: upstream leaves it out."""
+        x = self.conv_post(_leaky_relu(x, self.config.last_slope))
+        bins = self.config.n_fft // 2 + 1
+        magnitude = observe("vocoder.magnitude", F.exp(x[:, :, :bins]))
+        phase = observe("vocoder.phase", mx.sin(x[:, :, bins:]))
+        limit = self.config.audio_limit
+        return mx.clip(self.istft(magnitude, phase), -limit, limit)
+
+    def __call__(self, mel: mx.array, source: mx.array, observe: Observe = unobserved) -> mx.array:
+        x, spectrum = self.begin(mel, source)
+        for level in self.levels:
+            x = level(x, spectrum)
+            mx.eval(x)  # a level's graph is freed before the next is built
+        return self.finish(x, observe)
+
+
+def _leaky_relu(x: mx.array, slope: float) -> mx.array:
+    return mx.maximum(x, slope * x)
+
+
+# (sin(r) - r) / r^3 for |r| <= pi / 4, lowest power first.
+_SIN = (-1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880)
+# pi / 2 in three parts; multiples of the first two are exact up to 2**12.
+_HALF_PI = (1.5703125, 4.83751296997e-04, 7.54978995489e-08)
+_ROUND = 1.5 * 2**23  # adding and subtracting it rounds to an integer, for |x| < 2**22
+
+
+@mx.compile
+def _snake(x: mx.array, alpha: mx.array, inverse: mx.array) -> mx.array:
+    angle = x * alpha
+    n = (angle * (2 / math.pi) + _ROUND) - _ROUND
+    r = ((angle - n * _HALF_PI[0]) - n * _HALF_PI[1]) - n * _HALF_PI[2]
+    square = r * r
+    sine = r + r * square * (_SIN[0] + square * (_SIN[1] + square * (_SIN[2] + square * _SIN[3])))
+    half = n * 0.5
+    odd = 2 * mx.abs(half - ((half + _ROUND) - _ROUND))  # 1 in odd quarters of a turn, where the square is a cosine's
+    return x + inverse * (odd + (1 - 2 * odd) * (sine * sine))

@@ -1,0 +1,70 @@
+"""f0 to the source signal: sines at the harmonics of f0 and noise, merged into one channel.
+
+Upstream: `SineGen` and `SourceModuleHnNSF` in `chatterbox/models/s3gen/hifigan.py`. Its random draws, the initial
+phases and the noise, are arguments here; a third one, which it makes and nobody reads, is left out.
+"""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+from mlx import nn
+
+from mlx_impl.ode import Observe, unobserved
+from reference.config import VocoderConfig
+
+_FRACTION_BITS = 26
+"""Of f0 in fixed point: every float32 from 1/8 Hz on is a multiple of 2**-26 Hz, so that nothing is rounded there."""
+
+
+class SineGenerator(nn.Module):
+    """`b t`, `b c` -> `b t c`. Sines at the harmonics of f0 (in Hz, a sample each) that start at the phases `b c`.
+
+    The phase is a running sum over the whole signal. A GPU has no double, and a sum in float32 is off by whole cycles
+    after some seconds. It is made of integers here, whose sums are exact in any order and on every device: with f0 in
+    units of 2**-26 Hz, the sum is the phase in units of 1 / (24000 2**26) cycles, and remainders take off whole cycles.
+    int64 holds an hour and a half of 1 kHz.
+    """
+
+    def __init__(self, config: VocoderConfig):
+        super().__init__()
+        self.harmonics = config.harmonics
+        self.amplitude = config.sine_amplitude
+        self.sample_rate = config.sample_rate
+
+    def __call__(self, f0: mx.array, phase: mx.array) -> mx.array:
+        harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
+        cycle = self.sample_rate * 2**_FRACTION_BITS
+        fixed = mx.round(f0.astype(mx.float32) * 2.0**_FRACTION_BITS).astype(mx.int64)
+        fundamental = mx.cumsum(fixed, axis=1) % cycle
+        total = fundamental[:, :, None] * harmonic % cycle  # (B, N, harmonics)
+        theta = total.astype(mx.float32) * (2 * math.pi / cycle)
+        start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)  # the fundamental starts at 0
+        return self.amplitude * mx.sin(theta + start[:, None, :])
+
+
+class SourceModule(nn.Module):
+    """`b t`, `b c`, `b t c` -> `b t 1`. f0 in Hz of each mel frame, phases and noise -> the source signal in -1 ... 1.
+
+    Voiced frames have sines and little noise, unvoiced ones noise alone.
+    """
+
+    def __init__(self, config: VocoderConfig):
+        super().__init__()
+        self.config = config
+        self.sine_gen = SineGenerator(config)
+        self.linear = nn.Linear(config.harmonics, 1)
+
+    def upsample(self, x: mx.array) -> mx.array:
+        """`b t` -> `b t`. A value a mel frame to a value a sample: each is repeated."""
+        return mx.repeat(x, self.config.frame_samples, axis=1)
+
+    def __call__(self, f0: mx.array, phase: mx.array, noise: mx.array, observe: Observe = unobserved) -> mx.array:
+        config = self.config
+        voiced = observe("vocoder.voiced", f0 > config.threshold)
+        sines = self.sine_gen(self.upsample(f0), phase)
+        uv = self.upsample(voiced.astype(f0.dtype))[:, :, None]  # (B, N, 1)
+        deviation = uv * config.noise_deviation + (1 - uv) * config.sine_amplitude / 3
+        harmonics = observe("vocoder.harmonics", sines * uv + deviation * noise)
+        return mx.tanh(self.linear(harmonics))

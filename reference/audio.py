@@ -1,0 +1,91 @@
+"""An audio file to the voices that conditioning starts from: read, mixed, resampled, cut and trimmed. No framework.
+
+Upstream: `chatterbox/tts.py` (`prepare_conditionals`) and `voice_encoder.py` (`embeds_from_wavs`), over librosa's
+`load`, `resample` and `effects.trim`. Here soundfile and soxr are called directly, which is what librosa
+does with them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from reference.config import check_wave
+
+PROMPT_RATE, VOICE_RATE = 24000, 16000  # Hz
+PROMPT_SECONDS, T3_SECONDS = 10, 6
+SILENCE = 20.0  # dB below the loudest frame
+FRAME, HOP = 2048, 512  # samples, of the frames whose loudness decides
+
+
+class Voice(NamedTuple):
+    """One voice, mono, `(N,)` each: the flow's prompt at 24 kHz, T3's at 16 kHz, and all of it without silent ends."""
+
+    voice_24: np.ndarray
+    voice_16: np.ndarray
+    trimmed_16: np.ndarray
+
+
+def load_voice(file: Path) -> Voice:
+    """Raises `ValueError` for a file that cannot be read, is too short, or holds NaN or infinite samples."""
+    samples, rate = read(file)
+    try:
+        return voice_of(samples, rate)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def read(file: Path) -> tuple[np.ndarray, int]:
+    """Samples `(N,)` as float32, all channels mixed, and the rate in Hz."""
+    import soundfile  # not at the top: whoever has a voice as an array needs neither library
+
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; expected a recording of the voice")
+    try:
+        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{file}: not a readable audio file ({error}); convert it to WAV or FLAC") from error
+    return np.mean(samples.T, axis=0), rate
+
+
+def voice_of(samples: np.ndarray, rate: int) -> Voice:
+    """The voices of a mono recording `(N,)`. Raises `ValueError` as `check_wave` does.
+
+    Samples beyond ±1 are taken as they are, and silence is a voice like any other, upstream as here.
+    """
+    check_wave("the recording", samples, rate)
+    voice_24 = resample(samples.astype(np.float32), rate, PROMPT_RATE)
+    voice_16 = resample(voice_24, PROMPT_RATE, VOICE_RATE)
+    return Voice(
+        voice_24=voice_24[: PROMPT_SECONDS * PROMPT_RATE],
+        voice_16=voice_16[: T3_SECONDS * VOICE_RATE],
+        trimmed_16=trim(voice_16),
+    )
+
+
+def resample(wave: np.ndarray, source: int, target: int) -> np.ndarray:
+    """`(N,)` at `source` Hz -> ceil(N * target / source) samples, by soxr at its high quality; librosa's default."""
+    if source == target:
+        return wave
+    import soxr
+
+    length = int(np.ceil(len(wave) * (float(target) / source)))
+    resampled = soxr.resample(wave, source, target, quality="soxr_hq")[:length]
+    return np.pad(resampled, (0, length - len(resampled)))
+
+
+def trim(wave: np.ndarray) -> np.ndarray:
+    """The wave without its silent ends, `(N,)`: from the first to the last frame less than 20 dB below the loudest.
+
+    The decision is one float32 comparison a frame, taken once, before the two sides part.
+    """
+    padded = np.pad(wave, FRAME // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP].T  # (FRAME, T)
+    loudness = np.sqrt(np.mean(np.square(frames), axis=0))
+    power = np.square(loudness)
+    floor = 1e-10
+    decibels = 10.0 * np.log10(np.maximum(floor, power)) - 10.0 * np.log10(np.maximum(floor, power.max()))
+    (loud,) = np.nonzero(decibels > -SILENCE)
+    return wave[loud[0] * HOP : (loud[-1] + 1) * HOP]

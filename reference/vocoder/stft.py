@@ -1,0 +1,51 @@
+"""The short-time Fourier transform of the source, and the inverse one that makes the wave.
+
+Upstream: `_stft` and `_istft` of `HiFTGenerator` in `chatterbox/models/s3gen/hifigan.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from reference.config import VocoderConfig
+
+
+def hann_window(length: int) -> np.ndarray:
+    """Periodic Hann window `(length,)`, float64, to be rounded once. PyTorch's own in float32 is another by an ulp."""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+
+
+class STFT(nn.Module):
+    """`b t` -> `b c t`. Signal of N samples -> the real, then the imaginary parts of N / hop + 1 frames.
+
+    Frames are centred on every hop-th sample; the signal is reflected at its ends.
+    """
+
+    def __init__(self, config: VocoderConfig):
+        super().__init__()
+        self.n_fft, self.hop = config.n_fft, config.hop
+
+    def forward(self, x: Tensor) -> Tensor:
+        window = torch.from_numpy(hann_window(self.n_fft)).to(x)
+        spectrum = torch.stft(x, self.n_fft, self.hop, self.n_fft, window=window, return_complex=True)
+        return torch.cat([spectrum.real, spectrum.imag], dim=1)  # (B, n_fft + 2, N / hop + 1)
+
+
+class ISTFT(nn.Module):
+    """`b c t`, `b c t` -> `b t`. Magnitude and phase in rad of F frames -> hop (F - 1) samples.
+
+    Magnitudes are limited first. The inverse of `STFT`: windowed frames are added and divided by the sum of the squared
+    windows.
+    """
+
+    def __init__(self, config: VocoderConfig):
+        super().__init__()
+        self.n_fft, self.hop, self.limit = config.n_fft, config.hop, config.magnitude_limit
+
+    def forward(self, magnitude: Tensor, phase: Tensor) -> Tensor:
+        window = torch.from_numpy(hann_window(self.n_fft)).to(magnitude)
+        magnitude = magnitude.clip(max=self.limit)
+        spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
+        return torch.istft(spectrum, self.n_fft, self.hop, self.n_fft, window=window)

@@ -1,0 +1,101 @@
+"""Audio files to voices: read, mixed, resampled, cut and trimmed, or refused."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from fixtures.voice import synthetic_voice
+from reference import audio
+
+
+@pytest.fixture(scope="module")
+def recording() -> np.ndarray:
+    return synthetic_voice("recording", 1.5, 44100)
+
+
+def test_a_file_becomes_three_voices(tmp_path, recording):
+    soundfile.write(tmp_path / "voice.wav", recording, 44100, subtype="FLOAT")
+    voice = audio.load_voice(tmp_path / "voice.wav")
+    assert voice.voice_24.shape == (36000,)
+    assert voice.voice_16.shape == (24000,)
+    assert 0 < len(voice.trimmed_16) < 24000
+    assert {wave.dtype for wave in voice} == {np.dtype(np.float32)}
+    assert np.abs(voice.voice_16).max() == pytest.approx(0.5, abs=0.05)
+
+
+def test_channels_are_mixed(tmp_path, recording):
+    channels = np.stack([recording * (channel % 3) for channel in range(8)], axis=1)  # 7 times it, over 8 channels
+    soundfile.write(tmp_path / "eight.wav", channels, 44100, subtype="FLOAT")
+    samples, rate = audio.read(tmp_path / "eight.wav")
+    assert rate == 44100
+    np.testing.assert_allclose(samples, recording * 7 / 8, atol=1e-6)
+
+
+def test_long_voices_are_cut_but_not_the_trimmed_one():
+    wave = synthetic_voice("long", 11.0, 16000)
+    voice = audio.voice_of(wave, 16000)
+    assert len(voice.voice_24) == 240000
+    assert len(voice.voice_16) == 96000
+    assert len(voice.trimmed_16) > 160000
+
+
+def test_samples_beyond_one_are_kept(tmp_path, recording):
+    soundfile.write(tmp_path / "loud.wav", 4 * recording, 44100, subtype="FLOAT")
+    assert np.abs(audio.load_voice(tmp_path / "loud.wav").voice_24).max() > 1.5
+
+
+def test_trimming_cuts_silent_ends_and_no_pause():
+    wave = np.zeros(40 * 512, np.float32)
+    wave[10 * 512 : 12 * 512] = 0.5
+    wave[20 * 512 : 22 * 512] = -0.5
+    trimmed = audio.trim(wave)
+    # A frame's loudness is that of 2048 samples around its start: one hop more at the start, two at the end.
+    assert np.array_equal(trimmed, wave[9 * 512 : 24 * 512])
+
+
+def test_trimming_keeps_all_of_what_is_equally_loud():
+    for wave in (np.zeros(5000, np.float32), np.full(5000, 0.1, np.float32)):
+        assert np.array_equal(audio.trim(wave), wave)
+
+
+def test_resampling_gives_the_length_that_the_rates_say(recording):
+    for rate in (8000, 16000, 24000, 48000):
+        assert len(audio.resample(recording, 44100, rate)) == int(np.ceil(len(recording) * (rate / 44100)))
+    assert audio.resample(recording, 44100, 44100) is recording
+
+
+def test_unreadable_files_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="no such file"):
+        audio.load_voice(tmp_path / "none.wav")
+    for content in (b"", b"no audio at all"):
+        (tmp_path / "bad.wav").write_bytes(content)
+        with pytest.raises(ValueError, match=r"bad\.wav: not a readable audio file"):
+            audio.load_voice(tmp_path / "bad.wav")
+
+
+@pytest.mark.parametrize(
+    ("wave", "message"),
+    [
+        (np.zeros(0, np.float32), "expected floating-point samples"),
+        (np.zeros(1, np.float32), "1 samples at 44100 Hz, expected at least 45 ms"),
+        (np.zeros(1984, np.float32), "1984 samples at 44100 Hz"),
+        (np.full(9000, np.nan, np.float32), "NaN or infinite"),
+    ],
+    ids=["empty", "one sample", "short", "nan"],
+)
+def test_unusable_recordings_are_refused(tmp_path, wave, message):
+    soundfile.write(tmp_path / "bad.wav", wave, 44100, subtype="FLOAT")
+    with pytest.raises(ValueError, match=rf"bad\.wav: the recording .*{message}"):
+        audio.load_voice(tmp_path / "bad.wav")
+
+
+def test_the_shortest_recording_is_accepted(tmp_path):
+    soundfile.write(tmp_path / "short.wav", np.zeros(1985, np.float32), 44100, subtype="FLOAT")
+    voice = audio.load_voice(tmp_path / "short.wav")
+    assert len(voice.voice_24) >= 1080
+    assert len(voice.voice_16) >= 720
+
+
+def test_a_rate_of_zero_is_refused():
+    with pytest.raises(ValueError, match="rate of 0 Hz"):
+        audio.voice_of(np.zeros(100, np.float32), 0)
