@@ -1,9 +1,9 @@
 """Convolutions of this side: sums of matrix products, which round less than MLX's own on every device measured.
 
-MLX's convolution is one long dot product over k * in values for each output. In noise floors of PyTorch's, at 256
-channels and k 3, it is 1.7 from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both,
-at the same speed. `Conv1d` therefore does so everywhere. Dilated, strided and transposed convolutions do so on the CPU,
-where MLX's own loops take a hundred times as long.
+MLX's convolution is one long dot product over k * in values for each output. At 256 channels and k 3 it is 1.7 noise
+floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both, at the
+same speed. `Conv1d` therefore does so everywhere. Dilated, strided and transposed convolutions do so on the CPU, where
+MLX's own loops take a hundred times as long.
 """
 
 from __future__ import annotations

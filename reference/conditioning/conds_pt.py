@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reference.conditioning.conditionals import check_conditionals, save_conditionals
+from reference.conditionals import check_conditionals, save_conditionals
 
 # Where upstream keeps each field: T3's conditions or the flow's.
 PLACES = {

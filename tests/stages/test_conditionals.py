@@ -1,6 +1,5 @@
-"""Files of a voice's conditions: written and read by either side, converted from upstream's, refused when unusable."""
+"""Files of a voice's conditions: written and read, converted from upstream's, refused when unusable."""
 
-import importlib
 import pickle
 import zipfile
 
@@ -9,15 +8,8 @@ import pytest
 import torch
 
 from parity.draws import integers, normal
+from reference import conditionals
 from reference.conditioning.conds_pt import convert, read_conds_pt
-
-SIDES = ["reference", "mlx_impl"]
-
-
-@pytest.fixture(params=SIDES)
-def conditionals(request):
-    """The side's module."""
-    return importlib.import_module(f"{request.param}.conditioning.conditionals")
 
 
 @pytest.fixture
@@ -61,14 +53,13 @@ def require_equal(got: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
         assert np.array_equal(got[name], array)
 
 
-@pytest.mark.parametrize("writer", SIDES)
-def test_what_either_side_writes_both_read(tmp_path, conditionals, arrays, writer):
+def test_what_is_written_is_read(tmp_path, arrays):
     file = tmp_path / "voice.safetensors"
-    importlib.import_module(f"{writer}.conditioning.conditionals").save_conditionals(file, arrays)
+    conditionals.save_conditionals(file, arrays)
     require_equal(conditionals.load_conditionals(file), arrays)
 
 
-def test_upstreams_file_is_converted(tmp_path, conditionals, arrays, stored):
+def test_upstreams_file_is_converted(tmp_path, arrays, stored):
     stored["gen"]["embedding"].requires_grad_()  # as upstream saves it
     torch.save(stored, tmp_path / "conds.pt")
     convert(tmp_path / "conds.pt", tmp_path / "conds.safetensors")
@@ -85,14 +76,14 @@ def test_upstreams_file_is_converted(tmp_path, conditionals, arrays, stored):
         (lambda arrays: arrays.update(prompt_mel=np.zeros((1, 3, 80), np.int64)), "expected floating"),
     ],
 )
-def test_unusable_conditions_are_not_written(tmp_path, conditionals, arrays, spoil, message):
+def test_unusable_conditions_are_not_written(tmp_path, arrays, spoil, message):
     spoil(arrays)
     with pytest.raises(ValueError, match=message):
         conditionals.save_conditionals(tmp_path / "voice.safetensors", arrays)
     assert not list(tmp_path.iterdir())
 
 
-def test_other_files_are_refused(tmp_path, conditionals, stored):
+def test_other_files_are_refused(tmp_path, stored):
     with pytest.raises(ValueError, match="no such file"):
         conditionals.load_conditionals(tmp_path / "none.safetensors")
     torch.save(stored, tmp_path / "conds.pt")

@@ -10,6 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {"parity", "reference", "mlx_impl", "fixtures", "tests"}
 FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
 
+# Framework-free files of the reference that both sides read.
+SHARED = ("reference.config", "reference.text", "reference.audio", "reference.conditionals")
+
 # What a package may import of this project and of the frameworks. A longer path is judged in place of its package.
 ALLOWED = {
     "parity": {"parity"},
@@ -19,7 +22,8 @@ ALLOWED = {
     "reference/config.py": set(),
     "reference/text.py": {"reference.config"},
     "reference/audio.py": {"reference.config"},
-    "mlx_impl": {"mlx_impl", "reference.config", "reference.text", "reference.audio", "mlx", "safetensors"},
+    "reference/conditionals.py": {"safetensors"},
+    "mlx_impl": {"mlx_impl", *SHARED, "mlx", "safetensors"},
     "fixtures": {"fixtures", "parity", "reference"},
 }
 

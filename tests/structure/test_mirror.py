@@ -25,6 +25,7 @@ REFERENCE_ONLY = {
     "config.py": "read by both sides",
     "text.py": "read by both sides",
     "audio.py": "read by both sides",
+    "conditionals.py": "read by both sides",
     "conditioning/conds_pt.py": "the published voice is a PyTorch file; the other side reads what it is converted to",
     "published_keys/": "what a checkpoint holds, no matter who reads it",
     "synthetic/": "makes checkpoints for both sides",
