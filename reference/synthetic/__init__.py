@@ -19,6 +19,7 @@ from reference.published_keys import FILES, Key
 from reference.synthetic.buffers import hann_window, mel_filters
 from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import scale_of
+from reference.synthetic.tokenizer_file import write_tokenizer
 
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
@@ -38,6 +39,7 @@ def values(key: Key) -> np.ndarray:
 
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILES)) -> None:
     """Write checkpoint files into `out`, each whole or not at all. `files` are names in `FILES`, all by default."""
+    files = list(files)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = config.tokenizer
     buffers = {
@@ -50,3 +52,5 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILE
             FILES[name](config),
             lambda key: buffers[key.name] if key.name in buffers else values(key),
         )
+    if "t3_cfg" in files:
+        write_tokenizer(out / "tokenizer.json", config.t3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,7 @@ MERGED = (*PAIRS.split(), "the", "ing", "and", "ion", "ent")
 
 
 def write_tokenizer(file: Path, config: T3Config) -> None:
-    """Write the tokenizer of a configuration, the same bytes everywhere."""
+    """Write the tokenizer of a configuration, the same bytes everywhere, whole or not at all."""
     printable = (character for character in map(chr, range(ord("!"), 0x10000)) if character.isprintable())
     characters = islice(printable, config.start_text - len(FIRST))  # ASCII and Latin: the numbers have no hole
     tokens = (*FIRST, *characters, START, *UNUSED, *MERGED)
@@ -28,4 +29,6 @@ def write_tokenizer(file: Path, config: T3Config) -> None:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens([*FIRST, START, *UNUSED])
-    tokenizer.save(str(file), pretty=True)
+    partial = file.with_name(f".{file.name}.partial")
+    tokenizer.save(str(partial), pretty=True)
+    os.replace(partial, file)

@@ -11,7 +11,14 @@ OURS = {"parity", "reference", "mlx_impl", "fixtures", "tests"}
 FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
 
 # Framework-free files of the reference that both sides read.
-SHARED = ("reference.config", "reference.text", "reference.audio", "reference.conditionals")
+SHARED = (
+    "reference.config",
+    "reference.text",
+    "reference.audio",
+    "reference.conditionals",
+    "reference.draws",
+    "reference.speak",
+)
 
 # What a package may import of this project and of the frameworks. A longer path is judged in place of its package.
 ALLOWED = {
@@ -23,6 +30,8 @@ ALLOWED = {
     "reference/text.py": {"reference.config"},
     "reference/audio.py": {"reference.config"},
     "reference/conditionals.py": {"safetensors"},
+    "reference/draws.py": set(),
+    "reference/speak.py": {"reference.config", "reference.audio", "reference.conditionals", "reference.draws"},
     "mlx_impl": {"mlx_impl", *SHARED, "mlx", "safetensors"},
     "fixtures": {"fixtures", "parity", "reference"},
 }

@@ -26,6 +26,8 @@ REFERENCE_ONLY = {
     "text.py": "read by both sides",
     "audio.py": "read by both sides",
     "conditionals.py": "read by both sides",
+    "draws.py": "read by both sides",
+    "speak.py": "read by both sides",
     "conditioning/conds_pt.py": "the published voice is a PyTorch file; the other side reads what it is converted to",
     "published_keys/": "what a checkpoint holds, no matter who reads it",
     "synthetic/": "makes checkpoints for both sides",
@@ -43,7 +45,18 @@ MLX_ONLY_NAMES = {
     "encoder.py": {"position_table"},  # made in NumPy: MLX's sine is less exact
     "decoder.py": {"frequencies"},
 }
-STAGES = ["encoder.py", "decoder.py", "ode.py", "flow.py", "weights/", "pipeline.py"]
+STAGES = [
+    "conditioning/",
+    "t3/",
+    "encoder.py",
+    "decoder.py",
+    "ode.py",
+    "flow.py",
+    "vocoder/",
+    "weights/",
+    "speech.py",
+    "pipeline.py",
+]
 
 
 def files(side: Path, without: Iterable[str] = ()) -> set[str]:

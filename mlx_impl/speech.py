@@ -1,0 +1,85 @@
+"""Text and a voice to audio: the whole pipeline, stage by stage.
+
+What passes between stages are NumPy arrays, mels channels-first, so that tokens or a mel of one side can go into the
+other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditionals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+
+from mlx_impl.t3.generation import generate, speech_only
+from mlx_impl.vocoder.vocoder import fade_in
+from mlx_impl.weights.conditioning import load_conditioner
+from mlx_impl.weights.flow import load_flow
+from mlx_impl.weights.t3 import load_t3
+from mlx_impl.weights.vocoder import load_vocoder
+from reference.audio import Voice
+from reference.config import ChatterboxConfig, SamplingConfig, time_grid
+from reference.draws import Draws
+from reference.text import TextTokenizer, normalize_punctuation
+
+
+class Chatterbox:
+    """MLX side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`."""
+
+    def __init__(self, checkpoint: Path, config: ChatterboxConfig):
+        self.config = config
+        self.text = TextTokenizer(checkpoint / "tokenizer.json", config.t3)
+        self.conditioner = load_conditioner(checkpoint, config)
+        self.t3 = load_t3(checkpoint, config.t3)
+        self.flow = load_flow(checkpoint, config.flow)
+        self.vocoder = load_vocoder(checkpoint, config.vocoder)
+
+    def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:
+        """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
+        prompt = self.conditioner.prompt(tensor(voice.voice_24[None]))
+        speaker = self.conditioner.speaker(tensor(voice.voice_16[None]), tensor(voice.trimmed_16[None]))
+        return {
+            "speaker_emb": np.array(speaker.embedding),
+            "cond_prompt_speech_tokens": np.array(speaker.tokens).astype(np.int64),
+            "emotion_adv": np.full((1, 1, 1), emotion, np.float32),
+            "prompt_tokens": np.array(prompt.tokens).astype(np.int64),
+            "prompt_mel": np.array(prompt.mel),
+            "embedding": np.array(prompt.embedding),
+        }
+
+    def tokens(
+        self, text: str, conditions: Mapping[str, np.ndarray], sampling: SamplingConfig, draws: Draws
+    ) -> list[int]:
+        """Text -> speech tokens at 25 Hz, no special ones among them."""
+        given = [self.text.encode(normalize_punctuation(text)), conditions["cond_prompt_speech_tokens"]]
+        given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
+        uniforms = draws.uniforms(sampling.max_tokens)
+        decisions = generate(self.t3, *map(tensor, given), sampling, uniforms)
+        return speech_only([decision.token for decision in decisions], self.config.t3)
+
+    def mel(
+        self, tokens: Sequence[int], conditions: Mapping[str, np.ndarray], draws: Draws, steps: int = 10
+    ) -> np.ndarray:
+        """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token."""
+        if not tokens:
+            raise ValueError("no speech tokens: T3 ended at once; try another seed or a longer text")
+        prompt_mel = conditions["prompt_mel"]
+        whole = np.concatenate([conditions["prompt_tokens"], np.array([tokens])], axis=1)
+        frames = self.config.flow.encoder.stride * whole.shape[1]
+        noise = draws.flow_noise((1, self.config.flow.mel_bins, frames)).swapaxes(1, 2)  # (1, M, C)
+        given = tensor(prompt_mel), tensor(conditions["embedding"]), tensor(noise), tensor(time_grid(steps))
+        mel = self.flow(tensor(whole), [whole.shape[1]], *given)
+        return np.ascontiguousarray(np.array(mel[:, prompt_mel.shape[1] :]).swapaxes(1, 2))
+
+    def wave(self, mel: np.ndarray, draws: Draws) -> np.ndarray:
+        """Mel `(1, C, M)` -> samples `(480 M,)` at 24 kHz."""
+        config = self.config.vocoder
+        noise = draws.source_noise(config.harmonics, config.frame_samples * mel.shape[2]).swapaxes(1, 2)  # (1, N, h)
+        phase = draws.phase(config.harmonics)
+        wave, _ = self.vocoder(tensor(mel.swapaxes(1, 2)), tensor(phase), tensor(noise))
+        return np.array(fade_in(wave, config.sample_rate)[0])
+
+
+def tensor(array: np.ndarray) -> mx.array:
+    return mx.array(np.ascontiguousarray(array))

@@ -1,0 +1,8 @@
+"""`python -m reference speak`: text and a voice to audio."""
+
+import sys
+
+from reference.speak import main
+from reference.speech import Chatterbox
+
+sys.exit(main("reference", Chatterbox))
