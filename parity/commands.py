@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,9 +118,9 @@ def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path
 
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done, with the time so far; nothing where there is no terminal."""
-    if not console.is_terminal:  # rich would print an empty line
-        yield lambda message: None
+    """A line that says what is being done, with the time so far; in a log, a line each on standard error."""
+    if not console.is_terminal:
+        yield lambda message: print(message, file=sys.stderr, flush=True)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:

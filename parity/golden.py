@@ -119,13 +119,13 @@ class Golden:
     def __contains__(self, name: object) -> bool:
         return name in self.entries
 
-    def load(self, name: str) -> np.ndarray:
-        """The array of a tap, its shape, dtype and content checked against the manifest."""
+    def load(self, name: str, *, mmap: bool = False) -> np.ndarray:
+        """The array of a tap, its shape, dtype and content checked against the manifest; read-only with `mmap`."""
         if name not in self.entries:
             raise InputError(f"{self.folder}: no tap {name!r}; it has {len(self)} taps, see its {MANIFEST}")
         entry = self.entries[name]
         file = self.folder / entry["file"]
-        array = npy.read(file)
+        array = npy.read(file, mmap=mmap)
         if list(array.shape) != entry["shape"] or array.dtype.name != entry["dtype"]:
             holds, says = f"{array.dtype.name} {list(array.shape)}", f"{entry['dtype']} {entry['shape']}"
             raise InputError(f"{file}: holds {holds}, the manifest says {says}; regenerate the goldens")

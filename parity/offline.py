@@ -110,7 +110,7 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
         if name not in dumps:
             report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
             continue
-        reference, candidate = golden.load(name), dumps[name]()
+        reference, candidate = golden.load(name, mmap=True), dumps[name]()
         if candidate.shape != reference.shape:
             report.verdicts.append(judge(name, "", INHERITED, rule, candidate, reference, None))
             continue
@@ -128,7 +128,7 @@ def _dumps(contract: Contract, golden: Golden, folder: Path, layout: str) -> dic
     """What loads each dump of a folder, in the reference's axes, by tap."""
     if (folder / MANIFEST).is_file():
         other = Golden(folder)
-        return {name: (lambda name=name: other.load(name)) for name in other}  # type: ignore[misc]
+        return {name: (lambda name=name: other.load(name, mmap=True)) for name in other}  # type: ignore[misc]
     files = sorted(folder.glob("*.npy")) if folder.is_dir() else []
     if not files:
         raise InputError(f"{folder}: no NPY files there; expected a folder of dumps named by tap, `mu.npy` and so on")
