@@ -220,7 +220,8 @@ def test_guidance_equals_upstream(tiny, guidance):
     assert my_tokens == their_tokens
     for value, expected in zip(mine["t3.logits"], theirs["t3.logits"], strict=True):
         assert rmse(value, expected) <= 1e-6 * rms(expected)
-        assert np.array_equal(value[0], value[1]) == (guidance == 0)
+        # Not bit for bit: with several threads, a matrix product rounds equal rows differently.
+        assert (rmse(value[0], value[1]) <= 1e-6 * rms(value)) == (guidance == 0)
 
 
 class NoAnalyzer:
