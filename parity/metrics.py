@@ -22,9 +22,17 @@ class Difference:
     nonfinite: int
 
 
+def dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Inner product of two flat arrays, without BLAS: its threads would spin beside those of the sides.
+
+    With NumPy's own BLAS, judging a full-size step took 5.4 s beside MLX; so it takes 1.4 s.
+    """
+    return float(np.einsum("i,i->", a, b))
+
+
 def rms(array: np.ndarray) -> float:
     flat = np.asarray(array, dtype=np.float64).ravel()
-    return float(np.sqrt(flat @ flat / flat.size))
+    return float(np.sqrt(dot(flat, flat) / flat.size))
 
 
 def rmse(candidate: np.ndarray, reference: np.ndarray) -> float:
@@ -38,7 +46,7 @@ def difference(candidate: np.ndarray, reference: np.ndarray) -> Difference:
     c = np.asarray(candidate, dtype=np.float64).reshape(-1)
     r = np.asarray(reference, dtype=np.float64).reshape(-1)
     delta = c - r
-    square, rr, cr, cc = delta @ delta, r @ r, c @ r, c @ c
+    square, rr, cr, cc = dot(delta, delta), dot(r, r), dot(c, r), dot(c, c)
     nonfinite = 0 if np.isfinite(cc) else int(np.count_nonzero(~np.isfinite(c)))
     np.abs(delta, out=delta)
     worst = int(np.argmax(delta))

@@ -98,6 +98,8 @@ def judge(
         unequal = int(np.count_nonzero(candidate != reference))
         return Verdict(**base, passed=not unequal, reason=f"{unequal} unequal values" if unequal else "")
 
+    # Widened once, in one memory order: every number below is then one pass over contiguous float64.
+    candidate, reference = (np.ascontiguousarray(array, dtype=np.float64) for array in (candidate, reference))
     reference_rms = rms(reference)
     noise = rmse(reference, exact) if exact is not None else float(floor or 0.0)
     noise = max(noise, reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
