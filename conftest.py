@@ -2,10 +2,6 @@
 
 from hypothesis import settings
 
-from parity.runtime import prepare
-
-prepare()  # before any test module imports mlx.core
-
 # Deterministic everywhere: a red test must be red again when it is run again.
 settings.register_profile("parity", derandomize=True, deadline=None, print_blob=True)
 settings.load_profile("parity")

@@ -17,7 +17,7 @@ from reference.audio import Voice
 from reference.config import ChatterboxConfig, SamplingConfig, time_grid
 from reference.draws import Draws
 from reference.t3.generation import generate, speech_only
-from reference.text import TextTokenizer, normalize_punctuation
+from reference.text import TOKENIZER, TextTokenizer, normalize_punctuation
 from reference.vocoder.vocoder import fade_in
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
@@ -30,7 +30,7 @@ class Chatterbox:
 
     def __init__(self, checkpoint: Path, config: ChatterboxConfig):
         self.config = config
-        self.text = TextTokenizer(checkpoint / "tokenizer.json", config.t3)
+        self.text = TextTokenizer(checkpoint / TOKENIZER, config.t3)
         self.conditioner = load_conditioner(checkpoint, config)
         self.t3 = load_t3(checkpoint, config.t3)
         self.flow = load_flow(checkpoint, config.flow)
