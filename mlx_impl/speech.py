@@ -55,8 +55,8 @@ class Chatterbox:
         given = [self.text.encode(normalize_punctuation(text)), conditions["cond_prompt_speech_tokens"]]
         given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
         uniforms = draws.uniforms(sampling.max_tokens)
-        decisions = generate(self.t3, *map(tensor, given), sampling, uniforms)
-        return speech_only([decision.token for decision in decisions], self.config.t3)
+        tokens = generate(self.t3, *map(tensor, given), sampling, uniforms)
+        return speech_only(tokens, self.config.t3)
 
     def mel(
         self, tokens: Sequence[int], conditions: Mapping[str, np.ndarray], draws: Draws, steps: int = 10

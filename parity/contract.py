@@ -9,8 +9,8 @@ import fnmatch
 import math
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,23 @@ class Tap:
 
 @dataclass(frozen=True)
 class Segment:
-    """A part of the run that starts from a state and ends in one: the encoder, or one step of the ODE."""
+    """A part of the run that starts from a state and ends in one: the encoder, or one step of the ODE.
+
+    Segments of one `stage` follow each other and need the same weights.
+    """
 
     name: str
     index: int | None
     label: str
     taps: tuple[Tap, ...]
+    stage: str
 
 
 @dataclass(frozen=True)
 class Rule:
     """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default.
 
-    In a pattern `*` stands for anything and `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
+    `cases` is a pattern of the cases that it is for, all by default. In a pattern `*` stands for anything and `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
     """
 
     pattern: str
@@ -51,9 +55,30 @@ class Rule:
     truth: float
     distance: float
     why: str
+    cases: str = "*"
 
     def matches(self, tap: str, mode: str) -> bool:
-        return self.mode in (mode, "*") and fnmatch.fnmatchcase(tap, self.pattern.replace("[", "[[]"))
+        return self.mode in (mode, "*") and _fits(tap, self.pattern)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Taps of discrete values, matched by `pattern`, and how far each value was from being another.
+
+    `of` names the tap beside it, earlier in the segment, that is decided on. `margin` names, as `package.module:name`,
+    what computes the margins: a function of the case, the tap and the reference's values of `of` that gives an array of
+    the decision's shape, in the unit of those values.
+    """
+
+    pattern: str
+    of: str
+    margin: str
+
+    def source(self, tap: Tap) -> str:
+        """The name of the tap that `tap` is decided on."""
+        parent = tap.path.rpartition(".")[0]
+        path = f"{parent}.{self.of}" if parent else self.of
+        return path + tap.name[len(tap.path) :]
 
 
 @dataclass(frozen=True)
@@ -62,6 +87,9 @@ class Contract:
 
     `cases` and `checkpoints` name, as `package.module:name`, what makes a case from its name and what makes a
     checkpoint directory for a case when none is given. `chain` names the tap whose inherited error sums up a run.
+    `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
+    other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
+    `package.module:name`, what checks the states that a whole run ends in.
     """
 
     path: Path
@@ -75,6 +103,14 @@ class Contract:
     blocks: Mapping[str, list[Any]]
     outline: tuple[Mapping[str, Any], ...]
     rules: tuple[Rule, ...]
+    decisions: tuple[Decision, ...]
+    in_turn: tuple[str, ...]
+    mix: Mapping[str, Any]
+    outcome: str
+
+    def of_case(self, name: str) -> Contract:
+        """The contract with the rules that are for a case of that name."""
+        return replace(self, rules=tuple(rule for rule in self.rules if _fits(name, rule.cases)))
 
     def candidate_axes(self, axes: str) -> str:
         """The axis order in which the candidate keeps a tensor that the reference keeps as `axes`."""
@@ -84,23 +120,29 @@ class Contract:
         """The labels of the parts that a tap of these axes is judged in; one label `""` where it is not split."""
         return next((self.splits[axis] for axis in axes.split() if axis in self.splits), [""])
 
-    def segments(self, dims: Mapping[str, int]) -> list[Segment]:
-        """Every segment of a run with its taps, loops expanded by the case's dimensions.
+    def segments(self, dims: Mapping[str, int], only: Collection[str] = ()) -> list[Segment]:
+        """Every segment of a run with its taps, loops expanded by the case's dimensions; those named in `only`, if any.
 
-        Raises `InputError` for an unknown dimension or block, and for a tap that occurs twice.
+        Raises `InputError` for an unknown dimension, block or segment, and for a tap that occurs twice.
         """
+        names = [entry["name"] for entry in self.outline]
+        if unknown := [name for name in only if name not in names]:
+            raise InputError(f"{self.path}: no segment {', '.join(unknown)}; it has {', '.join(names)}")
         segments = []
         for entry in self.outline:
+            if only and entry["name"] not in only:
+                continue
             label = entry.get("index", "")
-            for index in range(self._dim(entry["each"], dims)) if "each" in entry else (None,):
-                suffix = "" if index is None else f"[{label}={index}]"
+            for index in self._range(entry["each"], dims) if "each" in entry else (None,):
+                suffix = entry.get("suffix", "") if index is None else f"[{label}={index}]"
                 taps = tuple(
                     Tap(name=path + suffix, path=path, axes=axes)
                     for path, axes in self._expand(entry["taps"], "", dims)
                 )
-                segments.append(Segment(entry["name"], index, entry["name"] + suffix, taps))
-        names = Counter(tap.name for segment in segments for tap in segment.taps)
-        if repeated := sorted(name for name, count in names.items() if count > 1):
+                place = entry["name"] if index is None else entry["name"] + suffix
+                segments.append(Segment(entry["name"], index, place, taps, entry.get("stage", entry["name"])))
+        counts = Counter(tap.name for segment in segments for tap in segment.taps)
+        if repeated := sorted(name for name, count in counts.items() if count > 1):
             raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
         return segments
 
@@ -112,7 +154,7 @@ class Contract:
         raise InputError(f"{self.path}: no rule matches tap {tap} ({mode}); add one, with its reason")
 
     def check_rules(self, segments: list[Segment]) -> None:
-        """Raises `InputError` for a rule that decides on no tap of the run: it would guard nothing."""
+        """Raises `InputError` for a rule that decides on no tap of a whole run: it would guard nothing."""
         names = [tap.name for segment in segments for tap in segment.taps]
         used = {self.rule(name, mode) for name in names for mode in (INHERITED, CREATED)}
         for rule in self.rules:
@@ -124,10 +166,29 @@ class Contract:
                 problem = "matches no tap; correct or remove it"
             raise InputError(f"{self.path}: rule {rule.pattern!r} ({rule.mode}) {problem}")
 
-    def _dim(self, name: str, dims: Mapping[str, int]) -> int:
-        if name not in dims:
-            raise InputError(f"{self.path}: unknown dimension {name!r}; the case has {', '.join(sorted(dims))}")
-        return dims[name]
+    def check_decisions(self, segments: list[Segment]) -> None:
+        """Raises `InputError` for a decision on a tap that is not an earlier one of its segment."""
+        for segment in segments:
+            seen = set()
+            for tap in segment.taps:
+                decision = self.decision(tap)
+                if decision is not None and decision.source(tap) not in seen:
+                    raise InputError(
+                        f"{self.path}: {tap.name} is decided on {decision.source(tap)!r}, expected an earlier tap of "
+                        f"segment {segment.label}; correct `of` in [[decision]] {decision.pattern!r}"
+                    )
+                seen.add(tap.name)
+
+    def decision(self, tap: Tap) -> Decision | None:
+        """The first decision that a tap matches, if any."""
+        return next((decision for decision in self.decisions if _fits(tap.path, decision.pattern)), None)
+
+    def _range(self, each: str | list[str], dims: Mapping[str, int]) -> range:
+        """What a loop runs over: from 0 to one dimension, or from one to another."""
+        names = [each] if isinstance(each, str) else each
+        if unknown := [name for name in names if name not in dims]:
+            raise InputError(f"{self.path}: unknown dimension {unknown[0]!r}; the case has {', '.join(sorted(dims))}")
+        return range(*(dims[name] for name in names))
 
     def _expand(self, entries: list[Any], prefix: str, dims: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         for entry in entries:
@@ -138,7 +199,7 @@ class Contract:
                     if block not in self.blocks:
                         known = ", ".join(sorted(self.blocks))
                         raise InputError(f"{self.path}: unknown block {block!r}; known: {known}")
-                    for index in range(self._dim(entry["each"], dims)) if "each" in entry else (0,):
+                    for index in self._range(entry["each"], dims) if "each" in entry else (0,):
                         at = ".".join(part for part in (prefix, place.format(index)) if part)
                         yield from self._expand(self.blocks[block], at, dims)
                 case _:
@@ -161,6 +222,8 @@ def load(path: Path) -> Contract:
             _require(path, data["sides"][name], ("factory", "framework"), f"[sides.{name}]")
         if "chain" in data:
             _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
+        if "mix" in data:
+            _require(path, data["mix"], ("stages", "tap", "state"), "[mix]")
         return Contract(
             path=path,
             sides=data["sides"],
@@ -173,6 +236,10 @@ def load(path: Path) -> Contract:
             blocks=data.get("blocks", {}),
             outline=tuple(data["segment"]),
             rules=tuple(_rule(path, entry) for entry in data["rule"]),
+            decisions=tuple(_decision(path, entry) for entry in data.get("decision", ())),
+            in_turn=tuple(data.get("in_turn", ())),
+            mix=data.get("mix", {}),
+            outcome=data.get("outcome", ""),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
@@ -195,4 +262,20 @@ def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
             raise InputError(
                 f"{path}: rule {entry['pattern']!r} has {name} = {bound!r}, expected a positive, finite number"
             )
-    return Rule(entry["pattern"], entry["mode"], float(entry["truth"]), float(entry["distance"]), entry["why"])
+    return Rule(
+        entry["pattern"],
+        entry["mode"],
+        float(entry["truth"]),
+        float(entry["distance"]),
+        entry["why"],
+        entry.get("cases", "*"),
+    )
+
+
+def _decision(path: Path, entry: Mapping[str, Any]) -> Decision:
+    _require(path, entry, ("pattern", "of", "margin"), "[[decision]]")
+    return Decision(entry["pattern"], entry["of"], entry["margin"])
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))

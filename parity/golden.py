@@ -21,8 +21,8 @@ from parity.contract import Tap
 from parity.errors import InputError
 
 MANIFEST = "manifest.json"
-SCHEMA = 1
-KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors"}
+SCHEMA = 2
+KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors", "near"}
 """What reading needs of a tap; the rest of its table is for people."""
 
 
@@ -51,8 +51,17 @@ class Writer:
             raise InputError(f"{self.folder}: cannot be written ({error.strerror}); name another folder") from error
         return self
 
-    def add(self, tap: Tap, array: np.ndarray, floors: Mapping[str, float] | None = None) -> None:
-        """Store one tap, in its own memory order. `floors`: noise floor of each branch, `""` where it is not split."""
+    def add(
+        self,
+        tap: Tap,
+        array: np.ndarray,
+        floors: Mapping[str, float] | None = None,
+        near: Mapping[int, float] | None = None,
+    ) -> None:
+        """Store one tap, in its own memory order. `floors`: noise floor of each branch, `""` where it is not split.
+
+        `near`: of a discrete tap, the margins of the elements that were within rounding of another value.
+        """
         file = self.partial / f"{tap.name}.npy"
         npy.write(file, array)
         header = npy.read_header(file)
@@ -67,6 +76,7 @@ class Writer:
                 "sha256": npy.canonical_sha256(array),
                 "file_sha256": file_sha256(file),
                 "floors": dict(floors or {}),
+                "near": dict(near or {}),
             }
         )
 

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from parity import npy, probe
-from parity.axes import permute, split
+from parity.axes import permute
 from parity.capture import Runner
 from parity.contract import INHERITED, Contract, Tap
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden, Writer, file_sha256
+from parity.judging import EXTRA, branches, margins
 from parity.metrics import rmse
+from parity.report import Report
 from parity.side import Case, State, make_side
-from parity.verdict import absent, judge
-from parity.verify import EXTRA, Report, Trace, keep, require_contract
+from parity.trace import Trace, keep, require_contract
+from parity.verdict import STRADDLE, absent, judge
 
 Progress = Callable[[str], None]
 GENERATOR = 1
@@ -42,7 +44,7 @@ def capture(
     runner = Runner(contract, side, make_side(contract, side, checkpoint, case, "float32"))
     exact = Runner(contract, side, make_side(contract, side, checkpoint, case, "float64")) if floors else None
     probe.require_float32(runner.adapter)
-    segments = contract.segments(case.dims)
+    segments = contract.segments(case.dims, case.segments)
     about = _about(contract, case, checkpoint, side, runner.adapter.environment())
     about["count"] = sum(len(segment.taps) for segment in segments)
     state: State = case.inputs
@@ -54,20 +56,35 @@ def capture(
             exact_trace: Trace = {}
             state = runner.run(segment, state, keep(trace))
             if exact is not None:
-                exact_state = exact.run(segment, exact_state, keep(exact_trace))
+                decided = {tap.name: trace[tap.name] for tap in segment.taps if contract.decision(tap)}
+                exact_state = exact.run(segment, exact_state, keep(exact_trace), graft=decided)
                 require_contract(contract, segment, exact_trace, f"side {side!r} in float64")
             require_contract(contract, segment, trace, f"side {side!r}")
+            known: dict[str, Mapping[str, float]] = {}
             for tap in segment.taps:
                 value = trace[tap.name]
-                writer.add(tap, value, _floors(contract, tap, value, exact_trace.get(tap.name)))
+                known[tap.name] = _floors(contract, tap, value, exact_trace.get(tap.name))
+                near = _near(contract, case, tap, trace, known) if exact is not None else {}
+                writer.add(tap, value, known[tap.name], near)
     return about
 
 
 def _floors(contract: Contract, tap: Tap, value: np.ndarray, exact: np.ndarray | None) -> dict[str, float]:
     if exact is None:
         return {}
-    pairs = zip(*(split(array, tap.axes, dict(contract.splits)) for array in (value, exact)), strict=True)
-    return {branch: rmse(ours, truth) for (branch, ours), (_, truth) in pairs}
+    return {branch: rmse(ours, truth) for branch, ours, truth in branches(contract, tap.axes, value, exact)}
+
+
+def _near(
+    contract: Contract, case: Case, tap: Tap, trace: Trace, floors: Mapping[str, Mapping[str, float]]
+) -> dict[int, float]:
+    """Of a discrete tap, the margins in noise floors of the decisions that may fall either way, by flat position."""
+    decision = contract.decision(tap)
+    if decision is None:
+        return {}
+    source = decision.source(tap)
+    flat = margins(decision, case, tap, trace[source], max(floors[source].values())).ravel()
+    return {int(position): float(flat[position]) for position in np.flatnonzero(flat <= STRADDLE)}
 
 
 def _about(
@@ -79,6 +96,7 @@ def _about(
         "case": case.name,
         "side": side,
         "dims": dict(case.dims),
+        "segments": list(case.segments),
         "inputs": {name: npy.canonical_sha256(array) for name, array in case.inputs.items()},
         "checkpoint": {path.name: file_sha256(path) for path in files},
         "environment": dict(environment) | {"numpy": np.__version__},
@@ -96,28 +114,31 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     if not all(entry["floors"] for entry in golden.entries.values()):
         raise InputError(f"{golden.folder}: no noise floors; capture it again with `parity capture --floors`")
     manifest = golden.manifest
-    if missing := {"case", "dims", "environment"} - manifest.keys():
+    if missing := {"case", "dims", "segments", "environment"} - manifest.keys():
         raise InputError(f"{golden.folder / MANIFEST}: lacks {', '.join(sorted(missing))}; capture it again")
-    segments = contract.segments(manifest["dims"])
+    contract = contract.of_case(manifest["case"])
+    segments = contract.segments(manifest["dims"], manifest["segments"])
     if list(golden) != [tap.name for segment in segments for tap in segment.taps]:
         raise InputError(f"{golden.folder}: its taps are not those of {contract.path}; capture it again")
     dumps = _dumps(contract, golden, folder, layout)
     labels = [segment.label for segment in segments]
-    branches = [len(contract.branches(tap.axes)) for segment in segments for tap in segment.taps]
-    report = Report(manifest["case"], str(folder), labels, sum(branches), environment=manifest["environment"])
-    for name, entry in golden.entries.items():
+    taps = {tap.name: tap for segment in segments for tap in segment.taps}
+    expected = sum(len(contract.branches(tap.axes)) for tap in taps.values())
+    report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"])
+    for name, tap in taps.items():
         rule = contract.rule(name, INHERITED)
         if name not in dumps:
             report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
             continue
         reference, candidate = golden.load(name, mmap=True), dumps[name]()
-        if candidate.shape != reference.shape:
-            report.verdicts.append(judge(name, "", INHERITED, rule, candidate, reference, None))
-            continue
-        parts = (split(array, entry["axes"], dict(contract.splits)) for array in (candidate, reference))
-        for (branch, ours), (_, theirs) in zip(*parts, strict=True):
-            floor = entry["floors"].get(branch, 0.0)
-            report.verdicts.append(judge(name, branch, INHERITED, rule, ours, theirs, None, floor))
+        floors, stored = golden.entries[name]["floors"], None
+        if contract.decision(tap):
+            stored = np.full(reference.shape, np.inf)
+            for position, margin in golden.entries[name]["near"].items():
+                stored.flat[int(position)] = margin
+        for branch, ours, theirs in branches(contract, tap.axes, candidate, reference):
+            verdict = judge(name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored)
+            report.verdicts.append(verdict)
     for name in dumps:
         if name not in golden:
             report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))

@@ -15,10 +15,11 @@ import pytest
 from parity import contract as contracts
 from parity import runtime
 from parity.contract import CREATED, INHERITED
+from parity.report import Report
 from parity.side import make_case, resolve
 from parity.terminal import part
 from parity.verdict import Verdict
-from parity.verify import Report, Verifier
+from parity.verify import Verifier
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     contract = contracts.load(metafunc.config.getoption("--contract"))
     case = make_case(contract, metafunc.config.getoption("--size"))
     parts = []
-    segments = contract.segments(case.dims)
+    segments = contract.segments(case.dims, case.segments)
     for segment in segments:
         if segment.name != marker.args[0]:
             continue

@@ -19,12 +19,15 @@ State = dict[str, np.ndarray]
 class Side(Protocol):
     """One implementation of the pipeline.
 
-    `model` is the root whose attribute paths name the taps. `run` takes a segment's name and index and the state that
-    the segment before it left, arrays in this side's own layout, and returns the next state. It hands every value that
-    no module returns to `observe(name, value)` and goes on with what that gives back. It draws nothing at random.
+    `root` gives the module whose attribute paths name the taps of a segment, and may load its weights then; `release`
+    lets go of all weights. `run` takes a segment's name and index and the state that the segment before it left, arrays
+    in this side's own layout, and returns the next state. It hands every value that no module returns to
+    `observe(name, value)` and goes on with what that gives back. It draws nothing at random.
     """
 
-    model: Any
+    def root(self, segment: str) -> Any: ...
+
+    def release(self) -> None: ...
 
     def run(self, segment: str, index: int | None, state: State, observe: Callable[[str, Any], Any]) -> State: ...
 
@@ -33,13 +36,15 @@ class Side(Protocol):
 class Case:
     """One input to verify on. `inputs` is the state before the first segment, in the reference's layout.
 
-    `dims` are the loop lengths that the contract refers to; `options` go to the side's factory as they are.
+    `dims` are the loop lengths that the contract refers to; `options` go to the side's factory as they are. `segments`
+    are those of the contract that are run, all when empty.
     """
 
     name: str
     dims: Mapping[str, int]
     inputs: State
     options: Mapping[str, Any] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
 
 
 def resolve(dotted: str) -> Any:

@@ -9,8 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from parity.contract import CREATED, INHERITED, Contract
+from parity.report import Report
 from parity.verdict import Verdict
-from parity.verify import Report
 
 SHOWN_FAILURES = 20
 

@@ -10,6 +10,10 @@ import numpy as np
 from parity.contract import Rule
 from parity.metrics import HALF_ULP_RMS, difference, rms, rmse
 
+STRADDLE = 10.0
+"""A decision nearer than this many noise floors to another one may fall either way. A floor is a root mean square; the
+largest of some thousand errors, each of two roundings, comes to about that."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -17,6 +21,8 @@ class Verdict:
 
     `distance` and `truth` are the candidate's RMSE against the float32 and the float64 reference, in units of the
     noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
+    Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `straddles` counts elements
+    that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
     """
 
     tap: str
@@ -37,6 +43,8 @@ class Verdict:
     gain: float = float("nan")
     cosine: float = float("nan")
     nonfinite: int = 0
+    margin: float = float("nan")
+    straddles: int = 0
 
     @property
     def relative(self) -> float:
@@ -71,10 +79,13 @@ def judge(
     reference: np.ndarray,
     exact: np.ndarray | None,
     floor: float | None = None,
+    margins: np.ndarray | None = None,
 ) -> Verdict:
     """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
 
-    Without `exact` (stored goldens) the stored noise `floor` is used and only the distance is judged.
+    A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
+    the distance is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
+    `STRADDLE` of another decision, either is right.
     """
     base: dict[str, Any] = {
         "tap": tap,
@@ -95,13 +106,12 @@ def judge(
         reason = "complex values are not judged; observe their real and imaginary parts"
         return Verdict(**base, passed=False, reason=reason)
     if reference.dtype.kind in "iub":
-        unequal = int(np.count_nonzero(candidate != reference))
-        return Verdict(**base, passed=not unequal, reason=f"{unequal} unequal values" if unequal else "")
+        return Verdict(**base, **_equality(candidate, reference, exact, margins))
 
     # Widened once, in one memory order: every number below is then one pass over contiguous float64.
     candidate, reference = (np.ascontiguousarray(array, dtype=np.float64) for array in (candidate, reference))
     reference_rms = rms(reference)
-    noise = rmse(reference, exact) if exact is not None else float(floor or 0.0)
+    noise = rmse(reference, exact) if floor is None and exact is not None else float(floor or 0.0)
     noise = max(noise, reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
     with np.errstate(invalid="ignore", over="ignore"):
         found = difference(candidate, reference)
@@ -129,6 +139,31 @@ def judge(
         cosine=found.cosine,
         nonfinite=found.nonfinite,
     )
+
+
+def _equality(
+    candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None, margins: np.ndarray | None
+) -> dict[str, Any]:
+    """What the verdict on integers says: equal, or different where the reference was near enough to another choice."""
+    unequal = candidate != reference
+    if margins is None:
+        count = int(np.count_nonzero(unequal))
+        return {"passed": not count, "reason": f"{count} unequal values" if count else ""}
+    if margins.shape != reference.shape:
+        reason = f"its margins have shape {margins.shape}, expected {reference.shape}, one for each decision"
+        return {"passed": False, "reason": reason}
+    near = margins <= STRADDLE  # NaN is not near: then only equal is right
+    reasons = []
+    for who, flips in (("", unequal), ("the float64 reference: ", exact != reference if exact is not None else None)):
+        if flips is not None and (far := flips & ~near).any():
+            count, most = int(np.count_nonzero(far)), float(margins[far].max())
+            reasons.append(f"{who}{count} decided otherwise, up to {most:.3g} noise floors from the threshold")
+    return {
+        "passed": not reasons,
+        "reason": "; ".join(reasons),
+        "margin": float(margins.min()),
+        "straddles": int(np.count_nonzero(unequal & near)),
+    }
 
 
 def absent(tap: str, mode: str, rule: Rule, reason: str) -> Verdict:

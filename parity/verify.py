@@ -2,167 +2,160 @@
 
 Each segment is run five times: the float32 reference, the float64 reference and the candidate freely, each from its own
 state; then the float64 reference and the candidate from the float32 reference's state with every tap grafted, so that
-each block is fed with the reference's own inputs. Only one segment's values are held at a time.
+each block is fed with the reference's own inputs. What follows a discrete decision that fell otherwise cannot be
+compared, so the free runs go on with the reference's decisions: float64 always, the candidate where the reference was
+within rounding of either.
 """
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from parity.axes import split
 from parity.capture import Runner
-from parity.contract import CREATED, INHERITED, Contract, Rule, Segment, Tap
-from parity.errors import InputError
+from parity.contract import CREATED, INHERITED, Contract, Segment
+from parity.judging import Judging
+from parity.mix import Mix
 from parity.probe import require_float32
-from parity.side import Case, State, make_side
-from parity.verdict import Verdict, absent, judge
+from parity.report import Report
+from parity.side import Case, State, make_side, resolve
+from parity.trace import DiskTrace, Trace, keep, require_contract
 
-Trace = dict[str, np.ndarray]
 Progress = Callable[[str], None]
 
 
-@dataclass
-class Report:
-    """Every verdict of a run, in execution order, and what the run was."""
-
-    case: str
-    checkpoint: str
-    segments: list[str]
-    expected: int
-    verdicts: list[Verdict] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def failures(self) -> list[Verdict]:
-        return [verdict for verdict in self.verdicts if not verdict.passed]
-
-    @property
-    def passed(self) -> bool:
-        """All expected verdicts were given, and each passed."""
-        return bool(self.verdicts) and len(self.verdicts) == self.expected and not self.failures
-
-    @property
-    def first_failure(self) -> Verdict | None:
-        """Where it went wrong first: the first created error above its bound, else the first failure of any kind."""
-        created = (verdict for verdict in self.failures if verdict.mode == CREATED)
-        return next(created, next(iter(self.failures), None))
-
-    def select(self, pattern: str = "", mode: str = "") -> list[Verdict]:
-        """The verdicts whose tap starts with `pattern`, of one mode or both."""
-        return [v for v in self.verdicts if v.tap.startswith(pattern) and mode in ("", v.mode)]
-
-    def as_dict(self) -> dict[str, Any]:
-        first = self.first_failure
-        return {
-            "schema": 1,
-            "passed": self.passed,
-            "case": self.case,
-            "checkpoint": self.checkpoint,
-            "segments": self.segments,
-            "expected_verdicts": self.expected,
-            "failures": len(self.failures),
-            "first_failure": first.as_dict() if first else None,
-            "environment": self.environment,
-            "seconds": self.seconds,
-            "verdicts": [verdict.as_dict() for verdict in self.verdicts],
-        }
-
-
 class Verifier:
-    """Runs a contract's two sides on a case. Raises `InputError` for unusable input, before anything is run."""
+    """Runs a contract's two sides on a case. Raises `InputError` for unusable input, before anything is run.
+
+    Only one segment's values are held at a time. The stages that the contract names as `in_turn` are run by one side
+    after the other, with the traces in a temporary folder: then the weights of one side are held at a time, too.
+    """
 
     def __init__(self, contract: Contract, case: Case, checkpoint: Path, progress: Progress = lambda message: None):
-        self.contract, self.case, self.progress = contract, case, progress
-        self.segments = contract.segments(case.dims)
-        contract.check_rules(self.segments)
-        self.rules = {
-            (tap.name, mode): contract.rule(tap.name, mode)
-            for segment in self.segments
-            for tap in segment.taps
-            for mode in (INHERITED, CREATED)
-        }
-        branches = [len(contract.branches(tap.axes)) for segment in self.segments for tap in segment.taps]
+        contract = contract.of_case(case.name)
+        self.contract, self.case, self.checkpoint, self.progress = contract, case, checkpoint, progress
+        self.segments = contract.segments(case.dims, case.segments)
+        contract.check_decisions(self.segments)
+        if not case.segments:
+            contract.check_rules(self.segments)
+        taps = [tap for segment in self.segments for tap in segment.taps]
+        for tap in taps:
+            for mode in (INHERITED, CREATED):
+                contract.rule(tap.name, mode)
         labels = [segment.label for segment in self.segments]
-        self.report = Report(case.name, str(checkpoint), labels, expected=2 * sum(branches))
-        self.reference = self._side("reference", "reference", checkpoint, "float32")
-        self.exact = self._side("exact", "reference", checkpoint, "float64")
-        self.candidate = self._side("candidate", "candidate", checkpoint, "float32")
+        expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
+        self.report = Report(case.name, str(checkpoint), labels, expected)
+        self.reference = self._side("reference", "reference", "float32")
+        self.exact = self._side("exact", "reference", "float64")
+        self.candidate = self._side("candidate", "candidate", "float32")
+        self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "candidate"), case.inputs)
+        self.decided: dict[str, np.ndarray] = {}
+        self.near: dict[str, np.ndarray] = {}
 
-    def _side(self, label: str, name: str, checkpoint: Path, dtype: str) -> Runner:
-        self.progress(f"loading {label}")
-        runner = Runner(self.contract, name, make_side(self.contract, name, checkpoint, self.case, dtype))
+    def _side(self, label: str, name: str, dtype: str) -> Runner:
+        self.progress(f"preparing {label}")
+        runner = Runner(self.contract, name, make_side(self.contract, name, self.checkpoint, self.case, dtype))
         require_float32(runner.adapter)
         self.report.environment |= runner.adapter.environment()
         return runner
 
     def run(self) -> Report:
-        """Verify every segment. Two verdicts for each branch of each tap of the contract, or the report fails."""
-        states = {"reference": self.case.inputs, "exact": self.case.inputs, "candidate": self.case.inputs}
-        for segment in self.segments:
-            states = self._verify(segment, states)
+        """Verify every segment; of a whole run, also what it ends in, and every crossing of the sides' stages.
+
+        Two verdicts for each branch of each tap of the contract, or the report fails.
+        """
+        mix = Mix(self.contract, self.segments, self.near, self.decided) if self._whole("mix") else None
+        entry: State = {}
+        for stage, grouped in groupby(self.segments, key=lambda segment: segment.stage):
+            segments, start = list(grouped), self.states["reference"]
+            if stage in self.contract.in_turn:
+                self._in_turn(segments)
+            else:
+                for segment in segments:
+                    self._together(segment)
+            if mix is not None and stage in mix.stages:
+                entry = entry or start
+                mix.note("reference", stage, start, self.states["reference"])
+        if self._whole("outcome"):
+            with self._timed("outcome", ""):
+                judge = resolve(self.contract.outcome)
+                ends = self.states["reference"], self.states["candidate"]
+                self.report.checks = judge(self.case, self.checkpoint, *ends)
+        if mix is not None:
+            with self._timed("crossings", ""):
+                runners = {"reference": self.reference, "candidate": self.candidate}
+                ends = self.states["reference"], self.states["exact"]
+                self.report.crossings = mix.run(runners, entry, *ends, self.progress)
         return self.report
 
-    def _verify(self, segment: Segment, states: Mapping[str, State]) -> dict[str, State]:
+    def _whole(self, table: str) -> bool:
+        """Whether the contract has such a table, which is about a run of all segments, and this run is one."""
+        return bool(getattr(self.contract, table)) and not self.case.segments
+
+    def _together(self, segment: Segment) -> None:
         reference: Trace = {}
         exact: Trace = {}
-        start = states["reference"]
+        start = self.states["reference"]
+        self._run_reference(segment, reference)
+        for mode in (INHERITED, CREATED):
+            exact.clear()
+            self._run_exact(segment, mode, start, reference, exact)
+            self._judge(segment, mode, start, reference, exact)
 
-        with self._timed("reference", segment):
-            after = self.reference.run(segment, start, keep(reference))
-        require_contract(self.contract, segment, reference, "the reference")
-        with self._timed("exact", segment):
-            exact_after = self.exact.run(segment, states["exact"], keep(exact))
-        require_contract(self.contract, segment, exact, "the float64 reference")
-        judging = _Judging(self, segment, INHERITED, reference, exact)
-        with self._timed("candidate", segment):
-            candidate_after = self.candidate.run(segment, states["candidate"], judging.visit)
-        judging.finish()
+    def _in_turn(self, segments: list[Segment]) -> None:
+        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+            kinds = ("start", "reference", INHERITED, CREATED)
+            stored = [{kind: DiskTrace(Path(folder) / f"{i}-{kind}") for kind in kinds} for i in range(len(segments))]
+            for segment, traces in zip(segments, stored, strict=True):
+                traces["start"].update(self.states["reference"])
+                self._run_reference(segment, traces["reference"])
+            self.reference.side.release()
+            for segment, traces in zip(segments, stored, strict=True):
+                for mode in (INHERITED, CREATED):
+                    start = dict(traces["start"]) if mode == CREATED else {}
+                    self._run_exact(segment, mode, start, traces["reference"], traces[mode])
+            self.exact.side.release()
+            for segment, traces in zip(segments, stored, strict=True):
+                for mode in (INHERITED, CREATED):
+                    start = dict(traces["start"]) if mode == CREATED else {}
+                    self._judge(segment, mode, start, traces["reference"], traces[mode])
+            self.candidate.side.release()
 
-        exact.clear()
-        with self._timed("exact, grafted", segment):
-            self.exact.run(segment, start, keep(exact), graft=reference)
-        judging = _Judging(self, segment, CREATED, reference, exact)
-        with self._timed("candidate, grafted", segment):
-            self.candidate.run(segment, start, judging.visit, graft=reference)
-        judging.finish()
-        return {"reference": after, "exact": exact_after, "candidate": candidate_after}
+    def _run_reference(self, segment: Segment, trace: Trace) -> None:
+        with self._timed("reference", segment.label):
+            self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
+        require_contract(self.contract, segment, trace, "the reference")
+        self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
 
-    def _timed(self, what: str, segment: Segment) -> _Timed:
-        self.progress(f"{segment.label}: {what}")
-        return _Timed(self.report.seconds, what)
-
-
-def require_contract(contract: Contract, segment: Segment, trace: Trace, whose: str) -> None:
-    """Raises `InputError` unless a trace has a segment's taps in the contract's order, each with its number of axes."""
-    want, got = [tap.name for tap in segment.taps], list(trace)
-    if want == got:
-        wrong = [tap for tap in segment.taps if trace[tap.name].ndim != len(tap.axes.split())]
-        if not wrong:
+    def _run_exact(self, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
+        if mode == CREATED:
+            with self._timed("exact, grafted", segment.label):
+                self.exact.run(segment, start, keep(trace), graft=reference)
             return
-        detail = f"{wrong[0].name} has shape {trace[wrong[0].name].shape}, declared with axes {wrong[0].axes!r}"
-    else:
-        missing, extra = [name for name in want if name not in trace], [name for name in got if name not in want]
-        detail = f"missing {missing[:3]}, not declared {extra[:3]}" if missing or extra else "another order"
-    raise InputError(
-        f"{contract.path}: {whose} does not give the taps that are declared for segment {segment.label}: {detail}; "
-        "correct the contract or the side"
-    )
+        with self._timed("exact", segment.label):
+            self.states["exact"] = self.exact.run(segment, self.states["exact"], keep(trace), graft=self.decided)
+        require_contract(self.contract, segment, trace, "the float64 reference")
 
+    def _judge(self, segment: Segment, mode: str, start: State, reference: Trace, exact: Trace) -> None:
+        judging = Judging(self.contract, self.case, segment, mode, reference, exact, self.report.verdicts)
+        if mode == CREATED:
+            with self._timed("candidate, grafted", segment.label):
+                self.candidate.run(segment, start, judging.visit, graft=reference)
+        else:
+            with self._timed("candidate", segment.label):
+                free = self.candidate.run(segment, self.states["candidate"], judging.visit, graft=judging.settled)
+            self.states["candidate"] = free
+            self.near |= judging.near
+        judging.finish()
 
-def keep(trace: Trace) -> Callable[[Tap, np.ndarray], None]:
-    """A visitor that stores every tap in `trace`."""
-
-    def visit(tap: Tap, array: np.ndarray) -> None:
-        trace[tap.name] = array
-
-    return visit
+    def _timed(self, what: str, place: str) -> _Timed:
+        self.progress(f"{place}: {what}" if place else what)
+        return _Timed(self.report.seconds, what)
 
 
 class _Timed:
@@ -176,45 +169,3 @@ class _Timed:
 
     def __exit__(self, *exception: object) -> None:
         self.seconds[self.what] = self.seconds.get(self.what, 0.0) + time.perf_counter() - self.began
-
-
-class _Judging:
-    """Judges a candidate's taps as they appear: none is kept. Missing, extra and misplaced taps fail."""
-
-    def __init__(self, verifier: Verifier, segment: Segment, mode: str, reference: Trace, exact: Trace):
-        self.verifier, self.mode = verifier, mode
-        self.reference, self.exact = reference, exact
-        self.waiting = [tap.name for tap in segment.taps]
-        self.axes = {tap.name: tap.axes for tap in segment.taps}
-
-    def visit(self, tap: Tap, array: np.ndarray) -> None:
-        report = self.verifier.report
-        if tap.name not in self.waiting:
-            report.verdicts.append(absent(tap.name, self.mode, EXTRA, "the reference has no such tap"))
-            return
-        while self.waiting[0] != tap.name:
-            self._absent(self.waiting.pop(0))
-        self.waiting.pop(0)
-        rule = self.verifier.rules[tap.name, self.mode]
-        for branch, candidate, reference, exact in self._branches(tap.name, array):
-            report.verdicts.append(judge(tap.name, branch, self.mode, rule, candidate, reference, exact))
-
-    def finish(self) -> None:
-        for name in self.waiting:
-            self._absent(name)
-        self.waiting = []
-
-    def _absent(self, name: str) -> None:
-        reason = "the candidate has no such tap, or not at this place of the flow"
-        self.verifier.report.verdicts.append(absent(name, self.mode, self.verifier.rules[name, self.mode], reason))
-
-    def _branches(self, name: str, candidate: np.ndarray) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-        reference, exact = self.reference[name], self.exact[name]
-        if candidate.shape != reference.shape:
-            return [("", candidate, reference, exact)]
-        axes, splits = self.axes[name], dict(self.verifier.contract.splits)
-        parts = [split(array, axes, splits) for array in (candidate, reference, exact)]
-        return [(c[0], c[1], r[1], e[1]) for c, r, e in zip(*parts, strict=True)]
-
-
-EXTRA = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")

@@ -245,7 +245,9 @@ CHATTERBOX_SIZES = {
         flow=TINY,
         vocoder=VocoderConfig(width=64, f0_width=32),
         tokenizer=TokenizerConfig(width=128, blocks=2),
-        speaker_encoder=SpeakerEncoderConfig(head_width=8, width=32, growth=8, bottleneck=32, layers=(2, 3, 2)),
+        speaker_encoder=SpeakerEncoderConfig(
+            head_width=8, width=32, growth=8, bottleneck=32, layers=(2, 3, 2), segment=16
+        ),
         t3=T3Config(width=64, heads=4, mlp_width=128, blocks=2, speaker_width=32),
         voice_encoder=VoiceEncoderConfig(width=32, speaker_width=32),
     ),

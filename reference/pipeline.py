@@ -1,70 +1,189 @@
-"""The page to read: the stages of the pipeline, top to bottom, each from the state that the one before it left.
+"""The page to read: the segments of the pipeline, top to bottom, each from the state that the one before it left.
 
 A state is a dictionary of NumPy arrays, so that it can be stored, or handed to the other side. This side is
-channels-first.
+channels-first. Each method below runs one segment of `fixtures/contract.toml`; the stages' own files do the work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from reference.attention_mask import padding_mask
-from reference.config import FlowConfig, check_flow_inputs, time_grid
+from reference.conditioning.stage import run_prompt, run_speaker
+from reference.config import ChatterboxConfig, check_flow_inputs, time_grid
 from reference.ode import Conditions, Observe, euler_step, unobserved
-from reference.weights import load_flow
+from reference.t3.generation import speech_only
+from reference.t3.stage import run_prefill, run_rest, run_step
+from reference.text import TOKENIZER, TextTokenizer, normalize_punctuation
+from reference.vocoder.stage import run_source, run_wave
+from reference.weights.conditioning import load_conditioner
+from reference.weights.flow import load_flow
+from reference.weights.t3 import load_t3
+from reference.weights.vocoder import load_vocoder
 
 State = dict[str, np.ndarray]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Pipeline:
-    """PyTorch side. `options`: `config` (`FlowConfig`) and `finalize` (`Flow.encode`)."""
+    """PyTorch side. One stage's weights are held at a time.
+
+    `options`: `config` (`ChatterboxConfig`); for the flow `finalize` (`Flow.encode`); for T3 `text`, `sampling`
+    (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at.
+    """
 
     def __init__(self, checkpoint: Path, options: Mapping[str, Any], dtype: str = "float32"):
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-        self.config: FlowConfig = options["config"]
-        self.finalize: bool = options["finalize"]
-        self.dtype = DTYPES[dtype]
-        self.model = load_flow(Path(checkpoint), self.config, self.dtype)
+        self.checkpoint, self.options, self.dtype = Path(checkpoint), options, DTYPES[dtype]
+        self.config: ChatterboxConfig = options["config"]
+        self.stage: Callable[..., nn.Module] | None = None
+        self.model = nn.Module()
+
+    def root(self, segment: str) -> nn.Module:
+        """The model that a segment runs, loaded for the first of its stage; that of the stage before is let go of."""
+        stage = MODELS[segment]
+        if stage is not self.stage:
+            self.release()
+            self.model, self.stage = stage(self.checkpoint, self.config, self.dtype), stage
+        return self.model
+
+    def release(self) -> None:
+        """Let go of all weights."""
+        self.model, self.stage = nn.Module(), None
 
     @torch.inference_mode()
     def run(self, segment: str, index: int | None, state: State, observe: Observe = unobserved) -> State:
-        """Run one stage: `encoder`, or step `index` of `ode`."""
-        stages = {"encoder": self.encoder, "ode": self.ode}
-        return stages[segment](state, index, observe)
+        """Run one segment, or step `index` of it."""
+        self.root(segment)
+        method: Callable[..., State] = getattr(self, segment)
+        return method(state, index, observe)
+
+    def text(self, state: State, index: int | None, observe: Observe) -> State:
+        """The text -> text tokens `(1, L)`, with start and stop."""
+        tokens = TextTokenizer(self.checkpoint / TOKENIZER, self.config.t3).encode(
+            normalize_punctuation(self.options["text"])
+        )
+        return state | {"text_tokens": observe("text_tokens", torch.from_numpy(tokens)).numpy()}
+
+    def prompt(self, state: State, index: int | None, observe: Observe) -> State:
+        """The voice at 24 kHz -> what the flow continues: prompt tokens, prompt mel and x-vector."""
+        return run_prompt(self.model, state, observe)
+
+    def speaker(self, state: State, index: int | None, observe: Observe) -> State:
+        """The voice at 16 kHz -> what T3 imitates: prompt tokens and speaker embedding."""
+        return run_speaker(self.model, state, observe)
+
+    def t3_prefill(self, state: State, index: int | None, observe: Observe) -> State:
+        """Text, voice and emotion -> the logits of the first speech token, and the cache."""
+        return run_prefill(self.model.t3, self.options["sampling"], state, observe)
+
+    def t3_step(self, state: State, index: int | None, observe: Observe) -> State:
+        """Logits -> speech token `index`, and the next logits."""
+        return run_step(self.model.t3, self.options["sampling"], index or 0, state, observe)
+
+    def t3_rest(self, state: State, index: int | None, observe: Observe) -> State:
+        """The tokens of `rest`, by their choices alone."""
+        return run_rest(self.model.t3, self.options["sampling"], self.options["rest"], state, observe)
+
+    def tokens(self, state: State, index: int | None, observe: Observe) -> State:
+        """What T3 said behind the prompt's tokens, as the flow takes them, and as many frames of noise."""
+        said = speech_only(state["speech_tokens"].tolist(), self.config.t3)
+        if not said:
+            raise ValueError("no speech tokens: T3 ended at once; try other uniforms or a longer text")
+        prompt = state["flow_prompt_tokens"]
+        tokens = np.concatenate([prompt, np.array([said], prompt.dtype)], axis=1)
+        frames = self.config.flow.encoder.stride * tokens.shape[1]
+        kept = {name: state[name] for name in ("prompt_mel", "embedding", "phase", "noise")}
+        return kept | {
+            "tokens": observe("tokens", torch.from_numpy(tokens)).numpy(),
+            "lengths": np.array([tokens.shape[1]]),
+            "x": state["flow_noise"][:, :, :frames],
+        }
 
     def encoder(self, state: State, index: int | None, observe: Observe) -> State:
         """Tokens, prompt and x-vector -> what the ODE needs: mu, speaker, condition, the noise and the time grid."""
-        check_flow_inputs(self.config, state, self.finalize)
+        config, finalize = self.config.flow, self.options["finalize"]
+        check_flow_inputs(config, state, finalize)
         tokens = torch.from_numpy(np.ascontiguousarray(state["tokens"]))
-        mu, frames = self.model.encode(tokens, state["lengths"].tolist(), self.finalize)
+        mu, frames = self.model.encode(tokens, state["lengths"].tolist(), finalize)
         conditions = self.model.conditions(
             mu, frames, self.tensor(state["prompt_mel"]), self.tensor(state["embedding"])
         )
-        grid = time_grid(self.config.steps, np.dtype(str(self.dtype).removeprefix("torch.")).type)
-        return {
+        grid = time_grid(config.steps, np.dtype(str(self.dtype).removeprefix("torch.")).type)
+        rest = {name: array for name, array in state.items() if name not in ("tokens", "lengths", "embedding")}
+        return rest | {
             "mu": observe("mu", mu).numpy(),
             "speaker": observe("speaker", conditions.speaker).numpy(),
             "cond": observe("cond", conditions.cond).numpy(),
             "frames": np.array(frames),
             "time_grid": observe("ode.time_grid", torch.from_numpy(grid)).numpy(),
-            "x": state["x"],
         }
 
     def ode(self, state: State, index: int | None, observe: Observe) -> State:
         """One Euler step of the mel state `x (B, C, M)`."""
         x, mu, speaker, cond, grid = (self.tensor(state[name]) for name in ("x", "mu", "speaker", "cond", "time_grid"))
         guided = Conditions(mu, speaker, cond, padding_mask(state["frames"].tolist(), x.shape[2], x)).guided()
-        step = index or 0
-        x = euler_step(self.model.decoder, x, grid[step], grid[step + 1], guided, self.config.guidance, observe)
+        step, guidance = index or 0, self.config.flow.guidance
+        x = euler_step(self.model.decoder, x, grid[step], grid[step + 1], guided, guidance, observe)
         return state | {"x": x.numpy()}
+
+    def mel(self, state: State, index: int | None, observe: Observe) -> State:
+        """The mel behind the prompt's, and as many samples of the source's noise."""
+        mel = observe("mel", self.tensor(state["x"])[:, :, state["prompt_mel"].shape[1] :])
+        samples = self.config.vocoder.frame_samples * mel.shape[2]
+        return {"mel": mel.numpy(), "phase": state["phase"], "noise": state["noise"][:, :, :samples]}
+
+    def source(self, state: State, index: int | None, observe: Observe) -> State:
+        """Mel -> f0 -> the source signal."""
+        return run_source(self.model.vocoder, state, observe)
+
+    def wave(self, state: State, index: int | None, observe: Observe) -> State:
+        """Mel and source -> wave, 24 kHz."""
+        return run_wave(self.model.vocoder, state, observe)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.dtype)
+
+
+def nothing(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    """Of a segment without weights."""
+    return nn.Module()
+
+
+def flow_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    return load_flow(checkpoint, config.flow, dtype)
+
+
+def t3_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    root = nn.Module()  # taps are named from it: t3.conditioning
+    root.t3 = load_t3(checkpoint, config.t3, dtype)
+    return root
+
+
+def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    root = nn.Module()  # taps are named from it: vocoder.generator
+    root.vocoder = load_vocoder(checkpoint, config.vocoder, dtype)
+    return root
+
+
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "text": nothing,
+    "prompt": load_conditioner,
+    "speaker": load_conditioner,
+    "t3_prefill": t3_model,
+    "t3_step": t3_model,
+    "t3_rest": t3_model,
+    "tokens": nothing,
+    "encoder": flow_model,
+    "ode": flow_model,
+    "mel": flow_model,
+    "source": vocoder_model,
+    "wave": vocoder_model,
+}

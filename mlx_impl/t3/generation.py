@@ -13,7 +13,7 @@ import mlx.core as mx
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.model import T3
-from mlx_impl.t3.sampling import Decision, sample
+from mlx_impl.t3.sampling import sample
 from reference.config import SamplingConfig, T3Config
 
 
@@ -46,8 +46,8 @@ def generate(
     emotion: mx.array,
     sampling: SamplingConfig,
     uniforms: Sequence[float] | None,
-) -> list[Decision]:
-    """Every decision up to the stop token, it included, or to `max_tokens`. Greedy when `uniforms` is None.
+) -> list[int]:
+    """Every token up to the stop token, it included, or to `max_tokens`. Greedy when `uniforms` is None.
 
     Upstream's multilingual model also watches which text its attention is at (`AlignmentStreamAnalyzer`), and may
     force or forbid the stop token; that is not done here.
@@ -60,14 +60,12 @@ def generate(
         raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
     cache, previous = model.new_cache(), [config.start_speech]
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
-    decisions: list[Decision] = []
     for step in range(steps):
-        decisions.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
-        previous.append(decisions[-1].token)
+        previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
         if previous[-1] == config.stop_speech or step + 1 == steps:
             break
         logits = decode(model, mx.array([previous[-1:]]), step + 1, cache)
-    return decisions
+    return previous[1:]
 
 
 def speech_only(tokens: Sequence[int], config: T3Config) -> list[int]:

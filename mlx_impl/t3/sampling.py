@@ -8,9 +8,7 @@ Cumulative sums are made on the host, in double: MLX adds float32 one after the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import mlx.core as mx
 import numpy as np
@@ -18,22 +16,6 @@ import numpy as np
 from mlx_impl import functional as F
 from mlx_impl.ode import Observe, unobserved
 from reference.config import SamplingConfig
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A chosen token, and how far the choice was from another; infinite where nothing was decided that way.
-
-    `argmax_gap`: of the two highest scores, when greedy. `cdf_margin`: from the uniform to the nearer end of the
-    token's interval, in probability. `min_p_margin`: the smallest |p / cut - 1| of any token, so about a difference of
-    scores. `top_p_margin`: from the cut to the nearest cumulative probability.
-    """
-
-    token: int
-    argmax_gap: float = math.inf
-    cdf_margin: float = math.inf
-    min_p_margin: float = math.inf
-    top_p_margin: float = math.inf
 
 
 def guide(logits: mx.array, guidance: float) -> mx.array:
@@ -49,33 +31,31 @@ def penalize(logits: mx.array, previous: Sequence[int], penalty: float) -> mx.ar
     return mx.where(mx.array(seen), mx.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
-def cut_min_p(scores: mx.array, min_p: float) -> tuple[mx.array, float]:
-    """Scores `(1, V)`, -inf where the probability is below `min_p` times the highest; and the margin of that."""
+def cut_min_p(scores: mx.array, min_p: float) -> mx.array:
+    """Scores `(1, V)`, -inf where the probability is below `min_p` times the highest."""
     if min_p == 0:
-        return scores, math.inf
+        return scores
     probabilities = _softmax(scores)
     cut = min_p * mx.max(probabilities, axis=-1, keepdims=True)
-    margin = np.abs(_double(probabilities) / _double(cut) - 1).min().item()
-    return mx.where(probabilities < cut, -mx.inf, scores), margin
+    return mx.where(probabilities < cut, -mx.inf, scores)
 
 
-def cut_top_p(scores: mx.array, top_p: float) -> tuple[mx.array, float]:
-    """Scores `(1, V)`, -inf where the least probable tokens stay within 1 - `top_p` together; its margin."""
+def cut_top_p(scores: mx.array, top_p: float) -> mx.array:
+    """Scores `(1, V)`, -inf where the least probable tokens stay within 1 - `top_p` together."""
     if top_p == 1:
-        return scores, math.inf
+        return scores
     order = np.array(mx.argsort(scores, axis=-1))
     ascending = np.take_along_axis(_double(_softmax(scores)), order, axis=-1)
     cumulative = np.cumsum(ascending, axis=-1)
     removed = cumulative <= 1 - top_p
     removed[:, -1] = False  # the most probable token always stays
-    margin = np.abs(cumulative[:, :-1] - (1 - top_p)).min().item()
     cut = np.zeros_like(removed)
     np.put_along_axis(cut, order, removed, axis=-1)
-    return mx.where(mx.array(cut), -mx.inf, scores), margin
+    return mx.where(mx.array(cut), -mx.inf, scores)
 
 
-def draw(probabilities: mx.array, uniform: float) -> tuple[int, float]:
-    """The token in whose interval of the cumulative probabilities `(1, V)` the uniform number falls; and the margin.
+def draw(probabilities: mx.array, uniform: float) -> int:
+    """The token in whose interval of the cumulative probabilities `(1, V)` the uniform number falls.
 
     Summed in double, and scaled by the sum, so that every number below 1 falls into some token's interval.
     """
@@ -84,9 +64,7 @@ def draw(probabilities: mx.array, uniform: float) -> tuple[int, float]:
     wide = _double(probabilities)[0]
     edges = np.cumsum(wide) / wide.sum()
     token = int((edges <= uniform).sum())
-    token = min(token, int(np.flatnonzero(wide).max()))  # the last edge may have rounded to just below 1
-    below = edges[token - 1].item() if token else 0.0
-    return token, min(uniform - below, edges[token].item() - uniform)
+    return min(token, int(np.flatnonzero(wide).max()))  # the last edge may have rounded to just below 1
 
 
 def sample(
@@ -95,7 +73,7 @@ def sample(
     config: SamplingConfig,
     uniform: float | None,
     observe: Observe = unobserved,
-) -> Decision:
+) -> int:
     """Logits `(2, V)` and all tokens so far, the start token too -> the next token, the most likely if no `uniform`.
 
     Raises `ValueError` for logits that are not finite: NaN has no highest, and would be token 0 unnoticed.
@@ -110,12 +88,9 @@ def sample(
         scores = scores / config.temperature
     scores = observe("t3.scores", scores)
     if uniform is None:
-        highest = _double(mx.sort(scores[0])[-2:])
-        return Decision(mx.argmax(scores[0]).item(), argmax_gap=(highest[1] - highest[0]).item())
-    scores, min_p_margin = cut_min_p(scores, config.min_p)
-    scores, top_p_margin = cut_top_p(scores, config.top_p)
-    token, cdf_margin = draw(_softmax(scores), uniform)
-    return Decision(token, cdf_margin=cdf_margin, min_p_margin=min_p_margin, top_p_margin=top_p_margin)
+        return mx.argmax(scores[0]).item()
+    scores = cut_top_p(cut_min_p(scores, config.min_p), config.top_p)
+    return draw(_softmax(scores), uniform)
 
 
 def _softmax(scores: mx.array) -> mx.array:

@@ -1,4 +1,4 @@
-"""T3 as stages of the pipeline: from one state, a dictionary of NumPy arrays, to the next."""
+"""T3 as segments of the pipeline: from one state, a dictionary of NumPy arrays, to the next."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.generation import decode, prefill
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
@@ -24,25 +25,52 @@ def run_prefill(model: T3, sampling: SamplingConfig, state: State, observe: Obse
     tokens = [mx.array(np.ascontiguousarray(state[name])) for name in ("text_tokens", "prompt_tokens")]
     floats = [_floats(model, state[name]) for name in ("voice", "emotion")]
     logits = prefill(model, *tokens, *floats, sampling.guidance, cache, observe)
-    keys, values = cache.state()
-    left = {"logits": np.array(logits), "keys": np.array(keys), "values": np.array(values)}
-    left["speech_tokens"] = np.array([model.config.start_speech])
-    return left | ({"uniforms": state["uniforms"]} if "uniforms" in state else {})
+    rest = {name: array for name, array in state.items() if name not in ("text_tokens", "voice", "emotion")}
+    return rest | _left(logits, cache, [model.config.start_speech])
 
 
 def run_step(model: T3, sampling: SamplingConfig, index: int, state: State, observe: Observe = unobserved) -> State:
     """One token is chosen from the logits and appended, and the next logits are made from it."""
+    cache, logits, previous = _taken_up(model, state)
+    token = choose(logits, previous, sampling, index, state, observe)
+    logits = decode(model, token, index + 1, cache, observe)
+    return state | _left(logits, cache, [*previous, token.item()])
+
+
+def run_rest(model: T3, sampling: SamplingConfig, indices: range, state: State, observe: Observe = unobserved) -> State:
+    """As many steps, of which nothing but the choices is observed: `t3.tokens.5.scores` and so on."""
+    cache, logits, previous = _taken_up(model, state)
+    for index in indices:
+
+        def numbered(name: str, value: mx.array, index: int = index) -> mx.array:
+            return observe(name.replace("t3.", f"t3.tokens.{index}."), value)
+
+        token = choose(logits, previous, sampling, index, state, numbered)
+        previous.append(token.item())
+        logits = decode(model, token, index + 1, cache)
+    return state | _left(logits, cache, previous)
+
+
+def choose(
+    logits: mx.array, previous: list[int], sampling: SamplingConfig, index: int, state: State, observe: Observe
+) -> mx.array:
+    """Token `index` of the utterance, `(1, 1)`, by its uniform number if the state has any."""
+    uniform = float(state["uniforms"][index]) if "uniforms" in state else None
+    return observe("t3.token", mx.array([[sample(logits, previous, sampling, uniform, observe)]]))
+
+
+def _taken_up(model: T3, state: State) -> tuple[KVCache, mx.array, list[int]]:
+    """Cache, logits and tokens so far, as `_left` left them."""
     cache = model.new_cache()
     for layer, (keys, values) in enumerate(zip(state["keys"], state["values"], strict=True)):
         cache.update(layer, _floats(model, keys), _floats(model, values))
-    uniform = float(state["uniforms"][index]) if "uniforms" in state else None
-    decision = sample(_floats(model, state["logits"]), state["speech_tokens"].tolist(), sampling, uniform, observe)
-    token = observe("t3.token", mx.array([[decision.token]]))
-    logits = decode(model, token, index + 1, cache, observe)
+    return cache, _floats(model, state["logits"]), state["speech_tokens"].tolist()
+
+
+def _left(logits: mx.array, cache: KVCache, tokens: list[int]) -> State:
     keys, values = cache.state()
     left = {"logits": np.array(logits), "keys": np.array(keys), "values": np.array(values)}
-    left["speech_tokens"] = np.append(state["speech_tokens"], np.array(token)[0])
-    return state | left
+    return left | {"speech_tokens": np.array(tokens)}
 
 
 def _floats(model: T3, array: np.ndarray) -> mx.array:

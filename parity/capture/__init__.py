@@ -62,9 +62,15 @@ class Runner:
                 return value
             return self.adapter.from_numpy(permute(graft[tap.name], tap.axes, own), value)
 
-        with self.adapter.instrument(self.side.model, declared, on_value):
+        with self.adapter.instrument(self._root(segment), declared, on_value):
             left = self.side.run(segment.name, segment.index, self._to_own(state), on_value)
         return self._from_own(left)
+
+    def _root(self, segment: Segment) -> Any:
+        try:
+            return self.side.root(segment.name)
+        except ValueError as error:
+            raise InputError(f"segment {segment.label}: {error}") from error
 
     def _axes(self, names: Iterable[str]) -> dict[str, str]:
         names = list(names)

@@ -10,8 +10,9 @@ import pytest
 from fixtures import cases
 from parity import contract as contracts
 from parity.contract import Contract
+from parity.report import Report
 from parity.side import Case
-from parity.verify import Report, Verifier
+from parity.verify import Verifier
 from tests.meta import toy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from parity.capture import Runner
 from parity.contract import Tap
 from parity.errors import InputError
 from parity.side import make_side
-from parity.verify import keep
+from parity.trace import keep
 from tests.meta import toy
 
 SIDES = ["reference", "candidate"]

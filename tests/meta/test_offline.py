@@ -16,7 +16,7 @@ from parity import npy, offline
 from parity.contract import INHERITED
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
-from parity.verify import Report
+from parity.report import Report
 from tests.meta import toy
 from tests.meta.conftest import ROOT
 

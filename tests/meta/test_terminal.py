@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from parity.contract import CREATED, INHERITED
+from parity.report import Report
 from parity.terminal import SHOWN_FAILURES, describe, part, show
 from parity.verdict import Verdict
-from parity.verify import Report
 
 
 def verdict(tap: str, mode: str = INHERITED, distance: float = 1.0, passed: bool = True) -> Verdict:

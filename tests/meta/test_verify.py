@@ -18,8 +18,10 @@ from parity.capture import Runner, adapter
 from parity.contract import CREATED, INHERITED
 from parity.errors import InputError
 from parity.metrics import rmse
+from parity.report import Report
 from parity.side import make_side
-from parity.verify import Report, Verifier, keep
+from parity.trace import keep
+from parity.verify import Verifier
 from tests.meta import toy
 from tests.meta.conftest import TOY
 

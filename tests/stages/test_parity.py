@@ -10,9 +10,9 @@ import pytest
 from fixtures import cases
 from parity import contract as contracts
 from parity.contract import CREATED, INHERITED
+from parity.report import Report
 from parity.terminal import describe
 from parity.verdict import Verdict
-from parity.verify import Report
 
 OTHER_CASES = ["tiny-batch", "tiny-no-prompt", "tiny-stream"]
 

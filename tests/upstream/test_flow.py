@@ -15,7 +15,7 @@ from parity.capture.torch import instrument, to_numpy
 from parity.contract import load
 from parity.metrics import rms, rmse
 from parity.side import make_side
-from parity.verify import keep
+from parity.trace import keep
 from reference.weights import S3GEN, parameter_name
 from tests.upstream.upstream_loader import build_s3gen, double_precision, inject_noise
 

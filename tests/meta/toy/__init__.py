@@ -73,6 +73,12 @@ class Toy:
         if fault in GAINS:
             self.model.middle[1].gain = GAINS[fault]
 
+    def root(self, segment: str) -> Any:
+        return self.model
+
+    def release(self) -> None:
+        """Its weights are few."""
+
     def run(self, segment: str, index: int | None, state: State, observe: Callable[[str, Any], Any]) -> State:
         return {"prepare": self.prepare, "refine": self.refine}[segment](state, observe)
 

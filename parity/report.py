@@ -1,0 +1,89 @@
+"""What a run found: every verdict in execution order, the crossed runs, and the checks of what it ends in."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from parity.contract import CREATED
+from parity.verdict import Verdict
+
+SCHEMA = 2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure of what a run ends in, against its bound. `bound` says it in words: `>= 50 dB`."""
+
+    name: str
+    value: float
+    bound: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One run whose stages were taken from one side or the other, and the verdict on what it ends in."""
+
+    sides: dict[str, str]
+    verdict: Verdict
+
+
+@dataclass
+class Report:
+    """Every verdict of a run, in execution order, and what the run was."""
+
+    case: str
+    checkpoint: str
+    segments: list[str]
+    expected: int
+    verdicts: list[Verdict] = field(default_factory=list)
+    crossings: list[Crossing] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[Verdict]:
+        return [verdict for verdict in self.verdicts if not verdict.passed]
+
+    @property
+    def passed(self) -> bool:
+        """All expected verdicts were given and each passed, and so did each crossing and each check."""
+        complete = bool(self.verdicts) and len(self.verdicts) == self.expected and not self.failures
+        crossed = all(crossing.verdict.passed for crossing in self.crossings)
+        return complete and crossed and all(check.passed for check in self.checks)
+
+    @property
+    def first_failure(self) -> Verdict | None:
+        """Where it went wrong first: the first created error above its bound, else the first failure of any kind."""
+        created = (verdict for verdict in self.failures if verdict.mode == CREATED)
+        return next(created, next(iter(self.failures), None))
+
+    @property
+    def decisions(self) -> list[Verdict]:
+        """The verdicts on discrete decisions whose margin is known."""
+        return [verdict for verdict in self.verdicts if verdict.margin == verdict.margin]
+
+    def select(self, pattern: str = "", mode: str = "") -> list[Verdict]:
+        """The verdicts whose tap starts with `pattern`, of one mode or both."""
+        return [v for v in self.verdicts if v.tap.startswith(pattern) and mode in ("", v.mode)]
+
+    def as_dict(self) -> dict[str, Any]:
+        first = self.first_failure
+        return {
+            "schema": SCHEMA,
+            "passed": self.passed,
+            "case": self.case,
+            "checkpoint": self.checkpoint,
+            "segments": self.segments,
+            "expected_verdicts": self.expected,
+            "failures": len(self.failures),
+            "straddles": sum(verdict.straddles for verdict in self.decisions),
+            "first_failure": first.as_dict() if first else None,
+            "crossings": [{"sides": crossing.sides} | crossing.verdict.as_dict() for crossing in self.crossings],
+            "checks": [asdict(check) for check in self.checks],
+            "environment": self.environment,
+            "seconds": self.seconds,
+            "verdicts": [verdict.as_dict() for verdict in self.verdicts],
+        }
