@@ -67,9 +67,7 @@ class Pipeline:
 
     def text(self, state: State, index: int | None, observe: Observe) -> State:
         """The text -> text tokens `(1, L)`, with start and stop."""
-        tokens = TextTokenizer(self.checkpoint / TOKENIZER, self.config.t3).encode(
-            normalize_punctuation(self.options["text"])
-        )
+        tokens = self.model.tokenizer.encode(normalize_punctuation(self.options["text"]))
         return state | {"text_tokens": np.array(observe("text_tokens", mx.array(tokens)))}
 
     def prompt(self, state: State, index: int | None, observe: Observe) -> State:
@@ -152,6 +150,12 @@ class Pipeline:
         return mx.array(np.ascontiguousarray(array)).astype(self.dtype)
 
 
+def text_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
+    root = nn.Module()
+    root.tokenizer = TextTokenizer(checkpoint / TOKENIZER, config.t3)
+    return root
+
+
 def nothing(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
     """Of a segment without weights."""
     return nn.Module()
@@ -174,7 +178,7 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -
 
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
-    "text": nothing,
+    "text": text_model,
     "prompt": load_conditioner,
     "speaker": load_conditioner,
     "t3_prefill": t3_model,

@@ -47,7 +47,8 @@ class Segment:
 class Rule:
     """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default.
 
-    `cases` is a pattern of the cases that it is for, all by default. In a pattern `*` stands for anything and `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
+    `cases` is a pattern of the cases that it is for, all by default. In a pattern `*` stands for anything and `?` for
+    one character; brackets are a tap's own, as in `mu[step=4]`.
     """
 
     pattern: str

@@ -1,11 +1,14 @@
 """Pytest plugin: parity as test cases, one for each part of the model, each segment and each kind of error.
 
-A test that takes the fixtures `parity_part` and `parity_report` and is marked `@pytest.mark.parity("ode")` is run once
-for every part of every segment of that name. The sides are run once a session for each case.
+A test that takes the fixtures `parity_part` and `parity_report` and is marked `@pytest.mark.parity("ode", case="flow")`
+is run once for every part of every segment of that name (`*` stands for anything), on the case `tiny-flow`, or
+`full-flow` with `--size full`; without `case` on the one that is named as the size. The sides are run once a session
+for each case.
 """
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +17,7 @@ import pytest
 
 from parity import contract as contracts
 from parity import runtime
-from parity.contract import CREATED, INHERITED
+from parity.contract import CREATED, INHERITED, Segment
 from parity.report import Report
 from parity.side import make_case, resolve
 from parity.terminal import part
@@ -24,8 +27,9 @@ from parity.verify import Verifier
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the model in one segment of a run, and which of its errors to judge."""
+    """A part of the model in one segment of a case's run, and which of its errors to judge."""
 
+    case: str
     name: str
     segment: str
     mode: str
@@ -39,40 +43,52 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     runtime.prepare()  # in the first of all hooks: a conftest.py may import a framework
     group = parser.getgroup("parity")
     group.addoption("--contract", type=Path, default=Path("fixtures/contract.toml"), help="parity contract file")
-    group.addoption("--size", choices=("tiny", "full"), default="tiny", help="the case that parity tests run on")
-    group.addoption("--checkpoint", type=Path, help="checkpoint directory for that case; a synthetic one when left out")
+    group.addoption("--size", choices=("tiny", "full"), default="tiny", help="the cases that parity tests run on")
+    group.addoption("--checkpoint", type=Path, help="checkpoint directory of that size; a synthetic one when left out")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "parity(segment): judge every part of the segments of that name")
+    config.addinivalue_line("markers", "parity(*segments, case): judge every part of the segments of these names")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "parity_part" not in metafunc.fixturenames:
         return
     marker = metafunc.definition.get_closest_marker("parity")
-    if marker is None or len(marker.args) != 1:
+    if marker is None or not marker.args:
         raise pytest.UsageError(
             f"{metafunc.definition.nodeid} takes parity_part: mark it with @pytest.mark.parity(segment)"
         )
     contract = contracts.load(metafunc.config.getoption("--contract"))
-    case = make_case(contract, metafunc.config.getoption("--size"))
-    parts = []
+    case = make_case(contract, case_name(metafunc.config, marker.kwargs.get("case", "")))
     segments = contract.segments(case.dims, case.segments)
-    for segment in segments:
-        if segment.name != marker.args[0]:
-            continue
-        groups: dict[str, set[str]] = {}
-        for tap in segment.taps:
-            groups.setdefault(part(tap.name), set()).add(tap.name)
-        for name, taps in groups.items():
-            parts += [Part(name, segment.label, mode, frozenset(taps)) for mode in (CREATED, INHERITED)]
-    if not parts:  # pytest would skip the test
-        known = ", ".join(dict.fromkeys(segment.name for segment in segments))
-        raise pytest.UsageError(
-            f"{metafunc.definition.nodeid}: no segment {marker.args[0]!r} in {contract.path}; it has {known}"
-        )
+    parts = []
+    for pattern in marker.args:
+        chosen = [segment for segment in segments if fnmatch.fnmatchcase(segment.name, pattern)]
+        if not chosen:  # pytest would skip the test
+            known = ", ".join(dict.fromkeys(segment.name for segment in segments))
+            raise pytest.UsageError(
+                f"{metafunc.definition.nodeid}: no segment {pattern!r} in {contract.path}; case {case.name} has {known}"
+            )
+        parts += [part for segment in chosen for part in parts_of(case.name, segment)]
     metafunc.parametrize("parity_part", parts, ids=[f"{p.segment}-{p.name}-{p.mode}" for p in parts])
+
+
+def case_name(config: pytest.Config, kind: str) -> str:
+    """The case that tests of a kind run on: of the chosen size."""
+    size: str = config.getoption("--size")
+    return f"{size}-{kind}" if kind else size
+
+
+def parts_of(case: str, segment: Segment) -> list[Part]:
+    groups: dict[str, set[str]] = {}
+    for tap in segment.taps:
+        groups.setdefault(part(tap.name), set()).add(tap.name)
+    return [
+        Part(case, name, segment.label, mode, frozenset(taps))
+        for name, taps in groups.items()
+        for mode in (CREATED, INHERITED)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +100,8 @@ def verify_case(request: pytest.FixtureRequest) -> Callable[[str], Report]:
     def verify(name: str) -> Report:
         if name not in reports:
             case = make_case(contract, name)
-            given = request.config.getoption("--checkpoint") if name == request.config.getoption("--size") else None
+            of_size = name.partition("-")[0] == request.config.getoption("--size")
+            given = request.config.getoption("--checkpoint") if of_size else None
             checkpoint = given or resolve(contract.checkpoints)(case)
             reports[name] = Verifier(contract, case, checkpoint).run()
         return reports[name]
@@ -92,7 +109,8 @@ def verify_case(request: pytest.FixtureRequest) -> Callable[[str], Report]:
     return verify
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def parity_report(request: pytest.FixtureRequest, verify_case: Callable[[str], Report]) -> Report:
-    """The report of the case that `--size` names."""
-    return verify_case(request.config.getoption("--size"))
+    """The report of the case that the test's part belongs to; that named as the size for a test without one."""
+    part: Part | None = request.getfixturevalue("parity_part") if "parity_part" in request.fixturenames else None
+    return verify_case(part.case if part else case_name(request.config, ""))

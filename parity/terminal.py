@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from parity.report import Report
 from parity.verdict import Verdict
 
 SHOWN_FAILURES = 20
+ROWS = 40  # of parts that differ in their number alone
 
 
 def part(tap: str) -> str:
@@ -22,6 +24,22 @@ def part(tap: str) -> str:
         if name.isdigit():
             return ".".join(names[: position + 1])
     return ".".join(names[:2])
+
+
+def merged(groups: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
+    """The same, with parts that differ in their number alone as one where they are many: `t3.tokens.2 ... 73`."""
+    numbers: dict[str, list[str]] = {}
+    for name in groups:
+        stem, _, number = name.rpartition(".")
+        if number.isdigit():
+            numbers.setdefault(stem, []).append(number)
+    rows: dict[str, list[Verdict]] = {}
+    for name, verdicts in groups.items():
+        stem = name.rpartition(".")[0]
+        same = numbers.get(stem, [])
+        row = f"{stem}.{same[0]} ... {same[-1]}" if len(same) > ROWS else name
+        rows.setdefault(row, []).extend(verdicts)
+    return rows
 
 
 def _worst(verdicts: Iterable[Verdict], value: str) -> str:
@@ -41,7 +59,7 @@ def parts_table(report: Report) -> Table:
     groups: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         groups.setdefault(part(verdict.tap), []).append(verdict)
-    for name, verdicts in groups.items():
+    for name, verdicts in merged(groups).items():
         cells = []
         for mode in (CREATED, INHERITED):
             of_mode = [v for v in verdicts if v.mode == mode]
@@ -68,11 +86,56 @@ def chain_table(report: Report, contract: Contract) -> Table | None:
             f"{v.relative:.2e}",
             f"{v.floor:.2e}",
             f"{v.distance:.2f}",
-            f"{v.bound_distance:g}",
+            f"{v.bound_distance:.3g}",
             f"{v.truth:.2f}",
-            f"{v.bound_truth:g}",
+            f"{v.bound_truth:.3g}",
         )
     return table
+
+
+def decisions_table(report: Report) -> Table | None:
+    """Discrete decisions by part: how many, how near the nearest was to another, and how many straddled."""
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in report.decisions:
+        if verdict.mode == INHERITED:
+            groups.setdefault(part(verdict.tap), []).append(verdict)
+    if not groups:
+        return None
+    table = Table(title="discrete decisions, in noise floors of what they are made on", title_justify="left")
+    for column in ("part", "decisions", "nearest to another", "straddles"):
+        table.add_column(column, justify="left" if column == "part" else "right")
+    for name, verdicts in merged(groups).items():
+        count = sum(math.prod(verdict.shape) for verdict in verdicts)
+        nearest = min(verdict.margin for verdict in verdicts)
+        table.add_row(escape(name), str(count), f"{nearest:.3g}", str(sum(verdict.straddles for verdict in verdicts)))
+    return table
+
+
+def crossings_table(report: Report) -> Table | None:
+    """What each way to take the stages from the two sides ends in."""
+    if not report.crossings:
+        return None
+    table = Table(title=f"{report.crossings[0].verdict.tap}, stages of either side", title_justify="left")
+    for column in (*report.crossings[0].sides, "distance", "truth", ""):
+        table.add_column(column)
+    for crossing in report.crossings:
+        v = crossing.verdict
+        table.add_row(*crossing.sides.values(), f"{v.distance:.2f}", f"{v.truth:.2f}", _word(v.passed))
+    return table
+
+
+def checks_table(report: Report) -> Table | None:
+    """The figures of what the run ends in, against their bounds."""
+    if not report.checks:
+        return None
+    table = Table("check", "value", "bound", "", title="candidate against reference, end to end", title_justify="left")
+    for check in report.checks:
+        table.add_row(escape(check.name), f"{check.value:.4g}", escape(check.bound), _word(check.passed))
+    return table
+
+
+def _word(passed: bool) -> str:
+    return "[green]pass[/]" if passed else "[bold red]FAIL[/]"
 
 
 def describe(verdict: Verdict) -> str:
@@ -91,8 +154,10 @@ def describe(verdict: Verdict) -> str:
 def show(report: Report, contract: Contract, console: Console) -> None:
     """Print the whole report."""
     console.print(parts_table(report))
-    if (chain := chain_table(report, contract)) is not None:
-        console.print(chain)
+    tables = chain_table(report, contract), decisions_table(report), crossings_table(report), checks_table(report)
+    for table in tables:
+        if table is not None:
+            console.print(table)
     for verdict in report.failures[:SHOWN_FAILURES]:
         console.print(describe(verdict), markup=False, highlight=False)
     if len(report.failures) > SHOWN_FAILURES:

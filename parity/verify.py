@@ -30,7 +30,7 @@ Progress = Callable[[str], None]
 
 
 class Verifier:
-    """Runs a contract's two sides on a case. Raises `InputError` for unusable input, before anything is run.
+    """Runs a contract's two sides on a case. Raises `InputError` for unusable input.
 
     Only one segment's values are held at a time. The stages that the contract names as `in_turn` are run by one side
     after the other, with the traces in a temporary folder: then the weights of one side are held at a time, too.

@@ -10,4 +10,4 @@ from fixtures import cases
 @pytest.fixture(scope="session")
 def tiny_checkpoint() -> Path:
     """A synthetic checkpoint directory of the tiny size; read it, never write into it."""
-    return cases.synthetic_checkpoint(cases.load("tiny"))
+    return cases.synthetic_checkpoint(cases.load("tiny-flow"))

@@ -34,7 +34,7 @@ class Runner:
     """Runs the segments of one side, with its arrays permuted between its own layout and the reference's."""
 
     def __init__(self, contract: Contract, name: str, side: Side):
-        self.contract, self.side = contract, side
+        self.contract, self.name, self.side = contract, name, side
         self.adapter = adapter(contract.sides[name]["framework"])
         self.own_axes = (lambda axes: axes) if name == "reference" else contract.candidate_axes
 
@@ -70,7 +70,7 @@ class Runner:
         try:
             return self.side.root(segment.name)
         except ValueError as error:
-            raise InputError(f"segment {segment.label}: {error}") from error
+            raise InputError(f"side {self.name!r}: {error}") from error
 
     def _axes(self, names: Iterable[str]) -> dict[str, str]:
         names = list(names)

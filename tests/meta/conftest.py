@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from fixtures import cases
+from fixtures.cases import flow
 from parity import contract as contracts
 from parity.contract import Contract
 from parity.report import Report
@@ -47,9 +48,9 @@ def flow_contract() -> Contract:
 @pytest.fixture(scope="session")
 def short_case() -> Case:
     """The tiny flow with two Euler steps and an item shorter than the other, so that there are masks."""
-    return cases.build("short", cases.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2))
+    return flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2))
 
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint() -> Path:
-    return cases.synthetic_checkpoint(cases.load("tiny"))
+    return cases.synthetic_checkpoint(cases.load("tiny-flow"))

@@ -25,14 +25,15 @@ STATES: dict[str, Callable[[], Any]] = {
 
 
 class SeededOperations(TorchDispatchMode):
-    """Notes every PyTorch operation that reads a generator, whichever. Attention has the tag for its dropout."""
+    """Notes every PyTorch operation that reads a generator; attention and LSTM have the tag for their dropout alone."""
 
     def __init__(self, found: list[str]):
         super().__init__()
         self.found = found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if torch.Tag.nondeterministic_seeded in func.tags and "attention" not in str(func):
+        has_dropout = any(name in str(func) for name in ("attention", "lstm"))
+        if torch.Tag.nondeterministic_seeded in func.tags and not has_dropout:
             self.found.append(f"torch {func}")
         return func(*args, **(kwargs or {}))
 

@@ -42,7 +42,7 @@ def plain_run(runner: Runner, case: Any) -> list[dict[str, np.ndarray]]:
     contract, states = runner.contract, []
     axes = contract.state
     state = {k: permute(v, axes[k], runner.own_axes(axes[k])) for k, v in case.inputs.items()}
-    for segment in contract.segments(case.dims):
+    for segment in contract.segments(case.dims, case.segments):
         state = runner.side.run(segment.name, segment.index, state, lambda name, value: value)
         states.append({k: permute(v, runner.own_axes(axes[k]), axes[k]) for k, v in state.items()})
     return states
@@ -51,7 +51,7 @@ def plain_run(runner: Runner, case: Any) -> list[dict[str, np.ndarray]]:
 def captured_run(runner: Runner, case: Any, grafts: list[dict[str, np.ndarray]] | None = None):
     """The states and the traces of a run that is looked at."""
     states, traces, state = [], [], case.inputs
-    for position, segment in enumerate(runner.contract.segments(case.dims)):
+    for position, segment in enumerate(runner.contract.segments(case.dims, case.segments)):
         trace: dict[str, np.ndarray] = {}
         state = runner.run(segment, state, keep(trace), grafts[position] if grafts else None)
         states.append(state)
@@ -66,7 +66,7 @@ def test_looking_changes_no_bit(subject, name, side):
     plain = [bits(state) for state in plain_run(runner, case)]
     states, traces = captured_run(runner, case)
     assert [bits(state) for state in states] == plain
-    assert [len(trace) for trace in traces] == [len(s.taps) for s in runner.contract.segments(case.dims)]
+    assert [len(trace) for trace in traces] == [len(s.taps) for s in runner.contract.segments(case.dims, case.segments)]
     again, _ = captured_run(runner, case, grafts=traces)
     assert [bits(state) for state in again] == plain, "its own values grafted are no change"
     assert [bits(state) for state in plain_run(runner, case)] == plain, "nothing stays behind"
@@ -116,7 +116,7 @@ def test_a_value_overwritten_later_is_kept_as_it_was(subject, side):
 def test_the_run_goes_on_with_the_grafted_value(subject, side):
     runner, case = subject("toy", side)
     states, traces = captured_run(runner, case)
-    segment = runner.contract.segments(case.dims)[1]
+    segment = runner.contract.segments(case.dims, case.segments)[1]
     zeros = {"middle.1[step=0]": np.zeros_like(traces[1]["middle.1[step=0]"])}
     trace: dict[str, np.ndarray] = {}
     left = runner.run(segment, states[0], keep(trace), graft=zeros)
@@ -133,7 +133,7 @@ def test_the_run_goes_on_with_the_grafted_value(subject, side):
 def test_the_graft_is_in_the_references_axes(subject, side):
     runner, case = subject("toy", side)
     states, _ = captured_run(runner, case)
-    segment = runner.contract.segments(case.dims)[1]
+    segment = runner.contract.segments(case.dims, case.segments)[1]
     graft = {"refine.state[step=0]": np.arange(80, dtype=np.float32).reshape(2, 8, 5)}
     left = runner.run(segment, states[0], lambda tap, array: None, graft=graft)
     np.testing.assert_array_equal(left["x"], graft["refine.state[step=0]"])
@@ -141,7 +141,7 @@ def test_the_graft_is_in_the_references_axes(subject, side):
 
 def visited(runner: Runner, case: Any) -> list[Tap]:
     taps: list[Tap] = []
-    runner.run(runner.contract.segments(case.dims)[0], case.inputs, lambda tap, array: taps.append(tap))
+    runner.run(runner.contract.segments(case.dims, case.segments)[0], case.inputs, lambda tap, array: taps.append(tap))
     return taps
 
 

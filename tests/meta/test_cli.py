@@ -59,7 +59,12 @@ def refusal(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_the_flow_passes(run, tiny_checkpoint, tmp_path, capsys):
-    assert run("verify", "--checkpoint", tiny_checkpoint, "--json", tmp_path / "out" / "report.json") == 0
+    assert (
+        run(
+            "verify", "--case", "tiny-flow", "--checkpoint", tiny_checkpoint, "--json", tmp_path / "out" / "report.json"
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "PASS 3764 verdicts of 3764 expected, 0 failed" in out
     assert "ode.state[step=9]" in out

@@ -66,13 +66,15 @@ def refused(monkeypatch, tmp_path, capsys) -> Callable[[str, Path], str]:
 
     def refused(side: str, checkpoint: Path) -> str:
         out = tmp_path / "out"
-        assert main(["capture", "--side", side, "--checkpoint", str(checkpoint), "--out", str(out)]) == 2
+        command = ["capture", "--case", "tiny-flow", "--side", side, "--checkpoint", str(checkpoint)]
+        assert main([*command, "--out", str(out)]) == 2
         assert not out.exists()
         printed = capsys.readouterr()
         assert printed.out == ""
-        assert printed.err.startswith(f"parity: side '{side}': {checkpoint / S3GEN}")
-        assert printed.err.count("\n") == 1
-        return printed.err
+        progress, error = printed.err.splitlines()
+        assert progress == f"{side}: encoder"
+        assert error.startswith(f"parity: side '{side}': {checkpoint / S3GEN}")
+        return error
 
     return refused
 
@@ -91,7 +93,17 @@ def test_whole_tensors_are_taken(flow_tensors, tmp_path, monkeypatch, side):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", list(sys.path))
     save_file(flow_tensors, tmp_path / S3GEN)
-    command = ["capture", "--side", side, "--checkpoint", str(tmp_path), "--out", str(tmp_path / "out")]
+    command = [
+        "capture",
+        "--case",
+        "tiny-flow",
+        "--side",
+        side,
+        "--checkpoint",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     assert main(command) == 0
 
 
@@ -111,7 +123,7 @@ def test_no_file(refused, tmp_path, side, name):
 def test_verify_refuses_it_too(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    assert main(["verify", "--checkpoint", str(tmp_path)]) == 2
+    assert main(["verify", "--case", "tiny-flow", "--checkpoint", str(tmp_path)]) == 2
     printed = capsys.readouterr()
     assert "no such file" in printed.err
     assert "PASS" not in printed.out + printed.err

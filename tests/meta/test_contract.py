@@ -100,7 +100,7 @@ def test_taps_come_in_flow_order(load):
     assert segments[3].taps[0].path == "decoder.layers.0.norm"
 
 
-@pytest.mark.parametrize("case", ["tiny", "full"])
+@pytest.mark.parametrize("case", ["tiny-flow", "full-flow"])
 def test_the_flow_has_as_many_taps_as_its_dimensions_say(flow_contract, case):
     dims = cases.load(case).dims
     embed, conformer, convolution, transformer = 3, 5, 3, 5
@@ -111,14 +111,24 @@ def test_the_flow_has_as_many_taps_as_its_dimensions_say(flow_contract, case):
     unet = resnet + transformer * dims["transformer_blocks"] + 1
     time, ends = 3, 5  # ends: the last projection, the decoder, the velocity, the guided one, the state
     step = time + (dims["mid_blocks"] + 2) * unet + 2 + convolution + ends
-    segments = flow_contract.segments(dims)
+    segments = flow_contract.segments(dims, cases.load(case).segments)
     assert [len(segment.taps) for segment in segments] == [encoder] + [step] * dims["steps"]
-    assert encoder + step * dims["steps"] == {"tiny": 42 + 93 * 10, "full": 72 + 433 * 10}[case]
+    assert encoder + step * dims["steps"] == {"tiny-flow": 42 + 93 * 10, "full-flow": 72 + 433 * 10}[case]
 
 
-@pytest.mark.parametrize("case", cases.CASES)
-def test_every_rule_of_the_flow_decides_something(flow_contract, case):
-    flow_contract.check_rules(flow_contract.segments(cases.load(case).dims))
+def test_every_rule_of_chatterbox_decides_something(flow_contract):
+    used = set()
+    for name in (name for name in cases.CASES if name.startswith("tiny")):
+        case, contract = cases.load(name), flow_contract.of_case(name)
+        taps = [tap.name for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
+        used |= {contract.rule(tap, mode) for tap in taps for mode in (INHERITED, CREATED)}
+    assert used == set(flow_contract.rules)
+
+
+@pytest.mark.parametrize("case", ["tiny", "full"])
+def test_every_rule_decides_something_in_a_whole_run(flow_contract, case):
+    contract = flow_contract.of_case(case)
+    contract.check_rules(contract.segments(cases.load(case).dims))
 
 
 def test_the_first_rule_that_matches_decides(load):

@@ -63,6 +63,7 @@ def test_the_manifest_says_what_each_file_holds(folder):
         "sha256": npy.canonical_sha256(MU.transpose(0, 2, 1)),
         "file_sha256": file_sha256(file),
         "floors": {},
+        "near": {},
     }
     assert sorted(path.name for path in folder.iterdir()) == ["codes.npy", MANIFEST, "mu[step=1].npy", "turned.npy"]
 
@@ -159,8 +160,8 @@ def test_an_altered_manifest_is_refused(folder, entry):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"schema": 2}, "schema 2, expected 1; regenerate"),
-        ({"schema": None}, "schema None, expected 1"),
+        ({"schema": 1}, "schema 1, expected 2; regenerate"),
+        ({"schema": None}, "schema None, expected 2"),
         ({"taps": "all"}, "its taps are not a list"),
         ({"taps": ["mu"]}, "its taps are not a list"),
         ({"taps": [{"name": "mu"}]}, "its taps are not a list of tables with axes, dtype, file"),

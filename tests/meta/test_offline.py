@@ -78,9 +78,20 @@ def test_the_floors_are_those_of_a_live_run(golden, verify_toy):
 
 def test_two_processes_store_the_same_bytes(tmp_path, flow_contract, tiny_checkpoint):
     folders = [tmp_path / "here", tmp_path / "elsewhere"]
-    command = [sys.executable, "-m", "parity", "capture", "--checkpoint", tiny_checkpoint, "--out", folders[1]]
+    command = [
+        sys.executable,
+        "-m",
+        "parity",
+        "capture",
+        "--case",
+        "tiny-flow",
+        "--checkpoint",
+        tiny_checkpoint,
+        "--out",
+        folders[1],
+    ]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
-        offline.capture(flow_contract, cases.load("tiny"), tiny_checkpoint, "reference", folders[0])
+        offline.capture(flow_contract, cases.load("tiny-flow"), tiny_checkpoint, "reference", folders[0])
         assert process.wait(timeout=120) == 0
     first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
     assert len(first) == 1 + 42 + 93 * 10

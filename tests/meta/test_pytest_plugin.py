@@ -85,7 +85,7 @@ def test_a_case_is_verified_once_a_session(pytest_run):
     [
         ('@pytest.mark.parity("refine")', "", "*takes parity_part: mark it with @pytest.mark.parity*"),
         ('parity("refine")', "parity()", "*takes parity_part: mark it with @pytest.mark.parity*"),
-        ('parity("refine")', 'parity("decode")', "*no segment 'decode' in *; it has prepare, refine*"),
+        ('parity("refine")', 'parity("decode")', "*no segment 'decode' in *; case tiny has prepare, refine*"),
     ],
 )
 def test_a_test_that_would_test_nothing_is_refused(pytest_run, old, new, message):

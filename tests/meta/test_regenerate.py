@@ -11,15 +11,15 @@ from parity.golden import Golden
 
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory):
-    """A folder with the goldens of the tiny case, made now."""
+    """A folder with the goldens of the tiny flow, made now."""
     out = tmp_path_factory.mktemp("golden")
-    assert regenerate.main(["tiny", "--out", str(out)]) == 0
+    assert regenerate.main(["tiny-flow", "--out", str(out)]) == 0
     return out
 
 
 @pytest.fixture
 def stored(fresh, tmp_path):
-    shutil.copytree(fresh / "tiny", tmp_path / "tiny")
+    shutil.copytree(fresh / "tiny-flow", tmp_path / "tiny-flow")
     return tmp_path
 
 
@@ -33,33 +33,33 @@ def alter(folder, name: str) -> None:
 
 
 def test_twice_gives_the_same_bytes(stored, fresh, capsys):
-    before = {path.name: path.read_bytes() for path in (stored / "tiny").iterdir()}
-    assert regenerate.main(["tiny", "--out", str(stored), "--accept"]) == 0
-    assert {path.name: path.read_bytes() for path in (stored / "tiny").iterdir()} == before
+    before = {path.name: path.read_bytes() for path in (stored / "tiny-flow").iterdir()}
+    assert regenerate.main(["tiny-flow", "--out", str(stored), "--accept"]) == 0
+    assert {path.name: path.read_bytes() for path in (stored / "tiny-flow").iterdir()} == before
     assert "972 taps, 972 bit-equal" in capsys.readouterr().out
 
 
 def test_a_difference_is_shown_and_kept_until_it_is_accepted(stored, capsys):
-    alter(stored / "tiny", "ode.state[step=4]")
-    before = (stored / "tiny/ode.state[step=4].npy").read_bytes()
-    assert regenerate.main(["tiny", "--out", str(stored)]) == 1
+    alter(stored / "tiny-flow", "ode.state[step=4]")
+    before = (stored / "tiny-flow/ode.state[step=4].npy").read_bytes()
+    assert regenerate.main(["tiny-flow", "--out", str(stored)]) == 1
     printed = capsys.readouterr().out
     assert "972 taps, 971 bit-equal" in printed
     assert "ode.state[step=4]" in printed
     assert "--accept" in printed
-    assert (stored / "tiny/ode.state[step=4].npy").read_bytes() == before
-    assert regenerate.main(["tiny", "--out", str(stored), "--accept"]) == 0
-    assert (stored / "tiny/ode.state[step=4].npy").read_bytes() != before
-    assert [path.name for path in stored.iterdir()] == ["tiny"]
+    assert (stored / "tiny-flow/ode.state[step=4].npy").read_bytes() == before
+    assert regenerate.main(["tiny-flow", "--out", str(stored), "--accept"]) == 0
+    assert (stored / "tiny-flow/ode.state[step=4].npy").read_bytes() != before
+    assert [path.name for path in stored.iterdir()] == ["tiny-flow"]
 
 
 def test_another_checkpoint_is_a_change_even_if_no_value_differs(stored, capsys):
-    manifest = stored / "tiny/manifest.json"
-    digest = Golden(stored / "tiny").manifest["checkpoint"]["s3gen.safetensors"]
+    manifest = stored / "tiny-flow/manifest.json"
+    digest = Golden(stored / "tiny-flow").manifest["checkpoint"]["s3gen.safetensors"]
     manifest.write_text(manifest.read_text().replace(digest, 64 * "0"))
-    assert regenerate.main(["tiny", "--out", str(stored)]) == 1
+    assert regenerate.main(["tiny-flow", "--out", str(stored)]) == 1
     assert "checkpoint" in capsys.readouterr().out
-    assert regenerate.main(["tiny", "--out", str(stored), "--accept"]) == 0
+    assert regenerate.main(["tiny-flow", "--out", str(stored), "--accept"]) == 0
     assert digest in manifest.read_text()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parity.contract import Rule
 from parity.metrics import rmse
-from parity.verdict import Verdict, absent, judge
+from parity.verdict import STRADDLE, Verdict, absent, allowance, judge
 
 RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")
 
@@ -180,3 +180,71 @@ def test_an_absent_tap_fails_and_has_no_numbers():
     verdict = absent("mu", "inherited", none_allowed, "the reference has no such tap")
     assert (verdict.passed, verdict.label, verdict.headroom) == (False, "mu", 0.0)
     assert verdict.as_dict()["reason"] == "the reference has no such tap"
+
+
+@pytest.mark.parametrize(
+    ("values", "factor"), [(1, 50.1), (10, 2.93), (32, 1.52), (100, 1.09), (152, 1.0), (10**6, 1.0)]
+)
+def test_bounds_are_wider_for_taps_of_few_values_only(values, factor):
+    assert allowance(values) == pytest.approx(factor, rel=0.01)
+
+
+@pytest.mark.parametrize("values", [4, 10, 32, 100])
+def test_chance_alone_fails_no_tap_of_few_values_and_a_fault_does(values):
+    exact = noise(0, (2000, values))
+    reference = exact + 1e-6 * noise(1, exact.shape)
+    candidate = exact + 1e-6 * noise(2, exact.shape)
+    rows = list(zip(candidate, reference, exact, strict=True))
+    verdicts = [judge("tap", "", "created", RULE, *row) for row in rows]
+    assert all(verdict.passed for verdict in verdicts)
+    assert any(verdict.distance > RULE.distance for verdict in verdicts) == (values < 100)
+    wrong = [judge("tap", "", "created", RULE, row[0] * 1.001, *row[1:]) for row in rows]
+    assert not any(verdict.passed for verdict in wrong)
+
+
+MARGINS = np.array([[100.0, 5.0, 1000.0], [20.0, 11.0, 9.0]])
+CODES = np.array([[1, 2, 3], [4, 5, 6]])
+
+
+def decided(*flipped: tuple[int, int], exact: np.ndarray = CODES) -> Verdict:
+    candidate = CODES.copy()
+    for where in flipped:
+        candidate[where] += 1
+    return judge("codes", "", "created", RULE, candidate, CODES, exact, margins=MARGINS)
+
+
+def test_equal_decisions_pass_and_say_how_near_the_nearest_was():
+    verdict = decided()
+    assert (verdict.passed, verdict.margin, verdict.straddles) == (True, 5.0, 0)
+
+
+def test_a_decision_within_rounding_of_another_straddles():
+    verdict = decided((0, 1), (1, 2))
+    assert verdict.passed
+    assert (verdict.margin, verdict.straddles) == (5.0, 2)
+    assert MARGINS[1, 2] < STRADDLE < MARGINS[1, 1]
+
+
+@pytest.mark.parametrize("flip", [(0, 0), (0, 2), (1, 1)])
+def test_a_decision_far_from_another_must_be_equal(flip):
+    verdict = decided(flip, (0, 1))
+    assert not verdict.passed
+    assert verdict.reason == f"1 decided otherwise, up to {MARGINS[flip]:.3g} noise floors from the threshold"
+    assert verdict.straddles == 1
+
+
+def test_a_float64_reference_that_decides_otherwise_fails_too():
+    other = CODES.copy()
+    other[0, 0] = 9
+    assert decided(exact=other).reason.startswith("the float64 reference: 1 decided otherwise")
+    other = CODES.copy()
+    other[0, 1] = 9
+    assert decided(exact=other).passed
+
+
+def test_margins_of_another_shape_or_without_a_floor_excuse_nothing():
+    flipped = CODES + 1
+    verdict = judge("codes", "", "created", RULE, CODES, CODES, CODES, margins=MARGINS[:1])
+    assert "its margins have shape (1, 3), expected (2, 3)" in verdict.reason
+    assert not judge("codes", "", "created", RULE, flipped, CODES, CODES, margins=MARGINS * np.nan).passed
+    assert judge("codes", "", "created", RULE, CODES, CODES, CODES, margins=MARGINS * np.nan).passed

@@ -89,7 +89,7 @@ def test_the_floor_of_a_created_error_is_that_of_the_block_alone(report, toy_con
     case = toy.load("tiny")
     reference = Runner(toy_contract, "reference", make_side(toy_contract, "reference", toy_checkpoint, case, "float32"))
     state, trace = case.inputs, {}
-    for segment in toy_contract.segments(case.dims):
+    for segment in toy_contract.segments(case.dims, case.segments):
         state = reference.run(segment, state, keep(trace))
     weight = npy.read(toy_checkpoint / toy.WEIGHTS)[-1].astype(np.float64)
     floors = {}

@@ -11,6 +11,8 @@ import pytest
 import torch
 from mlx.utils import tree_flatten
 
+from fixtures.cases import load, synthetic_checkpoint
+from fixtures.cases.conditioning import voice
 from mlx_impl.conditioning.conditioner import Conditioner as MlxConditioner
 from mlx_impl.conditioning.summation import pairwise_sum
 from mlx_impl.functional import sigmoid
@@ -20,10 +22,10 @@ from parity.metrics import rms, rmse
 from parity.verify import Report, Verifier
 from reference.conditioning.conditioner import Conditioner as ReferenceConditioner
 from reference.config import CHATTERBOX_SIZES
-from tests.stages.conditioning_case import checkpoint, load, voice
 
-CONTRACT = contracts.load(Path(__file__).parent / "conditioning.toml")
-CASE = load("tiny")
+CONTRACT = contracts.load(Path("fixtures/contract.toml"))
+CASE = load("tiny-conditioning")
+CHECKPOINT = synthetic_checkpoint(CASE)
 CONFIG = CASE.options["config"]
 SIDES = ["reference", "mlx_impl"]
 ROUNDINGS = 2e-6
@@ -59,7 +61,7 @@ class Side:
 def sides() -> dict[str, Side]:
     def made(name: str) -> Side:
         load_conditioner = importlib.import_module(f"{name}.weights.conditioning").load_conditioner
-        return Side(name, load_conditioner(checkpoint(CASE), CONFIG))
+        return Side(name, load_conditioner(CHECKPOINT, CONFIG))
 
     return {name: made(name) for name in SIDES}
 
@@ -71,12 +73,12 @@ def side(request, sides) -> Side:
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    return Verifier(CONTRACT, CASE, checkpoint(CASE)).run()
+    return Verifier(CONTRACT, CASE, CHECKPOINT).run()
 
 
 def require(report: Report) -> None:
     """Every tap has its verdicts, and each passed."""
-    taps = [tap for segment in CONTRACT.segments(CASE.dims) for tap in segment.taps]
+    taps = [tap for segment in CONTRACT.segments(CASE.dims, CASE.segments) for tap in segment.taps]
     assert len(report.verdicts) == report.expected == 2 * len(taps) > 300
     failures = [f"{verdict.mode} {verdict.tap}: {verdict.reason}" for verdict in report.failures]
     assert not failures, "\n".join(failures)
@@ -104,8 +106,8 @@ WRONG = {  # a wrong weight in each model, and the first tap that must show it
 
 @pytest.mark.parametrize("path", WRONG)
 def test_a_reversed_kernel_is_found_where_it_is(path):
-    verifier = Verifier(CONTRACT, CASE, checkpoint(CASE))
-    module = dict(verifier.candidate.side.model.named_modules())[path]
+    verifier = Verifier(CONTRACT, CASE, CHECKPOINT)
+    module = dict(verifier.candidate.side.root("prompt").named_modules())[path]
     assert module.weight.shape[1] >= 1
     module.weight = module.weight[::-1]
     report = verifier.run()
@@ -115,11 +117,11 @@ def test_a_reversed_kernel_is_found_where_it_is(path):
 
 
 def test_gates_in_another_order_are_found():
-    verifier = Verifier(CONTRACT, CASE, checkpoint(CASE))
-    layer = verifier.candidate.side.model.voice_encoder.encoder.lstm[1]
+    verifier = Verifier(CONTRACT, CASE, CHECKPOINT)
+    layer = verifier.candidate.side.root("speaker").voice_encoder.encoder.lstm[1]
     layer.weight_hh = mx.roll(layer.weight_hh, layer.width, axis=0)
     report = verifier.run()
-    assert report.first_failure.tap == "voice_encoder.encoder.lstm.1"
+    assert report.first_failure.tap == "voice_encoder.encoder.lstm.1[of=t3]"
 
 
 def test_sigmoid_is_exact_to_rounding():

@@ -1,6 +1,7 @@
 """Parity of both sides, part by part: every verdict of the parity engine passes, and none is missing.
 
-`pytest -k decoder_parity --size full` judges the decoder at full size.
+`pytest -k decoder_parity --size full` judges the decoder at full size; likewise `conditioning_parity`, `t3_parity`,
+`encoder_parity`, `vocoder_parity`, each stage from inputs of its own, and `pipeline_parity`, all of them chained.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from parity.report import Report
 from parity.terminal import describe
 from parity.verdict import Verdict
 
-OTHER_CASES = ["tiny-batch", "tiny-no-prompt", "tiny-stream"]
+WHOLE = ["tiny", *(f"tiny-{stage}" for stage in ("conditioning", "t3", "flow", "vocoder"))]
 
 
 def require(verdicts: list[Verdict]) -> None:
@@ -26,18 +27,39 @@ def require(verdicts: list[Verdict]) -> None:
 
 def require_complete(report: Report, contract: contracts.Contract) -> None:
     """As many verdicts as the contract's taps call for: both modes, and both halves of a guided batch."""
-    taps = [tap for segment in contract.segments(cases.load(report.case).dims) for tap in segment.taps]
+    case = cases.load(report.case)
+    taps = [tap for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
     guided = sum("g" in tap.axes.split() for tap in taps)
     assert len(report.verdicts) == report.expected == 2 * (len(taps) + guided)
 
 
-@pytest.mark.parity("encoder")
+@pytest.mark.parity("prompt", "speaker", case="conditioning")
+def test_conditioning_parity(parity_part, parity_report):
+    require(parity_part.verdicts(parity_report))
+
+
+@pytest.mark.parity("t3_*", case="t3")
+def test_t3_parity(parity_part, parity_report):
+    require(parity_part.verdicts(parity_report))
+
+
+@pytest.mark.parity("encoder", case="flow")
 def test_encoder_parity(parity_part, parity_report):
     require(parity_part.verdicts(parity_report))
 
 
-@pytest.mark.parity("ode")
+@pytest.mark.parity("ode", case="flow")
 def test_decoder_parity(parity_part, parity_report):
+    require(parity_part.verdicts(parity_report))
+
+
+@pytest.mark.parity("source", "wave", case="vocoder")
+def test_vocoder_parity(parity_part, parity_report):
+    require(parity_part.verdicts(parity_report))
+
+
+@pytest.mark.parity("*")
+def test_pipeline_parity(parity_part, parity_report):
     require(parity_part.verdicts(parity_report))
 
 
@@ -46,33 +68,55 @@ def contract(request):
     return contracts.load(request.config.getoption("--contract"))
 
 
-def of_segment(report: Report, contract: contracts.Contract, name: str) -> list[Verdict]:
-    segments = contract.segments(cases.load(report.case).dims)
-    taps = {tap.name for segment in segments if segment.name == name for tap in segment.taps}
-    return [verdict for verdict in report.verdicts if verdict.tap in taps]
+def require_case(name: str, verify_case, contract: contracts.Contract) -> None:
+    report = verify_case(name)
+    require(report.verdicts)
+    require_complete(report, contract)
+    assert report.passed
 
 
-@pytest.mark.parametrize("case", OTHER_CASES)
-def test_encoder_parity_of_case(case, verify_case, contract):
-    require(of_segment(verify_case(case), contract, "encoder"))
+@pytest.mark.parametrize("case", ["one-letter", "unguided"])
+def test_t3_parity_of_case(case, verify_case, contract):
+    require_case(f"tiny-t3-{case}", verify_case, contract)
 
 
-@pytest.mark.parametrize("case", OTHER_CASES)
-def test_decoder_parity_of_case(case, verify_case, contract):
-    require(of_segment(verify_case(case), contract, "ode"))
+@pytest.mark.parametrize("case", ["batch", "no-prompt", "stream"])
+def test_encoder_and_decoder_parity_of_case(case, verify_case, contract):
+    require_case(f"tiny-flow-{case}", verify_case, contract)
 
 
-def test_every_tap_has_its_verdicts(parity_report, contract):
-    require_complete(parity_report, contract)
+@pytest.mark.parametrize("case", ["batch", "cache", "source"])
+def test_vocoder_parity_of_case(case, verify_case, contract):
+    require_case(f"tiny-vocoder-{case}", verify_case, contract)
 
 
-@pytest.mark.parametrize("case", OTHER_CASES)
-def test_every_tap_of_case_has_its_verdicts(case, verify_case, contract):
-    require_complete(verify_case(case), contract)
+@pytest.mark.parametrize("case", WHOLE)
+def test_every_tap_has_its_verdicts(case, verify_case, contract):
+    require_case(case, verify_case, contract)
 
 
-def test_a_failed_verdict_a_missing_one_and_an_extra_one_are_rejected(parity_report, contract):
-    verdicts = parity_report.verdicts
+def test_pipeline_parity_of_every_mix_of_stages(verify_case):
+    report = verify_case("tiny")
+    sides = [tuple(crossing.sides.values()) for crossing in report.crossings]
+    assert len(set(sides)) == len(sides) == 8
+    require([crossing.verdict for crossing in report.crossings])
+    by_sides = dict(zip(sides, report.crossings, strict=True))
+    assert by_sides["reference", "reference", "reference"].verdict.distance == 0
+    assert by_sides["candidate", "candidate", "candidate"].verdict.distance > 0
+
+
+def test_pipeline_parity_of_every_decision(verify_case):
+    """Speech tokens, voiced frames and the tokens of both prompts: each far enough from another to tell a flip."""
+    report = verify_case("tiny")
+    decided = {verdict.tap for verdict in report.decisions}
+    assert {"tokenizer.quantizer", "tokenizer.quantizer[of=t3]", "t3.token[token=0]", "vocoder.voiced"} <= decided
+    assert sum(verdict.straddles for verdict in report.decisions) == 0
+    assert all(verdict.margin > 10 for verdict in report.decisions)
+
+
+def test_a_failed_verdict_a_missing_one_and_an_extra_one_are_rejected(verify_case, contract):
+    report = verify_case("tiny-flow")
+    verdicts = report.verdicts
     broken = dataclasses.replace(verdicts[0], passed=False, reason="distance 9 > 2")
     with pytest.raises(AssertionError, match=r"1 of 2 failed\n.*distance 9 > 2"):
         require([broken, verdicts[1]])
@@ -80,10 +124,8 @@ def test_a_failed_verdict_a_missing_one_and_an_extra_one_are_rejected(parity_rep
         require([])
     for wrong in (verdicts[:-1], [*verdicts, verdicts[-1]]):
         with pytest.raises(AssertionError):
-            require_complete(dataclasses.replace(parity_report, verdicts=wrong), contract)
+            require_complete(dataclasses.replace(report, verdicts=wrong), contract)
 
 
-def test_the_two_segments_and_both_modes_are_all_that_is_judged(parity_report, contract):
-    split = [of_segment(parity_report, contract, name) for name in ("encoder", "ode")]
-    assert sum(map(len, split)) == len(parity_report.verdicts)
-    assert {verdict.mode for verdict in parity_report.verdicts} == {CREATED, INHERITED}
+def test_both_kinds_of_error_are_judged(verify_case):
+    assert {verdict.mode for verdict in verify_case("tiny").verdicts} == {CREATED, INHERITED}

@@ -1,7 +1,6 @@
-"""Logits to a token, on each side: every processor against its definition in NumPy, and the decisions' margins."""
+"""Logits to a token, on each side: every processor against its definition in NumPy."""
 
 import importlib
-import math
 
 import numpy as np
 import pytest
@@ -26,9 +25,7 @@ class Side:
 
     def call(self, function: str, array, *rest):
         value = getattr(self.module, function)(self.own(np.asarray(array, np.float32)), *rest)
-        if isinstance(value, tuple) and not isinstance(value[0], int):
-            return self.adapter.to_numpy(value[0]), value[1]
-        return value if isinstance(value, tuple | self.module.Decision) else self.adapter.to_numpy(value)
+        return value if isinstance(value, int) else self.adapter.to_numpy(value)
 
 
 @pytest.fixture(params=SIDES)
@@ -56,56 +53,43 @@ def test_penalty_lowers_each_previous_token_once(side):
 @pytest.mark.parametrize("min_p", [0.02, 0.3, 1.0])
 def test_min_p_cuts_what_is_below_its_part_of_the_highest(side, min_p):
     scores = LOGITS[:1]
-    kept, margin = side.call("cut_min_p", scores, min_p)
+    kept = side.call("cut_min_p", scores, min_p)
     probabilities = softmax(scores)
     keep = probabilities >= min_p * probabilities.max()
     assert 0 < keep.sum() < keep.size
     assert np.array_equal(kept, np.where(keep, scores, -np.inf))
-    expected = np.abs(probabilities / (min_p * probabilities.max()) - 1).min()
-    assert abs(margin - expected) < 1e-5
 
 
 @pytest.mark.parametrize("top_p", [0.0, 0.3, 0.9, 0.999])
 def test_top_p_keeps_the_fewest_that_reach_it(side, top_p):
     scores = LOGITS[:1]
-    kept, margin = side.call("cut_top_p", scores, top_p)
+    kept = side.call("cut_top_p", scores, top_p)
     order = np.argsort(-scores[0])
     reached = np.cumsum(softmax(scores)[0][order])
     count = max(1, int((reached < top_p).sum()) + 1)
     keep = np.isin(np.arange(scores.size), order[:count])[None]
     assert np.array_equal(kept, np.where(keep, scores, -np.inf))
-    assert abs(margin - np.abs(reached[:-1] - top_p).min()) < 1e-5
 
 
-def test_cuts_that_are_off_change_nothing_and_decide_nothing(side):
+def test_cuts_that_are_off_change_nothing(side):
     for function, value in (("cut_min_p", 0.0), ("cut_top_p", 1.0)):
-        kept, margin = side.call(function, LOGITS[:1], value)
+        kept = side.call(function, LOGITS[:1], value)
         assert np.array_equal(kept, LOGITS[:1])
-        assert margin == math.inf
 
 
 @pytest.mark.parametrize(
-    ("number", "token", "margin"),
-    [
-        (0.0, 1, 0.0),
-        (0.1, 1, 0.1),
-        (0.25, 3, 0.0),  # the end of an interval belongs to the next token
-        (0.24, 1, 0.01),
-        (0.7, 3, 0.05),
-        (1 - 2**-24, 4, 2**-24),
-    ],
+    ("number", "token"),
+    [(0.0, 1), (0.1, 1), (0.24, 1), (0.25, 3), (0.7, 3), (1 - 2**-24, 4)],  # an interval's end is the next token's
 )
-def test_draw_inverts_the_cumulative_probabilities(side, number, token, margin):
-    found, distance = side.call("draw", [[0.0, 0.25, 0.0, 0.5, 0.25, 0.0]], number)
-    assert found == token
-    assert abs(distance - margin) < 1e-12
+def test_draw_inverts_the_cumulative_probabilities(side, number, token):
+    assert side.call("draw", [[0.0, 0.25, 0.0, 0.5, 0.25, 0.0]], number) == token
 
 
 def test_draw_never_takes_a_token_of_probability_zero(side):
     """Nor when the probabilities, rounded, sum to less than 1."""
     for scale in (1.0, 1 - 2**-20, 1 + 2**-20):
         probabilities = np.array([[0.0, 0.1, 0.0, 0.9, 0.0]]) * scale
-        drawn = {side.call("draw", probabilities, number)[0] for number in (0.0, 1e-9, 0.1, 0.5, 1 - 2**-24)}
+        drawn = {side.call("draw", probabilities, number) for number in (0.0, 1e-9, 0.1, 0.5, 1 - 2**-24)}
         assert drawn == {1, 3}
 
 
@@ -125,18 +109,15 @@ def test_logits_that_are_no_numbers_are_refused(side, wrong, number):
 
 def test_draws_are_as_frequent_as_probable(side):
     probabilities = softmax(LOGITS[0, :5])[None]
-    drawn = [side.call("draw", probabilities, number)[0] for number in uniform("sampling", "many", (2000,))]
+    drawn = [side.call("draw", probabilities, number) for number in uniform("sampling", "many", (2000,))]
     np.testing.assert_allclose(np.bincount(drawn, minlength=5) / 2000, probabilities[0], atol=0.03)
 
 
 def test_greedy_choice_is_the_highest_after_the_penalty(side):
     logits = np.array([[5.0, 4.5, 1.0], [5.0, 4.5, 1.0]])
     config = SamplingConfig(guidance=0.0, temperature=1.0)
-    assert side.call("sample", logits, [2], config, None) == side.module.Decision(0, argmax_gap=0.5)
-    decision = side.call("sample", logits, [0], config, None)
-    assert decision.token == 1
-    assert decision.argmax_gap == pytest.approx(4.5 - 5 / 1.2, abs=1e-6)
-    assert decision.cdf_margin == decision.min_p_margin == decision.top_p_margin == math.inf
+    assert side.call("sample", logits, [2], config, None) == 0
+    assert side.call("sample", logits, [0], config, None) == 1
 
 
 def test_softmax_of_the_mlx_side_is_as_exact_as_the_references():
@@ -159,6 +140,4 @@ def test_both_sides_choose_alike(case):
     config = SamplingConfig(top_p=0.8)
     for number in [None, *uniform("sampling", f"numbers {case}", (10,)).tolist()]:
         theirs, ours = (Side(name).call("sample", logits, previous, config, number) for name in SIDES)
-        assert ours.token == theirs.token
-        for margin in ("argmax_gap", "cdf_margin", "min_p_margin", "top_p_margin"):
-            assert getattr(ours, margin) == pytest.approx(getattr(theirs, margin), abs=1e-5)
+        assert ours == theirs

@@ -1,4 +1,4 @@
-"""The vocoder: parity of both sides at every tap, and what each side must do by itself."""
+"""The vocoder: faults are found where they are, and what each side must do by itself."""
 
 import importlib
 from dataclasses import replace
@@ -10,30 +10,20 @@ import numpy as np
 import pytest
 import torch
 
+from fixtures.cases import load, synthetic_checkpoint
+from fixtures.cases.vocoder import vocoder_inputs
+from mlx_impl import pipeline
 from mlx_impl.vocoder import generator as mlx_generator
 from parity import contract as contracts
 from parity.contract import CREATED
 from parity.draws import normal
 from parity.metrics import rms, rmse
-from parity.verify import Report, Verifier
-from reference.config import VocoderConfig, check_vocoder_inputs
-from tests.stages import vocoder_sides
+from parity.verify import Verifier
+from reference.config import CHATTERBOX_SIZES, VocoderConfig, check_vocoder_inputs
 
-CONTRACT = contracts.load(Path(__file__).with_name("vocoder.toml"))
-CONFIG = vocoder_sides.SIZES["tiny"]
-
-
-def verify(name: str) -> Report:
-    case = vocoder_sides.case(name)
-    return Verifier(CONTRACT, case, vocoder_sides.checkpoint(case)).run()
-
-
-@pytest.mark.parametrize("name", vocoder_sides.CASES)
-def test_vocoder_parity(name):
-    report = verify(name)
-    assert [(v.tap, v.mode, v.reason) for v in report.failures] == []
-    assert report.passed
-    assert len(report.verdicts) == report.expected == 442
+CONTRACT = contracts.load(Path("fixtures/contract.toml"))
+CONFIG = CHATTERBOX_SIZES["tiny"].vocoder
+CHECKPOINT = synthetic_checkpoint(load("tiny-vocoder"))
 
 
 @pytest.mark.parametrize(
@@ -50,10 +40,10 @@ def test_vocoder_parity(name):
 def test_a_wrong_constant_is_found_where_it_is(monkeypatch, wrong, tap):
     values = {"last_slope": 0.1, "audio_limit": 0.01, "magnitude_limit": 0.5, "threshold": 50.0}
     values |= {"noise_deviation": 0.004, "sine_amplitude": 0.10001}
-    right = vocoder_sides.load_mlx
+    right = pipeline.load_vocoder
     config = replace(CONFIG, **{wrong: values[wrong]})
-    monkeypatch.setattr(vocoder_sides, "load_mlx", lambda checkpoint, _: right(checkpoint, config))
-    report = verify("tiny")
+    monkeypatch.setattr(pipeline, "load_vocoder", lambda checkpoint, _, dtype: right(checkpoint, config, dtype))
+    report = Verifier(CONTRACT, load("tiny-vocoder"), CHECKPOINT).run()
     assert next(v.tap for v in report.failures if v.mode == CREATED) == tap
 
 
@@ -83,12 +73,12 @@ def functions(request):
 
 @pytest.fixture
 def vocoder(functions):
-    return functions.load(vocoder_sides.checkpoint(vocoder_sides.case("tiny")), CONFIG)
+    return functions.load(CHECKPOINT, CONFIG)
 
 
 @pytest.fixture(scope="module")
 def given():
-    return vocoder_sides.inputs("vocoder", CONFIG, batch=2, frames=4, cached=1000)
+    return vocoder_inputs("vocoder", CONFIG, batch=2, frames=4, cached=1000)
 
 
 def sample_f0(kind: str, seconds: int) -> np.ndarray:
@@ -192,7 +182,7 @@ def test_items_of_a_batch_are_independent(functions, vocoder, given):
 
 def test_half_precision_weights_give_nearly_the_same_source(given):
     weights = importlib.import_module("mlx_impl.weights.vocoder")
-    folder = vocoder_sides.checkpoint(vocoder_sides.case("tiny"))
+    folder = CHECKPOINT
     ours = side_functions("mlx_impl")
     f0, phase, noise = mx.full((2, 4), 200.0), ours.to(given["phase"]), ours.to(given["noise"])
     wide, half = (weights.load_vocoder(folder, CONFIG, dtype) for dtype in (mx.float32, mx.float16))

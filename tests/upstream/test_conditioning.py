@@ -46,7 +46,7 @@ def checkpoint() -> Path:
     """A directory with both files: `s3gen` is that of the cases, `ve` is made for this process."""
     folder = TemporaryDirectory()
     out = Path(folder.name)
-    out.joinpath(S3GEN).symlink_to(synthetic_checkpoint(load("full-short")) / S3GEN)
+    out.joinpath(S3GEN).symlink_to(synthetic_checkpoint(load("full-flow-short")) / S3GEN)
     synthetic.write(out, CONFIG, files=["ve"])
     checkpoint.folder = folder  # removed with the process
     return out

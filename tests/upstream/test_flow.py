@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fixtures.cases import CASES, FlowCase, build, synthetic_checkpoint
+from fixtures.cases import synthetic_checkpoint
+from fixtures.cases.flow import CASES, FlowCase, build
 from parity.capture import Runner
 from parity.capture.torch import instrument, to_numpy
 from parity.contract import load
@@ -21,7 +22,7 @@ from tests.upstream.upstream_loader import build_s3gen, double_precision, inject
 
 CONTRACT = load(Path("fixtures/contract.toml"))
 BOUND = {"float32": 1e-6, "float64": 1e-12}
-CASE = CASES["full-short"]
+CASE = CASES["full-flow-short"]
 BATCH = FlowCase("full", prompt=6, tokens=(12, 7))
 
 # Only the reference has these as a module's output: upstream makes them inline, or calls a list of modules in turn.
@@ -77,7 +78,7 @@ def run_reference(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.nda
     runner = Runner(CONTRACT, "reference", make_side(CONTRACT, "reference", synthetic_checkpoint(case), case, dtype))
     seen: dict[str, list[np.ndarray]] = defaultdict(list)
     state = case.inputs
-    for segment in CONTRACT.segments(case.dims):
+    for segment in CONTRACT.segments(case.dims, case.segments):
         trace: dict[str, np.ndarray] = {}
         state = runner.run(segment, state, keep(trace))
         for tap in segment.taps:

@@ -35,7 +35,7 @@ NOT_SHARED = re.compile(r"source\.sine_gen|generator(\.(stft|istft|levels\.\d+|.
 
 @cache
 def checkpoint() -> Path:
-    return synthetic_checkpoint(load("full-short"))
+    return synthetic_checkpoint(load("full-flow-short"))
 
 
 def inputs(batch: int) -> dict[str, np.ndarray]:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from fixtures import cases
-from reference.config import TINY
+from reference.config import CHATTERBOX_SIZES
 
-STREAM = "tiny-stream"  # lengths 12 and 9, the last 3 tokens withheld
+STREAM = "tiny-flow-stream"  # lengths 12 and 9, the last 3 tokens withheld
 
 
 @pytest.fixture(params=["reference", "mlx_impl"])
@@ -17,7 +17,7 @@ def run_encoder(request, tiny_checkpoint):
     pipeline = importlib.import_module(f"{request.param}.pipeline").Pipeline
 
     def run(inputs: dict[str, np.ndarray], finalize: bool = True) -> dict[str, np.ndarray]:
-        side = pipeline(tiny_checkpoint, {"config": TINY, "finalize": finalize})
+        side = pipeline(tiny_checkpoint, {"config": CHATTERBOX_SIZES["tiny"], "finalize": finalize})
         own = inputs["x"].swapaxes(1, 2) if request.param == "mlx_impl" else inputs["x"]
         return side.run("encoder", None, inputs | {"x": own})
 
@@ -59,7 +59,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_wrong_inputs_are_refused(run_encoder, what):
     name, change, message = WRONG[what]
-    inputs = cases.load("tiny").inputs
+    inputs = cases.load("tiny-flow").inputs
     with pytest.raises(ValueError, match=message):
         run_encoder(inputs | {name: change(inputs[name])})
 
@@ -73,7 +73,7 @@ def test_a_stream_shorter_than_what_it_withholds_is_refused(run_encoder):
 
 
 def test_right_inputs_are_accepted(run_encoder):
-    inputs = cases.load("tiny").inputs
+    inputs = cases.load("tiny-flow").inputs
     assert run_encoder(inputs)["frames"].tolist() == [16]
     last = {"tokens": edited(inputs["tokens"], 6560), "prompt_mel": np.zeros((1, 16, 80), np.float32)}
     assert run_encoder(inputs | last)["frames"].tolist() == [16]
@@ -85,4 +85,4 @@ def test_an_unknown_dtype_is_refused(tiny_checkpoint):
     for side, dtype in (("reference", "float16"), ("mlx_impl", "float64")):
         pipeline = importlib.import_module(f"{side}.pipeline").Pipeline
         with pytest.raises(ValueError, match=f"dtype '{dtype}': expected one of float32"):
-            pipeline(tiny_checkpoint, {"config": TINY, "finalize": True}, dtype)
+            pipeline(tiny_checkpoint, {"config": CHATTERBOX_SIZES["tiny"], "finalize": True}, dtype)

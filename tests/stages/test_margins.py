@@ -1,0 +1,80 @@
+"""Margins of decisions: noise well below a margin changes none, noise well above the nearest one does."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fixtures import cases, margins
+from parity.contract import Tap
+from parity.draws import normal, uniform
+from reference.config import SamplingConfig
+
+SAMPLINGS = {
+    "greedy": SamplingConfig(),
+    "draw": SamplingConfig(min_p=0.0, top_p=1.0),
+    "min-p": SamplingConfig(min_p=0.05),
+    "top-p": SamplingConfig(min_p=0.0, top_p=0.9),
+    "both": SamplingConfig(min_p=0.02, top_p=0.8),
+}
+TAP = Tap("t3.tokens.5.token", "t3.tokens.5.token", "b n")
+WIDTH = 400
+
+
+def chosen(scores: np.ndarray, sampling: SamplingConfig, number: float | None) -> int:
+    """The reference's token for scores `(1, V)`, in float64: no guidance, no penalty, no temperature."""
+    sample = importlib.import_module("reference.t3.sampling").sample
+    plain = replace(sampling, guidance=0.0, repetition_penalty=1.0, temperature=1.0)
+    return sample(torch.from_numpy(np.concatenate([scores, scores])), [0], plain, number)
+
+
+def case_of(sampling: SamplingConfig, number: float | None):
+    """A case that says how token 5 is chosen."""
+    case = cases.load("tiny-t3")
+    inputs = {name: array for name, array in case.inputs.items() if name != "uniforms"}
+    uniforms = {} if number is None else {"uniforms": np.full(6, number)}
+    return replace(case, inputs=inputs | uniforms, options=dict(case.options) | {"sampling": sampling})
+
+
+@pytest.mark.parametrize("how", SAMPLINGS)
+def test_a_tenth_of_the_margin_changes_no_token_and_many_times_it_changes_some(how):
+    sampling, changed = SAMPLINGS[how], 0
+    for trial in range(40):
+        scores = 3 * normal(how, f"scores {trial}", (1, WIDTH)).astype(np.float64)
+        number = None if how == "greedy" else float(uniform(how, f"number {trial}", (1,))[0])
+        ((margin,),) = margins.token(case_of(sampling, number), TAP, scores.copy())
+        assert margin > 0
+        token = chosen(scores, sampling, number)
+        for direction in range(5):
+            noise = normal(how, f"noise {trial} {direction}", (1, WIDTH)).astype(np.float64)
+            assert chosen(scores + 0.1 * margin * noise, sampling, number) == token
+            changed += chosen(scores + 20 * margin * noise, sampling, number) != token
+    assert changed > 40
+
+
+def test_the_index_of_a_token_is_read_from_either_name():
+    scores = 3 * normal("margins", "scores", (1, WIDTH)).astype(np.float64)
+    case = case_of(SAMPLINGS["draw"], None)
+    case = replace(case, inputs=case.inputs | {"uniforms": np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])})
+    found = {
+        name: margins.token(case, Tap(name, name.partition("[")[0], "b n"), scores).item()
+        for name in ("t3.tokens.3.token", "t3.token[token=3]", "t3.tokens.4.token")
+    }
+    assert found["t3.tokens.3.token"] == found["t3.token[token=3]"] != found["t3.tokens.4.token"]
+
+
+def test_a_greedy_margin_is_that_of_the_two_highest():
+    assert margins.token(case_of(SamplingConfig(), None), TAP, np.array([[1.0, 5.0, 4.0]])) == pytest.approx(2**-0.5)
+
+
+def test_a_token_is_as_near_to_another_as_its_nearest_digit_is_to_rounding():
+    bound = np.array([[[0.9, -0.9, 0.0], [0.4, 0.0, 0.9], [-0.52, 0.9, 0.1]]])
+    np.testing.assert_allclose(margins.rounding(cases.load("tiny"), TAP, bound), [[0.4, 0.1, 0.02]])
+
+
+def test_a_frame_is_as_near_to_the_other_voicing_as_its_f0_to_the_threshold():
+    np.testing.assert_allclose(
+        margins.voicing(cases.load("tiny"), TAP, np.array([[9.5, 10.0, 200.0]])), [[0.5, 0, 190]]
+    )
