@@ -35,6 +35,7 @@ ALLOWED = {
     "mlx_impl": {"mlx_impl", *SHARED, "mlx", "safetensors"},
     "mlx_impl/__main__.py": {"mlx_impl", "reference.speak", "parity.runtime"},  # a program prepares its process
     "fixtures": {"fixtures", "parity", "reference"},
+    "fixtures/features.py": {"reference", "torch"},  # runs modules of the reference by themselves
 }
 
 
@@ -107,6 +108,8 @@ def test_every_file_with_a_rule_of_its_own_exists():
         ("mlx_impl/flow.py", 'import importlib\ntorch = importlib.import_module("torch")'),
         ("fixtures/cases.py", "from mlx_impl.flow import Flow"),
         ("fixtures/cases.py", "import tests.conftest"),
+        ("fixtures/quality.py", "import torch"),
+        ("fixtures/features.py", "import mlx.core as mx"),
     ],
 )
 def test_a_wrong_import_is_rejected(tmp_path, file, source):
