@@ -19,7 +19,7 @@ from parity.capture.torch import instrument, to_numpy
 from parity.metrics import rms, rmse
 from reference import audio, synthetic
 from reference.conditioning import tables
-from reference.conditioning.conds_pt import read_conds_pt
+from reference.conditionals import load_conditionals
 from reference.conditioning.resample import Resample
 from reference.conditioning.voice_encoder import window_starts
 from reference.config import CHATTERBOX_SIZES
@@ -225,7 +225,7 @@ def test_conditions_that_upstream_saves_are_read(tmp_path):
     t3 = T3Cond(speaker_emb=speaker, cond_prompt_speech_tokens=tokens, emotion_adv=0.5 * torch.ones(1, 1, 1))
     prompt = build_s3gen().embed_ref(torch.from_numpy(VOICE.voice_24), 24000)
     torch.save({"t3": t3.__dict__, "gen": prompt}, tmp_path / "conds.pt")
-    arrays = read_conds_pt(tmp_path / "conds.pt")
+    arrays = load_conditionals(tmp_path / "conds.pt")
     assert np.array_equal(arrays["speaker_emb"], speaker.numpy())
     assert np.array_equal(arrays["cond_prompt_speech_tokens"], tokens.numpy())
     assert np.array_equal(arrays["prompt_tokens"], prompt["prompt_token"].numpy())
