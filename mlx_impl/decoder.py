@@ -181,7 +181,8 @@ class ConditionalDecoder(nn.Module):
         t = self.time_mlp(self.time_embeddings(t).astype(dtype))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, :, None]  # (2B, M, 1)
-        x = mx.concatenate([x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond], axis=2).astype(dtype)  # (2B, M, 4C)
+        x = mx.concatenate([x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond], axis=2)  # (2B, M, 4C)
+        x = x.astype(dtype)
 
         (down,), (up,) = self.down_blocks, self.up_blocks
         skip = down(x, mask, bias, t)

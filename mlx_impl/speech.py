@@ -29,9 +29,9 @@ DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 class Chatterbox:
     """MLX side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`.
 
-    `dtype` is that of T3, of the flow's networks and of the vocoder's generator. In float32 whatever it is: conditioning,
-    which is done once a voice and decides tokens; logits and sampling; the ODE's state and time; f0, source and iSTFT;
-    statistics of norms, softmax and activations.
+    `dtype` is that of T3, of the flow's networks and of the vocoder's generator. In float32 whatever it is:
+    conditioning, which is done once a voice and decides tokens; logits and sampling; the ODE's state and time; f0,
+    source and iSTFT; statistics of norms, softmax and activations.
     """
 
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
@@ -91,6 +91,6 @@ class Chatterbox:
         return np.array(fade_in(wave, config.sample_rate)[0])
 
     def tensor(self, array: np.ndarray) -> mx.array:
-        """An array on this side: numbers in float32, which each stage rounds where it takes less; tokens as they are."""
+        """An array on this side: numbers in float32, which a stage rounds if it takes less; tokens as they are."""
         floating = np.issubdtype(array.dtype, np.floating)
         return mx.array(np.ascontiguousarray(array, np.float32 if floating else None))

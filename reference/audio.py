@@ -46,8 +46,8 @@ def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voi
         check_wave("the recording", samples, rate)
         if (peak := np.abs(samples).max()) < SILENT:
             raise ValueError(
-                f"the recording is silent, its peak is {peak:.1e} of full scale, expected at least {SILENT:.0e}; record "
-                "or convert it again (channels of opposite phase cancel when they are mixed)"
+                f"the recording is silent, its peak is {peak:.1e} of full scale, expected at least {SILENT:.0e}; "
+                "record or convert it again (channels of opposite phase cancel when they are mixed)"
             )
         return voice_of(samples, rate)
     except ValueError as error:
@@ -74,7 +74,8 @@ def read(file: Path, warn: Callable[[str], object] = warnings.warn) -> tuple[np.
         raise ValueError(f"{file}: not a readable audio file ({error}); convert it to WAV or FLAC") from error
     samples = np.concatenate(mixed)
     if clipped > CLIPPED * len(samples):
-        warn(f"{file}: clipped, {clipped / len(samples):.0%} of its samples are at full scale; a cleaner recording helps")
+        share = clipped / len(samples)
+        warn(f"{file}: clipped, {share:.0%} of its samples are at full scale; a cleaner recording gives a better voice")
     return samples, rate
 
 

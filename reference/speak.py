@@ -130,9 +130,7 @@ def own_voice(checkpoint: Path) -> Path:
     for suffix in SUFFIXES:
         if (file := checkpoint / f"conds{suffix}").is_file():
             return file
-    raise ValueError(
-        f"{checkpoint}: no conds.pt or conds.safetensors, so no voice; give --voice, a recording or a voice's conditions"
-    )
+    raise ValueError(f"{checkpoint}: no conds.pt or conds.safetensors, no voice of its own; give --voice, a recording")
 
 
 def read_voice(file: Path, config: ChatterboxConfig) -> Voice | dict[str, np.ndarray]:

@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-# What a pickle may do: make numbers, strings, tuples, lists and dictionaries, name a global, refer to a storage, call.
-OPERATIONS = frozenset(
-    "PROTO STOP MARK BINPUT LONG_BINPUT BINGET LONG_BINGET NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT "
-    "BINUNICODE TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_LIST APPEND APPENDS EMPTY_DICT SETITEM SETITEMS GLOBAL "
-    "BINPERSID REDUCE".split()
+# What a pickle may do: make plain values and containers of them, remember them, name, refer to a storage, and call.
+OPERATIONS = (
+    {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}
+    | {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"}
+    | {"EMPTY_DICT", "SETITEM", "SETITEMS", "MARK", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
+    | {"PROTO", "GLOBAL", "BINPERSID", "REDUCE", "STOP"}
 )
 STORAGES = {
     "DoubleStorage": "f8",

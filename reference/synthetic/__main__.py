@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, help="directory to write; its checkpoint files are replaced")
     parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")
-    parser.add_argument("--only", choices=reference.synthetic.NAMES, help="write this file alone (default: all of them)")
+    parser.add_argument("--only", choices=reference.synthetic.NAMES, help="write this file alone (default: all)")
     options = parser.parse_args(arguments)
     names = [options.only] if options.only else reference.synthetic.NAMES
     reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], names)

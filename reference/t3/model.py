@@ -43,8 +43,8 @@ class T3(nn.Module):
         """
         if tokens.shape[1] > self.config.text_positions:
             raise ValueError(
-                f"the text has {tokens.shape[1]} tokens, expected at most {self.config.text_positions}, the positions of "
-                "the model; say it in parts"
+                f"the text has {tokens.shape[1]} tokens, expected at most {self.config.text_positions}, as many as the "
+                "model has positions; say it in parts"
             )
         text = self.text_embedding(tokens)
         both = torch.cat([text, torch.zeros_like(text) if guided else text])

@@ -18,8 +18,8 @@ from fixtures.voice import synthetic_voice
 from parity.capture.torch import instrument, to_numpy
 from parity.metrics import rms, rmse
 from reference import audio, synthetic
-from reference.conditioning import tables
 from reference.conditionals import load_conditionals
+from reference.conditioning import tables
 from reference.conditioning.resample import Resample
 from reference.conditioning.voice_encoder import window_starts
 from reference.config import CHATTERBOX_SIZES
