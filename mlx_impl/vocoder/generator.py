@@ -110,7 +110,7 @@ class HiFTGenerator(nn.Module):
         return self.conv_pre(mel.astype(dtype)), spectrum.astype(dtype)
 
     def finish(self, x: mx.array, observe: Observe = unobserved) -> mx.array:
-        """What the last level gives -> wave `(B, N)`, float32. The slope is not that of the levels: upstream has none."""
+        """The last level's output -> wave `(B, N)`, float32. The slope is not that of the levels: upstream leaves it out."""
         x = self.conv_post(_leaky_relu(x, self.config.last_slope)).astype(mx.float32)
         bins = self.config.n_fft // 2 + 1
         magnitude = observe("vocoder.magnitude", F.exp(x[:, :, :bins]))

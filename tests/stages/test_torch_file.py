@@ -1,4 +1,4 @@
-"""Files of `torch.save` read without PyTorch: the same as PyTorch reads, and refused where they hold more than tensors."""
+"""Files of `torch.save` read without PyTorch: as PyTorch reads them, or refused where they hold more than tensors."""
 
 import collections
 import io
@@ -203,7 +203,7 @@ def test_compressed_members_are_refused(tmp_path):
     ):
         for name in source.namelist():
             target.writestr(name, source.read(name))
-    with pytest.raises(ValueError, match="is compressed, which torch.save never does"):
+    with pytest.raises(ValueError, match=r"is compressed, which torch\.save never does"):
         read_torch_file(tmp_path / "file.pt")
 
 
