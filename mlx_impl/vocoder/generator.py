@@ -110,7 +110,10 @@ class HiFTGenerator(nn.Module):
         return self.conv_pre(mel.astype(dtype)), spectrum.astype(dtype)
 
     def finish(self, x: mx.array, observe: Observe = unobserved) -> mx.array:
-        """The last level's output -> wave `(B, N)`, float32. The slope is not that of the levels: upstream leaves it out."""
+        """What the last level gives -> wave `(B, N)`, float32.
+
+        The slope is not that of the levels: upstream leaves it out.
+        """
         x = self.conv_post(_leaky_relu(x, self.config.last_slope)).astype(mx.float32)
         bins = self.config.n_fft // 2 + 1
         magnitude = observe("vocoder.magnitude", F.exp(x[:, :, :bins]))
