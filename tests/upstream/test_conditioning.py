@@ -196,7 +196,8 @@ def test_resampling_equals_upstream(source, target):
 @pytest.mark.parametrize("channels", [1, 2, 8])
 def test_files_are_read_as_librosa_reads_them(tmp_path, rate, channels):
     wave = synthetic_voice("file", 1.3, rate)
-    soundfile.write(tmp_path / "voice.wav", np.stack([wave / (1 + channel) for channel in range(channels)], axis=1), rate)
+    recorded = np.stack([wave / (1 + channel) for channel in range(channels)], axis=1)
+    soundfile.write(tmp_path / "voice.wav", recorded, rate)
     voice_24, _ = librosa.load(tmp_path / "voice.wav", sr=24000)
     voice_16 = librosa.resample(voice_24, orig_sr=24000, target_sr=16000)
     trimmed, _ = librosa.effects.trim(voice_16, top_db=20)
