@@ -173,11 +173,16 @@ class ConditionalDecoder(nn.Module):
     def __call__(
         self, x: mx.array, mask: mx.array | None, mu: mx.array, t: mx.array, speaker: mx.array, cond: mx.array
     ) -> mx.array:
-        """`x`, `mu`, `cond (2B, M, C)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, M, C)`."""
-        t = self.time_mlp(self.time_embeddings(t))
+        """`x`, `mu`, `cond (2B, M, C)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, M, C)`.
+
+        State and time are of the ODE's dtype and the velocity is; the rest may be in half precision.
+        """
+        state_dtype, dtype = x.dtype, self.final_proj.weight.dtype
+        t = self.time_mlp(self.time_embeddings(t).astype(dtype))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, :, None]  # (2B, M, 1)
         x = mx.concatenate([x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond], axis=2)  # (2B, M, 4C)
+        x = x.astype(dtype)
 
         (down,), (up,) = self.down_blocks, self.up_blocks
         skip = down(x, mask, bias, t)
@@ -187,7 +192,7 @@ class ConditionalDecoder(nn.Module):
         x = up(mx.concatenate([x, skip], axis=2), mask, bias, t)
         x = up.conv(masked(x, mask))
         x = self.final_block(x, mask)
-        return masked(self.final_proj(masked(x, mask)), mask)
+        return masked(self.final_proj(masked(x, mask)), mask).astype(state_dtype)
 
 
 def masked(x: mx.array, mask: mx.array | None) -> mx.array:

@@ -23,22 +23,32 @@ from reference.config import ChatterboxConfig, SamplingConfig, time_grid
 from reference.draws import Draws
 from reference.text import TOKENIZER, TextTokenizer, normalize_punctuation
 
+DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
+
 
 class Chatterbox:
-    """MLX side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`."""
+    """MLX side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`.
 
-    def __init__(self, checkpoint: Path, config: ChatterboxConfig):
+    `dtype` is that of T3, of the flow's networks and of the vocoder's generator. In float32 whatever it is:
+    conditioning, which is done once a voice and decides tokens; logits and sampling; the ODE's state and time; f0,
+    source and iSTFT; statistics of norms, softmax and activations.
+    """
+
+    def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+        self.dtype = DTYPES[dtype]
         self.config = config
         self.text = TextTokenizer(checkpoint / TOKENIZER, config.t3)
         self.conditioner = load_conditioner(checkpoint, config)
-        self.t3 = load_t3(checkpoint, config.t3)
-        self.flow = load_flow(checkpoint, config.flow)
-        self.vocoder = load_vocoder(checkpoint, config.vocoder)
+        self.t3 = load_t3(checkpoint, config.t3, self.dtype)
+        self.flow = load_flow(checkpoint, config.flow, self.dtype)
+        self.vocoder = load_vocoder(checkpoint, config.vocoder, self.dtype)
 
     def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
-        prompt = self.conditioner.prompt(tensor(voice.voice_24[None]))
-        speaker = self.conditioner.speaker(tensor(voice.voice_16[None]), tensor(voice.trimmed_16[None]))
+        prompt = self.conditioner.prompt(self.tensor(voice.voice_24[None]))
+        speaker = self.conditioner.speaker(self.tensor(voice.voice_16[None]), self.tensor(voice.trimmed_16[None]))
         return {
             "speaker_emb": np.array(speaker.embedding),
             "cond_prompt_speech_tokens": np.array(speaker.tokens).astype(np.int64),
@@ -55,7 +65,7 @@ class Chatterbox:
         given = [self.text.encode(normalize_punctuation(text)), conditions["cond_prompt_speech_tokens"]]
         given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
         uniforms = draws.uniforms(sampling.max_tokens)
-        tokens = generate(self.t3, *map(tensor, given), sampling, uniforms)
+        tokens = generate(self.t3, *map(self.tensor, given), sampling, uniforms)
         return speech_only(tokens, self.config.t3)
 
     def mel(
@@ -68,8 +78,8 @@ class Chatterbox:
         whole = np.concatenate([conditions["prompt_tokens"], np.array([tokens])], axis=1)
         frames = self.config.flow.encoder.stride * whole.shape[1]
         noise = draws.flow_noise((1, self.config.flow.mel_bins, frames)).swapaxes(1, 2)  # (1, M, C)
-        given = tensor(prompt_mel), tensor(conditions["embedding"]), tensor(noise), tensor(time_grid(steps))
-        mel = self.flow(tensor(whole), [whole.shape[1]], *given)
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps)))
+        mel = self.flow(next(given), [whole.shape[1]], *given)
         return np.ascontiguousarray(np.array(mel[:, prompt_mel.shape[1] :]).swapaxes(1, 2))
 
     def wave(self, mel: np.ndarray, draws: Draws) -> np.ndarray:
@@ -77,9 +87,10 @@ class Chatterbox:
         config = self.config.vocoder
         noise = draws.source_noise(config.harmonics, config.frame_samples * mel.shape[2]).swapaxes(1, 2)  # (1, N, h)
         phase = draws.phase(config.harmonics)
-        wave, _ = self.vocoder(tensor(mel.swapaxes(1, 2)), tensor(phase), tensor(noise))
+        wave, _ = self.vocoder(self.tensor(mel.swapaxes(1, 2)), self.tensor(phase), self.tensor(noise))
         return np.array(fade_in(wave, config.sample_rate)[0])
 
-
-def tensor(array: np.ndarray) -> mx.array:
-    return mx.array(np.ascontiguousarray(array))
+    def tensor(self, array: np.ndarray) -> mx.array:
+        """An array on this side: numbers in float32, which a stage rounds if it takes less; tokens as they are."""
+        floating = np.issubdtype(array.dtype, np.floating)
+        return mx.array(np.ascontiguousarray(array, np.float32 if floating else None))

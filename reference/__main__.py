@@ -3,6 +3,6 @@
 import sys
 
 from reference.speak import main
-from reference.speech import Chatterbox
+from reference.speech import DTYPES, Chatterbox
 
-sys.exit(main("reference", Chatterbox))
+sys.exit(main("reference", Chatterbox, DTYPES))

@@ -7,6 +7,8 @@ does with them.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +20,11 @@ PROMPT_RATE, VOICE_RATE = 24000, 16000  # Hz
 PROMPT_SECONDS, T3_SECONDS = 10, 6
 SILENCE = 20.0  # dB below the loudest frame
 FRAME, HOP = 2048, 512  # samples, of the frames whose loudness decides
+LONGEST = 600  # s of a file that are read; upstream reads all of it, whatever memory that takes
+SILENT = 1e-4  # of full scale, the peak below which there is nothing to imitate: -80 dB
+FULL_SCALE = 0.99, 1.0  # a cut peak lies between, whatever the file's bits; floating-point samples may go beyond
+CLIPPED = 0.01  # of the samples at full scale that make a voice sound distorted
+BLOCK = 2**20  # frames read at a time, so that many channels take no more memory than one
 
 
 class Voice(NamedTuple):
@@ -28,26 +35,48 @@ class Voice(NamedTuple):
     trimmed_16: np.ndarray
 
 
-def load_voice(file: Path) -> Voice:
-    """Raises `ValueError` for a file that cannot be read, is too short, or holds NaN or infinite samples."""
-    samples, rate = read(file)
+def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voice:
+    """The voices of an audio file. `warn` is told of one that is used all the same: clipped, or cut after 10 minutes.
+
+    Raises `ValueError` for a file that cannot be read, is too short or silent, or holds NaN or infinite samples. (To
+    upstream, silence is a voice like any other: `voice_of` takes it.)
+    """
+    samples, rate = read(file, warn)
     try:
+        check_wave("the recording", samples, rate)
+        if (peak := np.abs(samples).max()) < SILENT:
+            raise ValueError(
+                f"the recording is silent, its peak is {peak:.1e} of full scale, expected at least {SILENT:.0e}; "
+                "record or convert it again (channels of opposite phase cancel when they are mixed)"
+            )
         return voice_of(samples, rate)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 
 
-def read(file: Path) -> tuple[np.ndarray, int]:
-    """Samples `(N,)` as float32, all channels mixed, and the rate in Hz."""
+def read(file: Path, warn: Callable[[str], object] = warnings.warn) -> tuple[np.ndarray, int]:
+    """Samples `(N,)` as float32, the mean of all channels, and the rate in Hz."""
     import soundfile  # not at the top: whoever has a voice as an array needs neither library
 
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected a recording of the voice")
     try:
-        samples, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(file) as audio:
+            rate, limit = audio.samplerate, LONGEST * audio.samplerate
+            if audio.frames > limit:
+                warn(f"{file}: {audio.frames / rate:.0f} s long, only its first {LONGEST} s are used")
+            blocks = audio.blocks(BLOCK, frames=min(audio.frames, limit), dtype="float32", always_2d=True)
+            mixed, clipped = [np.zeros(0, np.float32)], 0.0
+            for block in blocks:  # (frames, channels)
+                mixed.append(np.mean(block.T, axis=0))
+                clipped += np.mean((np.abs(block) >= FULL_SCALE[0]) & (np.abs(block) <= FULL_SCALE[1])) * len(block)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{file}: not a readable audio file ({error}); convert it to WAV or FLAC") from error
-    return np.mean(samples.T, axis=0), rate
+    samples = np.concatenate(mixed)
+    if clipped > CLIPPED * len(samples):
+        share = clipped / len(samples)
+        warn(f"{file}: clipped, {share:.0%} of its samples are at full scale; a cleaner recording gives a better voice")
+    return samples, rate
 
 
 def voice_of(samples: np.ndarray, rate: int) -> Voice:

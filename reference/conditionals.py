@@ -1,9 +1,6 @@
-"""A voice's conditions in a file: written by either side, read by either.
+"""A voice's conditions in a file: upstream's `conds.pt`, or safetensors by the same names on both sides.
 
-The file is safetensors: arrays and nothing else, so that reading one runs no code. Upstream's `conds.pt` is a pickle
-inside a zip, which one program converts, so that no other needs PyTorch for it:
-
-    python -m reference.conditioning.conds_pt conds.pt conds.safetensors
+Neither runs code when it is read. Upstream: `Conditionals` in `chatterbox/tts.py`.
 """
 
 from __future__ import annotations
@@ -15,21 +12,37 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from reference.config import ChatterboxConfig
+from reference.torch_file import read_torch_file
+
 FIELDS = ("speaker_emb", "cond_prompt_speech_tokens", "emotion_adv", "prompt_tokens", "prompt_mel", "embedding")
 TOKENS = ("cond_prompt_speech_tokens", "prompt_tokens")
+SUFFIXES = (".pt", ".safetensors")
+
+# Where upstream keeps each field: T3's conditions or the flow's.
+PLACES = {
+    "speaker_emb": ("t3", "speaker_emb"),
+    "cond_prompt_speech_tokens": ("t3", "cond_prompt_speech_tokens"),
+    "emotion_adv": ("t3", "emotion_adv"),
+    "prompt_tokens": ("gen", "prompt_token"),
+    "prompt_mel": ("gen", "prompt_feat"),
+    "embedding": ("gen", "embedding"),
+}
+# Of no use to the English model: never set, or a length that the arrays' shapes say too.
+UNUSED = {("t3", "clap_emb"), ("t3", "cond_prompt_speech_emb"), ("gen", "prompt_token_len"), ("gen", "prompt_feat_len")}
 
 
 def load_conditionals(file: Path) -> dict[str, np.ndarray]:
     """The conditions of a voice by the names of `FIELDS`. Raises `ValueError` for anything but such a file."""
     if not file.is_file():
-        raise ValueError(f"{file}: no such file; expected conditions that `save_conditionals` wrote")
-    try:
-        arrays = load_file(file)
-    except SafetensorError as error:
-        raise ValueError(
-            f"{file}: not a safetensors file ({error}); convert upstream's conds.pt with "
-            "`python -m reference.conditioning.conds_pt`"
-        ) from error
+        raise ValueError(f"{file}: no such file; expected a voice's conditions, a conds.pt or what was saved of one")
+    if file.suffix == ".pt":
+        arrays = from_upstream(file, read_torch_file(file))
+    else:
+        try:
+            arrays = load_file(file)
+        except SafetensorError as error:
+            raise ValueError(f"{file}: not a whole safetensors file ({error}); make it again") from error
     check_conditionals(file, arrays)
     return arrays
 
@@ -38,6 +51,20 @@ def save_conditionals(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write conditions by the names of `FIELDS`. Raises `ValueError` for a missing, unknown or unusable one."""
     check_conditionals(file, arrays)
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, file)
+
+
+def from_upstream(file: Path, stored: object) -> dict[str, np.ndarray]:
+    """The fields of what upstream saves. Raises `ValueError` where it is something else."""
+    parts = stored if isinstance(stored, dict) else {}
+    if set(parts) != {"t3", "gen"} or not all(isinstance(part, dict) for part in parts.values()):
+        raise ValueError(f"{file}: expected two dictionaries, t3 and gen, as upstream's Conditionals saves them")
+    values = {(part, name): value for part, fields in parts.items() for name, value in fields.items()}
+    if unknown := sorted(map(str, values.keys() - set(PLACES.values()) - UNUSED)):
+        raise ValueError(f"{file}: unknown {', '.join(unknown)}; expected {', '.join(map(str, PLACES.values()))}")
+    for place in PLACES.values():
+        if not isinstance(values.get(place), np.ndarray):
+            raise ValueError(f"{file}: {'.'.join(place)} is {type(values.get(place)).__name__}, expected a tensor")
+    return {name: values[place] for name, place in PLACES.items()}
 
 
 def check_conditionals(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -52,3 +79,32 @@ def check_conditionals(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
             raise ValueError(f"{file}: {name} has dtype {array.dtype}, expected {kind.__name__} numbers")
         if not np.isfinite(array).all():
             raise ValueError(f"{file}: {name} holds NaN or infinite values; make it again from the voice")
+
+
+def check_fit(file: Path, arrays: Mapping[str, np.ndarray], config: ChatterboxConfig) -> None:
+    """Raises `ValueError` for conditions that a model of this configuration cannot take: those of another size."""
+    flow, t3 = config.flow, config.t3
+    # At most the frames of one token more: whatever is said has that many.
+    frames = flow.encoder.stride * (arrays["prompt_tokens"].shape[-1] + 1) - 1
+    limits = {
+        "speaker_emb": [(1, 1), (t3.speaker_width, t3.speaker_width)],
+        "cond_prompt_speech_tokens": [(1, 1), (1, t3.speech_positions)],
+        "emotion_adv": [(1, 1), (1, 1), (1, 1)],
+        "prompt_tokens": [(1, 1), (0, np.inf)],
+        "prompt_mel": [(1, 1), (0, frames), (flow.mel_bins, flow.mel_bins)],
+        "embedding": [(1, 1), (flow.speaker_width, flow.speaker_width)],
+    }
+    for name, axes in limits.items():
+        shape = arrays[name].shape
+        if len(shape) != len(axes) or not all(
+            low <= length <= high for length, (low, high) in zip(shape, axes, strict=True)
+        ):
+            expected = ", ".join(str(low) if low == high else f"{low} ... {high}" for low, high in axes)
+            raise ValueError(f"{file}: {name} has shape {shape}, expected ({expected}); is it another model's voice?")
+    vocabulary = flow.encoder.vocab_size
+    for name in TOKENS:
+        if arrays[name].size and not 0 <= arrays[name].min() <= arrays[name].max() < vocabulary:
+            raise ValueError(
+                f"{file}: {name} hold {arrays[name].min()} ... {arrays[name].max()}, expected 0 ... {vocabulary - 1}; "
+                "make it again from the voice"
+            )

@@ -1,45 +1,55 @@
 """`speak`, the command line of both sides. It imports no framework: each side hands it its `Chatterbox`.
 
-python -m reference speak TEXT -o OUT.wav --checkpoint DIR --voice VOICE
-python -m mlx_impl  speak TEXT -o OUT.wav --checkpoint DIR --voice VOICE
+python -m reference speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE]
+python -m mlx_impl  speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE]
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
-from reference.audio import load_voice
-from reference.conditionals import load_conditionals
-from reference.config import CHATTERBOX_SIZES, SamplingConfig
+from reference.audio import Voice, load_voice
+from reference.conditionals import SUFFIXES, check_fit, load_conditionals
+from reference.config import CHATTERBOX_SIZES, ChatterboxConfig, SamplingConfig
 from reference.draws import Draws
+from reference.synthetic.cache import cached
+from reference.watermark import find_watermark
+
+NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as published, for speech"
+SYNTHESIS = ("tokens", "mel", "wave")  # the stages that the real-time factor counts
 
 
-def parser(side: str) -> argparse.ArgumentParser:
+def parser(side: str, dtypes: Iterable[str]) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog=f"python -m {side}")
     speak = top.add_subparsers(dest="command", required=True).add_parser("speak", help="text and a voice to a WAV file")
     speak.add_argument("text")
     speak.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
-    speak.add_argument("--checkpoint", type=Path, required=True, help="directory as published, or a synthetic one")
-    speak.add_argument("--voice", type=Path, required=True, help="a recording, or conditions (.safetensors)")
+    speak.add_argument("--checkpoint", type=Path, help="directory as published (default: a synthetic one, noise)")
+    speak.add_argument("--voice", type=Path, help="a recording, or conditions (.pt, .safetensors); default: its own")
     speak.add_argument("--size", choices=CHATTERBOX_SIZES, default="full", help="of the checkpoint (%(default)s)")
+    speak.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
+    speak.add_argument("--language", metavar="XX", help="of the text, for a multilingual checkpoint")
     speak.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
     speak.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
     return top
 
 
-def main(side: str, make: Callable[..., Any], arguments: list[str] | None = None) -> int:
-    """Speak. Returns 0, or 2 for wrong use or broken input, with nothing written then."""
-    options = parser(side).parse_args(arguments)
+def main(side: str, make: Callable[..., Any], dtypes: Iterable[str], arguments: list[str] | None = None) -> int:
+    """Speak. Returns 0, or 2 for wrong use or broken input, with nothing written then; argparse exits with 2 itself.
+
+    `make(checkpoint, config, dtype)` makes the side's `Chatterbox`, in one of `dtypes`.
+    """
+    options = parser(side, dtypes).parse_args(arguments)
     try:
         speak(options, make)
     except ValueError as error:
@@ -48,60 +58,101 @@ def main(side: str, make: Callable[..., Any], arguments: list[str] | None = None
     return 0
 
 
-def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
-    """Run the stages in turn, saying how long each took, and write the audio."""
-    began = time.perf_counter()
+class Clock:
+    """Runs the stages in turn and says how long each took; on a terminal also which one is running."""
 
-    def stage(name: str, run: Callable[..., Any], *given: Any) -> Any:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self.console = Console(stderr=True)
+
+    def __call__(self, name: str, run: Callable[..., Any], *given: Any, **more: Any) -> Any:
         start = time.perf_counter()
-        result = run(*given)
-        print(f"{name:12s} {time.perf_counter() - start:7.2f} s")
+        with self.console.status(f"{name} ..."):
+            result = run(*given, **more)
+        self.seconds[name] = time.perf_counter() - start
+        print(f"{name:12s} {self.seconds[name]:7.2f} s", flush=True)
         return result
 
-    if options.steps < 1:
-        raise ValueError(f"--steps is {options.steps}, expected at least 1")
-    sampling = SamplingConfig(max_tokens=options.max_tokens)
-    draws = Draws(options.seed)
-    side = stage("loading", make, options.checkpoint, CHATTERBOX_SIZES[options.size])
-    conditions = stage("voice", conditions_of, side, options.voice)
-    tokens = stage("tokens", side.tokens, options.text, conditions, sampling, draws)
-    mel = stage("mel", side.mel, tokens, conditions, draws, options.steps)
-    wave = stage("wave", side.wave, mel, draws)
+
+def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
+    """Check what is given, run the stages in turn and write the audio."""
+    check(options)
+    sampling, draws, clock = SamplingConfig(max_tokens=options.max_tokens), Draws(options.seed), Clock()
+    checkpoint, config = options.checkpoint, CHATTERBOX_SIZES[options.size]
+    given = None if options.voice is None else read_voice(options.voice, config)
+    if checkpoint is None:
+        warn(f"no --checkpoint: {NOISE}")
+        checkpoint = clock("making", cached, options.size)
+    if given is None:
+        given = read_voice(own_voice(checkpoint), config)
+    name, watermark = find_watermark()
+    side = clock("loading", make, checkpoint, config, options.dtype)
+    conditions = given if isinstance(given, dict) else clock("voice", side.conditions, given)
+    language = {"language": options.language} if options.language is not None else {}
+    tokens = clock("tokens", side.tokens, options.text, conditions, sampling, draws, **language)
+    mel = clock("mel", side.mel, tokens, conditions, draws, options.steps)
+    if mel.shape[2] < 2:
+        raise ValueError(f"T3 said {len(tokens)} token, too little for a sound; try another seed or a longer text")
+    wave = clock("wave", side.wave, mel, draws)
     rate = side.config.vocoder.sample_rate
-    marked, wave = watermark(wave, rate)
+    if watermark is not None:
+        wave = clock("watermark", watermark, wave, rate)
     write(options.out, wave, rate)
     seconds = len(wave) / rate
-    factor = (time.perf_counter() - began) / seconds
-    print(f"{options.out}: {seconds:.2f} s of audio, real-time factor {factor:.2f}, {marked}")
+    spent = sum(clock.seconds[stage] for stage in SYNTHESIS)
+    print(
+        f"{options.out}: {seconds:.2f} s of audio, {len(tokens)} tokens, {name}\n"
+        f"real-time factor {spent / seconds:.2f}, of synthesis only ({', '.join(SYNTHESIS)}: {spent:.2f} s)"
+    )
+    if options.checkpoint is None:
+        warn(f"{options.out} was spoken with {NOISE}")
 
 
-def conditions_of(side: Any, voice: Path) -> dict[str, np.ndarray]:
-    """The conditions of a voice: from a file of them, or made from a recording."""
-    if voice.suffix == ".pt":
-        raise ValueError(
-            f"{voice}: convert it first: python -m reference.conditioning.conds_pt {voice} OUT.safetensors"
-        )
-    if voice.suffix == ".safetensors":
-        return load_conditionals(voice)
-    return side.conditions(load_voice(voice))
+def check(options: argparse.Namespace) -> None:
+    """Raises `ValueError` for options that cannot be right, before anything is loaded."""
+    if options.steps < 1:
+        raise ValueError(f"--steps is {options.steps}, expected at least 1")
+    if options.seed < 0:
+        raise ValueError(f"--seed is {options.seed}, expected 0 or more")
+    if options.out.is_dir() or not options.out.parent.is_dir():
+        problem = "is a directory" if options.out.is_dir() else f"there is no directory {options.out.parent}"
+        raise ValueError(f"{options.out}: {problem}; name a WAV file in one that exists")
+    if options.checkpoint is not None and not options.checkpoint.is_dir():
+        raise ValueError(f"{options.checkpoint}: no such directory; expected a checkpoint as published")
 
 
-def watermark(wave: np.ndarray, rate: int) -> tuple[str, np.ndarray]:
-    """Perth's watermark as upstream applies it, where `resemble-perth` is installed; what was done, and the wave."""
-    if importlib.util.find_spec("perth") is None:
-        return "no watermark (resemble-perth is not installed)", wave
-    import perth
+def warn(message: str) -> None:
+    print(f"warning: {message}", file=sys.stderr)
 
-    return "with Perth's watermark", perth.PerthImplicitWatermarker().apply_watermark(wave, sample_rate=rate)
+
+def own_voice(checkpoint: Path) -> Path:
+    """The voice that comes with a checkpoint."""
+    for suffix in SUFFIXES:
+        if (file := checkpoint / f"conds{suffix}").is_file():
+            return file
+    raise ValueError(f"{checkpoint}: no conds.pt or conds.safetensors, no voice of its own; give --voice, a recording")
+
+
+def read_voice(file: Path, config: ChatterboxConfig) -> Voice | dict[str, np.ndarray]:
+    """A recording, or conditions that fit a model of the configuration, by the file's suffix."""
+    if file.suffix not in SUFFIXES:
+        return load_voice(file, warn)
+    conditions = load_conditionals(file)
+    check_fit(file, conditions, config)
+    return conditions
 
 
 def write(out: Path, wave: np.ndarray, rate: int) -> None:
-    """Write a WAV file, whole or not at all."""
+    """Write a WAV file, whole or not at all: what was there before is replaced by all of it."""
     import soundfile
 
-    partial = out.with_name(f".{out.name}.partial")
+    if not np.isfinite(wave).all():
+        raise ValueError("the audio holds NaN or infinite samples; speak in float32, or is the checkpoint damaged?")
+    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         soundfile.write(partial, wave, rate, format="WAV", subtype="FLOAT")
         os.replace(partial, out)
     except (OSError, soundfile.SoundFileError) as error:
         raise ValueError(f"{out}: cannot be written ({error}); name another file") from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -24,23 +24,28 @@ from reference.weights.flow import load_flow
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
 
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
 
 class Chatterbox:
     """PyTorch side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`."""
 
-    def __init__(self, checkpoint: Path, config: ChatterboxConfig):
+    def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
+        self.dtype = DTYPES[dtype]
         self.config = config
         self.text = TextTokenizer(checkpoint / TOKENIZER, config.t3)
-        self.conditioner = load_conditioner(checkpoint, config)
-        self.t3 = load_t3(checkpoint, config.t3)
-        self.flow = load_flow(checkpoint, config.flow)
-        self.vocoder = load_vocoder(checkpoint, config.vocoder)
+        self.conditioner = load_conditioner(checkpoint, config, self.dtype)
+        self.t3 = load_t3(checkpoint, config.t3, self.dtype)
+        self.flow = load_flow(checkpoint, config.flow, self.dtype)
+        self.vocoder = load_vocoder(checkpoint, config.vocoder, self.dtype)
 
     @torch.inference_mode()
     def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
-        prompt = self.conditioner.prompt(tensor(voice.voice_24[None]))
-        speaker = self.conditioner.speaker(tensor(voice.voice_16[None]), tensor(voice.trimmed_16[None]))
+        prompt = self.conditioner.prompt(self.tensor(voice.voice_24[None]))
+        speaker = self.conditioner.speaker(self.tensor(voice.voice_16[None]), self.tensor(voice.trimmed_16[None]))
         return {
             "speaker_emb": speaker.embedding.numpy(),
             "cond_prompt_speech_tokens": speaker.tokens.numpy(),
@@ -58,7 +63,7 @@ class Chatterbox:
         given = [self.text.encode(normalize_punctuation(text)), conditions["cond_prompt_speech_tokens"]]
         given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
         uniforms = draws.uniforms(sampling.max_tokens)
-        tokens = generate(self.t3, *map(tensor, given), sampling, uniforms)
+        tokens = generate(self.t3, *map(self.tensor, given), sampling, uniforms)
         return speech_only(tokens, self.config.t3)
 
     @torch.inference_mode()
@@ -72,8 +77,8 @@ class Chatterbox:
         whole = np.concatenate([conditions["prompt_tokens"], np.array([tokens])], axis=1)
         frames = self.config.flow.encoder.stride * whole.shape[1]
         noise = draws.flow_noise((1, self.config.flow.mel_bins, frames))
-        given = tensor(prompt_mel), tensor(conditions["embedding"]), tensor(noise), tensor(time_grid(steps))
-        mel = self.flow(tensor(whole), [whole.shape[1]], *given)
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps)))
+        mel = self.flow(next(given), [whole.shape[1]], *given)
         return mel[:, :, prompt_mel.shape[1] :].numpy()
 
     @torch.inference_mode()
@@ -81,9 +86,10 @@ class Chatterbox:
         """Mel `(1, C, M)` -> samples `(480 M,)` at 24 kHz."""
         config = self.config.vocoder
         noise = draws.source_noise(config.harmonics, config.frame_samples * mel.shape[2])
-        wave, _ = self.vocoder(tensor(mel), tensor(draws.phase(config.harmonics)), tensor(noise))
+        wave, _ = self.vocoder(self.tensor(mel), self.tensor(draws.phase(config.harmonics)), self.tensor(noise))
         return fade_in(wave, config.sample_rate)[0].numpy()
 
-
-def tensor(array: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array))
+    def tensor(self, array: np.ndarray) -> Tensor:
+        """An array on this side: numbers in the dtype of the weights, tokens as they are."""
+        given = torch.from_numpy(np.ascontiguousarray(array))
+        return given.to(self.dtype) if given.is_floating_point() else given

@@ -39,7 +39,13 @@ class T3(nn.Module):
         """Tokens `(1, L)` -> `(2, L, c)`, conditional and unconditional item; without guidance the two are equal.
 
         The unconditional item's embeddings are zeroed before the positions are added: it keeps those.
+        Raises `ValueError` for more tokens than there are positions.
         """
+        if tokens.shape[1] > self.config.text_positions:
+            raise ValueError(
+                f"the text has {tokens.shape[1]} tokens, expected at most {self.config.text_positions}, as many as the "
+                "model has positions; say it in parts"
+            )
         text = self.text_embedding(tokens)
         both = mx.concatenate([text, mx.zeros_like(text) if guided else text])
         return both + self.text_positions.weight[: tokens.shape[1]]
@@ -66,8 +72,9 @@ class T3(nn.Module):
         text = observe("t3.text", self.embed_text(text_tokens, guided))
         start = self.embed_speech(mx.full((1, 1), self.config.start_speech), 0)
         shared = [mx.repeat(part, 2, axis=0) for part in (conditions, start)]
-        return mx.concatenate([shared[0], text, shared[1], shared[1]], axis=1)
+        prefix = mx.concatenate([shared[0], text, shared[1], shared[1]], axis=1)
+        return prefix.astype(text.dtype)  # voice and emotion come in float32
 
     def __call__(self, x: mx.array, cache: KVCache) -> mx.array:
-        """New positions `x (B, T, c)` -> the logits of the last one, `(B, V)`."""
-        return self.speech_head(self.backbone(x, cache)[:, -1])
+        """New positions `x (B, T, c)` -> the logits of the last one, `(B, V)`, float32: sampling sums over them."""
+        return self.speech_head(self.backbone(x, cache)[:, -1]).astype(mx.float32)

@@ -106,12 +106,15 @@ class HiFTGenerator(nn.Module):
 
     def begin(self, mel: mx.array, source: mx.array) -> tuple[mx.array, mx.array]:
         """What the first level takes: the mel at full width, and the spectrum of the source, which all levels take."""
-        spectrum = self.stft(source.squeeze(2))
-        return self.conv_pre(mel), spectrum
+        spectrum, dtype = self.stft(source.squeeze(2)), self.conv_pre.weight.dtype
+        return self.conv_pre(mel.astype(dtype)), spectrum.astype(dtype)
 
     def finish(self, x: mx.array, observe: Observe = unobserved) -> mx.array:
-        """What the last level gives -> wave `(B, N)`. The slope is not that of the levels: upstream leaves it out."""
-        x = self.conv_post(_leaky_relu(x, self.config.last_slope))
+        """What the last level gives -> wave `(B, N)`, float32.
+
+        The slope is not that of the levels: upstream leaves it out.
+        """
+        x = self.conv_post(_leaky_relu(x, self.config.last_slope)).astype(mx.float32)
         bins = self.config.n_fft // 2 + 1
         magnitude = observe("vocoder.magnitude", F.exp(x[:, :, :bins]))
         phase = observe("vocoder.phase", mx.sin(x[:, :, bins:]))

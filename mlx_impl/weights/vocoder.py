@@ -41,11 +41,16 @@ def vocoder_parameter_name(key: str, blocks: int = 3) -> str:
 
 
 def load_vocoder(checkpoint: Path, config: VocoderConfig, dtype: mx.Dtype = mx.float32) -> Vocoder:
-    """The vocoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
+    """The vocoder of a checkpoint directory, in eval mode. Raises `ValueError` as `load` does.
+
+    The generator is in `dtype`, f0 predictor and source in float32: a half f0 is off by up to 1 Hz, and phases add up.
+    """
     name = partial(vocoder_parameter_name, blocks=len(config.resblock_kernels))
-    return load(
-        Vocoder(config), checkpoint / S3GEN, "mel2wav.", name, dtype, partial(fold_weight_norm, dtype=np.float32)
-    )
+    fold = partial(fold_weight_norm, dtype=np.float32)
+    vocoder = load(Vocoder(config), checkpoint / S3GEN, "mel2wav.", name, mx.float32, fold)
+    vocoder.generator.set_dtype(dtype)
+    mx.eval(vocoder.parameters())
+    return vocoder
 
 
 def fold_weight_norm(tensors: dict[str, np.ndarray], dtype: type[np.floating]) -> dict[str, np.ndarray]:

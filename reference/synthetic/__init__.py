@@ -20,7 +20,10 @@ from reference.synthetic.buffers import hann_window, mel_filters
 from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import scale_of
 from reference.synthetic.tokenizer_file import write_tokenizer
+from reference.synthetic.voice_file import write_voice
+from reference.text import TOKENIZER
 
+NAMES = (*FILES, "conds")  # what a checkpoint directory holds, by the names that `write` takes
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
 
@@ -37,8 +40,15 @@ def values(key: Key) -> np.ndarray:
     return noise
 
 
-def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILES)) -> None:
-    """Write checkpoint files into `out`, each whole or not at all. `files` are names in `FILES`, all by default."""
+def file_names(name: str) -> tuple[str, ...]:
+    """The files that `write` makes for one of `NAMES`: T3 comes with its tokenizer."""
+    if name == "conds":
+        return ("conds.pt",)
+    return (f"{name}.safetensors", *([TOKENIZER] if name == "t3_cfg" else []))
+
+
+def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = NAMES) -> None:
+    """Write checkpoint files into `out`, each whole or not at all. `files` are names in `NAMES`, all by default."""
     files = list(files)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = config.tokenizer
@@ -46,11 +56,13 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILE
         "tokenizer.window": hann_window(tokenizer.n_fft),
         "tokenizer._mel_filters": mel_filters(tokenizer.sample_rate, tokenizer.n_fft, tokenizer.mel_bins),
     }
-    for name in files:
+    for name in (name for name in files if name in FILES):
         write_file(
             out / f"{name}.safetensors",
             FILES[name](config),
             lambda key: buffers[key.name] if key.name in buffers else values(key),
         )
     if "t3_cfg" in files:
-        write_tokenizer(out / "tokenizer.json", config.t3)
+        write_tokenizer(out / TOKENIZER, config.t3)
+    if "conds" in files:
+        write_voice(out / "conds.pt", config)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import reference.synthetic
 from reference.config import CHATTERBOX_SIZES
-from reference.published_keys import FILES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,9 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, help="directory to write; its checkpoint files are replaced")
     parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")
-    parser.add_argument("--only", choices=FILES, help="write this file alone (default: all of them)")
+    parser.add_argument("--only", choices=reference.synthetic.NAMES, help="write this file alone (default: all)")
     options = parser.parse_args(arguments)
-    reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], [options.only] if options.only else FILES)
+    names = [options.only] if options.only else reference.synthetic.NAMES
+    reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], names)
     print(f"{options.out}: synthetic checkpoint, {options.size}")
     return 0
 

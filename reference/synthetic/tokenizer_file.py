@@ -29,6 +29,6 @@ def write_tokenizer(file: Path, config: T3Config) -> None:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens([*FIRST, START, *UNUSED])
-    partial = file.with_name(f".{file.name}.partial")
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     tokenizer.save(str(partial), pretty=True)
     os.replace(partial, file)

@@ -1,19 +1,20 @@
-"""Text and a voice to audio on both sides: the same audio, stages crossed, the command line, and what is refused."""
+"""Text and a voice to audio on both sides: the same audio, stages crossed, and in other dtypes."""
 
 import importlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import soundfile
+from mlx.utils import tree_flatten
 
 from fixtures.voice import synthetic_voice
 from parity.metrics import rmse
-from reference import speak, synthetic
+from reference.audio import load_voice
 from reference.conditionals import load_conditionals, save_conditionals
 from reference.config import CHATTERBOX_SIZES, SamplingConfig
 from reference.draws import Draws
+from reference.synthetic.cache import cached
+from reference.text import NOTHING_TO_SAY
 
 SIDES = ["reference", "mlx_impl"]
 TEXT = "the other one, then"
@@ -21,10 +22,8 @@ SAMPLING = SamplingConfig(max_tokens=12)
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("checkpoint")
-    synthetic.write(folder, CHATTERBOX_SIZES["tiny"])
-    return folder
+def checkpoint():
+    return cached("tiny")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def sides(checkpoint):
 
 @pytest.fixture(scope="module")
 def conditions(sides, recording):
-    return {side: speak.conditions_of(sides[side], recording) for side in SIDES}
+    return {side: sides[side].conditions(load_voice(recording)) for side in SIDES}
 
 
 @pytest.fixture(scope="module")
@@ -108,49 +107,76 @@ def test_speech_starts_silent_and_fades_in(spoken):
         assert wave[960:].any()
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_command_writes_the_audio(side, checkpoint, recording, tmp_path):
-    arguments = ["speak", TEXT, "-o", str(tmp_path / "out.wav"), "--checkpoint", str(checkpoint), "--size", "tiny"]
-    arguments += ["--voice", str(recording), "--max-tokens", "6", "--steps", "2", "--seed", "7"]
-    done = subprocess.run([sys.executable, "-m", side, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    wave, rate = soundfile.read(tmp_path / "out.wav")
-    assert rate == 24000
-    assert len(wave) % 480 == 0
-    printed = done.stdout
-    assert "real-time factor" in printed
-    assert "no watermark (resemble-perth is not installed)" in printed
-    assert [path.name for path in tmp_path.iterdir()] == ["out.wav"]
-
-
-def test_conditions_from_a_file_are_those_of_the_recording(sides, conditions, tmp_path):
-    save_conditionals(tmp_path / "voice.safetensors", conditions["reference"])
-    got = speak.conditions_of(sides["mlx_impl"], tmp_path / "voice.safetensors")
-    assert got.keys() == load_conditionals(tmp_path / "voice.safetensors").keys()
-    assert all(np.array_equal(got[name], value) for name, value in conditions["reference"].items())
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"--voice": "none.wav"}, "none.wav: no such file"),
-        ({"--voice": "conds.pt"}, "convert it first"),
-        ({"--checkpoint": "nowhere"}, "no such file"),
-        ({"--steps": "0"}, "--steps is 0"),
-        ({"--max-tokens": "0"}, "max_tokens is 0"),
-    ],
-)
-def test_bad_input_is_refused_and_nothing_is_written(changed, message, checkpoint, recording, tmp_path, capsys):
-    given = {"-o": str(tmp_path / "out.wav"), "--checkpoint": str(checkpoint), "--voice": str(recording)}
-    given |= {"--size": "tiny"} | changed
-    arguments = ["speak", TEXT, *(word for pair in given.items() for word in pair)]
-    make = importlib.import_module("mlx_impl.speech").Chatterbox
-    assert speak.main("mlx_impl", make, arguments) == 2
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.iterdir())
-
-
 def test_nothing_to_say_is_an_error(sides, conditions):
     for side in sides.values():
         with pytest.raises(ValueError, match="no speech tokens"):
             side.mel([], conditions["reference"], Draws(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "decibels"),
+    [("reference", "float64", 60), ("mlx_impl", "float16", 10), ("mlx_impl", "bfloat16", 3)],
+)
+def test_other_dtypes_say_nearly_the_same(checkpoint, conditions, spoken, name, dtype, decibels):
+    tokens, mel, wave = spoken["reference"]
+    side = importlib.import_module(f"{name}.speech").Chatterbox(checkpoint, CHATTERBOX_SIZES["tiny"], dtype)
+    given = conditions["reference"]
+    assert 0 < len(side.tokens(TEXT, given, SAMPLING, Draws(3))) <= SAMPLING.max_tokens
+    own_mel = side.mel(tokens, given, Draws(3))
+    own_wave = side.wave(own_mel, Draws(3))
+    assert own_mel.dtype == own_wave.dtype == (np.float64 if dtype == "float64" else np.float32)
+    assert own_mel.shape == mel.shape
+    assert own_wave.shape == wave.shape
+    assert np.isfinite(own_wave).all()
+    assert decibels < signal_to_noise(own_wave, wave) < 120  # near, and not computed in float32 after all
+    assert signal_to_noise(own_mel, mel) > 20
+
+
+def test_half_precision_is_what_the_networks_run_in(checkpoint):
+    speech = importlib.import_module("mlx_impl.speech")
+    side = speech.Chatterbox(checkpoint, CHATTERBOX_SIZES["tiny"], "float16")
+    half, single = speech.DTYPES["float16"], speech.DTYPES["float32"]
+    for module in (side.t3, side.flow, side.vocoder.generator):
+        assert {value.dtype for _, value in tree_flatten(module.parameters())} == {half}
+    for module in (side.conditioner, side.vocoder.f0_predictor, side.vocoder.source):
+        assert {value.dtype for _, value in tree_flatten(module.parameters())} == {single}
+    seen = []
+    block = side.flow.decoder.mid_blocks[0].transformer_blocks[0].ff
+
+    class Watched(type(block)):
+        def __call__(self, x):
+            seen.append(x.dtype)
+            return super().__call__(x)
+
+    block.__class__ = Watched
+    conditions = load_conditionals(checkpoint / "conds.pt")
+    assert np.isfinite(side.mel([1, 2, 3], conditions, Draws(0), steps=2)).all()
+    assert seen == [half, half]
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"), [("reference", "float32, float64"), ("mlx_impl", "float32, float16, bfloat16")]
+)
+def test_an_unknown_dtype_is_refused_with_those_that_there_are(checkpoint, name, offered):
+    with pytest.raises(ValueError, match=f"dtype 'int8': expected one of {offered}"):
+        importlib.import_module(f"{name}.speech").Chatterbox(checkpoint, CHATTERBOX_SIZES["tiny"], "int8")
+
+
+def test_text_beyond_the_models_positions_is_refused(sides, conditions):
+    for side in sides.values():
+        with pytest.raises(ValueError, match=r"the text has 3003 tokens, expected at most 2050, .*say it in parts"):
+            side.tokens("Q" * 3000, conditions["reference"], SAMPLING, Draws(0))
+
+
+def test_no_text_is_a_sentence_that_asks_for_some(sides, conditions):
+    for side in sides.values():
+        asked, nothing = (
+            side.tokens(text, conditions["reference"], SAMPLING, Draws(1)) for text in (NOTHING_TO_SAY, "")
+        )
+        assert asked == nothing
+
+
+def test_conditions_from_a_file_are_those_of_the_recording(conditions, tmp_path):
+    save_conditionals(tmp_path / "voice.safetensors", conditions["reference"])
+    got = load_conditionals(tmp_path / "voice.safetensors")
+    assert all(np.array_equal(got[name], value) for name, value in conditions["reference"].items())

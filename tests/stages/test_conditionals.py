@@ -1,7 +1,6 @@
-"""Files of a voice's conditions: written and read, converted from upstream's, refused when unusable."""
+"""Files of a voice's conditions: written and read, upstream's too, refused when unusable or another model's."""
 
-import pickle
-import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,10 @@ import torch
 
 from parity.draws import integers, normal
 from reference import conditionals
-from reference.conditioning.conds_pt import convert, read_conds_pt
+from reference.config import CHATTERBOX_SIZES
+from reference.synthetic.voice_file import write_voice
+
+FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
 
 
 @pytest.fixture
@@ -59,11 +61,31 @@ def test_what_is_written_is_read(tmp_path, arrays):
     require_equal(conditionals.load_conditionals(file), arrays)
 
 
-def test_upstreams_file_is_converted(tmp_path, arrays, stored):
+def test_upstreams_file_is_read(tmp_path, arrays, stored):
     stored["gen"]["embedding"].requires_grad_()  # as upstream saves it
     torch.save(stored, tmp_path / "conds.pt")
-    convert(tmp_path / "conds.pt", tmp_path / "conds.safetensors")
-    require_equal(conditionals.load_conditionals(tmp_path / "conds.safetensors"), arrays)
+    require_equal(conditionals.load_conditionals(tmp_path / "conds.pt"), arrays)
+
+
+@pytest.mark.parametrize("config", [FULL, TINY], ids=["full", "tiny"])
+def test_the_synthetic_voice_is_upstreams_format_and_plausible(tmp_path, config):
+    for name in ("first.pt", "second.pt"):
+        write_voice(tmp_path / name, config)
+    assert (tmp_path / "first.pt").read_bytes() == (tmp_path / "second.pt").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+    theirs = torch.load(tmp_path / "first.pt", weights_only=True)
+    assert theirs["t3"].keys() == {name for part, name in conditionals.PLACES.values() if part == "t3"} | {
+        "clap_emb",
+        "cond_prompt_speech_emb",
+    }
+    ours = conditionals.load_conditionals(tmp_path / "first.pt")
+    require_equal(ours, {name: theirs[part][field].numpy() for name, (part, field) in conditionals.PLACES.items()})
+    conditionals.check_fit(tmp_path / "first.pt", ours, config)
+    assert np.linalg.norm(ours["speaker_emb"]) == pytest.approx(1)
+    assert ours["speaker_emb"].min() == 0
+    assert len(np.unique(ours["prompt_tokens"])) > 90
+    assert ours["prompt_mel"].mean() == pytest.approx(-5, abs=0.1)
+    assert theirs["gen"]["prompt_token_len"].tolist() == [ours["prompt_tokens"].shape[1]]
 
 
 @pytest.mark.parametrize(
@@ -86,30 +108,12 @@ def test_unusable_conditions_are_not_written(tmp_path, arrays, spoil, message):
 def test_other_files_are_refused(tmp_path, stored):
     with pytest.raises(ValueError, match="no such file"):
         conditionals.load_conditionals(tmp_path / "none.safetensors")
-    torch.save(stored, tmp_path / "conds.pt")
-    with pytest.raises(ValueError, match="not a safetensors file"):
+    torch.save(stored, tmp_path / "conds.safetensors")
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        conditionals.load_conditionals(tmp_path / "conds.safetensors")
+    (tmp_path / "conds.pt").write_bytes(b"no zip")
+    with pytest.raises(ValueError, match=r"conds\.pt: not a whole torch\.save file"):
         conditionals.load_conditionals(tmp_path / "conds.pt")
-
-
-class Opener:
-    """An object whose unpickling opens a file: what a pickle may do to whoever loads it."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-def test_a_pickle_that_runs_code_is_refused_and_runs_none(tmp_path, stored):
-    trace = tmp_path / "trace"
-    stored["gen"]["embedding"] = Opener(trace)
-    torch.save(stored, tmp_path / "conds.pt")
-    with pytest.raises(ValueError, match=r"conds\.pt: not a file of plain tensors"):
-        read_conds_pt(tmp_path / "conds.pt")
-    assert not trace.exists()
-    pickle.loads(pickle.dumps(Opener(trace))).close()
-    assert trace.exists()  # it would have
 
 
 @pytest.mark.parametrize(
@@ -121,6 +125,7 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_none(tmp_path, stored):
         (lambda stored: stored["gen"].update(embedding=[1.0]), "gen.embedding is list, expected a tensor"),
         (lambda stored: stored["gen"].pop("prompt_feat"), "gen.prompt_feat is NoneType"),
         (lambda stored: stored["gen"].update(other=torch.zeros(1)), "unknown .*other"),
+        (lambda stored: stored["gen"].update({5: None}), "unknown .*5"),
         (lambda stored: stored["t3"].update(emotion_adv=torch.tensor([[[torch.nan]]])), "NaN or infinite"),
     ],
 )
@@ -128,19 +133,32 @@ def test_other_contents_of_upstreams_file_are_refused(tmp_path, stored, spoil, m
     spoil(stored)
     torch.save(stored, tmp_path / "conds.pt")
     with pytest.raises(ValueError, match=message):
-        read_conds_pt(tmp_path / "conds.pt")
+        conditionals.load_conditionals(tmp_path / "conds.pt")
 
 
-def test_unreadable_files_of_upstream_are_refused(tmp_path, stored):
-    with pytest.raises(ValueError, match="no such file"):
-        read_conds_pt(tmp_path / "conds.pt")
-    torch.save(stored, tmp_path / "conds.pt")
-    content = (tmp_path / "conds.pt").read_bytes()
-    for wrong in (b"", b"no zip", content[: len(content) // 2]):
-        (tmp_path / "conds.pt").write_bytes(wrong)
-        with pytest.raises(ValueError, match="not a file of plain tensors"):
-            read_conds_pt(tmp_path / "conds.pt")
-    with zipfile.ZipFile(tmp_path / "conds.pt", "w") as archive:
-        archive.writestr("data.pkl", b"other")
-    with pytest.raises(ValueError, match="not a file of plain tensors"):
-        read_conds_pt(tmp_path / "conds.pt")
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("speaker_emb", np.ones((1, 255), np.float32), r"shape \(1, 255\), expected \(1, 256\)"),
+        ("speaker_emb", np.ones(256, np.float32), r"expected \(1, 256\)"),
+        ("cond_prompt_speech_tokens", np.zeros((1, 0), np.int64), r"expected \(1, 1 ... 4100\)"),
+        ("cond_prompt_speech_tokens", np.zeros((1, 4101), np.int64), r"expected \(1, 1 ... 4100\)"),
+        ("cond_prompt_speech_tokens", np.full((1, 3), 6561), "hold 6561 ... 6561, expected 0 ... 6560"),
+        ("emotion_adv", np.zeros((1, 1), np.float32), r"expected \(1, 1, 1\)"),
+        ("prompt_tokens", np.zeros((2, 250), np.int64), r"expected \(1, 0 ... inf\)"),
+        ("prompt_tokens", np.full((1, 250), -1), "hold -1"),
+        ("prompt_mel", np.zeros((1, 502, 80), np.float32), r"expected \(1, 0 ... 501, 80\)"),
+        ("prompt_mel", np.zeros((1, 500, 100), np.float32), r"expected \(1, 0 ... 501, 80\)"),
+        ("embedding", np.zeros((1, 80), np.float32), r"expected \(1, 192\); is it another model's voice\?"),
+    ],
+)
+def test_conditions_of_another_model_are_refused(arrays, name, value, message):
+    conditionals.check_fit(Path("voice.pt"), arrays, FULL)
+    conditionals.check_fit(Path("voice.pt"), arrays | {"prompt_mel": np.zeros((1, 501, 80), np.float32)}, FULL)
+    with pytest.raises(ValueError, match=rf"voice\.pt: {name} .*{message}"):
+        conditionals.check_fit(Path("voice.pt"), arrays | {name: value}, FULL)
+
+
+def test_a_full_voice_does_not_fit_the_tiny_model(arrays):
+    with pytest.raises(ValueError, match=r"speaker_emb has shape \(1, 256\), expected \(1, 32\)"):
+        conditionals.check_fit(Path("voice.pt"), arrays, TINY)

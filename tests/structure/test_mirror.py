@@ -37,7 +37,8 @@ REFERENCE_ONLY = {
     "conditionals.py": "read by both sides",
     "draws.py": "read by both sides",
     "speak.py": "read by both sides",
-    "conditioning/conds_pt.py": "the published voice is a PyTorch file; the other side reads what it is converted to",
+    "torch_file.py": "read by both sides",
+    "watermark.py": "read by both sides",
     "published_keys/": "what a checkpoint holds, no matter who reads it",
     "synthetic/": "makes checkpoints for both sides",
 }

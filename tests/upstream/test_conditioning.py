@@ -18,8 +18,8 @@ from fixtures.voice import synthetic_voice
 from parity.capture.torch import instrument, to_numpy
 from parity.metrics import rms, rmse
 from reference import audio, synthetic
+from reference.conditionals import load_conditionals
 from reference.conditioning import tables
-from reference.conditioning.conds_pt import read_conds_pt
 from reference.conditioning.resample import Resample
 from reference.conditioning.voice_encoder import window_starts
 from reference.config import CHATTERBOX_SIZES
@@ -193,10 +193,11 @@ def test_resampling_equals_upstream(source, target):
 
 
 @pytest.mark.parametrize("rate", [8000, 16000, 22050, 24000, 48000])
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, 2, 8])
 def test_files_are_read_as_librosa_reads_them(tmp_path, rate, channels):
     wave = synthetic_voice("file", 1.3, rate)
-    soundfile.write(tmp_path / "voice.wav", np.stack([wave, 0.5 * wave][:channels], axis=1), rate)
+    recorded = np.stack([wave / (1 + channel) for channel in range(channels)], axis=1)
+    soundfile.write(tmp_path / "voice.wav", recorded, rate)
     voice_24, _ = librosa.load(tmp_path / "voice.wav", sr=24000)
     voice_16 = librosa.resample(voice_24, orig_sr=24000, target_sr=16000)
     trimmed, _ = librosa.effects.trim(voice_16, top_db=20)
@@ -225,7 +226,7 @@ def test_conditions_that_upstream_saves_are_read(tmp_path):
     t3 = T3Cond(speaker_emb=speaker, cond_prompt_speech_tokens=tokens, emotion_adv=0.5 * torch.ones(1, 1, 1))
     prompt = build_s3gen().embed_ref(torch.from_numpy(VOICE.voice_24), 24000)
     torch.save({"t3": t3.__dict__, "gen": prompt}, tmp_path / "conds.pt")
-    arrays = read_conds_pt(tmp_path / "conds.pt")
+    arrays = load_conditionals(tmp_path / "conds.pt")
     assert np.array_equal(arrays["speaker_emb"], speaker.numpy())
     assert np.array_equal(arrays["cond_prompt_speech_tokens"], tokens.numpy())
     assert np.array_equal(arrays["prompt_tokens"], prompt["prompt_token"].numpy())

@@ -38,7 +38,7 @@ def test_files_are_deterministic_and_whole(tmp_path):
     synthetic.write(tmp_path / "first", TINY)
     synthetic.write(tmp_path / "second", TINY)
     digests = file_digests(tmp_path / "first")
-    names = {"s3gen.safetensors", "ve.safetensors", "t3_cfg.safetensors", "tokenizer.json"}
+    names = {"s3gen.safetensors", "ve.safetensors", "t3_cfg.safetensors", "tokenizer.json", "conds.pt"}
     assert set(digests) == names  # and nothing left over
     assert digests == file_digests(tmp_path / "second")
     for file, keys in FILES.items():

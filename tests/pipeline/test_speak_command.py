@@ -1,0 +1,325 @@
+"""`speak`, the command of both sides: what it writes and says, and what it refuses before any work is done."""
+
+import importlib
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from fixtures.voice import synthetic_voice
+from reference import speak, watermark
+from reference.config import CHATTERBOX_SIZES
+from reference.synthetic.cache import cached
+from reference.synthetic.voice_file import write_voice
+
+SIDES = ["reference", "mlx_impl"]
+TEXT = "the other one, then"
+SHORT = ["--size", "tiny", "--max-tokens", "6", "--steps", "2"]
+VOICE = synthetic_voice("speak", 1.5, 22050)
+RATE = 22050
+
+
+@pytest.fixture(params=SIDES)
+def side(request):
+    return request.param
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out.wav"
+
+
+@pytest.fixture
+def recording(tmp_path_factory):
+    file = tmp_path_factory.mktemp("voice") / "voice.wav"
+    soundfile.write(file, VOICE, RATE)
+    return file
+
+
+class FakeSide:
+    """Speaks two frames a token at once; keeps what it was given."""
+
+    dtypes = ("float32", "float64")
+
+    def __init__(self, checkpoint, config, dtype):
+        self.given = [checkpoint, config, dtype]
+        self.config = config
+        FakeSide.made.append(self)
+
+    def conditions(self, voice):
+        self.given.append(voice)
+        return {}
+
+    def tokens(self, *given, **more):
+        self.given += [given[0], more]
+        return [7] * (len(given[0]) - 1)
+
+    def mel(self, tokens, conditions, draws, steps):
+        self.given += [conditions, draws.seed, steps]
+        return np.zeros((1, 80, 2 * len(tokens)))
+
+    def wave(self, mel, draws):
+        return np.full(480 * mel.shape[2], 0.25, np.float32)
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Run `speak` with a side that does no work; returns the exit code and the side, or None where none was made."""
+    monkeypatch.setattr(FakeSide, "made", [], raising=False)
+
+    def run(*arguments, text=TEXT):
+        code = speak.main("fake", FakeSide, FakeSide.dtypes, ["speak", text, *map(str, arguments)])
+        return code, FakeSide.made[-1] if FakeSide.made else None
+
+    return run
+
+
+def real(side, *arguments, text=TEXT):
+    """Run `speak` of a side in this process."""
+    speech = importlib.import_module(f"{side}.speech")
+    return speak.main(side, speech.Chatterbox, speech.DTYPES, ["speak", text, *map(str, arguments)])
+
+
+def test_a_text_and_a_file_are_enough(side, out, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", side, "speak", TEXT, "-o", out, *SHORT], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    wave, rate = soundfile.read(out)
+    assert rate == 24000
+    tokens = len(wave) // 960
+    assert len(wave) == 960 * tokens
+    assert 3 <= tokens <= 6
+    assert np.abs(wave).max() > 0.01
+    assert [path.name for path in tmp_path.iterdir()] == ["out.wav"]
+    assert [line.split()[0] for line in done.stdout.splitlines()[:5]] == ["making", "loading", "tokens", "mel", "wave"]
+    assert (
+        f"{tokens / 25:.2f} s of audio, {tokens} tokens, no watermark (resemble-perth is not installed)" in done.stdout
+    )
+    assert "of synthesis only (tokens, mel, wave: " in done.stdout
+    warnings = done.stderr.splitlines()
+    assert len(warnings) == 2
+    assert all(line.startswith("warning: ") and "NOISE" in line for line in warnings)
+
+
+def test_a_checkpoint_and_a_recording(side, out, recording, capsys):
+    assert real(side, "-o", out, *SHORT, "--checkpoint", cached("tiny"), "--voice", recording, "--seed", 7) == 0
+    printed = capsys.readouterr()
+    assert [line.split()[0] for line in printed.out.splitlines()[:5]] == ["loading", "voice", "tokens", "mel", "wave"]
+    assert printed.err == ""
+    wave, rate = soundfile.read(out)
+    assert rate == 24000
+    assert len(wave) >= 960
+    assert len(wave) % 480 == 0
+
+
+def test_a_published_voice_is_read_by_both_sides(side, out, tmp_path):
+    """By `torch.save`, as upstream writes it, and it is another voice than that of the checkpoint."""
+    stored = torch.load(cached("tiny") / "conds.pt", weights_only=True)
+    torch.save(stored, tmp_path / "same.pt")
+    stored["gen"]["embedding"] = torch.flip(stored["gen"]["embedding"], [1]).requires_grad_()
+    torch.save(stored, tmp_path / "other.pt")
+    waves = []
+    for voice in ([], ["--voice", tmp_path / "same.pt"], ["--voice", tmp_path / "other.pt"]):
+        assert real(side, "-o", out, *SHORT, *voice) == 0
+        waves.append(soundfile.read(out)[0])
+    assert np.array_equal(waves[0], waves[1])
+    assert not np.array_equal(waves[0], waves[2])
+
+
+def test_the_command_loads_no_framework():
+    program = "import sys, reference.speak; print(sorted({'torch', 'mlx', 'mlx.core'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_mlx_reads_conditions_without_pytorch(tmp_path):
+    program = (
+        "import sys, pathlib; sys.modules['torch'] = None; from reference.conditionals import load_conditionals; "
+        "import mlx_impl.speech; print(len(load_conditionals(pathlib.Path(sys.argv[1]))))"
+    )
+    conds = cached("tiny") / "conds.pt"
+    done = subprocess.run([sys.executable, "-c", program, conds], capture_output=True, text=True, check=True)
+    assert done.stdout == "6\n"
+
+
+def test_options_reach_the_side(fake, out, recording):
+    code, side = fake(
+        "-o", out, "--size", "tiny", "--voice", recording, "--seed", 5, "--steps", 3, "--dtype", "float64"
+    )
+    assert code == 0
+    checkpoint, config, dtype, voice, text, more, conditions, seed, steps = side.given
+    assert (checkpoint, config, dtype) == (cached("tiny"), CHATTERBOX_SIZES["tiny"], "float64")
+    assert len(voice.voice_24) == 36000
+    assert (text, more, conditions, seed, steps) == (TEXT, {}, {}, 5, 3)
+    _, side = fake("-o", out, "--size", "tiny", "--voice", recording, "--language", "fr")
+    assert side.given[5] == {"language": "fr"}
+
+
+def test_the_real_time_factor_is_of_synthesis_only(fake, out, recording, monkeypatch, capsys):
+    ticks = iter([0, 100, 200, 300, 0, 1, 2, 5, 10, 11])  # loading, voice, then tokens, mel and wave: 1 + 3 + 1 s
+    monkeypatch.setattr(speak.time, "perf_counter", lambda: next(ticks))
+    assert (
+        fake("-o", out, "--checkpoint", cached("tiny"), "--voice", recording, "--size", "tiny", text="x" * 26)[0] == 0
+    )
+    printed = capsys.readouterr().out
+    assert "loading       100.00 s" in printed
+    assert "1.00 s of audio, 25 tokens" in printed
+    assert "real-time factor 5.00, of synthesis only (tokens, mel, wave: 5.00 s)" in printed
+
+
+def test_a_checkpoints_own_voice_is_found_or_asked_for(tmp_path):
+    with pytest.raises(ValueError, match="no voice of its own; give --voice"):
+        speak.own_voice(tmp_path)
+    for name in ("conds.safetensors", "conds.pt"):  # upstream's goes first
+        (tmp_path / name).touch()
+        assert speak.own_voice(tmp_path) == tmp_path / name
+
+
+def test_an_existing_file_is_replaced_by_a_whole_one_or_not_at_all(out, monkeypatch):
+    out.write_bytes(b"before")
+    with pytest.raises(ValueError, match="NaN or infinite samples"):
+        speak.write(out, np.array([0, np.nan]), 24000)
+    with monkeypatch.context() as patch:
+        patch.setattr(speak.os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("no")))
+        with pytest.raises(ValueError, match=r"out\.wav: cannot be written \(no\); name another file"):
+            speak.write(out, np.zeros(10), 24000)
+    assert out.read_bytes() == b"before"
+    speak.write(out, np.zeros(10), 24000)
+    assert soundfile.read(out)[0].shape == (10,)
+    assert list(out.parent.iterdir()) == [out]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"--voice": "none.wav"}, "none.wav: no such file"),
+        ({"--voice": "none.pt"}, "none.pt: no such file"),
+        ({"--voice": "none.safetensors"}, "none.safetensors: no such file"),
+        ({"--checkpoint": "nowhere"}, "nowhere: no such directory"),
+        ({"--steps": "0"}, "--steps is 0, expected at least 1"),
+        ({"--seed": "-1"}, "--seed is -1, expected 0 or more"),
+        ({"--max-tokens": "0"}, "max_tokens is 0"),
+        ({"-o": "missing/out.wav"}, "there is no directory missing"),
+        ({"-o": "."}, ".: is a directory"),
+    ],
+    ids=lambda value: " ".join(*value.items()) if isinstance(value, dict) else "",
+)
+def test_wrong_options_are_refused_before_any_work(changed, message, fake, recording, out, capsys, monkeypatch):
+    monkeypatch.chdir(out.parent)
+    given = {"-o": out, "--voice": recording, "--checkpoint": cached("tiny"), "--size": "tiny"} | changed
+    assert fake(*(word for pair in given.items() for word in pair)) == (2, None)
+    assert message in capsys.readouterr().err
+    assert not list(out.parent.iterdir())
+
+
+def test_an_unknown_dtype_is_refused_with_those_that_there_are(side, out, capsys):
+    with pytest.raises(SystemExit) as refused:
+        real(side, "-o", out, "--dtype", "int8")
+    assert refused.value.code == 2
+    offered = importlib.import_module(f"{side}.speech").DTYPES
+    said = capsys.readouterr().err
+    assert "invalid choice: 'int8'" in said
+    assert all(name in said for name in offered)
+
+
+def wav(samples, rate=RATE):
+    return lambda file: soundfile.write(file, samples, rate, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("text.wav", lambda file: file.write_text("no audio"), "not a readable audio file"),
+        ("nothing.wav", lambda file: file.touch(), "not a readable audio file"),
+        ("folder.wav", lambda file: file.mkdir(), "no such file"),
+        ("empty.wav", wav(np.zeros(0, np.float32)), "expected floating-point samples"),
+        ("silent.wav", wav(np.zeros(RATE, np.float32)), "is silent"),
+        ("quiet.wav", wav(VOICE * 1e-4), "is silent"),
+        ("one.wav", wav(VOICE[:1]), "1 samples at 22050 Hz, expected at least 45 ms"),
+        ("nan.wav", wav(np.where(np.arange(len(VOICE)) == 999, np.nan, VOICE)), "NaN or infinite samples"),
+        ("conds.pt", lambda file: file.write_bytes(b"other"), "not a whole torch.save file"),
+        ("code.pt", lambda file: torch.save({"t3": print}, file), "it needs __builtin__.print"),
+        ("other.pt", lambda file: torch.save({"x": torch.zeros(3)}, file), "expected two dictionaries, t3 and gen"),
+        ("full.pt", lambda file: write_voice(file, CHATTERBOX_SIZES["full"]), "is it another model's voice?"),
+        ("conds.safetensors", lambda file: file.write_bytes(b"other"), "not a whole safetensors file"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value and " " not in value else "",
+)
+def test_unusable_voices_are_refused_and_nothing_is_written(side, name, make, message, out, tmp_path_factory, capsys):
+    voice = tmp_path_factory.mktemp("bad") / name
+    make(voice)
+    assert real(side, "-o", out, "--voice", voice, *SHORT) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"{side}: {voice}: ")
+    assert message in said.err
+    assert said.out == ""  # no stage was begun
+    assert not list(out.parent.iterdir())
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_usable_voices_with_a_warning_or_many_channels(side, channels, out, tmp_path_factory, capsys):
+    voice = tmp_path_factory.mktemp("odd") / "voice.wav"
+    soundfile.write(voice, np.repeat(np.clip(20 * VOICE, -1, 1)[:, None], channels, axis=1), RATE)
+    assert real(side, "-o", out, "--checkpoint", cached("tiny"), "--voice", voice, *SHORT) == 0
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: {voice}: clipped, ")
+    assert said.count("\n") == 1
+    assert out.exists()
+
+
+def test_a_text_too_long_is_refused(side, out, capsys):
+    assert real(side, "-o", out, *SHORT, "--checkpoint", cached("tiny"), text="Q" * 3000) == 2
+    assert "the text has 3003 tokens, expected at most 2050" in capsys.readouterr().err
+    assert not list(out.parent.iterdir())
+
+
+def test_too_little_speech_is_refused(fake, out, recording, capsys):
+    code, _ = fake("-o", out, "--size", "tiny", "--voice", recording, text="x")
+    assert code == 2
+    assert "T3 said 0 token" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.fixture
+def perth(monkeypatch):
+    """Stand in for the package, with what its name `PerthImplicitWatermarker` is."""
+
+    def install(watermarker):
+        module = types.ModuleType("perth")
+        module.PerthImplicitWatermarker = watermarker
+        monkeypatch.setitem(sys.modules, "perth", module)
+        monkeypatch.setattr(watermark.importlib.util, "find_spec", lambda name: module)
+
+    return install
+
+
+class Doubling:
+    def apply_watermark(self, wave, sample_rate):
+        assert wave.dtype == np.float32
+        assert sample_rate == 24000
+        return 2 * wave
+
+
+def test_the_watermark_is_applied_last(fake, out, recording, perth, capsys):
+    perth(Doubling)
+    assert fake("-o", out, "--size", "tiny", "--voice", recording)[0] == 0
+    assert np.unique(soundfile.read(out)[0]) == [0.5]
+    printed = capsys.readouterr().out
+    assert ", with Perth's watermark" in printed
+    assert "\nwatermark " in printed
+    assert "of synthesis only (tokens, mel, wave: " in printed
+
+
+def test_a_watermark_that_cannot_be_applied_is_told(fake, out, recording, perth, monkeypatch, capsys):
+    perth(None)  # what perth leaves where its dependencies are not
+    assert fake("-o", out, "--size", "tiny", "--voice", recording)[0] == 0
+    assert "no watermark (resemble-perth lacks a package that it needs" in capsys.readouterr().out
+    assert np.unique(soundfile.read(out)[0]) == [0.25]
+    monkeypatch.setitem(sys.modules, "perth", None)
+    assert fake("-o", out, "--size", "tiny", "--voice", recording)[0] == 0
+    assert "no watermark (resemble-perth cannot be loaded: " in capsys.readouterr().out
