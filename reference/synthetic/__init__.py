@@ -3,6 +3,8 @@
 Every value comes from NumPy's Philox keyed by its tensor's name, so that each file is the same bytes everywhere.
 
     python -m reference.synthetic OUT [--size tiny|full] [--only s3gen]
+
+The multilingual T3, of 2 GB at full size, is made when it is named: `--only t3_mtl23ls_v2`.
 """
 
 from __future__ import annotations
@@ -15,12 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from reference.config import ChatterboxConfig
+from reference.languages import CANGJIE
 from reference.published_keys import FILES, Key
 from reference.synthetic.buffers import hann_window, mel_filters
 from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import scale_of
-from reference.synthetic.tokenizer_file import write_tokenizer
+from reference.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
+from reference.text import MULTILINGUAL_TOKENIZER, TOKENIZER
 
+ENGLISH, MULTILINGUAL = "t3_cfg", "t3_mtl23ls_v2"
+DEFAULT = tuple(name for name in FILES if name != MULTILINGUAL)
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
 
@@ -37,8 +43,11 @@ def values(key: Key) -> np.ndarray:
     return noise
 
 
-def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILES)) -> None:
-    """Write checkpoint files into `out`, each whole or not at all. `files` are names in `FILES`, all by default."""
+def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -> None:
+    """Write checkpoint files into `out`, each whole or not at all. `files` are names in `FILES`.
+
+    A T3 comes with its tokenizer's files.
+    """
     files = list(files)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = config.tokenizer
@@ -52,5 +61,8 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILE
             FILES[name](config),
             lambda key: buffers[key.name] if key.name in buffers else values(key),
         )
-    if "t3_cfg" in files:
-        write_tokenizer(out / "tokenizer.json", config.t3)
+    if ENGLISH in files:
+        write_tokenizer(out / TOKENIZER, config.t3)
+    if MULTILINGUAL in files:
+        write_multilingual_tokenizer(out / MULTILINGUAL_TOKENIZER, config.t3)
+        write_cangjie(out / CANGJIE)

@@ -17,9 +17,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, help="directory to write; its checkpoint files are replaced")
     parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")
-    parser.add_argument("--only", choices=FILES, help="write this file alone (default: all of them)")
+    parser.add_argument("--only", choices=FILES, help="write this file alone (default: the English model's)")
     options = parser.parse_args(arguments)
-    reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], [options.only] if options.only else FILES)
+    files = [options.only] if options.only else reference.synthetic.DEFAULT
+    reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], files)
     print(f"{options.out}: synthetic checkpoint, {options.size}")
     return 0
 
