@@ -200,12 +200,13 @@ def test_generation_equals_upstream(model, dtype):
 
 
 def test_full_size_equals_upstream(tmp_path):
+    """In double: in float32, attention that is fused differs from upstream's by 1.3e-6 after 30 layers."""
     config = multilingual(CHATTERBOX_SIZES["full"])
     assert tuple(theirs.LLAMA_ALIGNED_HEADS) == config.t3.watched_heads
     synthetic.write(tmp_path, config, files=["t3_mtl23ls_v2"])
-    numbers = uniform("multilingual", "full", (5,))
+    numbers = uniform("multilingual", "full", (3,))
     sampling = replace(MULTILINGUAL_SAMPLING, max_tokens=len(numbers))
     try:
-        compare(config.t3, tmp_path, numbers, "float32", sampling)
+        compare(config.t3, tmp_path, numbers, "float64", sampling)
     finally:
         (tmp_path / MULTILINGUAL).unlink()  # 2.1 GB
