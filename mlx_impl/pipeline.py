@@ -25,7 +25,7 @@ from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from reference.config import ChatterboxConfig, check_flow_inputs, time_grid
-from reference.text import TOKENIZER, TextTokenizer, normalize_punctuation
+from reference.text import load_tokenizer, normalize_punctuation
 
 State = dict[str, np.ndarray]
 DTYPES = {"float32": mx.float32}
@@ -67,7 +67,8 @@ class Pipeline:
 
     def text(self, state: State, index: int | None, observe: Observe) -> State:
         """The text -> text tokens `(1, L)`, with start and stop."""
-        tokens = self.model.tokenizer.encode(normalize_punctuation(self.options["text"]))
+        text = normalize_punctuation(self.options["text"], self.config.t3.multilingual)
+        tokens = self.model.tokenizer.encode(text, self.options.get("language"))
         return state | {"text_tokens": np.array(observe("text_tokens", mx.array(tokens)))}
 
     def prompt(self, state: State, index: int | None, observe: Observe) -> State:
@@ -152,7 +153,7 @@ class Pipeline:
 
 def text_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
     root = nn.Module()
-    root.tokenizer = TextTokenizer(checkpoint / TOKENIZER, config.t3)
+    root.tokenizer = load_tokenizer(checkpoint, config.t3)
     return root
 
 

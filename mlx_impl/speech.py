@@ -1,7 +1,7 @@
 """Text and a voice to audio: the whole pipeline, stage by stage.
 
 What passes between stages are NumPy arrays, mels channels-first, so that tokens or a mel of one side can go into the
-other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditionals`).
+other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditionals`) and `mtl_tts.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from mlx_impl.weights.vocoder import load_vocoder
 from reference.audio import Voice
 from reference.config import ChatterboxConfig, SamplingConfig, time_grid
 from reference.draws import Draws
-from reference.text import TOKENIZER, TextTokenizer, normalize_punctuation
+from reference.text import load_tokenizer, normalize_punctuation
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 
@@ -39,7 +39,7 @@ class Chatterbox:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
         self.dtype = DTYPES[dtype]
         self.config = config
-        self.text = TextTokenizer(checkpoint / TOKENIZER, config.t3)
+        self.text = load_tokenizer(checkpoint, config.t3)
         self.conditioner = load_conditioner(checkpoint, config)
         self.t3 = load_t3(checkpoint, config.t3, self.dtype)
         self.flow = load_flow(checkpoint, config.flow, self.dtype)
@@ -59,10 +59,19 @@ class Chatterbox:
         }
 
     def tokens(
-        self, text: str, conditions: Mapping[str, np.ndarray], sampling: SamplingConfig, draws: Draws
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: SamplingConfig,
+        draws: Draws,
+        language: str | None = None,
     ) -> list[int]:
-        """Text -> speech tokens at 25 Hz, no special ones among them."""
-        given = [self.text.encode(normalize_punctuation(text)), conditions["cond_prompt_speech_tokens"]]
+        """Text -> speech tokens at 25 Hz, no special ones among them.
+
+        The multilingual model must be told the `language`, a code of `reference/languages.py`; the English must not.
+        """
+        text = normalize_punctuation(text, self.config.t3.multilingual)
+        given = [self.text.encode(text, language), conditions["cond_prompt_speech_tokens"]]
         given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
         uniforms = draws.uniforms(sampling.max_tokens)
         tokens = generate(self.t3, *map(self.tensor, given), sampling, uniforms)

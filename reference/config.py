@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -134,9 +134,16 @@ class SpeakerEncoderConfig:
     speaker_width: int = 192
 
 
+MULTILINGUAL_TEXT_TOKENS = 2454
+
+
 @dataclass(frozen=True)
 class T3Config:
-    """Text tokens to speech tokens: a Llama of 520 M parameters. The multilingual model has 2454 text tokens."""
+    """Text tokens to speech tokens: a Llama of 520 M parameters. The multilingual model has 2454 text tokens.
+
+    `watched_heads` are the (layer, head) pairs whose attention follows the text: those of upstream's
+    `alignment_stream_analyzer.py`. Only the multilingual model is watched.
+    """
 
     text_vocab_size: int = 704
     speech_vocab_size: int = 8194
@@ -161,19 +168,33 @@ class T3Config:
     rope_low: float = 1.0
     rope_high: float = 4.0
     rope_context: int = 8192
+    watched_heads: tuple[tuple[int, int], ...] = ((12, 15), (13, 11), (9, 2))
+
+    def __post_init__(self) -> None:
+        for layer, head in self.watched_heads if self.multilingual else ():
+            if not (0 <= layer < self.blocks and 0 <= head < self.heads):
+                raise ValueError(
+                    f"watched_heads have head {head} of layer {layer}, expected one of {self.heads} heads in "
+                    f"{self.blocks} layers; name heads that this size has"
+                )
 
     @property
     def head_width(self) -> int:
         return self.width // self.heads
 
     @property
+    def condition_positions(self) -> int:
+        """Positions before the text: voice, resampled prompt, emotion."""
+        return 1 + self.perceiver_queries + 1
+
+    @property
     def multilingual(self) -> bool:
-        return self.text_vocab_size == 2454
+        return self.text_vocab_size == MULTILINGUAL_TEXT_TOKENS
 
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How T3 chooses a token. Upstream's defaults for English; its multilingual model takes a penalty of 2.
+    """How T3 chooses a token. Upstream's defaults for English; see `MULTILINGUAL_SAMPLING` for the other model.
 
     `guidance` is the classifier-free guidance rate of the logits. With `top_p` 1 and `min_p` 0 nothing is cut.
     """
@@ -200,6 +221,9 @@ class SamplingConfig:
                     f"{name} is {getattr(self, name)}; expected min_p and top_p from 0 to 1, guidance from 0, the "
                     "others above 0 (greedy choice takes no temperature: give no uniforms)"
                 )
+
+
+MULTILINGUAL_SAMPLING = SamplingConfig(repetition_penalty=2.0)
 
 
 @dataclass(frozen=True)
@@ -248,11 +272,18 @@ CHATTERBOX_SIZES = {
         speaker_encoder=SpeakerEncoderConfig(
             head_width=8, width=32, growth=8, bottleneck=32, layers=(2, 3, 2), segment=16
         ),
-        t3=T3Config(width=64, heads=4, mlp_width=128, blocks=2, speaker_width=32),
+        t3=T3Config(
+            width=64, heads=4, mlp_width=128, blocks=2, speaker_width=32, watched_heads=((1, 3), (1, 1), (0, 2))
+        ),
         voice_encoder=VoiceEncoderConfig(width=32, speaker_width=32),
     ),
     "full": ChatterboxConfig(),
 }
+
+
+def multilingual(config: ChatterboxConfig) -> ChatterboxConfig:
+    """The same pipeline with the multilingual T3: the other stages are the same files in both models."""
+    return replace(config, t3=replace(config.t3, text_vocab_size=MULTILINGUAL_TEXT_TOKENS))
 
 
 def time_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:

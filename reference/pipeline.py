@@ -20,7 +20,7 @@ from reference.config import ChatterboxConfig, check_flow_inputs, time_grid
 from reference.ode import Conditions, Observe, euler_step, unobserved
 from reference.t3.generation import speech_only
 from reference.t3.stage import run_prefill, run_rest, run_step
-from reference.text import TOKENIZER, TextTokenizer, normalize_punctuation
+from reference.text import load_tokenizer, normalize_punctuation
 from reference.vocoder.stage import run_source, run_wave
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
@@ -67,7 +67,8 @@ class Pipeline:
 
     def text(self, state: State, index: int | None, observe: Observe) -> State:
         """The text -> text tokens `(1, L)`, with start and stop."""
-        tokens = self.model.tokenizer.encode(normalize_punctuation(self.options["text"]))
+        text = normalize_punctuation(self.options["text"], self.config.t3.multilingual)
+        tokens = self.model.tokenizer.encode(text, self.options.get("language"))
         return state | {"text_tokens": observe("text_tokens", torch.from_numpy(tokens)).numpy()}
 
     def prompt(self, state: State, index: int | None, observe: Observe) -> State:
@@ -152,7 +153,7 @@ class Pipeline:
 
 def text_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
     root = nn.Module()
-    root.tokenizer = TextTokenizer(checkpoint / TOKENIZER, config.t3)
+    root.tokenizer = load_tokenizer(checkpoint, config.t3)
     return root
 
 

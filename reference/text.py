@@ -1,19 +1,22 @@
 """Text to text tokens: punctuation first, then byte-pair encoding. Imports no framework; both sides read it.
 
 Upstream: `chatterbox/tts.py` and `mtl_tts.py` (`punc_norm`, `generate`), `models/tokenizers/tokenizer.py`
-(`EnTokenizer`).
+(`EnTokenizer`, `MTLTokenizer`).
 """
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from reference.config import T3Config
+from reference.languages import LANGUAGES, prepare
 
 TOKENIZER = "tokenizer.json"
+MULTILINGUAL_TOKENIZER = "grapheme_mtl_merged_expanded_v1.json"
 START, STOP, SPACE = "[START]", "[STOP]", "[SPACE]"
 NOTHING_TO_SAY = "You need to add some text for me to talk."
 
@@ -66,19 +69,63 @@ class TextTokenizer:
             self.tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises no narrower one
             raise ValueError(f"{file}: not a tokenizer ({error}); fetch or make it again") from error
-        self.config = config
-        vocabulary = self.tokenizer.get_vocab()
+        self.config, self.file = config, file
+        self.vocabulary = self.tokenizer.get_vocab()
         for token, number in ((START, config.start_text), (STOP, config.stop_text)):
-            if vocabulary.get(token) != number:
+            if self.vocabulary.get(token) != number:
                 raise ValueError(
-                    f"{file}: {token} has the number {vocabulary.get(token)}, expected {number}; is it another model's?"
+                    f"{file}: {token} has the number {self.vocabulary.get(token)}, expected {number}; is it another "
+                    "model's?"
                 )
-        if (highest := max(vocabulary.values())) >= config.text_vocab_size:
+        if (highest := max(self.vocabulary.values())) >= config.text_vocab_size:
             raise ValueError(
                 f"{file}: has the number {highest}, expected below {config.text_vocab_size}; is it another model's?"
             )
 
-    def encode(self, text: str) -> np.ndarray:
-        """Normalized text -> its tokens between the start and the stop token, `(1, L)`, int64."""
+    def encode(self, text: str, language: str | None = None) -> np.ndarray:
+        """Normalized text -> its tokens between the start and the stop token, `(1, L)`, int64.
+
+        Raises `ValueError` for a language, of which this model knows only English, and for too long a text.
+        """
+        if language is not None:
+            raise ValueError(
+                f"language is {language!r}, expected none: this model is English; take the multilingual one"
+            )
+        return self._framed(text)
+
+    def _framed(self, text: str) -> np.ndarray:
+        """What `encode` returns, of a text as the tokenizer's file wants it but for its blanks."""
         tokens = self.tokenizer.encode(text.replace(" ", SPACE)).ids
+        if len(tokens) > (longest := self.config.text_positions - 2):
+            raise ValueError(
+                f"the text has {len(tokens)} tokens, expected at most {longest}; split it and speak the parts"
+            )
         return np.array([[self.config.start_text, *tokens, self.config.stop_text]], dtype=np.int64)
+
+
+class MultilingualTokenizer(TextTokenizer):
+    """The multilingual model's tokenizer of graphemes, read from `grapheme_mtl_merged_expanded_v1.json`.
+
+    Beside it lies what Chinese needs, see `reference/languages.py`. Raises `ValueError` as `TextTokenizer` does.
+    """
+
+    def encode(self, text: str, language: str | None = None) -> np.ndarray:
+        """Normalized text and its language's code, of any case -> tokens as `TextTokenizer.encode` has them.
+
+        Lower case, NFKD, the language's own rules, its tag in front: in that order. Raises `ValueError` for a language
+        that the model or its file does not know, for what a language lacks on this machine, and for too long a text.
+        """
+        code = (language or "").lower()
+        if code not in LANGUAGES:
+            raise ValueError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
+        if (tag := f"[{code}]") not in self.vocabulary:
+            raise ValueError(f"{self.file}: lacks the token {tag} of {LANGUAGES[code]}; is it another model's?")
+        text = unicodedata.normalize("NFKD", text.lower())
+        return self._framed(tag + prepare(text, code, self.file.parent))
+
+
+def load_tokenizer(checkpoint: Path, config: T3Config) -> TextTokenizer:
+    """The tokenizer of a model's checkpoint directory. Raises `ValueError` as the class does."""
+    if config.multilingual:
+        return MultilingualTokenizer(checkpoint / MULTILINGUAL_TOKENIZER, config)
+    return TextTokenizer(checkpoint / TOKENIZER, config)

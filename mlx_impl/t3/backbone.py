@@ -6,6 +6,8 @@ Upstream: transformers' `models/llama/modeling_llama.py` as `chatterbox/models/t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mlx.core as mx
 import numpy as np
 from mlx import nn
@@ -13,16 +15,23 @@ from mlx import nn
 from mlx_impl import functional as F
 from reference.config import T3Config, rope_frequencies
 
+WATCHED_POSITIONS = 2  # a prefix ends with speech's start twice, and a step adds one position
+
 _CACHE_BLOCK = 256
 """Positions by which a cache grows: one copy of it for that many tokens."""
 
 
 class KVCache:
-    """Keys and values of every layer, `b h t d`, in the order of time, in buffers that have room for more."""
+    """Keys and values of every layer, `b h t d`, in the order of time, in buffers that have room for more.
 
-    def __init__(self, layers: int):
+    Of the (layer, head) pairs in `watched`, `attention` holds what the last of the new positions attend to.
+    """
+
+    def __init__(self, layers: int, watched: Sequence[tuple[int, int]] = ()):
         self.keys: list[mx.array | None] = [None] * layers
         self.values: list[mx.array | None] = [None] * layers
+        self.watched = tuple(watched)
+        self.attention: dict[tuple[int, int], mx.array] = {}
         self._lengths = [0] * layers
 
     @property
@@ -43,6 +52,11 @@ class KVCache:
             self.values[layer][:, :, start:end] = values
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
+    def watch(self, layer: int, queries: mx.array, keys: mx.array) -> None:
+        """Keep the attention of a layer's watched heads, if it has any: of the first item, which is the conditional."""
+        for head in [head for watched, head in self.watched if watched == layer]:
+            self.attention[layer, head] = attention_weights(queries[0, head, -WATCHED_POSITIONS:], keys[0, head])
+
     def state(self) -> tuple[mx.array, mx.array]:
         """Keys and values, each `(layers, B, H, T, D)`: what `update` rebuilds a cache from, layer by layer."""
         keys, values = mx.stack(self.keys), mx.stack(self.values)
@@ -53,6 +67,16 @@ def _grown(buffer: mx.array | None, length: int, new: mx.array, room: int) -> mx
     """The first `length` positions of a buffer, the new ones, and room for more, all on axis 2."""
     empty = mx.zeros((*new.shape[:2], room, new.shape[3]), dtype=new.dtype)
     return mx.concatenate([new, empty] if buffer is None else [buffer[:, :, :length], new, empty], axis=2)
+
+
+def attention_weights(queries: mx.array, keys: mx.array) -> mx.array:
+    """Queries `(T, D)` of the last T positions, keys `(S, D)` of all -> what each attends to, causally: `(T, S)`."""
+    scores = (queries * queries.shape[1] ** -0.5) @ keys.T
+    count, all_of_them = scores.shape
+    future = mx.arange(all_of_them) > mx.arange(all_of_them - count, all_of_them)[:, None]
+    scores = mx.where(future, -mx.inf, scores)
+    weights = F.exp(scores - mx.max(scores, axis=-1, keepdims=True))
+    return weights / mx.sum(weights, axis=-1, keepdims=True)
 
 
 class RMSNorm(nn.Module):
@@ -108,6 +132,7 @@ class LlamaAttention(nn.Module):
         q = rotate(self.split(self.q_proj(x)), table)
         k = rotate(self.split(self.k_proj(x)), table)
         k, v = cache.update(layer, k, self.split(self.v_proj(x)))
+        cache.watch(layer, q, k)
         positions = mx.arange(x.shape[1])
         future = positions[None, :] > positions[:, None]
         # A single new position sees everything.

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
+from reference.alignment import EXTREME, Alignment, AlignmentAnalyzer
 from reference.config import SamplingConfig, T3Config
 
 
@@ -38,6 +40,26 @@ def decode(model: T3, token: mx.array, position: int, cache: KVCache, observe: O
     return observe("t3.logits", model(observe("t3.input", x), cache))
 
 
+def text_attention(cache: KVCache, config: T3Config, length: int) -> np.ndarray:
+    """What the newest positions attend to in a text of `length` tokens, `(T, L)`: the mean of the watched heads."""
+    start = config.condition_positions
+    heads = mx.stack([cache.attention[head][:, start : start + length] for head in cache.watched])
+    return np.array(heads.astype(mx.float32)).mean(axis=0)
+
+
+def amend(logits: mx.array, stop: int, found: Alignment) -> mx.array:
+    """Logits `(2, V)` with the stop token forced or forbidden, as upstream does it to guided ones.
+
+    Both items are given the same values, which guidance leaves as they are.
+    """
+    at_stop = mx.arange(logits.shape[1]) == stop
+    if found.stop_forced:
+        return mx.broadcast_to(mx.where(at_stop, EXTREME, -EXTREME), logits.shape).astype(logits.dtype)
+    if found.stop_forbidden:
+        return mx.where(at_stop, -EXTREME, logits)
+    return logits
+
+
 def generate(
     model: T3,
     text_tokens: mx.array,
@@ -49,8 +71,7 @@ def generate(
 ) -> list[int]:
     """Every token up to the stop token, it included, or to `max_tokens`. Greedy when `uniforms` is None.
 
-    Upstream's multilingual model also watches which text its attention is at (`AlignmentStreamAnalyzer`), and may
-    force or forbid the stop token; that is not done here.
+    The multilingual model is watched: where its attention is in the text may force or forbid the stop token.
     Raises `ValueError` for more tokens than the model has positions, and for too few uniforms.
     """
     config, steps = model.config, sampling.max_tokens
@@ -58,9 +79,13 @@ def generate(
         raise ValueError(f"max_tokens is {steps}, expected below the {config.speech_positions} positions of the model")
     if uniforms is not None and len(uniforms) < steps:
         raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
-    cache, previous = model.new_cache(), [config.start_speech]
+    analyzer = AlignmentAnalyzer(text_tokens.shape[1]) if config.multilingual else None
+    cache, previous = model.new_cache(config.watched_heads if analyzer else ()), [config.start_speech]
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
     for step in range(steps):
+        if analyzer:
+            found = analyzer.step(text_attention(cache, config, text_tokens.shape[1]), previous)
+            logits = amend(logits, config.stop_speech, found)
         previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
         if previous[-1] == config.stop_speech or step + 1 == steps:
             break

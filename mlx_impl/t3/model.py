@@ -5,6 +5,8 @@ Upstream: `chatterbox/models/t3/t3.py` (`T3`), `modules/learned_pos_emb.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import mlx.core as mx
 from mlx import nn
 
@@ -32,8 +34,8 @@ class T3(nn.Module):
         self.text_head = nn.Linear(config.width, config.text_vocab_size, bias=False)
         self.speech_head = nn.Linear(config.width, config.speech_vocab_size, bias=False)
 
-    def new_cache(self) -> KVCache:
-        return KVCache(self.config.blocks)
+    def new_cache(self, watched: Sequence[tuple[int, int]] = ()) -> KVCache:
+        return KVCache(self.config.blocks, watched)
 
     def embed_text(self, tokens: mx.array, guided: bool) -> mx.array:
         """Tokens `(1, L)` -> `(2, L, c)`, conditional and unconditional item; without guidance the two are equal.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference.config import ChatterboxConfig
+from reference.config import ChatterboxConfig, multilingual
 from reference.published_keys.flow import flow_keys
 from reference.published_keys.key import Key, Keys
 from reference.published_keys.speaker_encoder import speaker_encoder_keys
@@ -39,9 +39,11 @@ def s3gen_keys(config: ChatterboxConfig) -> Keys:
     yield from vocoder_keys(config.vocoder)
 
 
-# The files of the English model's directory, without their suffix, and the keys in each.
+# The files of the published directory, without their suffix, and the keys in each: the multilingual model has a T3 of
+# its own and shares the others.
 FILES: dict[str, Callable[[ChatterboxConfig], Keys]] = {
     "s3gen": s3gen_keys,
     "ve": lambda config: voice_encoder_keys(config.voice_encoder),
     "t3_cfg": lambda config: t3_keys(config.t3),
+    "t3_mtl23ls_v2": lambda config: t3_keys(multilingual(config).t3),
 }

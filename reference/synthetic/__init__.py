@@ -3,6 +3,8 @@
 Every value comes from NumPy's Philox keyed by its tensor's name, so that each file is the same bytes everywhere.
 
     python -m reference.synthetic OUT [--size tiny|full] [--only s3gen]
+
+The multilingual T3, of 2 GB at full size, is made when it is named: `--only t3_mtl23ls_v2`.
 """
 
 from __future__ import annotations
@@ -15,15 +17,18 @@ from pathlib import Path
 import numpy as np
 
 from reference.config import ChatterboxConfig
+from reference.languages import CANGJIE
 from reference.published_keys import FILES, Key
 from reference.synthetic.buffers import hann_window, mel_filters
 from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import scale_of
-from reference.synthetic.tokenizer_file import write_tokenizer
+from reference.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
 from reference.synthetic.voice_file import write_voice
-from reference.text import TOKENIZER
+from reference.text import MULTILINGUAL_TOKENIZER, TOKENIZER
 
-NAMES = (*FILES, "conds")  # what a checkpoint directory holds, by the names that `write` takes
+ENGLISH, MULTILINGUAL, VOICE = "t3_cfg", "t3_mtl23ls_v2", "conds"
+NAMES = (*FILES, VOICE)  # what a checkpoint directory holds, by the names that `write` takes
+DEFAULT = tuple(name for name in NAMES if name != MULTILINGUAL)
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
 
@@ -41,14 +46,18 @@ def values(key: Key) -> np.ndarray:
 
 
 def file_names(name: str) -> tuple[str, ...]:
-    """The files that `write` makes for one of `NAMES`: T3 comes with its tokenizer."""
-    if name == "conds":
+    """The files that `write` makes for one of `NAMES`: a T3 comes with its tokenizer's."""
+    if name == VOICE:
         return ("conds.pt",)
-    return (f"{name}.safetensors", *([TOKENIZER] if name == "t3_cfg" else []))
+    tokenizer = {ENGLISH: (TOKENIZER,), MULTILINGUAL: (MULTILINGUAL_TOKENIZER, CANGJIE)}
+    return (f"{name}.safetensors", *tokenizer.get(name, ()))
 
 
-def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = NAMES) -> None:
-    """Write checkpoint files into `out`, each whole or not at all. `files` are names in `NAMES`, all by default."""
+def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -> None:
+    """Write checkpoint files into `out`, each whole or not at all. `files` are of `NAMES`, the English ones by default.
+
+    A T3 comes with its tokenizer's files.
+    """
     files = list(files)
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = config.tokenizer
@@ -62,7 +71,10 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = NAMES) -> 
             FILES[name](config),
             lambda key: buffers[key.name] if key.name in buffers else values(key),
         )
-    if "t3_cfg" in files:
+    if ENGLISH in files:
         write_tokenizer(out / TOKENIZER, config.t3)
-    if "conds" in files:
+    if MULTILINGUAL in files:
+        write_multilingual_tokenizer(out / MULTILINGUAL_TOKENIZER, config.t3)
+        write_cangjie(out / CANGJIE)
+    if VOICE in files:
         write_voice(out / "conds.pt", config)

@@ -16,9 +16,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("out", type=Path, help="directory to write; its checkpoint files are replaced")
     parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")
-    parser.add_argument("--only", choices=reference.synthetic.NAMES, help="write this file alone (default: all)")
+    parser.add_argument(
+        "--only", choices=reference.synthetic.NAMES, help="write this file alone (default: the English)"
+    )
     options = parser.parse_args(arguments)
-    names = [options.only] if options.only else reference.synthetic.NAMES
+    names = [options.only] if options.only else reference.synthetic.DEFAULT
     reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], names)
     print(f"{options.out}: synthetic checkpoint, {options.size}")
     return 0

@@ -12,14 +12,14 @@ from pathlib import Path
 
 from reference import synthetic
 from reference.config import CHATTERBOX_SIZES
-from reference.synthetic import NAMES, file_names
+from reference.synthetic import DEFAULT, file_names
 
 REFERENCE = Path(__file__).resolve().parent.parent
 CHECKPOINTS = REFERENCE.parent / "build" / "checkpoints"
 HASH = 12  # hexadecimal digits in the name of a folder
 
 
-def cached(size: str, files: Iterable[str] = NAMES, root: Path = CHECKPOINTS) -> Path:
+def cached(size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS) -> Path:
     """A synthetic checkpoint of that size with at least these files (names as in `synthetic.write`), made if need be.
 
     Its folder carries a hash of the code that makes it: a change there makes another, and removes those of the same

@@ -1,14 +1,21 @@
-"""A `tokenizer.json` in the published format: byte-pair encoding over characters, with common English pairs merged."""
+"""Tokenizers in the published format: byte-pair encoding over characters, with common English pairs merged.
+
+The multilingual model's has the same numbers first, then its languages' tags, the keys of Chinese input codes, and the
+characters of more scripts; beside it lies a table of input codes.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from reference.config import T3Config
+from reference.languages import LANGUAGES
 
 # The first three lead, the start token has a place of its own, the rest are there and unused, as upstream lists them.
 FIRST = ("[STOP]", "[UNK]", "[SPACE]")
@@ -19,16 +26,50 @@ PAIRS = "th he in er an re on at en nd ti es or te ed is it al ar st to nt ng se
 MERGED = (*PAIRS.split(), "the", "ing", "and", "ion", "ent")
 
 
+# Blocks of Unicode, what is written there in lower case and decomposed: Latin's marks, Greek, Cyrillic, Hebrew, Arabic,
+# Devanagari, jamo, East Asian punctuation, kana.
+BLOCKS = ((0x300, 0x370), (0x370, 0x400), (0x430, 0x460), (0x591, 0x5F5), (0x60C, 0x6D4), (0x900, 0x980),
+          (0x1100, 0x1200), (0x3001, 0x3012), (0x3041, 0x3100))  # fmt: skip
+KEYS = "abcdefghijklmnopqrstuvwxyz0123456789."
+IDEOGRAPHS = range(0x4E00, 0x5600)
+
+
 def write_tokenizer(file: Path, config: T3Config) -> None:
-    """Write the tokenizer of a configuration, the same bytes everywhere, whole or not at all."""
+    """Write the English tokenizer of a configuration, the same bytes everywhere, whole or not at all."""
+    _write(file, config, ())
+
+
+def write_multilingual_tokenizer(file: Path, config: T3Config) -> None:
+    """Write the multilingual tokenizer of a configuration, the same bytes everywhere, whole or not at all."""
+    _write(file, config, (*(f"[{language}]" for language in LANGUAGES), *(f"[cj_{key}]" for key in KEYS)), BLOCKS)
+
+
+def write_cangjie(file: Path) -> None:
+    """Write a made-up code of up to five letters for some characters: each three in a row have the same."""
+    codes = (f"{chr(number)}\t{_letters((number - IDEOGRAPHS.start) // 3 * 1009)}" for number in IDEOGRAPHS)
+    _replace(file, lambda partial: partial.write_text(json.dumps(list(codes), ensure_ascii=False), encoding="utf-8"))
+
+
+def _write(file: Path, config: T3Config, tags: Sequence[str], blocks: Sequence[tuple[int, int]] = ()) -> None:
     printable = (character for character in map(chr, range(ord("!"), 0x10000)) if character.isprintable())
     characters = islice(printable, config.start_text - len(FIRST))  # ASCII and Latin: the numbers have no hole
-    tokens = (*FIRST, *characters, START, *UNUSED, *MERGED)
+    more = (chr(number) for block in blocks for number in range(*block))
+    tokens = (*FIRST, *characters, START, *UNUSED, *MERGED, *tags, *more)
     vocabulary = {token: number for number, token in enumerate(tokens)}
     merges = [(token[:-1], token[-1]) for token in MERGED]
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.add_special_tokens([*FIRST, START, *UNUSED])
+    tokenizer.add_special_tokens([*FIRST, START, *UNUSED, *tags])
+    _replace(file, lambda partial: tokenizer.save(str(partial), pretty=True))
+
+
+def _replace(file: Path, write: Callable[[Path], object]) -> None:
     partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    tokenizer.save(str(partial), pretty=True)
+    write(partial)
     os.replace(partial, file)
+
+
+def _letters(number: int) -> str:
+    """A number in base 26, the letters of its digits."""
+    rest, digit = divmod(number, 26)
+    return (_letters(rest) if rest else "") + KEYS[digit]

@@ -6,6 +6,9 @@ Upstream: transformers' `models/llama/modeling_llama.py` as `chatterbox/models/t
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,13 +16,20 @@ from torch.nn import functional as F
 
 from reference.config import T3Config, rope_frequencies
 
+WATCHED_POSITIONS = 2  # a prefix ends with speech's start twice, and a step adds one position
+
 
 class KVCache:
-    """Keys and values of every layer, `b h t d`, in the order of time."""
+    """Keys and values of every layer, `b h t d`, in the order of time.
 
-    def __init__(self, layers: int):
+    Of the (layer, head) pairs in `watched`, `attention` holds what the last of the new positions attend to.
+    """
+
+    def __init__(self, layers: int, watched: Sequence[tuple[int, int]] = ()):
         self.keys: list[Tensor | None] = [None] * layers
         self.values: list[Tensor | None] = [None] * layers
+        self.watched = tuple(watched)
+        self.attention: dict[tuple[int, int], Tensor] = {}
 
     @property
     def length(self) -> int:
@@ -34,9 +44,21 @@ class KVCache:
         self.keys[layer], self.values[layer] = keys.contiguous(), values.contiguous()
         return self.keys[layer], self.values[layer]
 
+    def watch(self, layer: int, queries: Tensor, keys: Tensor) -> None:
+        """Keep the attention of a layer's watched heads, if it has any: of the first item, which is the conditional."""
+        for head in [head for watched, head in self.watched if watched == layer]:
+            self.attention[layer, head] = attention_weights(queries[0, head, -WATCHED_POSITIONS:], keys[0, head])
+
     def state(self) -> tuple[Tensor, Tensor]:
         """Keys and values, each `(layers, B, H, T, D)`: what `update` rebuilds a cache from, layer by layer."""
         return torch.stack(self.keys), torch.stack(self.values)
+
+
+def attention_weights(queries: Tensor, keys: Tensor) -> Tensor:
+    """Queries `(T, D)` of the last T positions, keys `(S, D)` of all -> what each attends to, causally: `(T, S)`."""
+    scores = queries @ keys.T * queries.shape[1] ** -0.5
+    future = torch.ones_like(scores, dtype=torch.bool).triu(1 + len(keys) - len(queries))
+    return scores.masked_fill(future, -math.inf).softmax(dim=-1)
 
 
 class RMSNorm(nn.Module):
@@ -91,6 +113,7 @@ class LlamaAttention(nn.Module):
         q = rotate(self.split(self.q_proj(x)), table)
         k = rotate(self.split(self.k_proj(x)), table)
         k, v = cache.update(layer, k, self.split(self.v_proj(x)))
+        cache.watch(layer, q, k)
         causal = x.shape[1] > 1  # a single new position sees everything
         out = F.scaled_dot_product_attention(q, k, v, scale=self.head_width**-0.5, is_causal=causal)
         return self.o_proj(out.transpose(1, 2).reshape(x.shape))

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from reference.alignment import EXTREME, Alignment, AlignmentAnalyzer
 from reference.config import SamplingConfig, T3Config
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
@@ -39,6 +41,26 @@ def decode(model: T3, token: Tensor, position: int, cache: KVCache, observe: Obs
     return observe("t3.logits", model(observe("t3.input", x), cache))
 
 
+def text_attention(cache: KVCache, config: T3Config, length: int) -> np.ndarray:
+    """What the newest positions attend to in a text of `length` tokens, `(T, L)`: the mean of the watched heads."""
+    start = config.condition_positions
+    heads = torch.stack([cache.attention[head][:, start : start + length] for head in cache.watched])
+    return heads.float().cpu().numpy().mean(axis=0)
+
+
+def amend(logits: Tensor, stop: int, found: Alignment) -> Tensor:
+    """Logits `(2, V)` with the stop token forced or forbidden, as upstream does it to guided ones.
+
+    Both items are given the same values, which guidance leaves as they are.
+    """
+    at_stop = torch.arange(logits.shape[1], device=logits.device) == stop
+    if found.stop_forced:
+        return torch.where(at_stop, EXTREME, -EXTREME).to(logits).expand_as(logits)
+    if found.stop_forbidden:
+        return logits.masked_fill(at_stop, -EXTREME)
+    return logits
+
+
 def generate(
     model: T3,
     text_tokens: Tensor,
@@ -50,8 +72,7 @@ def generate(
 ) -> list[int]:
     """Every token up to the stop token, it included, or to `max_tokens`. Greedy when `uniforms` is None.
 
-    Upstream's multilingual model also watches which text its attention is at (`AlignmentStreamAnalyzer`), and may
-    force or forbid the stop token; that is not done here.
+    The multilingual model is watched: where its attention is in the text may force or forbid the stop token.
     Raises `ValueError` for more tokens than the model has positions, and for too few uniforms.
     """
     config, steps = model.config, sampling.max_tokens
@@ -59,9 +80,13 @@ def generate(
         raise ValueError(f"max_tokens is {steps}, expected below the {config.speech_positions} positions of the model")
     if uniforms is not None and len(uniforms) < steps:
         raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
-    cache, previous = model.new_cache(), [config.start_speech]
+    analyzer = AlignmentAnalyzer(text_tokens.shape[1]) if config.multilingual else None
+    cache, previous = model.new_cache(config.watched_heads if analyzer else ()), [config.start_speech]
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
     for step in range(steps):
+        if analyzer:
+            found = analyzer.step(text_attention(cache, config, text_tokens.shape[1]), previous)
+            logits = amend(logits, config.stop_speech, found)
         previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
         if previous[-1] == config.stop_speech or step + 1 == steps:
             break

@@ -14,6 +14,7 @@ FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
 SHARED = (
     "reference.config",
     "reference.text",
+    "reference.alignment",
     "reference.audio",
     "reference.conditionals",
     "reference.draws",
@@ -29,7 +30,9 @@ ALLOWED = {
     "parity/capture/mlx.py": {"parity", "mlx"},
     "reference": {"reference", "torch", "safetensors"},
     "reference/config.py": set(),
-    "reference/text.py": {"reference.config"},
+    "reference/text.py": {"reference.config", "reference.languages"},
+    "reference/languages.py": set(),
+    "reference/alignment.py": set(),
     "reference/audio.py": {"reference.config"},
     "reference/conditionals.py": {"reference.config", "reference.torch_file", "safetensors"},
     "reference/draws.py": set(),

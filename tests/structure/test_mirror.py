@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 REFERENCE_ONLY = {
     "config.py": "read by both sides",
     "text.py": "read by both sides",
+    "languages.py": "read by text.py",
+    "alignment.py": "read by both sides",
     "audio.py": "read by both sides",
     "conditionals.py": "read by both sides",
     "draws.py": "read by both sides",

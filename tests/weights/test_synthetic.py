@@ -16,6 +16,8 @@ from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import SCALES, scale_of
 
 FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
+ENGLISH_FILES = {"s3gen.safetensors", "ve.safetensors", "t3_cfg.safetensors", "tokenizer.json"}
+MULTILINGUAL_FILES = {"t3_mtl23ls_v2.safetensors", "grapheme_mtl_merged_expanded_v1.json", "Cangjie5_TC.json"}
 BUFFERS = {"tokenizer.window", "tokenizer._mel_filters"}
 
 
@@ -35,11 +37,10 @@ def test_unknown_key_is_refused():
 
 
 def test_files_are_deterministic_and_whole(tmp_path):
-    synthetic.write(tmp_path / "first", TINY)
-    synthetic.write(tmp_path / "second", TINY)
+    synthetic.write(tmp_path / "first", TINY, synthetic.NAMES)
+    synthetic.write(tmp_path / "second", TINY, synthetic.NAMES)
     digests = file_digests(tmp_path / "first")
-    names = {"s3gen.safetensors", "ve.safetensors", "t3_cfg.safetensors", "tokenizer.json", "conds.pt"}
-    assert set(digests) == names  # and nothing left over
+    assert set(digests) == {*ENGLISH_FILES, *MULTILINGUAL_FILES, "conds.pt"}  # and nothing left over
     assert digests == file_digests(tmp_path / "second")
     for file, keys in FILES.items():
         expected = {key.name: (key.shape, key.dtype) for key in keys(TINY)}
@@ -70,8 +71,12 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
 
 
 def test_command_line(tmp_path):
-    assert main([str(tmp_path), "--size", "tiny", "--only", "ve"]) == 0
-    assert [path.name for path in tmp_path.iterdir()] == ["ve.safetensors"]
+    assert main([str(tmp_path / "one"), "--size", "tiny", "--only", "ve"]) == 0
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["ve.safetensors"]
+    assert main([str(tmp_path / "all"), "--size", "tiny"]) == 0
+    assert {path.name for path in (tmp_path / "all").iterdir()} == ENGLISH_FILES
+    assert main([str(tmp_path / "all"), "--size", "tiny", "--only", "t3_mtl23ls_v2"]) == 0
+    assert {path.name for path in (tmp_path / "all").iterdir()} == ENGLISH_FILES | MULTILINGUAL_FILES
     for wrong in (["--size", "small"], ["--only", "vocoder"]):
         with pytest.raises(SystemExit):
             main([str(tmp_path), *wrong])

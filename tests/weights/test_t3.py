@@ -11,7 +11,7 @@ from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
 from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
+from reference.config import CHATTERBOX_SIZES, multilingual
 from reference.published_keys import t3_keys
 
 TINY, FULL = CHATTERBOX_SIZES["tiny"], CHATTERBOX_SIZES["full"]
@@ -87,12 +87,21 @@ def test_t3_is_ready_for_inference_in_the_dtype_asked_for(weights, checkpoint):
 
 
 def test_multilingual_model_has_a_file_of_its_own(weights, checkpoint, tmp_path):
-    multilingual = replace(TINY.t3, text_vocab_size=2454)
+    config = multilingual(TINY).t3
     with pytest.raises(ValueError, match=rf"{weights.MULTILINGUAL}: no such file"):
-        weights.load_t3(checkpoint, multilingual)
-    synthetic.write(tmp_path, replace(TINY, t3=multilingual), files=["t3_cfg"])
-    (tmp_path / weights.ENGLISH).rename(tmp_path / weights.MULTILINGUAL)
-    assert parameters(weights.load_t3(tmp_path, multilingual))["text_embedding.weight"].shape == (2454, 64)
+        weights.load_t3(checkpoint, config)
+    synthetic.write(tmp_path, TINY, files=["t3_mtl23ls_v2"])
+    assert parameters(weights.load_t3(tmp_path, config))["text_embedding.weight"].shape == (2454, 64)
+
+
+def test_heads_that_the_multilingual_model_lacks_are_refused():
+    assert multilingual(FULL).t3.watched_heads == ((12, 15), (13, 11), (9, 2))
+    for wrong in ((2, 0), (-1, 0), (0, 4)):
+        assert replace(TINY.t3, watched_heads=(wrong,)).watched_heads == (wrong,)  # the English one is not watched
+        with pytest.raises(
+            ValueError, match=rf"head {wrong[1]} of layer {wrong[0]}, expected one of 4 heads in 2 layers"
+        ):
+            replace(multilingual(TINY).t3, watched_heads=((1, 1), wrong))
 
 
 @pytest.mark.parametrize(
