@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,16 @@ from rich.console import Console
 
 from reference.audio import Voice, load_voice
 from reference.conditionals import SUFFIXES, check_fit, load_conditionals
-from reference.config import CHATTERBOX_SIZES, ChatterboxConfig, SamplingConfig
+from reference.config import (
+    CHATTERBOX_SIZES,
+    MULTILINGUAL_SAMPLING,
+    ChatterboxConfig,
+    SamplingConfig,
+    multilingual,
+)
 from reference.draws import Draws
+from reference.languages import LANGUAGES
+from reference.synthetic import files_of
 from reference.synthetic.cache import cached
 from reference.watermark import find_watermark
 
@@ -37,7 +46,7 @@ def parser(side: str, dtypes: Iterable[str]) -> argparse.ArgumentParser:
     speak.add_argument("--voice", type=Path, help="a recording, or conditions (.pt, .safetensors); default: its own")
     speak.add_argument("--size", choices=CHATTERBOX_SIZES, default="full", help="of the checkpoint (%(default)s)")
     speak.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
-    speak.add_argument("--language", metavar="XX", help="of the text, for a multilingual checkpoint")
+    speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
     speak.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
     speak.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
@@ -77,19 +86,21 @@ class Clock:
 def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     """Check what is given, run the stages in turn and write the audio."""
     check(options)
-    sampling, draws, clock = SamplingConfig(max_tokens=options.max_tokens), Draws(options.seed), Clock()
-    checkpoint, config = options.checkpoint, CHATTERBOX_SIZES[options.size]
+    draws, clock = Draws(options.seed), Clock()
+    checkpoint, config, sampling = options.checkpoint, CHATTERBOX_SIZES[options.size], SamplingConfig()
+    if options.language is not None:
+        config, sampling = multilingual(config), MULTILINGUAL_SAMPLING
+    sampling = replace(sampling, max_tokens=options.max_tokens)
     given = None if options.voice is None else read_voice(options.voice, config)
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
-        checkpoint = clock("making", cached, options.size)
+        checkpoint = clock("making", cached, options.size, files_of(config))
     if given is None:
         given = read_voice(own_voice(checkpoint), config)
     name, watermark = find_watermark()
     side = clock("loading", make, checkpoint, config, options.dtype)
     conditions = given if isinstance(given, dict) else clock("voice", side.conditions, given)
-    language = {"language": options.language} if options.language is not None else {}
-    tokens = clock("tokens", side.tokens, options.text, conditions, sampling, draws, **language)
+    tokens = clock("tokens", side.tokens, options.text, conditions, sampling, draws, options.language)
     mel = clock("mel", side.mel, tokens, conditions, draws, options.steps)
     if mel.shape[2] < 2:
         raise ValueError(f"T3 said {len(tokens)} token, too little for a sound; try another seed or a longer text")
@@ -117,6 +128,8 @@ def check(options: argparse.Namespace) -> None:
     if options.out.is_dir() or not options.out.parent.is_dir():
         problem = "is a directory" if options.out.is_dir() else f"there is no directory {options.out.parent}"
         raise ValueError(f"{options.out}: {problem}; name a WAV file in one that exists")
+    if options.language is not None and options.language.lower() not in LANGUAGES:
+        raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
     if options.checkpoint is not None and not options.checkpoint.is_dir():
         raise ValueError(f"{options.checkpoint}: no such directory; expected a checkpoint as published")
 

@@ -53,6 +53,12 @@ def file_names(name: str) -> tuple[str, ...]:
     return (f"{name}.safetensors", *tokenizer.get(name, ()))
 
 
+def files_of(config: ChatterboxConfig) -> tuple[str, ...]:
+    """The names of what a configuration speaks with."""
+    other = ENGLISH if config.t3.multilingual else MULTILINGUAL
+    return tuple(name for name in NAMES if name != other)
+
+
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -> None:
     """Write checkpoint files into `out`, each whole or not at all. `files` are of `NAMES`, the English ones by default.
 

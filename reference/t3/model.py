@@ -41,13 +41,7 @@ class T3(nn.Module):
         """Tokens `(1, L)` -> `(2, L, c)`, conditional and unconditional item; without guidance the two are equal.
 
         The unconditional item's embeddings are zeroed before the positions are added: it keeps those.
-        Raises `ValueError` for more tokens than there are positions.
         """
-        if tokens.shape[1] > self.config.text_positions:
-            raise ValueError(
-                f"the text has {tokens.shape[1]} tokens, expected at most {self.config.text_positions}, as many as the "
-                "model has positions; say it in parts"
-            )
         text = self.text_embedding(tokens)
         both = torch.cat([text, torch.zeros_like(text) if guided else text])
         return both + self.text_positions.weight[: tokens.shape[1]]

@@ -11,13 +11,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 S3GEN = "s3gen.safetensors"
+PART = 32  # tensors
 STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def read(file: Path, prefix: str) -> dict[str, Tensor]:
+def read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
     """The tensors of a checkpoint file whose keys start with `prefix`, by key without it; no batch norm's step count.
 
+    In `dtype`, each copied: a tensor that is mapped from the file lies at any address, and kernels round by alignment.
     Raises `ValueError` for a missing or unreadable file, a dtype other than float32, and NaN or infinite weights.
     """
     if not file.is_file():
@@ -25,18 +27,23 @@ def read(file: Path, prefix: str) -> dict[str, Tensor]:
             f"{file}: no such file; expected a checkpoint directory as published, or one made by "
             "`python -m reference.synthetic`"
         )
+    tensors = {}
     try:
         with safe_open(file, framework="pt") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
-            for key in keys:
-                if (dtype := handle.get_slice(key).get_dtype()) != "F32":
-                    raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
-            tensors = {key.removeprefix(prefix): handle.get_tensor(key) for key in keys}
+        # Opened anew for each part: what is mapped counts as this process's memory until the file is closed.
+        for start in range(0, len(keys), PART):
+            with safe_open(file, framework="pt") as handle:
+                for key in keys[start : start + PART]:
+                    if (stored := handle.get_slice(key).get_dtype()) != "F32":
+                        raise ValueError(f"{file}: {key} has dtype {stored}, expected F32; convert the file")
+                    tensor = handle.get_tensor(key)
+                    if not torch.isfinite(tensor).all():
+                        raise ValueError(f"{file}: {key} holds NaN or infinite weights; fetch or make the file again")
+                    tensors[key.removeprefix(prefix)] = tensor.to(dtype, copy=True)
+                    del tensor
     except SafetensorError as error:
         raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
-    for key, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"{file}: {prefix}{key} holds NaN or infinite weights; fetch or make the file again")
     return tensors
 
 
@@ -54,7 +61,7 @@ def load(
     gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file and every missing,
     unknown or misshaped key.
     """
-    tensors = prepare(read(file, prefix))
+    tensors = prepare(read(file, prefix, dtype))
     keys: dict[str, str] = {}
     problems = []
     for key in tensors:
@@ -75,7 +82,6 @@ def load(
             f"{file} does not fit this configuration ({len(problems)} problems), is it of another size? "
             + "; ".join(problems[:5])
         )
-    # Copied, because a tensor that is mapped from the file lies at any address, and kernels round by alignment.
-    parameters = {name: tensors[key].to(dtype, copy=True) for name, key in keys.items()}
+    parameters = {name: tensors[key].to(dtype) for name, key in keys.items()}
     module.load_state_dict(parameters, strict=True, assign=True)
     return module.eval().requires_grad_(False)

@@ -12,7 +12,7 @@ import torch
 
 from fixtures.voice import synthetic_voice
 from reference import speak, watermark
-from reference.config import CHATTERBOX_SIZES
+from reference.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
 from reference.synthetic.cache import cached
 from reference.synthetic.voice_file import write_voice
 
@@ -54,9 +54,9 @@ class FakeSide:
         self.given.append(voice)
         return {}
 
-    def tokens(self, *given, **more):
-        self.given += [given[0], more]
-        return [7] * (len(given[0]) - 1)
+    def tokens(self, text, conditions, sampling, draws, language):
+        self.given += [text, language, sampling]
+        return [7] * (len(text) - 1)
 
     def mel(self, tokens, conditions, draws, steps):
         self.given += [conditions, draws.seed, steps]
@@ -152,12 +152,23 @@ def test_options_reach_the_side(fake, out, recording):
         "-o", out, "--size", "tiny", "--voice", recording, "--seed", 5, "--steps", 3, "--dtype", "float64"
     )
     assert code == 0
-    checkpoint, config, dtype, voice, text, more, conditions, seed, steps = side.given
+    checkpoint, config, dtype, voice, text, language, sampling, conditions, seed, steps = side.given
     assert (checkpoint, config, dtype) == (cached("tiny"), CHATTERBOX_SIZES["tiny"], "float64")
     assert len(voice.voice_24) == 36000
-    assert (text, more, conditions, seed, steps) == (TEXT, {}, {}, 5, 3)
-    _, side = fake("-o", out, "--size", "tiny", "--voice", recording, "--language", "fr")
-    assert side.given[5] == {"language": "fr"}
+    assert (text, language, sampling, conditions, seed, steps) == (TEXT, None, SamplingConfig(), {}, 5, 3)
+
+
+def test_a_language_is_spoken_by_the_multilingual_model(fake, out, recording, capsys):
+    given = ["-o", out, "--size", "tiny", "--voice", recording]
+    code, side = fake(*given, "--language", "fr")
+    assert code == 0
+    assert side.given[1] == multilingual(CHATTERBOX_SIZES["tiny"])
+    assert side.given[5:7] == ["fr", MULTILINGUAL_SAMPLING]
+    assert (side.given[0] / "t3_mtl23ls_v2.safetensors").is_file()
+    FakeSide.made.clear()
+    code, side = fake(*given, "--language", "xx")
+    assert (code, side) == (2, None)
+    assert "--language is 'xx', expected one of ar, " in capsys.readouterr().err
 
 
 def test_the_real_time_factor_is_of_synthesis_only(fake, out, recording, monkeypatch, capsys):
@@ -274,7 +285,7 @@ def test_usable_voices_with_a_warning_or_many_channels(side, channels, out, tmp_
 
 def test_a_text_too_long_is_refused(side, out, capsys):
     assert real(side, "-o", out, *SHORT, "--checkpoint", cached("tiny"), text="Q" * 3000) == 2
-    assert "the text has 3003 tokens, expected at most 2050" in capsys.readouterr().err
+    assert "the text has 3001 tokens, expected at most 2048" in capsys.readouterr().err
     assert not list(out.parent.iterdir())
 
 

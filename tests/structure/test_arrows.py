@@ -36,7 +36,7 @@ ALLOWED = {
     "reference/audio.py": {"reference.config"},
     "reference/conditionals.py": {"reference.config", "reference.torch_file", "safetensors"},
     "reference/draws.py": set(),
-    "reference/speak.py": {*SHARED, "reference.synthetic.cache"},  # which makes a checkpoint without a framework
+    "reference/speak.py": {*SHARED, "reference.languages", "reference.synthetic"},  # makes checkpoints, no framework
     "reference/torch_file.py": set(),
     "reference/watermark.py": set(),
     "mlx_impl": {"mlx_impl", *SHARED, "mlx", "safetensors"},

@@ -38,7 +38,7 @@ def test_what_is_there_is_not_made_again(tmp_path, written):
 def test_missing_files_are_added(tmp_path, written):
     folder = cached("tiny", ["s3gen"], tmp_path)
     assert cached("tiny", root=tmp_path) == folder
-    assert written == ["s3gen", *(name for name in synthetic.NAMES if name != "s3gen")]
+    assert written == ["s3gen", *(name for name in synthetic.DEFAULT if name != "s3gen")]
     (folder / "tokenizer.json").unlink()  # one of T3's two
     cached("tiny", root=tmp_path)
     assert written[-1] == "t3_cfg"
@@ -47,7 +47,7 @@ def test_missing_files_are_added(tmp_path, written):
 def test_what_write_makes_is_what_the_cache_looks_for(tmp_path):
     cached("tiny", root=tmp_path)
     (folder,) = tmp_path.iterdir()
-    names = {file for name in synthetic.NAMES for file in synthetic.file_names(name)}
+    names = {file for name in synthetic.DEFAULT for file in synthetic.file_names(name)}
     assert {path.name for path in folder.iterdir()} == names
 
 

@@ -74,9 +74,9 @@ def test_command_line(tmp_path):
     assert main([str(tmp_path / "one"), "--size", "tiny", "--only", "ve"]) == 0
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["ve.safetensors"]
     assert main([str(tmp_path / "all"), "--size", "tiny"]) == 0
-    assert {path.name for path in (tmp_path / "all").iterdir()} == ENGLISH_FILES
+    assert {path.name for path in (tmp_path / "all").iterdir()} == ENGLISH_FILES | {"conds.pt"}
     assert main([str(tmp_path / "all"), "--size", "tiny", "--only", "t3_mtl23ls_v2"]) == 0
-    assert {path.name for path in (tmp_path / "all").iterdir()} == ENGLISH_FILES | MULTILINGUAL_FILES
+    assert {path.name for path in (tmp_path / "all").iterdir()} == ENGLISH_FILES | MULTILINGUAL_FILES | {"conds.pt"}
     for wrong in (["--size", "small"], ["--only", "vocoder"]):
         with pytest.raises(SystemExit):
             main([str(tmp_path), *wrong])
