@@ -90,7 +90,7 @@ class Contract:
     checkpoint directory for a case when none is given. `chain` names the tap whose inherited error sums up a run.
     `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
     other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
-    `package.module:name`, what checks the states that a whole run ends in.
+    `package.module:name`, what checks the states that a run ends in which goes to the last segment.
     """
 
     path: Path

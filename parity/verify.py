@@ -65,11 +65,12 @@ class Verifier:
         return runner
 
     def run(self) -> Report:
-        """Verify every segment; of a whole run, also what it ends in, and every crossing of the sides' stages.
+        """Verify every segment; then what the run ends in, and of a whole run every crossing of the sides' stages.
 
         Two verdicts for each branch of each tap of the contract, or the report fails.
         """
-        mix = Mix(self.contract, self.segments, self.near, self.decided) if self._whole("mix") else None
+        whole = not self.case.segments
+        mix = Mix(self.contract, self.segments, self.near, self.decided) if self.contract.mix and whole else None
         entry: State = {}
         for stage, grouped in groupby(self.segments, key=lambda segment: segment.stage):
             segments, start = list(grouped), self.states["reference"]
@@ -81,7 +82,7 @@ class Verifier:
             if mix is not None and stage in mix.stages:
                 entry = entry or start
                 mix.note("reference", stage, start, self.states["reference"])
-        if self._whole("outcome"):
+        if self.contract.outcome and self.segments[-1].name == self.contract.outline[-1]["name"]:
             with self._timed("outcome", ""):
                 judge = resolve(self.contract.outcome)
                 ends = self.states["reference"], self.states["candidate"]
@@ -92,10 +93,6 @@ class Verifier:
                 ends = self.states["reference"], self.states["exact"]
                 self.report.crossings = mix.run(runners, entry, *ends, self.progress)
         return self.report
-
-    def _whole(self, table: str) -> bool:
-        """Whether the contract has such a table, which is about a run of all segments, and this run is one."""
-        return bool(getattr(self.contract, table)) and not self.case.segments
 
     def _together(self, segment: Segment) -> None:
         reference: Trace = {}
