@@ -16,11 +16,12 @@ import numpy as np
 
 from reference.config import ChatterboxConfig
 from reference.published_keys import FILES, Key
+from reference.safetensors_file import Entry, write_file
 from reference.synthetic.buffers import hann_window, mel_filters
-from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import scale_of
 from reference.synthetic.tokenizer_file import write_tokenizer
 
+DTYPES = {"float32": "F32", "int64": "I64"}
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
 
@@ -47,10 +48,11 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = tuple(FILE
         "tokenizer._mel_filters": mel_filters(tokenizer.sample_rate, tokenizer.n_fft, tokenizer.mel_bins),
     }
     for name in files:
+        entries = {Entry(key.name, DTYPES[key.dtype], key.shape): key for key in FILES[name](config)}
         write_file(
             out / f"{name}.safetensors",
-            FILES[name](config),
-            lambda key: buffers[key.name] if key.name in buffers else values(key),
+            entries,
+            lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry]),
         )
     if "t3_cfg" in files:
         write_tokenizer(out / "tokenizer.json", config.t3)

@@ -1,0 +1,148 @@
+"""A checkpoint file, published or converted, as the parameters that it holds: by name, checked, read one by one."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mlx_impl.weights import fold
+from mlx_impl.weights.layout import PYTORCH, convert
+from mlx_impl.weights.mapping import FOLD, SCHEMES, SUM, UPSTREAM, Parameter, Scheme
+from mlx_impl.weights.number import DTYPES, decode
+from reference.safetensors_file import STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
+
+# What a converted file says of itself in the header.
+TARGET, MAPPING, DTYPE, SOURCE = "target", "mapping", "dtype", "source"
+QUANTIZATION, DROPPED, CHECKSUMS = "quantization", "dropped", "crc32"
+CHECKSUM_WIDTH = 8  # hexadecimal digits
+
+
+class Quantization(NamedTuple):
+    """Of T3's linear layers, as `mlx.nn.quantize` does it."""
+
+    bits: int
+    group_size: int = 64
+
+
+@dataclass
+class Found:
+    """A parameter of a file: the entries of its parts, by part."""
+
+    parts: dict[int, Entry]
+
+    @property
+    def whole(self) -> Entry:
+        """The part that has the parameter's shape: of g and v, v."""
+        return self.parts[max(self.parts)]
+
+
+class Tensors:
+    """The tensors of one file by parameter. Nothing is read before it is asked for.
+
+    Raises `ValueError` for a file that is missing or no whole safetensors file, and for metadata that make no sense.
+    """
+
+    def __init__(self, file: Path):
+        self.file = file
+        if not file.is_file():
+            raise ValueError(
+                f"{file}: no such file; expected a checkpoint directory as published, or one made by "
+                "`python -m reference.synthetic`"
+            )
+        try:
+            self.header: Header = read_header(file)
+            self.scheme, self.dtype, self.quantization, self.checksums, self.dropped = described(self.header)
+        except FormatError as error:
+            message = f"{file}: not a whole safetensors file ({error}); fetch or make it again"
+            raise Unreadable(message, error.problems) from error
+        self.parameters: dict[Parameter, Found] = {}
+        self.unknown: list[str] = []
+        for key, entry in self.header.entries.items():
+            found = self.scheme.find(key)
+            if found is None:
+                self.unknown.append(key)
+            else:
+                self.parameters.setdefault(found[0], Found({})).parts[found[1]] = entry
+
+    def incomplete(self) -> Iterator[tuple[Parameter, list[str], list[str]]]:
+        """Each parameter of which a part is missing, with the keys there and those missing."""
+        for parameter, found in self.parameters.items():
+            keys = self.scheme.keys(parameter)
+            if len(found.parts) < len(keys):
+                there = [entry.key for entry in found.parts.values()]
+                yield parameter, there, [key for key in keys if key not in there]
+
+    def raw(self, entry: Entry) -> np.ndarray:
+        """A tensor as it is stored. Raises `ValueError` where its checksum is another."""
+        with self.file.open("rb") as handle:
+            content = read_bytes(handle, entry)
+        if self.checksums and zlib.crc32(content) != self.checksums[entry.key]:
+            raise ValueError(f"{self.file}: {entry.key} is not as it was written (checksum); fetch or make it again")
+        return np.frombuffer(content, STORED[entry.dtype]).reshape(entry.shape)
+
+    def part(self, entry: Entry) -> np.ndarray:
+        """A tensor in float32 or integers. Raises `ValueError` for NaN and infinity."""
+        array = decode(self.raw(entry), entry.dtype)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ValueError(f"{self.file}: {entry.key} holds NaN or infinite weights; fetch or make the file again")
+        return array
+
+    def value(self, parameter: Parameter, layout: str = PYTORCH) -> np.ndarray:
+        """A parameter whose parts are all there, folded or summed, in a layout."""
+        parts = [self.part(entry) for _, entry in sorted(self.parameters[parameter].parts.items())]
+        have = self.scheme.layout
+        if len(parts) == 2:
+            name = short_name(self.parameters[parameter].whole.key)
+            parts = [{FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation](name, *parts)]
+        return convert(parts[0], parameter.leaf.layout if not self.packed(parameter) else {}, have, layout)
+
+    def packed(self, parameter: Parameter) -> bool:
+        """Whether a parameter is stored quantised: its codes lie as they are."""
+        return self.quantization is not None and self.parameters[parameter].whole.dtype == "U32"
+
+
+class Unreadable(ValueError):
+    """A file that is not a whole one, with what is wrong."""
+
+    def __init__(self, message: str, problems: tuple[Problem, ...]):
+        super().__init__(message)
+        self.problems = problems
+
+
+def short_name(key: str) -> str:
+    """The layer of a weight norm's key, without its file's prefix."""
+    return key.partition(".parametrizations")[0].removeprefix("mel2wav.")
+
+
+def scheme_of(keys: Iterator[str] | list[str]) -> Scheme:
+    """The naming that knows most of the keys, upstream's where none knows more."""
+    counts = {scheme: sum(scheme.find(key) is not None for key in keys) for scheme in SCHEMES.values()}
+    return max(counts, key=lambda scheme: (counts[scheme], scheme is UPSTREAM))
+
+
+def described(header: Header) -> tuple[Scheme, str, Quantization | None, dict[str, int], dict[str, list]]:
+    """What a header's metadata say: naming, dtype, quantisation, checksums, dropped scalars. Raises `FormatError`."""
+    metadata = header.metadata
+    keys = sorted(header.entries)
+    if MAPPING not in metadata:
+        return scheme_of(keys), "F32", None, {}, {}
+    try:
+        scheme, dtype = SCHEMES[metadata[TARGET]], DTYPES[metadata[DTYPE]]
+        quantization = Quantization(**json.loads(metadata[QUANTIZATION])) if QUANTIZATION in metadata else None
+        dropped = json.loads(metadata[DROPPED])
+        sums = metadata[CHECKSUMS]
+        if len(sums) != CHECKSUM_WIDTH * len(keys):
+            raise ValueError(f"{len(sums)} digits of checksums, expected {CHECKSUM_WIDTH} for each of {len(keys)} keys")
+        numbers = [int(sums[at : at + CHECKSUM_WIDTH], 16) for at in range(0, len(sums), CHECKSUM_WIDTH)]
+        if not isinstance(dropped, dict):
+            raise ValueError("dropped tensors are no table")
+    except (KeyError, ValueError, TypeError) as error:
+        text = f"the metadata of a converted file make no sense: {error!r}"
+        raise FormatError(Problem("metadata", "", text)) from error
+    return scheme, dtype, quantization, dict(zip(keys, numbers, strict=True)), dropped
