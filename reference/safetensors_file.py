@@ -187,10 +187,12 @@ def write_file(
     values: Callable[[Entry], np.ndarray],
     metadata: Mapping[str, str] | None = None,
     finish: Callable[[bytes], bytes] = bytes,
+    workers: int = WORKERS,
 ) -> None:
     """Write `values(entry)` for every entry into `file`, whole or not at all: the same bytes whatever the thread count.
 
-    `finish` may change the head once all values were given, in as many bytes. Raises `ValueError` for a key given
+    `finish` may change the head once all values were given, in as many bytes. One worker is the caller's own thread:
+    for values that must be made there. Raises `ValueError` for a key given
     twice, or whose value has another shape or dtype than it says.
     """
     head, starts = layout(entries, metadata or {})
@@ -204,9 +206,9 @@ def write_file(
         write_at(handle.fileno(), np.ascontiguousarray(array, stored).reshape(-1).view(np.uint8), starts[entry])
 
     try:
-        with partial.open("wb") as handle, ThreadPoolExecutor(WORKERS) as pool:
+        with partial.open("wb") as handle, ThreadPoolExecutor(workers) as pool:
             write_at(handle.fileno(), np.frombuffer(head, np.uint8), 0)
-            for _ in pool.map(put, starts):  # consumed, so that a thread's exception is raised here
+            for _ in (pool.map if workers > 1 else map)(put, starts):  # consumed, so that an exception is raised here
                 pass
             write_at(handle.fileno(), np.frombuffer(finish(head), np.uint8), 0)
         os.replace(partial, file)

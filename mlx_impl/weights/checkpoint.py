@@ -42,10 +42,11 @@ def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
     if not file.exists() and (together := file.with_name(ALL_IN_ONE)).exists():
         file = together
     tensors = Tensors(file)
-    if tensors.quantization is not None and stage == "t3":
-        quantize_module(module, tensors.quantization)
-    expected = {name: parameter.shape for name, parameter in tree_flatten(module.parameters())}
     own = own_parameters(tensors, stage)
+    if tensors.quantization is not None:
+        layers = {name.removesuffix(".weight") for name, parameter in own.items() if tensors.packed(parameter)}
+        quantize_module(module, tensors.quantization, layers)
+    expected = {name: parameter.shape for name, parameter in tree_flatten(module.parameters())}
     if problems := misfits(tensors, stage, own, expected):
         raise ValueError(
             f"{file} does not fit this configuration ({len(problems)} problems), is it of another size? "

@@ -35,4 +35,4 @@ def permuted(shape: Sequence[int], order: tuple[int, ...]) -> tuple[int, ...]:
 
 def convert(array: np.ndarray, layout: Layout, have: str, want: str) -> np.ndarray:
     """A weight in the order of `want`, contiguous."""
-    return np.ascontiguousarray(array.transpose(permutation(layout, have, want, array.ndim)))
+    return np.asarray(array.transpose(permutation(layout, have, want, array.ndim)), order="C")

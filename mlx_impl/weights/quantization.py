@@ -18,13 +18,14 @@ def quantizable(parameter: Parameter, inputs: int, quantization: Quantization) -
     return parameter.stage == "t3" and linear and inputs % quantization.group_size == 0
 
 
-def quantize_module(module: nn.Module, quantization: Quantization) -> None:
-    """Replace the linear layers that `quantizable` holds of, in place."""
-
-    def chosen(path: str, layer: nn.Module) -> bool:
-        return isinstance(layer, nn.Linear) and layer.weight.shape[1] % quantization.group_size == 0
-
-    nn.quantize(module, quantization.group_size, quantization.bits, class_predicate=chosen)
+def quantize_module(module: nn.Module, quantization: Quantization, layers: set[str]) -> None:
+    """Replace the linear layers of these paths, in place."""
+    nn.quantize(
+        module,
+        quantization.group_size,
+        quantization.bits,
+        class_predicate=lambda path, layer: isinstance(layer, nn.Linear) and path in layers,
+    )
 
 
 def quantized(weight: np.ndarray, quantization: Quantization) -> dict[str, np.ndarray]:

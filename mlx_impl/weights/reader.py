@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,11 +79,11 @@ class Tensors:
                 there = [entry.key for entry in found.parts.values()]
                 yield parameter, there, [key for key in keys if key not in there]
 
-    def raw(self, entry: Entry) -> np.ndarray:
-        """A tensor as it is stored. Raises `ValueError` where its checksum is another."""
+    def raw(self, entry: Entry, checked: bool = True) -> np.ndarray:
+        """A tensor as it is stored. Raises `ValueError` where its checksum is another, unless that is unchecked."""
         with self.file.open("rb") as handle:
             content = read_bytes(handle, entry)
-        if self.checksums and zlib.crc32(content) != self.checksums[entry.key]:
+        if checked and self.checksums and zlib.crc32(content) != self.checksums[entry.key]:
             raise ValueError(f"{self.file}: {entry.key} is not as it was written (checksum); fetch or make it again")
         return np.frombuffer(content, STORED[entry.dtype]).reshape(entry.shape)
 
@@ -126,12 +127,30 @@ def scheme_of(keys: Iterator[str] | list[str]) -> Scheme:
     return max(counts, key=lambda scheme: (counts[scheme], scheme is UPSTREAM))
 
 
+def usual_dtype(header: Header) -> str:
+    """The dtype of most weights of a file that does not say it."""
+    counts = Counter(entry.dtype for entry in header.entries.values() if entry.dtype in DTYPES.values())
+    return counts.most_common(1)[0][0] if counts else "F32"
+
+
+def usual_quantization(header: Header) -> Quantization | None:
+    """How a file that does not say it is quantised, in MLX's usual groups; None where it has no packed weight."""
+    for key, entry in header.entries.items():
+        scales = header.entries.get(key.removesuffix("weight") + "scales")
+        if entry.dtype == "U32" and scales is not None and len(entry.shape) == len(scales.shape) == 2:
+            inputs = scales.shape[1] * Quantization(0).group_size
+            return Quantization(32 * entry.shape[1] // inputs) if inputs else None
+    return None
+
+
 def described(header: Header) -> tuple[Scheme, str, Quantization | None, dict[str, int], dict[str, list]]:
     """What a header's metadata say: naming, dtype, quantisation, checksums, dropped scalars. Raises `FormatError`."""
     metadata = header.metadata
     keys = sorted(header.entries)
     if MAPPING not in metadata:
-        return scheme_of(keys), "F32", None, {}, {}
+        scheme = scheme_of(keys)
+        dtype = "F32" if scheme is UPSTREAM else usual_dtype(header)
+        return scheme, dtype, usual_quantization(header), {}, {}
     try:
         scheme, dtype = SCHEMES[metadata[TARGET]], DTYPES[metadata[DTYPE]]
         quantization = Quantization(**json.loads(metadata[QUANTIZATION])) if QUANTIZATION in metadata else None

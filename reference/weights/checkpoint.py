@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from reference.safetensors_file import FormatError, read_header
+
 S3GEN = "s3gen.safetensors"
 STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
 Module = TypeVar("Module", bound=nn.Module)
@@ -26,13 +28,14 @@ def read(file: Path, prefix: str) -> dict[str, Tensor]:
             "`python -m reference.synthetic`"
         )
     try:
+        read_header(file)  # stricter than the library, which takes the last of two equal keys
         with safe_open(file, framework="pt") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
             for key in keys:
                 if (dtype := handle.get_slice(key).get_dtype()) != "F32":
                     raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
             tensors = {key.removeprefix(prefix): handle.get_tensor(key) for key in keys}
-    except SafetensorError as error:
+    except (SafetensorError, FormatError) as error:
         raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
     for key, tensor in tensors.items():
         if not torch.isfinite(tensor).all():

@@ -19,8 +19,6 @@ def block() -> Iterator[Rule]:
 
 
 def backbone() -> Iterator[Rule]:
-    unread = "stored and never read; the Swift port leaves it out"
-    yield rule("embedding", "embed_tokens", swift=None, why=unread)
     yield from under(("layers.{i}.",) * 4, block(), SPELT_OUT)
     yield rule("norm", "norm")
 
@@ -37,6 +35,8 @@ def conditioning() -> Iterator[Rule]:
 def t3() -> Iterator[Rule]:
     # The community's backbone is a Llama of mlx-lm, which has one more level.
     yield from under(("tfmr.", "backbone.", "", "tfmr.model."), backbone(), SPELT_OUT)
+    unread = ("tfmr.embed_tokens", "backbone.embed_tokens", "tfmr.embed_tokens", "tfmr.model.embed_tokens")
+    yield rule("embedding", *unread, why="stored and never read: the Swift port passes over it")
     yield from under(("cond_enc.", "conditioning.", "", "cond_enc."), conditioning(), SPELT_OUT)
     for what in ("text", "speech"):
         yield rule("embedding", f"{what}_emb", f"{what}_embedding", f"{what}Emb")
