@@ -58,12 +58,12 @@ class Audit:
         }
 
 
-def audit(file: Path, against: Path | None = None, progress: Progress = lambda *_: None) -> Audit:
+def audit(file: Path, against: Path | Source | None = None, progress: Progress = lambda *_: None) -> Audit:
     """Examine a file, and compare every tensor with its source if there is one.
 
     Raises `ValueError` for a file that is missing and for a source that is not whole itself.
     """
-    source = None if against is None else Source(weight_files(against))
+    source = Source(weight_files(against)) if isinstance(against, Path) else against
     report = Audit(file)
     try:
         tensors = Tensors(file)

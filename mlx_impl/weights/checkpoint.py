@@ -42,6 +42,11 @@ def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
     if not file.exists() and (together := file.with_name(ALL_IN_ONE)).exists():
         file = together
     tensors = Tensors(file)
+    if not tensors.converted and tensors.scheme is not UPSTREAM:
+        raise ValueError(
+            f"{file} has the naming {tensors.scheme} and does not say how it was made; check and convert it: "
+            "`python -m mlx_impl convert`"
+        )
     own = own_parameters(tensors, stage)
     if tensors.quantization is not None:
         layers = {name.removesuffix(".weight") for name, parameter in own.items() if tensors.packed(parameter)}
@@ -94,6 +99,8 @@ def misfits(tensors: Tensors, stage: str, own: dict[str, Parameter], expected: d
                 if entry.dtype != tensors.dtype and not packed:
                     dtype = f"{entry.key} has dtype {entry.dtype}, expected {tensors.dtype}"
                     problems.insert(0, f"{dtype}; convert the file")
+    if wrong := tensors.missing_checksums():
+        problems.append(wrong)
     others = tuple(prefix for other, prefix in tensors.scheme.prefixes.items() if prefix and other != stage)
     for key in tensors.unknown:
         if key.startswith(others):

@@ -115,8 +115,7 @@ def examine(tensors: Tensors) -> list[Problem]:
     """Everything that is wrong with what a file holds, tensor by tensor."""
     problems = list(metadata_problems(tensors))
     # Other converters quantise some of the layers, and do not say which.
-    said = MAPPING in tensors.header.metadata
-    packed = None if said else {parameter for parameter in tensors.parameters if tensors.packed(parameter)}
+    packed = None if tensors.converted else {parameter for parameter in tensors.parameters if tensors.packed(parameter)}
     expected = with_quantization(expected_of(tensors), tensors.quantization, packed)
     others = dict(strangers(tensors))
     for key in tensors.unknown:
@@ -143,6 +142,8 @@ def metadata_problems(tensors: Tensors) -> Iterator[Problem]:
     made = tensors.header.metadata.get(MAPPING, VERSION)
     if made != VERSION:
         yield Problem("mapping version", "", f"made by the mapping {made}, this is {VERSION}: convert the source again")
+    if wrong := tensors.missing_checksums():
+        yield Problem("checksum", "", wrong)
     if not tensors.header.entries:
         yield Problem("missing key", "", "the file holds no tensor")
 

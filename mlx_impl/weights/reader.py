@@ -79,6 +79,17 @@ class Tensors:
                 there = [entry.key for entry in found.parts.values()]
                 yield parameter, there, [key for key in keys if key not in there]
 
+    @property
+    def converted(self) -> bool:
+        """Whether the file says that it was converted, and how."""
+        return MAPPING in self.header.metadata
+
+    def missing_checksums(self) -> str:
+        """What is wrong if a converted file's checksums are those of other keys, or ""."""
+        if not self.converted or self.checksums:
+            return ""
+        return f"its checksums are not of these {len(self.header.entries)} keys: it was changed after it was written"
+
     def raw(self, entry: Entry, checked: bool = True) -> np.ndarray:
         """A tensor as it is stored. Raises `ValueError` where its checksum is another, unless that is unchecked."""
         with self.file.open("rb") as handle:
@@ -156,12 +167,12 @@ def described(header: Header) -> tuple[Scheme, str, Quantization | None, dict[st
         quantization = Quantization(**json.loads(metadata[QUANTIZATION])) if QUANTIZATION in metadata else None
         dropped = json.loads(metadata[DROPPED])
         sums = metadata[CHECKSUMS]
-        if len(sums) != CHECKSUM_WIDTH * len(keys):
-            raise ValueError(f"{len(sums)} digits of checksums, expected {CHECKSUM_WIDTH} for each of {len(keys)} keys")
         numbers = [int(sums[at : at + CHECKSUM_WIDTH], 16) for at in range(0, len(sums), CHECKSUM_WIDTH)]
         if not isinstance(dropped, dict):
             raise ValueError("dropped tensors are no table")
     except (KeyError, ValueError, TypeError) as error:
         text = f"the metadata of a converted file make no sense: {error!r}"
         raise FormatError(Problem("metadata", "", text)) from error
-    return scheme, dtype, quantization, dict(zip(keys, numbers, strict=True)), dropped
+    # Where keys came or went the sums belong to none; `missing_checksums` says so.
+    checksums = dict(zip(keys, numbers, strict=True)) if len(numbers) == len(keys) else {}
+    return scheme, dtype, quantization, checksums, dropped

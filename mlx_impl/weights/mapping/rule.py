@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import NamedTuple
 
 from mlx_impl.weights.layout import CONV1D, CONV2D, CONV_TRANSPOSE1D, LINEAR, PLAIN, Layout
@@ -113,10 +114,15 @@ def templates(rule_: Rule, naming: str) -> Iterator[tuple[Leaf, int, Template]]:
             yield leaf, part, Template(whole)
 
 
+@cache
+def limits(rule_: Rule) -> tuple[tuple[int, int], ...]:
+    """The variables that a naming of a rule bounds, and what each stays below."""
+    return tuple(item for name in rule_.names if name is not None for item in Template(name).limits().items())
+
+
 def within_limits(rule_: Rule, numbers: tuple[int, ...]) -> bool:
     """Whether the numbers are such as every naming of the rule can tell apart."""
-    limits = [Template(name).limits() for name in rule_.names if name is not None]
-    return all(numbers[variable] < limit for each in limits for variable, limit in each.items())
+    return all(numbers[variable] < limit for variable, limit in limits(rule_))
 
 
 assert len(VARIABLES) == 3  # a parameter has that many numbers
