@@ -45,28 +45,29 @@ def initialiser(parameter: Parameter, array: np.ndarray, layout: str) -> str:
     Linear layers and convolutions start uniform within 1 / sqrt(inputs) in both frameworks, with a sharp edge that
     nothing trained has; MLX's embeddings start normal with variance 1 / width.
     """
-    kind, values = parameter.rule.kind, array.astype(np.float64)
+    kind = parameter.rule.kind
     if kind == "embedding":
-        moments = values**2 * array.shape[-1], values**4 * array.shape[-1] ** 2 / 3
-        spreads = (math.sqrt(2), math.sqrt(96) / 3)
-        return "MLX's embedding" if near_one(moments, spreads) else ""
+        normal = has_mean_square(array, 1 / array.shape[-1], math.sqrt(2)) and has_mean_square(
+            array * array, 3 / array.shape[-1] ** 2, math.sqrt(96) / 3
+        )
+        return "MLX's embedding" if normal else ""
     axes = parameter.leaf.layout.get(layout, "")
     if "o" not in axes or len(axes) != array.ndim:
         return ""
     # PyTorch counts a transposed convolution's outputs as its inputs.
-    outputs = {axes.index("o"), axes.index("i") if parameter.leaf.layout.get(PYTORCH) == "iok" else axes.index("o")}
-    for output in outputs:
+    transposed = parameter.leaf.layout.get(PYTORCH) == "iok"
+    largest = max(array.max(), -array.min())
+    for output in {axes.index("o"), axes.index("i" if transposed else "o")}:
         bound = 1 / math.sqrt(array.size / array.shape[output])
-        edge = np.abs(values).max() / bound
-        moments = 3 * (values / bound) ** 2, 5 * (values / bound) ** 4
-        if 0.98 <= edge <= 1.001 and near_one(moments, (math.sqrt(4 / 5), math.sqrt(16 / 9))):
+        if 0.98 <= largest / bound <= 1.001 and has_mean_square(array, bound**2 / 3, math.sqrt(4 / 5)):
             return "a linear layer" if kind == "linear" else "a convolution"
     return ""
 
 
-def near_one(samples: tuple[np.ndarray, ...], spreads: tuple[float, ...]) -> bool:
-    """Whether each mean is 1, to five deviations of a mean of so many values with that spread."""
-    return all(
-        abs(sample.mean() - 1) < 5 * spread / math.sqrt(sample.size)
-        for sample, spread in zip(samples, spreads, strict=True)
-    )
+def has_mean_square(array: np.ndarray, expected: float, spread: float) -> bool:
+    """Whether the mean square is the expected one, to five deviations of a mean of so many squares.
+
+    `spread` is the deviation of one square, relative to their mean.
+    """
+    mean = np.einsum("i,i", array.reshape(-1), array.reshape(-1), dtype=np.float64) / array.size
+    return abs(mean / expected - 1) < 5 * spread / math.sqrt(array.size)
