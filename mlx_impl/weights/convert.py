@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,12 +15,9 @@ from typing import Any
 import numpy as np
 
 from mlx_impl.weights import fold
-from mlx_impl.weights.checkpoint import ALL_IN_ONE, S3GEN
-from mlx_impl.weights.conditioning import VE
+from mlx_impl.weights.checkpoint import ALL_IN_ONE
 from mlx_impl.weights.inventory import (
     Expected,
-    examine,
-    expected_of,
     files_of,
     is_multilingual,
     stored,
@@ -43,12 +39,11 @@ from mlx_impl.weights.reader import (
     SOURCE,
     TARGET,
     Quantization,
-    Tensors,
 )
-from mlx_impl.weights.t3 import ENGLISH, MULTILINGUAL
-from reference.safetensors_file import STORED, WORKERS, Entry, write_file
+from mlx_impl.weights.source import Source, sha256, weight_files
+from mlx_impl.weights.t3 import MULTILINGUAL
+from reference.safetensors_file import WORKERS, Entry, write_file
 
-WEIGHTS = (S3GEN, VE, ENGLISH, MULTILINGUAL, ALL_IN_ONE)
 CARRIED = ("tokenizer.json", "grapheme_mtl_merged_expanded_v1.json", "Cangjie5_TC.json", "conds.pt")
 Progress = Callable[[str, int, int], None]  # the file, and how many of its bytes are written
 
@@ -60,54 +55,6 @@ class Request:
     target: Scheme = MLX
     dtype: str = "float32"
     quantization: Quantization | None = None
-
-
-class Source:
-    """Checkpoint files that hold one model: each parameter's value, from whichever file has it.
-
-    Raises `ValueError` for a file with anything wrong in it, naming the first problems.
-    """
-
-    def __init__(self, files: list[Path]):
-        self.files = files
-        self.tensors = [Tensors(file) for file in files]
-        self.holder: dict[Parameter, Tensors] = {}
-        self.expected: Expected = {}
-        self.scalars: dict[Parameter, np.ndarray] = {}
-        for tensors in self.tensors:
-            if problems := examine(tensors):
-                listed = "; ".join(problem.text for problem in problems[:5])
-                raise ValueError(f"{tensors.file} cannot be converted ({len(problems)} problems): {listed}")
-            for parameter in tensors.parameters:
-                if parameter in self.holder:
-                    both = f"{self.holder[parameter].file} and {tensors.file}"
-                    raise ValueError(f"{both} both hold {parameter.stage}; convert one of them")
-                self.holder[parameter] = tensors
-            self.expected |= expected_of(tensors)
-            for key, (dtype, shape, value) in tensors.dropped.items():
-                if (found := UPSTREAM.find(key)) is not None:
-                    self.scalars[found[0]] = np.full(shape, value, STORED[dtype])
-
-    @property
-    def quantization(self) -> Quantization | None:
-        return next((tensors.quantization for tensors in self.tensors if tensors.quantization is not None), None)
-
-    def value(self, parameter: Parameter) -> np.ndarray:
-        """In PyTorch's layout, float32 or integers; the codes of a quantised weight as they are."""
-        if parameter in self.holder:
-            return self.holder[parameter].value(parameter)
-        return self.scalars[parameter]
-
-    def part(self, parameter: Parameter, part: int) -> np.ndarray:
-        """As `value`, of one part."""
-        tensors = self.holder[parameter]
-        return tensors.part(tensors.parameters[parameter].parts[part])
-
-    def parts(self, parameter: Parameter) -> int:
-        return len(self.holder[parameter].parameters[parameter].parts) if parameter in self.holder else 0
-
-    def __contains__(self, parameter: Parameter) -> bool:
-        return parameter in self.holder or parameter in self.scalars
 
 
 class Conversion:
@@ -209,19 +156,6 @@ class Conversion:
         if self.quantization is not None:
             about[QUANTIZATION] = json.dumps(self.quantization._asdict())
         return about
-
-
-def sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
-def weight_files(source: Path) -> list[Path]:
-    """The checkpoint files of a directory, or the file itself. Raises `ValueError` where there is none."""
-    files = [source] if source.is_file() else [source / name for name in WEIGHTS if (source / name).is_file()]
-    if not files:
-        raise ValueError(f"{source}: no checkpoint file and no directory of {', '.join(WEIGHTS)}")
-    return files
 
 
 def conversions(source: Path, out: Path, request: Request) -> Iterator[tuple[Path, Conversion]]:

@@ -111,7 +111,10 @@ class Tensors:
         have = self.scheme.layout
         if len(parts) == 2:
             name = short_name(self.parameters[parameter].whole.key)
-            parts = [{FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation](name, *parts)]
+            try:
+                parts = [{FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation](name, *parts)]
+            except ValueError as error:
+                raise ValueError(f"{self.file}: {error}") from error
         return convert(parts[0], parameter.leaf.layout if not self.packed(parameter) else {}, have, layout)
 
     def packed(self, parameter: Parameter) -> bool:

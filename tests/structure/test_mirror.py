@@ -45,6 +45,7 @@ MLX_ONLY = {
     "weights/quantization.py": "the reference is not quantised",
     "weights/inventory.py": "of the commands convert and audit, as are the next",
     "weights/values.py": "what audit reads in a tensor's values",
+    "weights/source.py": "what convert is given",
     "weights/convert.py": "files are converted to this side",
     "weights/audit.py": "converted files are audited here",
     "weights/command.py": "the command line of the two",

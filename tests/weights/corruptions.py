@@ -237,6 +237,25 @@ LSTM = {
     ),
 }
 
+THEIRS = {
+    name: theirs(UPSTREAM, key) for name, key in {"linear": LINEAR, "conv": CONV1D, "up": UP, "pre": NORMED}.items()
+}
+G, V = UPSTREAM.keys(MLX.find(NORMED)[0])
+
+PUBLISHED = {  # of the published S3Gen, in upstream's names and layouts
+    "norms over all axes but the second": Corruption("fold axis", G, turned(G, 1, 0, 2)),
+    "norms over all axes but the taps": Corruption("fold axis", G, turned(G, 2, 1, 0)),
+    "g without v": Corruption("half a pair", V, remove(V)),
+    "v without g": Corruption("half a pair", G, remove(G)),
+    "folded already": Corruption("unknown key", "mel2wav.conv_pre.weight", move(V, "mel2wav.conv_pre.weight")),
+    "conv1d as MLX has it": Corruption("wrong layout", THEIRS["conv"], turned(THEIRS["conv"], 0, 2, 1)),
+    "v of a transposed conv as MLX has it": Corruption("wrong layout", THEIRS["up"], turned(THEIRS["up"], 1, 2, 0)),
+    "linear as the Swift port has it": Corruption("wrong layout", THEIRS["linear"], turned(THEIRS["linear"], 1, 0)),
+    "our name": Corruption("mixed naming", NORMED, move(V, NORMED)),
+    "a name of ours as well": Corruption("duplicate tensor", TIME, copy(theirs(UPSTREAM, TIME), TIME)),
+    "step counts as reals": Corruption("dtype", "bn1.num_batches", add("speaker_encoder.head.bn1.num_batches_tracked")),
+}
+
 METADATA = {
     "another mapping": Corruption("mapping version", "", lambda about: about | {"mapping": "0" * 12}),
     "another naming": Corruption("mixed naming", "", lambda about: about | {"target": "swift"}),

@@ -23,12 +23,13 @@ from mlx_impl.weights import command
 from mlx_impl.weights.audit import audit
 from mlx_impl.weights.checkpoint import Module
 from mlx_impl.weights.conditioning import load_speaker_encoder, load_tokenizer, load_voice_encoder
-from mlx_impl.weights.convert import Request, convert, sha256
+from mlx_impl.weights.convert import Request, convert
 from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.fold import fold, unfold
 from mlx_impl.weights.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, UPSTREAM, VERSION
 from mlx_impl.weights.quantization import quantizable
 from mlx_impl.weights.reader import Quantization, Tensors
+from mlx_impl.weights.source import sha256
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from reference import synthetic
@@ -177,6 +178,24 @@ def test_quantised_t3_is_that_of_mlx(published, tmp_path, bits, target):
     assert audit(file, published).passed
 
 
+@pytest.mark.parametrize(
+    "lie", [{"bits": 8, "group_size": 64}, {"bits": 4, "group_size": 32}, {"bits": 3, "group_size": 64}]
+)
+def test_a_file_that_lies_about_its_quantisation_is_refused(published, tmp_path, lie):
+    file = tmp_path / "t3_cfg.safetensors"
+    convert(published / "t3_cfg.safetensors", file, Request(quantization=Quantization(4)))
+    assert load_t3(tmp_path, TINY.t3) is not None
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"]["quantization"] = json.dumps(lie)
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+    assert {"wrong shape", "dtype", "metadata"} & {problem.kind for problem in audit(file).problems}
+    with pytest.raises(ValueError, match=r"t3_cfg\.safetensors"):
+        load_t3(tmp_path, TINY.t3)
+
+
 def test_only_layers_with_whole_groups_are_quantised(published, tmp_path):
     convert(published, tmp_path / "out", Request(quantization=Quantization(4)))
     for parameter, found in Tensors(tmp_path / "out" / "t3_cfg.safetensors").parameters.items():
@@ -254,7 +273,20 @@ def test_time_and_memory_stay_within_their_bounds(tmp_path, pytestconfig):
     largest = max(entry.size for entry in read_header(tmp_path / "in/s3gen.safetensors").entries.values())
     assert peak < 1.5 * largest + 300e6
     assert seconds < 20
-    assert audit(tmp_path / "out/s3gen.safetensors").passed
+    assert audit(tmp_path / "out/s3gen.safetensors", tmp_path / "in").passed
+    assert_there_and_back(tmp_path / "in/s3gen.safetensors", tmp_path / "out/s3gen.safetensors")
+
+
+def assert_there_and_back(published: Path, ours: Path) -> None:
+    """Every tensor of a published file comes back from ours, to the bit but for weight norm."""
+    convert(ours, ours.with_name("back.safetensors"), Request(UPSTREAM))
+    before, after = Tensors(published), Tensors(ours.with_name("back.safetensors"))
+    assert before.header.entries.keys() == after.header.entries.keys()
+    for key, entry in before.header.entries.items():
+        if WEIGHT_NORM not in key:
+            assert np.array_equal(before.raw(entry), after.raw(after.header.entries[key])), key
+    for parameter in before.parameters:
+        np.testing.assert_allclose(after.value(parameter), before.value(parameter), rtol=2**-22, atol=0)
 
 
 def test_a_file_is_written_and_read_tensor_by_tensor(tmp_path):

@@ -10,15 +10,15 @@ from safetensors import safe_open
 from mlx_impl.weights import command
 from mlx_impl.weights.audit import audit
 from mlx_impl.weights.conditioning import load_speaker_encoder, load_tokenizer, load_voice_encoder
-from mlx_impl.weights.convert import Request, Source, convert
+from mlx_impl.weights.convert import Request, convert
 from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.mapping import MLX, UPSTREAM
+from mlx_impl.weights.source import Source
 from mlx_impl.weights.vocoder import load_vocoder
 from reference import synthetic
 from reference.config import CHATTERBOX_SIZES
 from reference.safetensors_file import Entry, read_header, write_file
-from tests.weights import corruptions
-from tests.weights.corruptions import BYTES, LSTM, METADATA, NORMED, SOURCE, TENSORS, UP
+from tests.weights.corruptions import BYTES, LSTM, METADATA, NORMED, PUBLISHED, SOURCE, TENSORS, UP
 
 TINY = CHATTERBOX_SIZES["tiny"]
 S3GEN, VE = "s3gen.safetensors", "ve.safetensors"
@@ -28,7 +28,7 @@ LOADERS = {
     "tokenizer": lambda folder: load_tokenizer(folder, TINY.tokenizer),
     "speaker_encoder": lambda folder: load_speaker_encoder(folder, TINY.speaker_encoder),
 }
-STORED_AS = {"float32": "F32", "float16": "F16", "float64": "F64", "int32": "I32", "uint16": "BF16"}
+STORED_AS = {"float32": "F32", "int64": "I64", "float16": "F16", "float64": "F64", "int32": "I32", "uint16": "BF16"}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,21 @@ def test_corrupted_tensors_of_s3gen(good, arrays, sources, tmp_path, what):
             LOADERS[stage](tmp_path)
 
 
+@pytest.mark.parametrize("what", PUBLISHED)
+def test_corrupted_tensors_of_the_published_s3gen(published, sources, tmp_path, what):
+    changed = arrays_of(published / S3GEN)
+    PUBLISHED[what].change(changed)
+    write(tmp_path / S3GEN, changed, {})
+    require_reported(tmp_path / S3GEN, PUBLISHED[what], sources[S3GEN])
+    with pytest.raises(ValueError, match=S3GEN):
+        convert(tmp_path / S3GEN, tmp_path / "out" / S3GEN, Request())
+    assert not (tmp_path / "out").exists()
+    if PUBLISHED[what].kind != "dtype":  # step counts are of no use, and not read
+        stage = "vocoder" if "mel2wav" in PUBLISHED[what].key or "vocoder" in PUBLISHED[what].key else "flow"
+        with pytest.raises(ValueError, match=str(tmp_path / S3GEN)):
+            LOADERS[stage](tmp_path)
+
+
 @pytest.mark.parametrize("what", LSTM)
 def test_corrupted_tensors_of_the_voice_encoder(good, arrays, sources, tmp_path, what):
     changed = dict(arrays[VE])
@@ -155,7 +170,8 @@ def test_truncation_at_every_structural_boundary(good, sources, tmp_path):
 
 
 def test_at_least_forty_kinds_are_made():
-    assert len({*TENSORS, *LSTM, *METADATA, *BYTES}) == sum(map(len, (TENSORS, LSTM, METADATA, BYTES))) >= 120
+    groups = (TENSORS, PUBLISHED, LSTM, METADATA, BYTES)
+    assert len({name for group in groups for name in group}) == sum(map(len, groups)) >= 130
 
 
 def test_the_good_files_are_good(good, published, sources):
@@ -204,6 +220,3 @@ def test_a_report_shows_some_of_many_problems(good, arrays, tmp_path, capsys):
     write(tmp_path / S3GEN, kept, read_header(good / S3GEN).metadata)
     assert command.main(["audit", str(tmp_path / S3GEN)]) == 1
     assert "... and 243 more, all in the JSON report" in capsys.readouterr().out
-
-
-assert corruptions.__doc__

@@ -18,8 +18,6 @@ from mlx_impl.weights.mapping import conditioning, flow, t3, vocoder
 from mlx_impl.weights.mapping.rule import (
     DROP,
     FOLD,
-    LAYER,
-    NAMINGS,
     RENAME,
     SUM,
     Leaf,
@@ -118,4 +116,3 @@ def version() -> str:
 
 
 VERSION = version()
-assert {rule.kind for rule in TABLE} <= set(LAYER) and len(NAMINGS) == len(SCHEMES)

@@ -13,7 +13,7 @@ from functools import cache
 from typing import NamedTuple
 
 from mlx_impl.weights.layout import CONV1D, CONV2D, CONV_TRANSPOSE1D, LINEAR, PLAIN, Layout
-from mlx_impl.weights.mapping.template import VARIABLES, Template
+from mlx_impl.weights.mapping.template import Template
 
 NAMINGS = ("upstream", "mlx", "swift", "community")
 SAME = "="  # as upstream
@@ -123,6 +123,3 @@ def limits(rule_: Rule) -> tuple[tuple[int, int], ...]:
 def within_limits(rule_: Rule, numbers: tuple[int, ...]) -> bool:
     """Whether the numbers are such as every naming of the rule can tell apart."""
     return all(numbers[variable] < limit for variable, limit in limits(rule_))
-
-
-assert len(VARIABLES) == 3  # a parameter has that many numbers
