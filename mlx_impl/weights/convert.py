@@ -34,6 +34,7 @@ from mlx_impl.weights.reader import (
     CHECKSUMS,
     DROPPED,
     DTYPE,
+    LEFT_OUT,
     MAPPING,
     QUANTIZATION,
     SOURCE,
@@ -67,7 +68,11 @@ class Conversion:
         if source.quantization is not None and (self.new or request.target not in (MLX, COMMUNITY)):
             raise ValueError("the source is quantised; convert the published checkpoint instead")
         self.quantization = self.new or source.quantization
-        self.expected = with_quantization(expected, self.quantization)
+        # A published file is whole; of the others a stage may be left out, and they say so.
+        self.left_out = [] if request.target is UPSTREAM else source.left_out(expected)
+        expected = {parameter: shapes for parameter, shapes in expected.items() if parameter.stage not in self.left_out}
+        packed = None if self.new else {p for tensors in source.tensors for p in tensors.packed_parameters()}
+        self.expected = with_quantization(expected, self.quantization, packed)
         self.entries: dict[Entry, tuple[Parameter, int]] = {}
         lost = []
         for parameter in self.expected:
@@ -153,6 +158,8 @@ class Conversion:
             SOURCE: json.dumps({file.name: sha256(file) for file in self.source.files}),
             DROPPED: json.dumps(self.dropped()),
         }
+        if self.left_out:
+            about[LEFT_OUT] = " ".join(self.left_out)
         if self.quantization is not None:
             about[QUANTIZATION] = json.dumps(self.quantization._asdict())
         return about

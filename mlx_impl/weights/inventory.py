@@ -52,7 +52,7 @@ def expected_of(tensors: Tensors) -> Expected:
     for file in files_of([*tensors.parameters, *(parameter for _, parameter in strangers(tensors))]):
         sizes = [published(file, size, many) for size in CHATTERBOX_SIZES for many in (False, True)]
         whole |= max(sizes, key=lambda each: sum(shapes.get(p) == shape[-1] for p, (shape, _) in each.items()))
-    return whole
+    return {parameter: want for parameter, want in whole.items() if parameter.stage not in tensors.left_out}
 
 
 def is_multilingual(parameters: Expected) -> bool:
@@ -114,9 +114,7 @@ def stored(expected: Expected, scheme: Scheme, parameter: Parameter) -> list[tup
 def examine(tensors: Tensors) -> list[Problem]:
     """Everything that is wrong with what a file holds, tensor by tensor."""
     problems = list(metadata_problems(tensors))
-    # Other converters quantise some of the layers, and do not say which.
-    packed = None if tensors.converted else {parameter for parameter in tensors.parameters if tensors.packed(parameter)}
-    expected = with_quantization(expected_of(tensors), tensors.quantization, packed)
+    expected = with_quantization(expected_of(tensors), tensors.quantization, tensors.packed_parameters())
     others = dict(strangers(tensors))
     for key in tensors.unknown:
         if (parameter := others.get(key)) is None:

@@ -6,6 +6,7 @@ import numpy as np
 
 DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}  # a weight's, and the format's name of it
 EPSILON = {"F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.0**-7}
+CHUNK = 1 << 20  # values that are rounded at a time: rounding needs several copies of them
 SMALLEST = {"F32": 2.0**-149, "F16": 2.0**-24, "BF16": 2.0**-133}
 
 
@@ -13,10 +14,15 @@ def encode(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     """A float32 array in `dtype`, bfloat16 as its bits. Raises `ValueError` where a weight becomes infinite."""
     if dtype == "F32":
         return array
-    with np.errstate(over="ignore"):
-        stored = array.astype(np.float16) if dtype == "F16" else rounded_bits(array)
-    if np.isinf(decode(stored, dtype)).any():
-        raise ValueError(f"{name} holds {np.abs(array).max():.3g}, too large for {dtype}; choose another --dtype")
+    stored = np.empty(array.shape, np.float16 if dtype == "F16" else np.uint16)
+    source, target = np.ascontiguousarray(array).reshape(-1), stored.reshape(-1)
+    for start in range(0, array.size, CHUNK):
+        part = source[start : start + CHUNK]
+        with np.errstate(over="ignore"):
+            rounded = part.astype(np.float16) if dtype == "F16" else rounded_bits(part)
+        if np.isinf(decode(rounded, dtype)).any():
+            raise ValueError(f"{name} holds {np.abs(part).max():.3g}, too large for {dtype}; choose another --dtype")
+        target[start : start + CHUNK] = rounded
     return stored
 
 

@@ -21,6 +21,7 @@ from reference.safetensors_file import STORED, Entry, FormatError, Header, Probl
 # What a converted file says of itself in the header.
 TARGET, MAPPING, DTYPE, SOURCE = "target", "mapping", "dtype", "source"
 QUANTIZATION, DROPPED, CHECKSUMS = "quantization", "dropped", "crc32"
+LEFT_OUT = "left_out"  # stages of a published file that the source had not: the community keeps the tokenizer apart
 CHECKSUM_WIDTH = 8  # hexadecimal digits
 
 
@@ -84,6 +85,11 @@ class Tensors:
         """Whether the file says that it was converted, and how."""
         return MAPPING in self.header.metadata
 
+    @property
+    def left_out(self) -> list[str]:
+        """The stages that a converted file says it does not hold."""
+        return self.header.metadata.get(LEFT_OUT, "").split()
+
     def missing_checksums(self) -> str:
         """What is wrong if a converted file's checksums are those of other keys, or ""."""
         if not self.converted or self.checksums:
@@ -116,6 +122,10 @@ class Tensors:
             except ValueError as error:
                 raise ValueError(f"{self.file}: {error}") from error
         return convert(parts[0], parameter.leaf.layout if not self.packed(parameter) else {}, have, layout)
+
+    def packed_parameters(self) -> set[Parameter]:
+        """The weights that are stored quantised: other converters quantise some of the layers, and do not say which."""
+        return {parameter for parameter in self.parameters if self.packed(parameter)}
 
     def packed(self, parameter: Parameter) -> bool:
         """Whether a parameter is stored quantised: its codes lie as they are."""

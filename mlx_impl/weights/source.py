@@ -48,6 +48,10 @@ class Source:
     def quantization(self) -> Quantization | None:
         return next((tensors.quantization for tensors in self.tensors if tensors.quantization is not None), None)
 
+    def left_out(self, expected: Expected) -> list[str]:
+        """The stages of which the source has nothing: its naming has not got them."""
+        return sorted({p.stage for p in expected} - {p.stage for p in self.holder})
+
     def value(self, parameter: Parameter) -> np.ndarray:
         """In PyTorch's layout, float32 or integers; the codes of a quantised weight as they are."""
         if parameter in self.holder:

@@ -17,6 +17,8 @@ import pytest
 import torch
 from mlx import nn
 from mlx.utils import tree_flatten
+from safetensors import safe_open
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 
 from mlx_impl.weights import command
@@ -351,6 +353,36 @@ def test_a_quantised_source_goes_to_the_other_naming_alone(published, tmp_path):
     for wrong in (Request(UPSTREAM), Request(SWIFT), Request(quantization=Quantization(8))):
         with pytest.raises(ValueError, match="the source is quantised"):
             convert(tmp_path / "q/t3_cfg.safetensors", tmp_path / "out.safetensors", wrong)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_a_file_of_the_community_that_says_nothing_is_read(published, tmp_path, dtype):
+    """As their converter makes them: no metadata, and no layer quantised but those of the backbone."""
+    convert(published, tmp_path / "dense", Request(COMMUNITY, dtype))
+    convert(published, tmp_path / "packed", Request(COMMUNITY, dtype, Quantization(4)))
+    found = {}
+    for name in ("dense", "packed"):
+        with safe_open(tmp_path / name / "model.safetensors", "numpy") as handle:
+            keys = [key for key in handle.keys() if (".layers." in key and "t3." in key) == (name == "packed")]  # noqa: SIM118
+            found |= {key: handle.get_tensor(key) for key in keys}
+    (tmp_path / "theirs").mkdir()
+    file = tmp_path / "theirs" / "model.safetensors"
+    save_numpy(found, file)
+    assert audit(file).problems == []
+    assert Tensors(file).quantization == (4, 64)
+    with pytest.raises(ValueError, match="has the naming mlx-community and does not say how it was made"):
+        load_t3(tmp_path / "theirs", TINY.t3)
+    convert(tmp_path / "theirs", tmp_path / "ours", Request(MLX, dtype))
+    assert audit(tmp_path / "ours/t3_cfg.safetensors", file).passed
+    assert audit(tmp_path / "ours/s3gen.safetensors", file).passed
+    with pytest.raises(ValueError, match=r"missing: the key that fills log_mel\.filters"):
+        load_tokenizer(tmp_path / "ours", TINY.tokenizer)
+    t3 = load_t3(tmp_path / "ours", TINY.t3)
+    assert isinstance(t3.backbone.layers[0].mlp.up_proj, nn.QuantizedLinear)
+    assert isinstance(t3.text_head, nn.Linear)
+    del found["t3.tfmr.model.layers.0.mlp.up_proj.scales"]
+    save_numpy(found, file)
+    assert {problem.kind for problem in audit(file).problems} == {"missing key"}
 
 
 def test_command_line(published, tmp_path, capsys):
