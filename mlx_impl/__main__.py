@@ -1,4 +1,4 @@
-"""`python -m mlx_impl speak`: text and a voice to audio."""
+"""`python -m mlx_impl speak`: text and a voice to audio. `convert` and `audit`: checkpoint files."""
 
 import sys
 
@@ -7,6 +7,9 @@ from parity.runtime import prepare
 prepare()  # full float32 on a GPU, and on Linux a BLAS that is forty times as fast as the wheel's own
 
 from mlx_impl.speech import DTYPES, Chatterbox  # noqa: E402 - the process must be prepared first
+from mlx_impl.weights import command  # noqa: E402
 from reference.speak import main  # noqa: E402
 
+if sys.argv[1:2] and sys.argv[1] in command.COMMANDS:
+    sys.exit(command.main())
 sys.exit(main("mlx_impl", Chatterbox, DTYPES))

@@ -1,86 +1,116 @@
-"""Reading a checkpoint file and filling a module from it, strictly."""
+"""Filling a module from a checkpoint file, strictly: published, or converted to any of the namings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import mlx.core as mx
-import numpy as np
 from mlx import nn
 from mlx.utils import tree_flatten
-from safetensors import SafetensorError, safe_open
 
-from mlx_impl.weights.layout import pytorch_shape, to_mlx_layout
+from mlx_impl.weights.layout import MLX as MLX_LAYOUT
+from mlx_impl.weights.layout import permutation, permuted
+from mlx_impl.weights.mapping import MLX, SCHEMES, UPSTREAM, Parameter
+from mlx_impl.weights.quantization import quantize_module
+from mlx_impl.weights.reader import Tensors
 
 S3GEN = "s3gen.safetensors"
-STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
+ALL_IN_ONE = "model.safetensors"  # of the mlx-community naming
 Module = TypeVar("Module", bound=nn.Module)
 
 
-def read(file: Path, prefix: str) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint file whose keys start with `prefix`, by key without it; no batch norm's step count.
+# What a tensor is called once its parts are folded or summed, and one of the parts.
+JOINED = ((".weight", ".parametrizations.weight.original1"), (".bias_l", ".bias_ih_l"))
 
-    Raises `ValueError` for a missing or unreadable file, a dtype other than float32, and NaN or infinite weights.
+
+def parameter_of(stage: str, key: str) -> str:
+    """The parameter of a stage's module that an upstream key fills, folded and summed or not; else the key itself."""
+    for candidate in (key, *(key.replace(whole, part) for whole, part in JOINED)):
+        found = UPSTREAM.find(candidate)
+        if found is not None and found[0].stage == stage and (names := MLX.keys(found[0])):
+            return names[0].removeprefix(f"{stage}.")
+    return key
+
+
+def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
+    """Fill a module from the tensors of its stage; in eval mode (MLX modules start in training), in `dtype`.
+
+    Quantised linear layers stay quantised. Raises `ValueError` that names the file and every missing, unknown or
+    misshaped key.
     """
-    if not file.is_file():
+    if not file.exists() and (together := file.with_name(ALL_IN_ONE)).exists():
+        file = together
+    tensors = Tensors(file)
+    if not tensors.converted and tensors.scheme is not UPSTREAM:
         raise ValueError(
-            f"{file}: no such file; expected a checkpoint directory as published, or one made by "
-            "`python -m reference.synthetic`"
+            f"{file} has the naming {tensors.scheme} and does not say how it was made; check and convert it: "
+            "`python -m mlx_impl convert`"
         )
-    try:
-        with safe_open(file, framework="numpy") as handle:
-            keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
-            for key in keys:  # before any is read: NumPy has no bfloat16
-                if (dtype := handle.get_slice(key).get_dtype()) != "F32":
-                    raise ValueError(f"{file}: {key} has dtype {dtype}, expected F32; convert the file")
-            tensors = {key.removeprefix(prefix): handle.get_tensor(key) for key in keys}
-    except SafetensorError as error:
-        raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
-    for key, array in tensors.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"{file}: {prefix}{key} holds NaN or infinite weights; fetch or make the file again")
-    return tensors
-
-
-def load(
-    module: Module,
-    file: Path,
-    prefix: str,
-    parameter_name: Callable[[str], str],
-    dtype: mx.Dtype,
-    prepare: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] = dict,
-) -> Module:
-    """Fill a module from the keys that start with `prefix`; in eval mode (MLX modules start in training), in `dtype`.
-
-    `prepare` makes the tensors of the parameters from those of the file, where they are not the same; `parameter_name`
-    gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file and every missing,
-    unknown or misshaped key.
-    """
-    tensors = prepare(read(file, prefix))
-    keys: dict[str, str] = {}
-    problems = []
-    for key in tensors:
-        name = parameter_name(key)
-        if name in keys:
-            problems.append(f"two keys fill {name}: {prefix}{keys[name]} and {prefix}{key}")
-        keys[name] = key
-    expected = {name: pytorch_shape(name, parameter.shape) for name, parameter in tree_flatten(module.parameters())}
-    problems += [f"missing: the key that fills {name}" for name in expected if name not in keys]
-    problems += [f"unknown: {prefix}{key}" for name, key in keys.items() if name not in expected]
-    problems += [
-        f"{prefix}{keys[name]} has shape {tensors[keys[name]].shape}, expected {shape}"
-        for name, shape in expected.items()
-        if name in keys and tensors[keys[name]].shape != shape
-    ]
-    if problems:
+    own = own_parameters(tensors, stage)
+    if tensors.quantization is not None:
+        layers = {name.removesuffix(".weight") for name, parameter in own.items() if tensors.packed(parameter)}
+        quantize_module(module, tensors.quantization, layers)
+    expected = {name: parameter.shape for name, parameter in tree_flatten(module.parameters())}
+    if problems := misfits(tensors, stage, own, expected):
         raise ValueError(
             f"{file} does not fit this configuration ({len(problems)} problems), is it of another size? "
             + "; ".join(problems[:5])
         )
-    arrays = {name: to_mlx_layout(name, tensors[key]) for name, key in keys.items()}
-    module.load_weights([(name, mx.array(array).astype(dtype)) for name, array in arrays.items()], strict=True)
+    arrays = []
+    for name, parameter in own.items():
+        value = mx.array(tensors.value(parameter, MLX_LAYOUT))
+        arrays.append((name, value if tensors.packed(parameter) else value.astype(dtype)))
+    module.load_weights(arrays, strict=True)
     module.eval()
     mx.eval(module.parameters())
     return module
+
+
+def own_parameters(tensors: Tensors, stage: str) -> dict[str, Parameter]:
+    """The parameters of a file that are a stage's, by the names of its module; what this side drops is left out."""
+    own = {}
+    for parameter in tensors.parameters:
+        if parameter.stage == stage and (names := MLX.keys(parameter)):
+            own[names[0].removeprefix(f"{stage}.")] = parameter
+    return own
+
+
+def misfits(tensors: Tensors, stage: str, own: dict[str, Parameter], expected: dict[str, tuple[int, ...]]) -> list[str]:
+    """Every reason why a stage's tensors do not fill its module exactly; `expected` in MLX's layout."""
+    halves = {parameter: (there, missing) for parameter, there, missing in tensors.incomplete()}
+    problems = [f"missing: the key that fills {name}" for name in expected if name not in own]
+    for name, parameter in own.items():
+        found = tensors.parameters[parameter]
+        key, shape = found.whole.key, found.whole.shape
+        if parameter in halves:
+            there, missing = halves[parameter]
+            problems.append(f"missing: the key that fills {name}, {', '.join(missing)}")
+            problems += [f"unknown: {each} without it" for each in there]
+        elif name not in expected:
+            problems += [f"unknown: {entry.key}" for entry in found.parts.values()]
+        else:
+            packed = tensors.packed(parameter)
+            layout = {} if packed else parameter.leaf.layout
+            order = permutation(layout, MLX_LAYOUT, tensors.scheme.layout, len(expected[name]))
+            if shape != (want := permuted(expected[name], order)):
+                problems.append(f"{key} has shape {shape}, expected {want}")
+            for entry in found.parts.values():
+                if entry.dtype != tensors.dtype and not packed:
+                    dtype = f"{entry.key} has dtype {entry.dtype}, expected {tensors.dtype}"
+                    problems.insert(0, f"{dtype}; convert the file")
+    if wrong := tensors.missing_checksums():
+        problems.append(wrong)
+    others = tuple(prefix for other, prefix in tensors.scheme.prefixes.items() if prefix and other != stage)
+    for key in tensors.unknown:
+        if key.startswith(others):
+            continue
+        elsewhere = [found[0] for scheme in SCHEMES.values() if (found := scheme.find(key)) is not None]
+        twice = [parameter for parameter in elsewhere if parameter in tensors.parameters and parameter.stage == stage]
+        if twice:
+            name = MLX.keys(twice[0])[0].removeprefix(f"{stage}.")
+            other = tensors.parameters[twice[0]].whole.key
+            problems.append(f"two keys fill {name}: {key} and {other}")
+        else:
+            problems.append(f"unknown: {key}")
+    return problems

@@ -1,108 +1,52 @@
-"""The keys of conditioning in `s3gen.safetensors` and `ve.safetensors`, and the parameters that they fill."""
+"""Conditioning of a checkpoint, from `s3gen.safetensors` and `ve.safetensors`."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import mlx.core as mx
-import numpy as np
 
 from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.s3tokenizer import S3Tokenizer
 from mlx_impl.conditioning.speaker_encoder import CAMPPlus
 from mlx_impl.conditioning.voice_encoder import VoiceEncoder
-from mlx_impl.weights.checkpoint import S3GEN, load
+from mlx_impl.weights.checkpoint import S3GEN, load, parameter_of
 from reference.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
 
 VE = "ve.safetensors"
-SIMILARITY = ("similarity_weight", "similarity_bias")  # of the voice encoder's loss in training
-
-TOKENIZER_PARTS = {
-    "_mel_filters": "log_mel.filters",
-    "window": "log_mel.window",
-    ".attn.fsmn_block.": ".attn.memory.conv.",
-    ".mlp.0.": ".mlp.proj_in.",
-    ".mlp.2.": ".mlp.proj_out.",
-    "quantizer._codebook.": "quantizer.",
-}
-SPEAKER_ENCODER_PARTS = {
-    "xvector.": "",
-    "out_nonlinear.batchnorm.": "norm.",
-    ".nonlinear.batchnorm.": ".norm.",
-    ".nonlinear1.batchnorm.": ".norm1.",
-    ".nonlinear2.batchnorm.": ".norm2.",
-    ".cam_layer.": ".cam.",
-    ".linear_local.": ".conv.",
-    ".linear.": ".conv.",
-    ".linear1.": ".conv1.",
-    ".linear2.": ".conv2.",
-    ".bn1.": ".norm1.",
-    ".bn2.": ".norm2.",
-    ".shortcut.0.": ".shortcut.conv.",
-    ".shortcut.1.": ".shortcut.norm.",
-}
-GATES = re.compile(r"^lstm\.(weight_ih|weight_hh|bias)_l(\d+)$")
-
-
-def renamed(key: str, parts: dict[str, str]) -> str:
-    for upstream, ours in parts.items():
-        key = key.replace(upstream, ours)
-    return key
 
 
 def tokenizer_parameter_name(key: str) -> str:
     """The parameter of `S3Tokenizer` that a key fills; `key` comes without its `tokenizer.` prefix."""
-    return renamed(key, TOKENIZER_PARTS)
+    return parameter_of("tokenizer", f"tokenizer.{key}").removeprefix("tokenizer.")
 
 
 def speaker_encoder_parameter_name(key: str) -> str:
-    """The parameter of `CAMPPlus` that a key fills; `key` comes without its `speaker_encoder.` prefix.
-
-    Upstream counts its dense blocks and their layers from 1, and keeps the head's residual blocks in layers of two.
-    """
-    key = renamed(key, SPEAKER_ENCODER_PARTS)
-    key = re.sub(r"^block(\d+)\.", lambda at: f"blocks.{int(at[1]) - 1}.", key)
-    key = re.sub(r"\.tdnnd(\d+)\.", lambda at: f".layers.{int(at[1]) - 1}.", key)
-    key = re.sub(r"^transit(\d+)\.", lambda at: f"transits.{int(at[1]) - 1}.", key)
-    return re.sub(r"^head\.layer(\d+)\.(\d+)\.", lambda at: f"head.blocks.{2 * (int(at[1]) - 1) + int(at[2])}.", key)
+    """The parameter of `CAMPPlus` that a key fills; `key` comes without its `speaker_encoder.` prefix."""
+    return parameter_of("speaker_encoder", f"speaker_encoder.{key}").removeprefix("speaker_encoder.")
 
 
 def voice_encoder_parameter_name(key: str) -> str:
-    """The parameter of `VoiceEncoder` that a key fills, once the LSTMs' biases are summed."""
-    return "encoder." + GATES.sub(r"lstm.\2.\1", key)
-
-
-def sum_biases(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The tensors with each layer's two biases replaced by their sum, taken in double, and without the loss's own two.
-
-    A bias without its other one is left as it is, which `load` refuses.
-    """
-    summed = {key: tensor for key, tensor in tensors.items() if key not in SIMILARITY}
-    for key in list(summed):
-        other = key.replace("bias_ih", "bias_hh")
-        if other != key and other in tensors and tensors[other].shape == tensors[key].shape:
-            wide = summed.pop(key).astype(np.float64) + summed.pop(other)
-            summed[key.replace("bias_ih", "bias")] = wide.astype(np.float32)
-    return summed
+    """The parameter of `VoiceEncoder` that a key fills."""
+    return parameter_of("voice_encoder", key)
 
 
 def load_tokenizer(checkpoint: Path, config: TokenizerConfig, dtype: mx.Dtype = mx.float32) -> S3Tokenizer:
     """The S3 tokenizer of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     tokenizer = S3Tokenizer(config)
-    return load(tokenizer, checkpoint / S3GEN, "tokenizer.", tokenizer_parameter_name, dtype)
+    return load(tokenizer, checkpoint / S3GEN, "tokenizer", dtype)
 
 
 def load_speaker_encoder(checkpoint: Path, config: SpeakerEncoderConfig, dtype: mx.Dtype = mx.float32) -> CAMPPlus:
     """The speaker encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     encoder = CAMPPlus(config)
-    return load(encoder, checkpoint / S3GEN, "speaker_encoder.", speaker_encoder_parameter_name, dtype)
+    return load(encoder, checkpoint / S3GEN, "speaker_encoder", dtype)
 
 
 def load_voice_encoder(checkpoint: Path, config: VoiceEncoderConfig, dtype: mx.Dtype = mx.float32) -> VoiceEncoder:
     """The voice encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     encoder = VoiceEncoder(config)
-    return load(encoder, checkpoint / VE, "", voice_encoder_parameter_name, dtype, sum_biases)
+    return load(encoder, checkpoint / VE, "voice_encoder", dtype)
 
 
 def load_conditioner(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype = mx.float32) -> Conditioner:

@@ -1,33 +1,38 @@
-"""Layouts: PyTorch's order of a weight's axes to MLX's."""
+"""Layouts: in which order a weight's axes are stored, by the declared kind of the weight and by who stores it.
+
+A layout is decided by the declared kind, never by a shape: with as many inputs as taps both orders fit.
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 import numpy as np
 
-# A layout is decided by the declared kind of the parameter, never by its shape: with in == k both orders fit.
-CONV = re.compile(r"(^|\.)(conv|conv1|conv2|res_conv|final_proj|conv_pre|conv_post|source_down|convs\.\d+)\.weight$")
-CONV_TRANSPOSE1D = re.compile(r"(^|\.)up\.weight$")
+PYTORCH, MLX, SWIFT = "pytorch", "mlx", "swift"
+
+# o outputs, i inputs, k taps, h and w the taps of two dimensions. What is not listed lies the same everywhere.
+LINEAR = {PYTORCH: "oi", MLX: "oi", SWIFT: "io"}
+CONV1D = {PYTORCH: "oik", MLX: "oki", SWIFT: "oki"}
+CONV2D = {PYTORCH: "oihw", MLX: "ohwi", SWIFT: "ohwi"}
+CONV_TRANSPOSE1D = {PYTORCH: "iok", MLX: "oki", SWIFT: "oki"}
+PLAIN: dict[str, str] = {}
+
+Layout = dict[str, str]
 
 
-def to_mlx_layout(name: str, array: np.ndarray) -> np.ndarray:
-    """PyTorch's layout to MLX's, contiguous.
-
-    Conv1d (out, in, k) to (out, k, in), Conv2d alike; ConvTranspose1d (in, out, k) to (out, k, in); linear layers stay
-    (out, in).
-    """
-    if CONV.search(name):
-        return np.ascontiguousarray(np.moveaxis(array, 1, -1))
-    if CONV_TRANSPOSE1D.search(name):
-        return np.ascontiguousarray(array.transpose(1, 2, 0))
-    return array
+def permutation(layout: Layout, have: str, want: str, axes: int) -> tuple[int, ...]:
+    """The axes that lead from the order in which `have` stores a weight to that of `want`; no change without a kind."""
+    if not layout:
+        return tuple(range(axes))
+    return tuple(layout[have].index(axis) for axis in layout[want])
 
 
-def pytorch_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape in PyTorch's layout of a parameter that has `shape` in MLX's: the inverse of `to_mlx_layout`."""
-    if CONV.search(name):
-        return shape[0], shape[-1], *shape[1:-1]
-    if CONV_TRANSPOSE1D.search(name):
-        return shape[2], shape[0], shape[1]
-    return shape
+def permuted(shape: Sequence[int], order: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape with its axes in another order; as it is, if it has another number of axes."""
+    return tuple(shape[axis] for axis in order) if len(shape) == len(order) else tuple(shape)
+
+
+def convert(array: np.ndarray, layout: Layout, have: str, want: str) -> np.ndarray:
+    """A weight in the order of `want`, contiguous."""
+    return np.asarray(array.transpose(permutation(layout, have, want, array.ndim)), order="C")

@@ -19,13 +19,14 @@ import numpy as np
 from reference.config import ChatterboxConfig
 from reference.languages import CANGJIE
 from reference.published_keys import FILES, Key
+from reference.safetensors_file import Entry, write_file
 from reference.synthetic.buffers import hann_window, mel_filters
-from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import scale_of
 from reference.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
 from reference.synthetic.voice_file import write_voice
 from reference.text import MULTILINGUAL_TOKENIZER, TOKENIZER
 
+DTYPES = {"float32": "F32", "int64": "I64"}
 ENGLISH, MULTILINGUAL, VOICE = "t3_cfg", "t3_mtl23ls_v2", "conds"
 NAMES = (*FILES, VOICE)  # what a checkpoint directory holds, by the names that `write` takes
 DEFAULT = tuple(name for name in NAMES if name != MULTILINGUAL)
@@ -72,10 +73,11 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -
         "tokenizer._mel_filters": mel_filters(tokenizer.sample_rate, tokenizer.n_fft, tokenizer.mel_bins),
     }
     for name in (name for name in files if name in FILES):
+        entries = {Entry(key.name, DTYPES[key.dtype], key.shape): key for key in FILES[name](config)}
         write_file(
             out / f"{name}.safetensors",
-            FILES[name](config),
-            lambda key: buffers[key.name] if key.name in buffers else values(key),
+            entries,
+            lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry]),
         )
     if ENGLISH in files:
         write_tokenizer(out / TOKENIZER, config.t3)

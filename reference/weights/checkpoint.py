@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from reference.safetensors_file import FormatError, read_header
+
 S3GEN = "s3gen.safetensors"
 PART = 32  # tensors
 STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
@@ -29,6 +31,7 @@ def read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
         )
     tensors = {}
     try:
+        read_header(file)  # stricter than the library, which takes the last of two equal keys
         with safe_open(file, framework="pt") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
         # Opened anew for each part: what is mapped counts as this process's memory until the file is closed.
@@ -42,7 +45,7 @@ def read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
                         raise ValueError(f"{file}: {key} holds NaN or infinite weights; fetch or make the file again")
                     tensors[key.removeprefix(prefix)] = tensor.to(dtype, copy=True)
                     del tensor
-    except SafetensorError as error:
+    except (SafetensorError, FormatError) as error:
         raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
     return tensors
 

@@ -10,9 +10,9 @@ from safetensors import safe_open
 from reference import synthetic
 from reference.config import CHATTERBOX_SIZES
 from reference.published_keys import FILES, Key
+from reference.safetensors_file import Entry, write_file
 from reference.synthetic.__main__ import main
 from reference.synthetic.buffers import hann_window, mel_filters
-from reference.synthetic.safetensors_file import write_file
 from reference.synthetic.scales import SCALES, scale_of
 
 FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
@@ -63,9 +63,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     file = tmp_path / "s3gen.safetensors"
     file.write_bytes(b"before")
     with pytest.raises(ValueError, match="x: got float32 of shape"):
-        write_file(file, [Key("x", (2,))], lambda key: np.zeros(3, np.float32))
+        write_file(file, [Entry("x", "F32", (2,))], lambda entry: np.zeros(3, np.float32))
     with pytest.raises(ValueError, match="x: the same key twice"):
-        write_file(file, [Key("x", (2,)), Key("x", (2,))], lambda key: np.zeros(2, np.float32))
+        write_file(file, [Entry("x", "F32", (2,))] * 2, lambda entry: np.zeros(2, np.float32))
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     assert file.read_bytes() == b"before"
 

@@ -1,0 +1,113 @@
+"""`python -m mlx_impl convert` and `audit`: checkpoint files from one naming to another, and what is wrong with one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from mlx_impl.weights.audit import Audit, audit
+from mlx_impl.weights.convert import Request, convert
+from mlx_impl.weights.mapping import SCHEMES
+from mlx_impl.weights.number import DTYPES
+from mlx_impl.weights.quantization import BITS
+from mlx_impl.weights.reader import Quantization
+
+COMMANDS = ("convert", "audit")
+PASS, FAILURE, BROKEN = 0, 1, 2
+SHOWN = 20  # problems of a kind; all are in the JSON report
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="python -m mlx_impl")
+    commands = top.add_subparsers(dest="command", required=True)
+    text = "write a checkpoint in another naming, layout or dtype"
+    converts = commands.add_parser("convert", help=text, description=text)
+    converts.add_argument("source", type=Path, metavar="SRC", help="checkpoint directory or file, of any naming")
+    converts.add_argument("out", type=Path, metavar="OUT", help="directory or file to write; nothing is replaced")
+    converts.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (%(default)s)")
+    converts.add_argument("--target", choices=SCHEMES, default="mlx", help="naming and layout (%(default)s)")
+    converts.add_argument("--quantize", type=int, choices=BITS, help="bits of T3's linear layers")
+    text = "say everything that is wrong with a checkpoint file"
+    audits = commands.add_parser("audit", help=text, description=text)
+    audits.add_argument("file", type=Path, metavar="FILE")
+    audits.add_argument("--against", type=Path, metavar="SRC", help="what it was converted from: file or directory")
+    audits.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command. Returns 0, 1 where `audit` finds something, 2 for wrong use or broken input."""
+    options = parser().parse_args(arguments)
+    try:
+        return {"convert": run_convert, "audit": run_audit}[options.command](options)
+    except (ValueError, OSError) as error:
+        print(f"mlx_impl: {error}", file=sys.stderr)
+        return BROKEN
+
+
+def run_convert(options: argparse.Namespace) -> int:
+    quantization = None if options.quantize is None else Quantization(options.quantize)
+    request = Request(SCHEMES[options.target], options.dtype, quantization)
+    for file in convert(options.source, options.out, request, progress()):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+    return PASS
+
+
+def run_audit(options: argparse.Namespace) -> int:
+    report = audit(options.file, options.against, progress())
+    if options.json != Path("-"):
+        show(report)
+    if options.json is not None:
+        write_json(report, options.json)
+    return PASS if report.passed else FAILURE
+
+
+def show(report: Audit) -> None:
+    """The report as a plain table."""
+    if report.naming:
+        compared = f", {report.compared} compared with their source" if report.compared else ""
+        about = f"naming {report.naming}, layout {report.layout}, weights {report.dtype}"
+        print(f"{report.file}: {report.tensors} tensors, {about}{compared}")
+    else:
+        print(f"{report.file}: not a whole safetensors file")
+    counts = Counter(problem.kind for problem in report.problems)
+    width = max(map(len, counts), default=0)
+    for kind, count in counts.items():
+        for problem in [problem for problem in report.problems if problem.kind == kind][:SHOWN]:
+            print(f"  {kind:{width}}  {problem.text}")
+        if count > SHOWN:
+            print(f"  {kind:{width}}  ... and {count - SHOWN} more, all in the JSON report")
+    print("PASS nothing is wrong" if report.passed else f"FAIL {len(report.problems)} problems")
+
+
+def write_json(report: Audit, path: Path) -> None:
+    """Write the report, whole or not at all."""
+    text = json.dumps(report.as_dict(), indent=1, allow_nan=False)
+    if path == Path("-"):
+        print(text)
+        return
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text + "\n")
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def progress() -> Callable[[str, int, int], None]:
+    """Says on standard error how far each task is, a line for each tenth; in a terminal, one line that changes."""
+    last: dict[str, int] = {}
+
+    def say(what: str, done: int, total: int) -> None:
+        tenth = 10 * done // total if total else 10
+        if last.get(what) != tenth:
+            last[what] = tenth
+            end = "\r" if sys.stderr.isatty() and tenth < 10 else "\n"
+            print(f"{what}: {10 * tenth} % of {total / 1e6:.0f} MB", end=end, file=sys.stderr, flush=True)
+
+    return say

@@ -1,0 +1,205 @@
+"""Checkpoint files from one naming, layout and dtype to another: tensor by tensor, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from mlx_impl.weights import fold
+from mlx_impl.weights.checkpoint import ALL_IN_ONE
+from mlx_impl.weights.inventory import (
+    Expected,
+    files_of,
+    is_multilingual,
+    stored,
+    with_quantization,
+)
+from mlx_impl.weights.layout import PYTORCH
+from mlx_impl.weights.layout import convert as to_layout
+from mlx_impl.weights.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, VERSION, Parameter, Scheme
+from mlx_impl.weights.mapping.rule import LAYER
+from mlx_impl.weights.number import DTYPES, encode
+from mlx_impl.weights.quantization import quantized
+from mlx_impl.weights.reader import (
+    CHECKSUM_WIDTH,
+    CHECKSUMS,
+    DROPPED,
+    DTYPE,
+    LEFT_OUT,
+    MAPPING,
+    QUANTIZATION,
+    SOURCE,
+    TARGET,
+    Quantization,
+)
+from mlx_impl.weights.source import Source, sha256, weight_files
+from mlx_impl.weights.t3 import MULTILINGUAL
+from reference.safetensors_file import WORKERS, Entry, write_file
+
+CARRIED = ("tokenizer.json", "grapheme_mtl_merged_expanded_v1.json", "Cangjie5_TC.json", "conds.pt")
+Progress = Callable[[str, int, int], None]  # the file, and how many of its bytes are written
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a file is to become."""
+
+    target: Scheme = MLX
+    dtype: str = "float32"
+    quantization: Quantization | None = None
+
+
+class Conversion:
+    """One file to write: its entries, each with how its value is made."""
+
+    def __init__(self, source: Source, request: Request, expected: Expected):
+        self.source, self.request = source, request
+        self.dtype = DTYPES[request.dtype]
+        self.new = request.quantization  # to be made here; a source's own codes are handed on
+        if source.quantization is not None and (self.new or request.target not in (MLX, COMMUNITY)):
+            raise ValueError("the source is quantised; convert the published checkpoint instead")
+        self.quantization = self.new or source.quantization
+        # A published file is whole; of the others a stage may be left out, and they say so.
+        self.left_out = [] if request.target is UPSTREAM else source.left_out(expected)
+        expected = {parameter: shapes for parameter, shapes in expected.items() if parameter.stage not in self.left_out}
+        packed = None if self.new else {p for tensors in source.tensors for p in tensors.packed_parameters()}
+        self.expected = with_quantization(expected, self.quantization, packed)
+        self.entries: dict[Entry, tuple[Parameter, int]] = {}
+        lost = []
+        for parameter in self.expected:
+            for part, (key, shape, dtype) in enumerate(stored(self.expected, request.target, parameter)):
+                if self.base(parameter) not in source:
+                    lost.append(key)
+                dtype = self.dtype if dtype == "F32" else dtype
+                self.entries[Entry(key, dtype, shape)] = (parameter, part)
+        if lost:
+            raise ValueError(
+                f"the source does not hold what fills {', '.join(lost[:5])} ({len(lost)} keys); "
+                "convert the published checkpoint instead"
+            )
+        if self.new and not any(entry.dtype == "U32" for entry in self.entries):
+            raise ValueError("nothing to quantise: only T3's linear layers are, and the source has no T3")
+
+    def base(self, parameter: Parameter) -> Parameter:
+        """What a scale or bias is made from where it is made here: the weight."""
+        if self.new and parameter.leaf.name in ("scales", "biases"):
+            return parameter._replace(leaf=LAYER["linear"][0])
+        return parameter
+
+    def dropped(self) -> dict[str, list[Any]]:
+        """The scalars that the target does not hold, by upstream's key, so that the way back is exact."""
+        found = {}
+        for parameter, (_, dtype) in self.expected.items():
+            if parameter in self.source and not self.request.target.keys(parameter):
+                (key,) = UPSTREAM.keys(parameter)
+                shape = self.expected[parameter][0][0]
+                if np.prod(shape) == 1:
+                    found[key] = [dtype, list(shape), self.source.value(parameter).item()]
+        return found
+
+    def array(self, entry: Entry) -> np.ndarray:
+        """The value of an entry, as it is stored. Raises `ValueError` for what does not fit the dtype."""
+        parameter, part = self.entries[entry]
+        base = self.base(parameter)
+        array = self.source.part(base, part) if self.as_stored(parameter) else self.source.value(base)
+        if self.new and (base is not parameter or entry.dtype == "U32"):
+            array = quantized(array, self.new)[parameter.leaf.name]
+        elif len(self.request.target.keys(parameter)) == 2 and not self.as_stored(parameter):
+            array = {FOLD: fold.unfold, SUM: fold.split}[parameter.leaf.operation](array)[part]
+        if entry.dtype in ("U32", "I64"):
+            return array
+        layout = parameter.leaf.layout
+        return encode(entry.key, to_layout(array, layout, PYTORCH, self.request.target.layout), entry.dtype)
+
+    def as_stored(self, parameter: Parameter) -> bool:
+        """Whether source and target both have a parameter in two parts: neither is folded nor summed then."""
+        return len(self.request.target.keys(parameter)) == 2 and self.source.parts(parameter) == 2
+
+    def write(self, out: Path, progress: Progress) -> None:
+        """Write the file, the same bytes every time."""
+        sums: dict[str, int] = {}
+        total, done, lock = sum(entry.size for entry in self.entries), 0, Lock()
+
+        def value(entry: Entry) -> np.ndarray:
+            nonlocal done
+            array = np.asarray(self.array(entry), order="C")
+            with lock:
+                sums[entry.key] = zlib.crc32(array.reshape(-1).view(np.uint8))
+                done += entry.size
+                progress(out.name, done, total)
+            return array
+
+        blank = "0" * CHECKSUM_WIDTH * len(self.entries)
+
+        def finish(head: bytes) -> bytes:
+            digits = "".join(f"{sums[key]:0{CHECKSUM_WIDTH}x}" for key in sorted(sums))
+            mark = f'"{CHECKSUMS}":"'
+            return head.replace((mark + blank).encode(), (mark + digits).encode(), 1)
+
+        # MLX, which quantises, does not survive the end of a thread that it has computed in.
+        workers = 1 if self.new else WORKERS
+        write_file(out, self.entries, value, self.metadata() | {CHECKSUMS: blank}, finish, workers)
+
+    def metadata(self) -> dict[str, str]:
+        about = {
+            "format": "pt" if self.request.target is UPSTREAM else "mlx",
+            TARGET: str(self.request.target),
+            MAPPING: VERSION,
+            DTYPE: self.request.dtype,
+            SOURCE: json.dumps({file.name: sha256(file) for file in self.source.files}),
+            DROPPED: json.dumps(self.dropped()),
+        }
+        if self.left_out:
+            about[LEFT_OUT] = " ".join(self.left_out)
+        if self.quantization is not None:
+            about[QUANTIZATION] = json.dumps(self.quantization._asdict())
+        return about
+
+
+def conversions(source: Path, out: Path, request: Request) -> Iterator[tuple[Path, Conversion]]:
+    """What is to be written where: a file for a file; for a directory its files, or one for `mlx-community`."""
+    files = weight_files(source)
+    if source.is_file() or request.target is COMMUNITY:
+        whole = Source(files)
+        yield (out if source.is_file() else out / ALL_IN_ONE), Conversion(whole, request, whole.expected)
+        return
+    for file in files:
+        whole = Source([file])
+        for published in files_of(whole.expected):
+            part = {p: shape for p, shape in whole.expected.items() if files_of([p]) == [published]}
+            name = MULTILINGUAL if published == "t3_cfg" and is_multilingual(part) else f"{published}.safetensors"
+            wanted = request if published == "t3_cfg" else Request(request.target, request.dtype)
+            yield out / name, Conversion(whole, wanted, part)
+
+
+def convert(source: Path, out: Path, request: Request, progress: Progress = lambda *_: None) -> list[Path]:
+    """Convert a checkpoint file or directory; what was written. Nothing that exists is replaced.
+
+    Raises `ValueError` for a source with anything wrong in it, before anything is written.
+    """
+    if request.quantization is not None and request.target not in (MLX, COMMUNITY):
+        raise ValueError(f"--quantize with --target {request.target}: only mlx and mlx-community have packed weights")
+    jobs = list(conversions(source, out, request))
+    if request.quantization is not None and not any(job.quantization for _, job in jobs):
+        raise ValueError("nothing to quantise: only T3's linear layers are, and the source has no T3")
+    carried = [source / name for name in CARRIED if source.is_dir() and (source / name).is_file()]
+    written = [file for file, _ in jobs] + [out / file.name for file in carried]
+    if there := [file for file in written if file.exists()]:
+        raise ValueError(f"{there[0]} exists; nothing is replaced: remove it or name another place")
+    for file, job in jobs:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        job.write(file, progress)
+    for file in carried:
+        partial = out / f".{file.name}.partial"
+        shutil.copyfile(file, partial)
+        os.replace(partial, out / file.name)
+    return written

@@ -1,0 +1,41 @@
+"""Tensors that become one: a weight and its norm, and the two biases of an LSTM. And back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def fold(name: str, g: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The weight g v / ||v||, the norm over all axes but the first; `g (n, 1, 1)`, `v (n, ., .)` in PyTorch's layout.
+
+    The same for transposed convolutions, whose first axis is their input. In float64, rounded once to float32. Raises
+    `ValueError` where g does not fit v, or a channel of v has no direction.
+    """
+    if g.shape != (v.shape[0], *(1 for _ in v.shape[1:])):
+        raise ValueError(f"weight norm of {name}: g has shape {g.shape}, which does not fit v {v.shape}")
+    if not v.reshape(len(v), -1).any(1).all():
+        raise ValueError(f"weight norm of {name}: a channel of v is 0, which has no direction; make the file again")
+    wide = v.astype(np.float64)
+    norm = np.sqrt(np.sum(wide * wide, axis=tuple(range(1, v.ndim)), keepdims=True))
+    wide /= norm
+    wide *= g
+    return wide.astype(np.float32)
+
+
+def unfold(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A pair g, v that folds to the weight, to rounding: its norms and itself."""
+    wide = weight.astype(np.float64)
+    norm = np.sqrt(np.sum(wide * wide, axis=tuple(range(1, weight.ndim)), keepdims=True))
+    return norm.astype(np.float32), weight
+
+
+def add(name: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The sum, taken in float64 and rounded once to float32. Raises `ValueError` for two shapes."""
+    if first.shape != second.shape:
+        raise ValueError(f"{name}: two biases of shapes {first.shape} and {second.shape}, expected one")
+    return (first.astype(np.float64) + second).astype(np.float32)
+
+
+def split(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two biases with this sum."""
+    return total, np.zeros_like(total)
