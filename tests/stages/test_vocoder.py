@@ -118,6 +118,26 @@ def test_phase_holds_over_a_long_signal_and_a_plain_running_sum_does_not(seconds
     assert rmse(plain, reference) > 50 * floor
 
 
+def test_source_of_30_seconds_of_voice_is_as_near_to_the_truth_as_the_references():
+    """The whole signal, from the same f0: sines, noise, their merge and tanh."""
+    f0 = sample_f0("voice", 30)[:, :: CONFIG.frame_samples]  # a value a frame
+    phase = normal("phase", "phase", (1, CONFIG.harmonics))
+    noise = normal("phase", "noise", (1, CONFIG.harmonics, CONFIG.frame_samples * f0.shape[1]))
+    signals = {}
+    for name, dtype in (("reference", torch.float32), ("exact", torch.float64)):
+        module = side_functions("reference").load(CHECKPOINT, CONFIG, dtype).source
+        with torch.inference_mode():
+            signals[name] = module(*(torch.from_numpy(array).to(dtype) for array in (f0, phase, noise))).numpy()
+    ours = side_functions("mlx_impl")
+    source = ours.back(ours.load(CHECKPOINT, CONFIG).source(*map(ours.to, (f0, phase, noise))))
+    assert 0.5 < (f0 > CONFIG.threshold).mean() < 1
+    floor = rmse(signals["reference"], signals["exact"])
+    assert floor > 1e-5 * rms(signals["exact"])
+    assert rmse(source, signals["exact"]) <= 2 * floor
+    assert rmse(source, signals["reference"]) <= 2 * floor
+    print(f"truth {rmse(source, signals['exact']) / floor:.3g}, floor {floor / rms(signals['exact']):.1e} relative")
+
+
 @pytest.mark.parametrize("hertz", [0.0, 1e-30, 1e-3, 0.1, 9.99, 11999.0])
 def test_phase_of_any_f0_is_exact(hertz):
     """Below 1/8 Hz f0 is rounded to 2**-26 Hz: 6e-8 cycles of harmonic 9 in these 0.4 s."""
