@@ -22,20 +22,22 @@ from mlx_impl.t3.stage import run_prefill, run_rest, run_step
 from mlx_impl.vocoder.stage import run_source, run_wave
 from mlx_impl.weights.conditioning import load_conditioner
 from mlx_impl.weights.flow import load_flow
+from mlx_impl.weights.rounding import round_weights
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from reference.config import ChatterboxConfig, check_flow_inputs, time_grid
 from reference.text import load_tokenizer, normalize_punctuation
 
 State = dict[str, np.ndarray]
-DTYPES = {"float32": mx.float32}
+DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 
 
 class Pipeline:
-    """MLX side. One stage's weights are held at a time.
+    """MLX side. One stage's weights are held at a time. What is in float32 whatever the dtype: see `Chatterbox`.
 
     `options`: `config` (`ChatterboxConfig`); for the flow `finalize` (`Flow.encode`); for T3 `text`, `sampling`
-    (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at.
+    (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at; and `weights`, to
+    what these are rounded (`round_weights`).
     """
 
     def __init__(self, checkpoint: Path, options: Mapping[str, Any], dtype: str = "float32"):
@@ -52,6 +54,8 @@ class Pipeline:
         if stage is not self.stage:
             self.release()
             self.model, self.stage = stage(self.checkpoint, self.config, self.dtype), stage
+            if "weights" in self.options:
+                round_weights(self.model, self.options["weights"])
         return self.model
 
     def release(self) -> None:
@@ -118,16 +122,17 @@ class Pipeline:
         grid = time_grid(config.steps)
         rest = {name: array for name, array in state.items() if name not in ("tokens", "lengths", "embedding")}
         return rest | {
-            "mu": np.array(observe("mu", mu)),
-            "speaker": np.array(observe("speaker", conditions.speaker)),
-            "cond": np.array(observe("cond", conditions.cond)),
+            "mu": _widened(observe("mu", mu)),
+            "speaker": _widened(observe("speaker", conditions.speaker)),
+            "cond": _widened(observe("cond", conditions.cond)),
             "frames": np.array(frames),
             "time_grid": np.array(observe("ode.time_grid", mx.array(grid))),
         }
 
     def ode(self, state: State, index: int | None, observe: Observe) -> State:
         """One Euler step of the mel state `x (B, M, C)`."""
-        x, mu, speaker, cond, grid = (self.tensor(state[name]) for name in ("x", "mu", "speaker", "cond", "time_grid"))
+        x, grid = (self.tensor(state[name]) for name in ("x", "time_grid"))
+        mu, speaker, cond = (self.tensor(state[name]).astype(self.dtype) for name in ("mu", "speaker", "cond"))
         guided = Conditions(mu, speaker, cond, padding_mask(state["frames"].tolist(), x.shape[1], x)).guided()
         step, guidance = index or 0, self.config.flow.guidance
         x = euler_step(self.model.decoder, x, grid[step], grid[step + 1], guided, guidance, observe)
@@ -148,7 +153,16 @@ class Pipeline:
         return run_wave(self.model.vocoder, state, observe)
 
     def tensor(self, array: np.ndarray) -> mx.array:
-        return mx.array(np.ascontiguousarray(array)).astype(self.dtype)
+        return mx.array(np.ascontiguousarray(array, np.float32))
+
+
+def _widened(array: mx.array) -> np.ndarray:
+    """As NumPy, which has no bfloat16."""
+    return np.array(array.astype(mx.float32))
+
+
+def conditioning_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
+    return load_conditioner(checkpoint, config)
 
 
 def text_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
@@ -180,8 +194,8 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
-    "prompt": load_conditioner,
-    "speaker": load_conditioner,
+    "prompt": conditioning_model,
+    "speaker": conditioning_model,
     "t3_prefill": t3_model,
     "t3_step": t3_model,
     "t3_rest": t3_model,

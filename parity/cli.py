@@ -16,6 +16,7 @@ from typing import Any
 from rich.console import Console
 
 from parity import commands
+from parity.contract import FULL
 from parity.errors import InputError
 
 PASS, FAILURE, BROKEN = 0, 1, 2
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
     verify = add("verify", commands.verify, "run both sides and judge every tap")
     add_run_options(verify)
+    verify.add_argument("--precision", default=FULL.name, help="of the candidate, one of the contract's (%(default)s)")
 
     capture = add("capture", commands.capture, "run one side and store its trace as NPY files with a manifest")
     add_run_options(capture)

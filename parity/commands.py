@@ -31,7 +31,7 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
-        report = Verifier(contract, case, checkpoint, say).run()
+        report = Verifier(contract, case, checkpoint, say, contract.precision(options.precision)).run()
     terminal.show(report, contract, console)
     return report.passed, report.as_dict()
 

@@ -47,8 +47,8 @@ class Segment:
 class Rule:
     """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default.
 
-    `cases` is a pattern of the cases that it is for, all by default. In a pattern `*` stands for anything and `?` for
-    one character; brackets are a tap's own, as in `mu[step=4]`.
+    `cases` and `precisions` are patterns of what it is for, all by default. In a pattern `*` stands for anything and
+    `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
     """
 
     pattern: str
@@ -57,6 +57,7 @@ class Rule:
     distance: float
     why: str
     cases: str = "*"
+    precisions: str = "*"
 
     def matches(self, tap: str, mode: str) -> bool:
         return self.mode in (mode, "*") and _fits(tap, self.pattern)
@@ -83,11 +84,24 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class Precision:
+    """How a candidate computes: in which dtype, with weights rounded to what. The sides know the names."""
+
+    name: str
+    weights: str
+    compute: str
+
+
+FULL = Precision("float32", "float32", "float32")
+
+
+@dataclass(frozen=True)
 class Contract:
     """A parsed contract file.
 
     `cases` and `checkpoints` name, as `package.module:name`, what makes a case from its name and what makes a
     checkpoint directory for a case when none is given. `chain` names the tap whose inherited error sums up a run.
+    `precisions` are other ways to compute that a candidate may be judged in, beside `FULL`.
     `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
     other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
     `package.module:name`, what checks the states that a run ends in which goes to the last segment.
@@ -108,10 +122,19 @@ class Contract:
     in_turn: tuple[str, ...]
     mix: Mapping[str, Any]
     outcome: str
+    precisions: Mapping[str, Precision]
 
-    def of_case(self, name: str) -> Contract:
-        """The contract with the rules that are for a case of that name."""
-        return replace(self, rules=tuple(rule for rule in self.rules if _fits(name, rule.cases)))
+    def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
+        """The contract with the rules that are for a case of that name, in that precision, alone."""
+        rules = (rule for rule in self.rules if _fits(case, rule.cases) and _fits(precision.name, rule.precisions))
+        return replace(self, rules=tuple(rules))
+
+    def precision(self, name: str) -> Precision:
+        """Raises `InputError` for an unknown one."""
+        known = {FULL.name: FULL} | dict(self.precisions)
+        if name not in known:
+            raise InputError(f"{self.path}: no precision {name!r}; it has {', '.join(known)}")
+        return known[name]
 
     def candidate_axes(self, axes: str) -> str:
         """The axis order in which the candidate keeps a tensor that the reference keeps as `axes`."""
@@ -241,6 +264,7 @@ def load(path: Path) -> Contract:
             in_turn=tuple(data.get("in_turn", ())),
             mix=data.get("mix", {}),
             outcome=data.get("outcome", ""),
+            precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
@@ -270,7 +294,13 @@ def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
         float(entry["distance"]),
         entry["why"],
         entry.get("cases", "*"),
+        entry.get("precisions", "*"),
     )
+
+
+def _precision(path: Path, name: str, entry: Mapping[str, Any]) -> Precision:
+    _require(path, entry, ("weights", "compute"), f"[precision.{name}]")
+    return Precision(name, entry["weights"], entry["compute"])
 
 
 def _decision(path: Path, entry: Mapping[str, Any]) -> Decision:

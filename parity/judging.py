@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from parity.axes import split
-from parity.contract import Contract, Decision, Rule, Segment, Tap
+from parity.contract import FULL, Contract, Decision, Precision, Rule, Segment, Tap
+from parity.metrics import half_ulp_rms, rms, rmse
 from parity.side import Case, resolve
 from parity.trace import Trace
 from parity.verdict import STRADDLE, Verdict, absent, judge
@@ -19,8 +20,9 @@ class Judging:
     """Judges a candidate's taps as they appear: none is kept. Missing, extra and misplaced taps fail.
 
     `reference` and `exact` are the traces of the reference in float32 and float64; `verdicts` gets one for each branch
-    of each tap. Decisions that were near to another are noted: which in `near`, and in `settled` how to go on, with the
-    reference's where it was near and the candidate's own elsewhere.
+    of each tap. `rounded`, if given, is the trace that the noise floor is measured on in place of the reference's: of
+    the reference with its weights rounded as the candidate's are. Decisions that were near to another are noted: which
+    in `near`, and in `settled` how to go on, with the reference's where it was near and the candidate's own elsewhere.
     """
 
     def __init__(
@@ -32,8 +34,11 @@ class Judging:
         reference: Trace,
         exact: Trace,
         verdicts: list[Verdict],
+        rounded: Trace | None = None,
+        precision: Precision = FULL,
     ):
         self.contract, self.case, self.mode = contract, case, mode
+        self.rounded, self.precision = rounded, precision
         self.reference, self.exact, self.verdicts = reference, exact, verdicts
         self.waiting = [tap.name for tap in segment.taps]
         self.taps = {tap.name: tap for tap in segment.taps}
@@ -51,10 +56,12 @@ class Judging:
         rule = self.contract.rule(tap.name, self.mode)
         tap = self.taps[tap.name]
         reference, exact = self.reference[tap.name], self.exact[tap.name]
+        noisy = reference if self.rounded is None else self.rounded[tap.name]
         margins = self._margins(tap)
         floors = []
-        for branch, ours, theirs, truth in branches(self.contract, tap.axes, array, reference, exact):
-            verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, truth, margins=margins)
+        for branch, ours, theirs, truth, noise in branches(self.contract, tap.axes, array, reference, exact, noisy):
+            floor = None if self.rounded is None else rounding_floor(noise, truth, self.precision.compute)
+            verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, truth, floor, margins)
             floors.append(verdict.floor)
             self.verdicts.append(verdict)
         self.floors[tap.name] = max(floors)
@@ -82,6 +89,13 @@ class Judging:
         if near.any():
             self.near[tap.name] = near
             self.settled[tap.name] = np.where(near, reference, candidate)
+
+
+def rounding_floor(rounded: np.ndarray, exact: np.ndarray, compute: str) -> float:
+    """How far rounded weights move a value, and never less than a rounding of the value to the dtype of computing."""
+    if exact.dtype.kind != "f" or not np.isfinite(exact).all():
+        return float("nan")
+    return max(rmse(rounded, exact), rms(exact) * half_ulp_rms(compute))
 
 
 def margins(decision: Decision, case: Case, tap: Tap, values: np.ndarray, floor: float) -> np.ndarray:

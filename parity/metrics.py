@@ -6,8 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HALF_ULP_RMS = 2.0**-24 / 3.0**0.5
-"""RMS relative error of one rounding to float32: uniform within half a unit in the last place."""
+MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}  # bits
+
+
+def half_ulp_rms(dtype: str) -> float:
+    """RMS relative error of one rounding to a dtype: uniform within half a unit in the last place."""
+    return float(2.0 ** -(MANTISSA[dtype] + 1) / 3.0**0.5)
+
+
+HALF_ULP_RMS = half_ulp_rms("float32")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from itertools import product
 import numpy as np
 
 from parity.capture import Runner
-from parity.contract import INHERITED, Contract, Segment, Tap
+from parity.contract import Contract, Segment, Tap
 from parity.report import Crossing
 from parity.side import State
 from parity.trace import Trace
-from parity.verdict import judge
+from parity.verdict import Verdict
 
 
 class Mix:
@@ -43,14 +43,13 @@ class Mix:
         self,
         runners: Mapping[str, Runner],
         entry: State,
-        reference: State,
-        exact: State,
+        verdict: Callable[[str, str, np.ndarray], Verdict],
         progress: Callable[[str], None],
     ) -> list[Crossing]:
         """A verdict for each way to take the stages from the sides `runners`.
 
-        `entry` is the reference's state before the first stage, `reference` and `exact` its last ones in float32 and
-        float64. A stage that is given the same state twice is run once.
+        `entry` is the reference's state before the first stage; `verdict` judges a tap, given the name and the value
+        of it in the last state. A stage that is given the same state twice is run once.
         """
         reached: dict[tuple[str, ...], State] = {(): entry}
         for depth, stage in enumerate(self.stages):
@@ -64,12 +63,8 @@ class Mix:
                     reached[*path, side] = self.known[key]
                 runner.side.release()
         tap, name = self.contract.mix["tap"], self.contract.mix["state"]
-        rule = self.contract.rule(tap, INHERITED)
         return [
-            Crossing(
-                dict(zip(self.stages, path, strict=True)),
-                judge(tap, "", INHERITED, rule, reached[path][name], reference[name], exact[name]),
-            )
+            Crossing(dict(zip(self.stages, path, strict=True)), verdict(tap, name, reached[path][name]))
             for path in product(runners, repeat=len(self.stages))
         ]
 

@@ -116,7 +116,7 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     manifest = golden.manifest
     if missing := {"case", "dims", "segments", "environment"} - manifest.keys():
         raise InputError(f"{golden.folder / MANIFEST}: lacks {', '.join(sorted(missing))}; capture it again")
-    contract = contract.of_case(manifest["case"])
+    contract = contract.rules_of(manifest["case"])
     segments = contract.segments(manifest["dims"], manifest["segments"])
     if list(golden) != [tap.name for segment in segments for tap in segment.taps]:
         raise InputError(f"{golden.folder}: its taps are not those of {contract.path}; capture it again")

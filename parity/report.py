@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from parity.contract import CREATED
+from parity.contract import CREATED, FULL
 from parity.verdict import Verdict
 
 SCHEMA = 2
@@ -42,6 +42,7 @@ class Report:
     checks: list[Check] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    precision: str = FULL.name
 
     @property
     def failures(self) -> list[Verdict]:
@@ -75,6 +76,7 @@ class Report:
             "schema": SCHEMA,
             "passed": self.passed,
             "case": self.case,
+            "precision": self.precision,
             "checkpoint": self.checkpoint,
             "segments": self.segments,
             "expected_verdicts": self.expected,

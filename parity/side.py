@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from parity.contract import Contract
+from parity.contract import FULL, Contract
 from parity.errors import InputError
 
 State = dict[str, np.ndarray]
@@ -56,13 +56,19 @@ def resolve(dotted: str) -> Any:
         raise InputError(f"{dotted!r}: cannot be loaded ({error}); expected 'package.module:name'") from error
 
 
-def make_side(contract: Contract, name: str, checkpoint: Path, case: Case, dtype: str) -> Side:
-    """Build a side from its factory, `factory(checkpoint, options, dtype)`. A `ValueError` it raises is bad input."""
+def make_side(
+    contract: Contract, name: str, checkpoint: Path, case: Case, dtype: str, weights: str = FULL.weights
+) -> Side:
+    """Build a side from its factory, `factory(checkpoint, options, dtype)`. A `ValueError` it raises is bad input.
+
+    Among the options is `weights`, to what the weights are rounded, unless that is float32.
+    """
     if name not in contract.sides:
         raise InputError(f"unknown side {name!r}; {contract.path} has {', '.join(contract.sides)}")
     factory = resolve(contract.sides[name]["factory"])
     try:
-        side: Side = factory(checkpoint, case.options, dtype)
+        rounded = {} if weights == FULL.weights else {"weights": weights}
+        side: Side = factory(checkpoint, dict(case.options) | rounded, dtype)
     except ValueError as error:
         raise InputError(f"side {name!r}: {error}") from error
     return side

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from parity.contract import CREATED, INHERITED, Contract
+from parity.contract import CREATED, FULL, INHERITED, Contract, Tap
 from parity.report import Report
 from parity.verdict import Verdict
 
@@ -93,8 +93,12 @@ def chain_table(report: Report, contract: Contract) -> Table | None:
     return table
 
 
-def decisions_table(report: Report) -> Table | None:
-    """Discrete decisions by part: how many, how near the nearest was to another, and how many straddled."""
+def decisions_table(report: Report, contract: Contract) -> Table | None:
+    """Discrete decisions by part: how many, how near the nearest was to another, how many straddled; and the values.
+
+    Those are what is decided on: their largest error tells how far a candidate of less precision has drifted.
+    """
+    relative = {v.tap: v.relative for v in report.verdicts if v.mode == INHERITED}
     groups: dict[str, list[Verdict]] = {}
     for verdict in report.decisions:
         if verdict.mode == INHERITED:
@@ -102,13 +106,23 @@ def decisions_table(report: Report) -> Table | None:
     if not groups:
         return None
     table = Table(title="discrete decisions, in noise floors of what they are made on", title_justify="left")
-    for column in ("part", "decisions", "nearest to another", "straddles"):
+    for column in ("part", "decisions", "nearest to another", "straddles", "agree", "values' relative RMSE"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for name, verdicts in merged(groups).items():
         count = sum(math.prod(verdict.shape) for verdict in verdicts)
         nearest = min(verdict.margin for verdict in verdicts)
-        table.add_row(escape(name), str(count), f"{nearest:.3g}", str(sum(verdict.straddles for verdict in verdicts)))
+        straddles = sum(verdict.straddles for verdict in verdicts)
+        worst = max(relative.get(source(contract, verdict.tap), float("nan")) for verdict in verdicts)
+        agree = f"{1 - straddles / count:.1%}"
+        table.add_row(escape(name), str(count), f"{nearest:.3g}", str(straddles), agree, f"{worst:.1e}")
     return table
+
+
+def source(contract: Contract, tap: str) -> str:
+    """The name of the tap that a discrete one is decided on."""
+    made = Tap(tap, tap.partition("[")[0], "")
+    decision = contract.decision(made)
+    return decision.source(made) if decision else ""
 
 
 def crossings_table(report: Report) -> Table | None:
@@ -154,7 +168,12 @@ def describe(verdict: Verdict) -> str:
 def show(report: Report, contract: Contract, console: Console) -> None:
     """Print the whole report."""
     console.print(parts_table(report))
-    tables = chain_table(report, contract), decisions_table(report), crossings_table(report), checks_table(report)
+    tables = (
+        chain_table(report, contract),
+        decisions_table(report, contract),
+        crossings_table(report),
+        checks_table(report),
+    )
     for table in tables:
         if table is not None:
             console.print(table)
@@ -168,4 +187,5 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
     counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
-    console.print(f"{word} {counts}; case {escape(f'{report.case}, {report.checkpoint}')}", highlight=False)
+    what = report.case if report.precision == FULL.name else f"{report.case} in {report.precision}"
+    console.print(f"{word} {counts}; case {escape(f'{what}, {report.checkpoint}')}", highlight=False)

@@ -4,7 +4,8 @@ Each segment is run five times: the float32 reference, the float64 reference and
 state; then the float64 reference and the candidate from the float32 reference's state with every tap grafted, so that
 each block is fed with the reference's own inputs. What follows a discrete decision that fell otherwise cannot be
 compared, so the free runs go on with the reference's decisions: float64 always, the candidate where the reference was
-within rounding of either.
+within rounding of either. A candidate of less precision than float32 is judged by what rounding the weights does: a
+further run, of the reference with weights rounded alike, then gives the noise floor.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ from pathlib import Path
 import numpy as np
 
 from parity.capture import Runner
-from parity.contract import CREATED, INHERITED, Contract, Segment
-from parity.judging import Judging
+from parity.contract import CREATED, FULL, INHERITED, Contract, Precision, Segment
+from parity.judging import Judging, rounding_floor
 from parity.mix import Mix
 from parity.probe import require_float32
 from parity.report import Report
+from parity.runtime import return_memory
 from parity.side import Case, State, make_side, resolve
 from parity.trace import DiskTrace, Trace, keep, require_contract
+from parity.verdict import Verdict, judge
 
 Progress = Callable[[str], None]
+Traces = dict[str, Trace]
+WHOSE = {"exact": "the float64 reference", "rounded": "the reference with rounded weights"}
 
 
 class Verifier:
@@ -36,12 +41,20 @@ class Verifier:
     after the other, with the traces in a temporary folder: then the weights of one side are held at a time, too.
     """
 
-    def __init__(self, contract: Contract, case: Case, checkpoint: Path, progress: Progress = lambda message: None):
-        contract = contract.of_case(case.name)
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        progress: Progress = lambda message: None,
+        precision: Precision = FULL,
+    ):
+        contract = contract.rules_of(case.name, precision)
         self.contract, self.case, self.checkpoint, self.progress = contract, case, checkpoint, progress
+        self.precision = precision
         self.segments = contract.segments(case.dims, case.segments)
         contract.check_decisions(self.segments)
-        if not case.segments:
+        if not case.segments and precision == FULL:
             contract.check_rules(self.segments)
         taps = [tap for segment in self.segments for tap in segment.taps]
         for tap in taps:
@@ -49,17 +62,20 @@ class Verifier:
                 contract.rule(tap.name, mode)
         labels = [segment.label for segment in self.segments]
         expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
-        self.report = Report(case.name, str(checkpoint), labels, expected)
+        self.report = Report(case.name, str(checkpoint), labels, expected, precision=precision.name)
         self.reference = self._side("reference", "reference", "float32")
         self.exact = self._side("exact", "reference", "float64")
-        self.candidate = self._side("candidate", "candidate", "float32")
-        self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "candidate"), case.inputs)
+        rounded = precision.weights != FULL.weights or precision.compute != FULL.compute
+        self.rounded = self._side("rounded", "reference", "float32", precision.weights) if rounded else None
+        self.candidate = self._side("candidate", "candidate", precision.compute, precision.weights)
+        self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "rounded", "candidate"), case.inputs)
         self.decided: dict[str, np.ndarray] = {}
         self.near: dict[str, np.ndarray] = {}
 
-    def _side(self, label: str, name: str, dtype: str) -> Runner:
+    def _side(self, label: str, name: str, dtype: str, weights: str = FULL.weights) -> Runner:
         self.progress(f"preparing {label}")
-        runner = Runner(self.contract, name, make_side(self.contract, name, self.checkpoint, self.case, dtype))
+        side = make_side(self.contract, name, self.checkpoint, self.case, dtype, weights)
+        runner = Runner(self.contract, name, side)
         require_float32(runner.adapter)
         self.report.environment |= runner.adapter.environment()
         return runner
@@ -79,49 +95,73 @@ class Verifier:
             else:
                 for segment in segments:
                     self._together(segment)
+            return_memory()
             if mix is not None and stage in mix.stages:
                 entry = entry or start
                 mix.note("reference", stage, start, self.states["reference"])
-        if self.contract.outcome and self.segments[-1].name == self.contract.outline[-1]["name"]:
+        last = self.segments[-1].name == self.contract.outline[-1]["name"]
+        if self.contract.outcome and last and self.precision == FULL:  # in others the last tap's verdict says it
             with self._timed("outcome", ""):
-                judge = resolve(self.contract.outcome)
+                check = resolve(self.contract.outcome)
                 ends = self.states["reference"], self.states["candidate"]
-                self.report.checks = judge(self.case, self.checkpoint, *ends)
+                self.report.checks = check(self.case, self.checkpoint, *ends)
         if mix is not None:
             with self._timed("crossings", ""):
                 runners = {"reference": self.reference, "candidate": self.candidate}
-                ends = self.states["reference"], self.states["exact"]
-                self.report.crossings = mix.run(runners, entry, *ends, self.progress)
+                self.report.crossings = mix.run(runners, entry, self._mixed, self.progress)
         return self.report
+
+    def _mixed(self, tap: str, name: str, value: np.ndarray) -> Verdict:
+        """The verdict on what a crossed run ends in: a value of its last state."""
+        reference, exact = self.states["reference"][name], self.states["exact"][name]
+        floor = None
+        if self.rounded is not None:
+            floor = rounding_floor(self.states["rounded"][name], exact, self.precision.compute)
+        return judge(tap, "", INHERITED, self.contract.rule(tap, INHERITED), value, reference, exact, floor)
 
     def _together(self, segment: Segment) -> None:
         reference: Trace = {}
-        exact: Trace = {}
         start = self.states["reference"]
         self._run_reference(segment, reference)
         for mode in (INHERITED, CREATED):
-            exact.clear()
-            self._run_exact(segment, mode, start, reference, exact)
-            self._judge(segment, mode, start, reference, exact)
+            traces: Traces = {}
+            for which, runner in self._others():
+                traces[which] = {}
+                self._run_other(which, runner, segment, mode, start, reference, traces[which])
+            self._judge(segment, mode, start, reference, traces)
+            for trace in traces.values():
+                trace.clear()
 
     def _in_turn(self, segments: list[Segment]) -> None:
         with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-            kinds = ("start", "reference", INHERITED, CREATED)
-            stored = [{kind: DiskTrace(Path(folder) / f"{i}-{kind}") for kind in kinds} for i in range(len(segments))]
-            for segment, traces in zip(segments, stored, strict=True):
-                traces["start"].update(self.states["reference"])
-                self._run_reference(segment, traces["reference"])
-            self.reference.side.release()
-            for segment, traces in zip(segments, stored, strict=True):
-                for mode in (INHERITED, CREATED):
-                    start = dict(traces["start"]) if mode == CREATED else {}
-                    self._run_exact(segment, mode, start, traces["reference"], traces[mode])
-            self.exact.side.release()
-            for segment, traces in zip(segments, stored, strict=True):
-                for mode in (INHERITED, CREATED):
-                    start = dict(traces["start"]) if mode == CREATED else {}
-                    self._judge(segment, mode, start, traces["reference"], traces[mode])
-            self.candidate.side.release()
+
+            def stored(*names: object) -> DiskTrace:
+                return DiskTrace(Path(folder, *map(str, names)))
+
+            starts, references = [], []
+            for number, segment in enumerate(segments):
+                starts.append(stored(number, "start"))
+                starts[-1].update(self.states["reference"])
+                references.append(stored(number, "reference"))
+                self._run_reference(segment, references[-1])
+            release(self.reference)
+            others: list[dict[str, Traces]] = [{INHERITED: {}, CREATED: {}} for _ in segments]
+            for which, runner in self._others():
+                for number, segment in enumerate(segments):
+                    for mode, traces in others[number].items():
+                        start = dict(starts[number]) if mode == CREATED else {}
+                        traces[which] = stored(number, mode, which)
+                        self._run_other(which, runner, segment, mode, start, references[number], traces[which])
+                release(runner)
+            for number, segment in enumerate(segments):
+                for mode, traces in others[number].items():
+                    start = dict(starts[number]) if mode == CREATED else {}
+                    self._judge(segment, mode, start, references[number], traces)
+            release(self.candidate)
+
+    def _others(self) -> list[tuple[str, Runner]]:
+        """The runs that the candidate is judged by besides the reference's."""
+        return [("exact", self.exact)] + ([("rounded", self.rounded)] if self.rounded else [])
 
     def _run_reference(self, segment: Segment, trace: Trace) -> None:
         with self._timed("reference", segment.label):
@@ -129,17 +169,29 @@ class Verifier:
         require_contract(self.contract, segment, trace, "the reference")
         self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
 
-    def _run_exact(self, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
+    def _run_other(
+        self, which: str, runner: Runner, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace
+    ) -> None:
         if mode == CREATED:
-            with self._timed("exact, grafted", segment.label):
-                self.exact.run(segment, start, keep(trace), graft=reference)
+            with self._timed(f"{which}, grafted", segment.label):
+                runner.run(segment, start, keep(trace), graft=reference)
             return
-        with self._timed("exact", segment.label):
-            self.states["exact"] = self.exact.run(segment, self.states["exact"], keep(trace), graft=self.decided)
-        require_contract(self.contract, segment, trace, "the float64 reference")
+        with self._timed(which, segment.label):
+            self.states[which] = runner.run(segment, self.states[which], keep(trace), graft=self.decided)
+        require_contract(self.contract, segment, trace, WHOSE[which])
 
-    def _judge(self, segment: Segment, mode: str, start: State, reference: Trace, exact: Trace) -> None:
-        judging = Judging(self.contract, self.case, segment, mode, reference, exact, self.report.verdicts)
+    def _judge(self, segment: Segment, mode: str, start: State, reference: Trace, traces: Traces) -> None:
+        judging = Judging(
+            self.contract,
+            self.case,
+            segment,
+            mode,
+            reference,
+            traces["exact"],
+            self.report.verdicts,
+            traces.get("rounded"),
+            self.precision,
+        )
         if mode == CREATED:
             with self._timed("candidate, grafted", segment.label):
                 self.candidate.run(segment, start, judging.visit, graft=reference)
@@ -153,6 +205,11 @@ class Verifier:
     def _timed(self, what: str, place: str) -> _Timed:
         self.progress(f"{place}: {what}" if place else what)
         return _Timed(self.report.seconds, what)
+
+
+def release(runner: Runner) -> None:
+    runner.side.release()
+    return_memory()
 
 
 class _Timed:

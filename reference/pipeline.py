@@ -24,6 +24,7 @@ from reference.text import load_tokenizer, normalize_punctuation
 from reference.vocoder.stage import run_source, run_wave
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
+from reference.weights.rounding import round_weights
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
 
@@ -35,7 +36,8 @@ class Pipeline:
     """PyTorch side. One stage's weights are held at a time.
 
     `options`: `config` (`ChatterboxConfig`); for the flow `finalize` (`Flow.encode`); for T3 `text`, `sampling`
-    (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at.
+    (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at; and `weights`, to
+    what these are rounded (`round_weights`).
     """
 
     def __init__(self, checkpoint: Path, options: Mapping[str, Any], dtype: str = "float32"):
@@ -52,6 +54,8 @@ class Pipeline:
         if stage is not self.stage:
             self.release()
             self.model, self.stage = stage(self.checkpoint, self.config, self.dtype), stage
+            if "weights" in self.options:
+                round_weights(self.model, self.options["weights"])
         return self.model
 
     def release(self) -> None:
@@ -151,6 +155,10 @@ class Pipeline:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.dtype)
 
 
+def conditioning_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    return load_conditioner(checkpoint, config, dtype)
+
+
 def text_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
     root = nn.Module()
     root.tokenizer = load_tokenizer(checkpoint, config.t3)
@@ -180,8 +188,8 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
-    "prompt": load_conditioner,
-    "speaker": load_conditioner,
+    "prompt": conditioning_model,
+    "speaker": conditioning_model,
     "t3_prefill": t3_model,
     "t3_step": t3_model,
     "t3_rest": t3_model,

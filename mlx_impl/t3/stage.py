@@ -23,7 +23,7 @@ def run_prefill(model: T3, sampling: SamplingConfig, state: State, observe: Obse
     check_t3_inputs(model.config, state)
     cache = model.new_cache()
     tokens = [mx.array(np.ascontiguousarray(state[name])) for name in ("text_tokens", "prompt_tokens")]
-    floats = [_floats(model, state[name]) for name in ("voice", "emotion")]
+    floats = [_floats(state[name]) for name in ("voice", "emotion")]
     logits = prefill(model, *tokens, *floats, sampling.guidance, cache, observe)
     rest = {name: array for name, array in state.items() if name not in ("text_tokens", "voice", "emotion")}
     return rest | _left(logits, cache, [model.config.start_speech])
@@ -61,17 +61,18 @@ def choose(
 
 def _taken_up(model: T3, state: State) -> tuple[KVCache, mx.array, list[int]]:
     """Cache, logits and tokens so far, as `_left` left them."""
-    cache = model.new_cache()
+    cache, dtype = model.new_cache(), model.speech_positions.weight.dtype
     for layer, (keys, values) in enumerate(zip(state["keys"], state["values"], strict=True)):
-        cache.update(layer, _floats(model, keys), _floats(model, values))
-    return cache, _floats(model, state["logits"]), state["speech_tokens"].tolist()
+        cache.update(layer, _floats(keys).astype(dtype), _floats(values).astype(dtype))
+    return cache, _floats(state["logits"]), state["speech_tokens"].tolist()
 
 
 def _left(logits: mx.array, cache: KVCache, tokens: list[int]) -> State:
     keys, values = cache.state()
-    left = {"logits": np.array(logits), "keys": np.array(keys), "values": np.array(values)}
+    widened = (np.array(array.astype(mx.float32)) for array in (logits, keys, values))  # NumPy has no bfloat16
+    left = dict(zip(("logits", "keys", "values"), widened, strict=True))
     return left | {"speech_tokens": np.array(tokens)}
 
 
-def _floats(model: T3, array: np.ndarray) -> mx.array:
-    return mx.array(np.ascontiguousarray(array)).astype(model.speech_head.weight.dtype)
+def _floats(array: np.ndarray) -> mx.array:
+    return mx.array(np.ascontiguousarray(array, np.float32))

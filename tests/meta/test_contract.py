@@ -6,7 +6,7 @@ import pytest
 
 from fixtures import cases
 from parity import contract as contracts
-from parity.contract import CREATED, INHERITED
+from parity.contract import CREATED, FULL, INHERITED
 from parity.errors import InputError
 
 TEXT = """
@@ -118,8 +118,9 @@ def test_the_flow_has_as_many_taps_as_its_dimensions_say(flow_contract, case):
 
 def test_every_rule_of_chatterbox_decides_something(flow_contract):
     used = set()
-    for name in (name for name in cases.CASES if name.startswith("tiny")):
-        case, contract = cases.load(name), flow_contract.of_case(name)
+    precisions = [FULL, *flow_contract.precisions.values()]
+    for name, precision in ((name, each) for name in cases.CASES if name.startswith("tiny") for each in precisions):
+        case, contract = cases.load(name), flow_contract.rules_of(name, precision)
         taps = [tap.name for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
         used |= {contract.rule(tap, mode) for tap in taps for mode in (INHERITED, CREATED)}
     assert used == set(flow_contract.rules)
@@ -127,7 +128,7 @@ def test_every_rule_of_chatterbox_decides_something(flow_contract):
 
 @pytest.mark.parametrize("case", ["tiny", "full"])
 def test_every_rule_decides_something_in_a_whole_run(flow_contract, case):
-    contract = flow_contract.of_case(case)
+    contract = flow_contract.rules_of(case)
     contract.check_rules(contract.segments(cases.load(case).dims))
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from parity.contract import CREATED, INHERITED
-from parity.report import Report
+from parity.contract import CREATED, INHERITED, Decision
+from parity.report import Check, Crossing, Report
 from parity.terminal import SHOWN_FAILURES, describe, part, show
 from parity.verdict import Verdict
 
@@ -91,3 +91,39 @@ def test_a_failure_is_described_with_what_would_pass():
     text = describe(verdict("a", CREATED, 9.0, passed=False))
     assert text.splitlines()[0] == "a (created error): distance 9 > 2"
     assert "would pass with truth 4.5 and distance 9" in text
+
+
+def test_decisions_with_their_margins_and_the_values_they_are_made_on(toy_contract):
+    contract = replace(toy_contract, chain={}, decisions=(Decision("a.token", "scores", "x:y"),))
+    chosen = replace(verdict("a.token[step=1]"), margin=3.5, straddles=1, shape=(1, 2), rmse=float("nan"))
+    plain = verdict("b.codes")
+    report = Report("tiny", "", [], 3, [replace(verdict("a.scores[step=1]"), rmse=2e-3), chosen, plain])
+    stream = io.StringIO()
+    show(report, contract, Console(file=stream, width=120))
+    assert row(stream.getvalue().partition("discrete decisions")[2], "a.token") == [
+        "a.token", "2", "3.5", "1", "50.0%", "2.0e-03",
+    ]  # fmt: skip
+
+
+def test_mixes_and_checks_are_listed(printed):
+    crossed = [
+        Crossing({"one": "reference", "two": side}, verdict("x", passed=side == "reference"))
+        for side in ("reference", "candidate")
+    ]
+    checks = [Check("SNR, dB", 40.0, ">= 50", False), Check("lag, samples", 0.0, "== 0", True)]
+    text = printed(verdict("x[step=0]"), crossings=crossed, checks=checks)
+    assert row(text, "reference │ candidate")[-1] == "FAIL"
+    assert row(text, "SNR, dB")[1:] == ["40", ">= 50", "FAIL"]
+    assert row(text, "lag, samples")[1:] == ["0", "== 0", "pass"]
+    assert "FAIL 1 verdicts of 1 expected, 0 failed" in text
+
+
+def test_many_parts_of_one_kind_are_one_row(printed):
+    text = printed(*(verdict(f"a.steps.{n}.x", INHERITED, 1 + n / 100) for n in range(50)), verdict("a.blocks.0.x"))
+    assert row(text, "a.steps.0 ... 49")[1] == "50"
+    assert row(text, "a.steps.0 ... 49")[5] == "1.49"
+    assert row(text, "a.blocks.0")[1] == "1"
+
+
+def test_the_precision_is_named(printed):
+    assert "case tiny in bfloat16, " in printed(verdict("a"), precision="bfloat16")
