@@ -12,4 +12,5 @@ from reference.speak import main  # noqa: E402
 
 if sys.argv[1:2] and sys.argv[1] in command.COMMANDS:
     sys.exit(command.main())
-sys.exit(main("mlx_impl", Chatterbox, DTYPES))
+OTHERS = "other commands, each with --help: convert and audit, of weights"
+sys.exit(main("mlx_impl", Chatterbox, DTYPES, others=OTHERS))

@@ -37,8 +37,8 @@ NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as publi
 SYNTHESIS = ("tokens", "mel", "wave")  # the stages that the real-time factor counts
 
 
-def parser(side: str, dtypes: Iterable[str]) -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog=f"python -m {side}")
+def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog=f"python -m {side}", epilog=others)
     speak = top.add_subparsers(dest="command", required=True).add_parser("speak", help="text and a voice to a WAV file")
     speak.add_argument("text")
     speak.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
@@ -53,12 +53,15 @@ def parser(side: str, dtypes: Iterable[str]) -> argparse.ArgumentParser:
     return top
 
 
-def main(side: str, make: Callable[..., Any], dtypes: Iterable[str], arguments: list[str] | None = None) -> int:
+def main(
+    side: str, make: Callable[..., Any], dtypes: Iterable[str], arguments: list[str] | None = None, others: str = ""
+) -> int:
     """Speak. Returns 0, or 2 for wrong use or broken input, with nothing written then; argparse exits with 2 itself.
 
-    `make(checkpoint, config, dtype)` makes the side's `Chatterbox`, in one of `dtypes`.
+    `make(checkpoint, config, dtype)` makes the side's `Chatterbox`, in one of `dtypes`. `others` tells of its other
+    commands.
     """
-    options = parser(side, dtypes).parse_args(arguments)
+    options = parser(side, dtypes, others).parse_args(arguments)
     try:
         speak(options, make)
     except ValueError as error:

@@ -108,3 +108,23 @@ def test_unknown_roundings_are_refused(side):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(InputError, match="no precision 'int3'; it has float32, float16-weights, "):
         CONTRACT.precision("int3")
+
+
+@pytest.mark.parametrize(("to", "arguments"), [("bfloat16", ["--dtype", "bfloat16"]), ("4bit", ["--quantize", "4"])])
+def test_a_converted_checkpoint_is_what_rounding_gives(tmp_path, to, arguments):
+    case = cases.load("tiny")
+    checkpoint = cases.synthetic_checkpoint(case)
+    command = importlib.import_module("mlx_impl.weights.command")
+    assert command.main(["convert", str(checkpoint), str(tmp_path / "out"), *arguments]) == 0
+    pipeline = importlib.import_module("mlx_impl.pipeline").Pipeline
+
+    def parameters(folder: Path, options: dict, segment: str) -> dict[str, np.ndarray]:
+        model = pipeline(folder, dict(case.options) | options).root(segment)
+        return {name: np.array(value) for name, value in mlx_utils().tree_flatten(model.parameters())}
+
+    for segment in ("prompt", "t3_step", "ode", "wave"):
+        converted = parameters(tmp_path / "out", {}, segment)
+        rounded = parameters(checkpoint, {"weights": to}, segment)
+        assert converted.keys() == rounded.keys()
+        for name, value in rounded.items():
+            assert np.array_equal(converted[name], value), name
