@@ -7,13 +7,13 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from fixtures.cases.t3 import t3_inputs
 from parity.capture import adapter
 from parity.draws import normal, uniform
 from parity.metrics import rmse
 from reference import synthetic
 from reference.alignment import EXTREME, AlignmentAnalyzer
 from reference.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, multilingual
-from tests.stages import t3
 
 CONFIG = multilingual(CHATTERBOX_SIZES["tiny"]).t3
 SIDES = {"reference": "torch", "mlx_impl": "mlx"}
@@ -182,7 +182,7 @@ def models(tmp_path_factory):
 
 
 def given(name: str, letters: int) -> list:
-    return [own(name, value) for value in t3.inputs("multilingual", CONFIG, letters).values()]
+    return [own(name, value) for value in t3_inputs("multilingual", CONFIG, letters).values()]
 
 
 @pytest.mark.parametrize("name", SIDES)
@@ -241,10 +241,10 @@ def generate(models, name: str, sampling, numbers, config=CONFIG, letters: int =
     model.config = config
     try:
         with mock.patch.object(generation, "AlignmentAnalyzer", Recorded):
-            decisions = generation.generate(model, *given(name, letters), sampling, numbers)
+            tokens = generation.generate(model, *given(name, letters), sampling, numbers)
     finally:
         model.config = CONFIG
-    return [decision.token for decision in decisions], found, seen
+    return tokens, found, seen
 
 
 def test_both_sides_make_the_same_tokens_and_find_the_same(models):

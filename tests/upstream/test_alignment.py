@@ -142,8 +142,8 @@ def run_generate(config, folder, numbers, dtype, sampling):
     given = [value.to(dtype) if value.is_floating_point() else value for value in in_torch(config)]
     kind, notes = recorded(AlignmentAnalyzer, state)
     with mock.patch.object(generation, "AlignmentAnalyzer", kind), instrument(loaded, ["speech_head"], observe):
-        decisions = generation.generate(loaded, *given, sampling, numbers.tolist())
-    return logits, [decision.token for decision in decisions], notes
+        tokens = generation.generate(loaded, *given, sampling, numbers.tolist())
+    return logits, tokens, notes
 
 
 def compare(config, folder, numbers, dtype, sampling):
