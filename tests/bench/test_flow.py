@@ -15,7 +15,7 @@ from parity.side import make_case, make_side, resolve
 def flow(request):
     """Both sides on one case, and the state before each stage in the reference's axes."""
     contract = load(request.config.getoption("--contract"))
-    case = make_case(contract, request.config.getoption("--size"))
+    case = make_case(contract, f"{request.config.getoption('--size')}-flow")
     checkpoint = request.config.getoption("--checkpoint") or resolve(contract.checkpoints)(case)
     sides = {name: make_side(contract, name, checkpoint, case, "float32") for name in ("reference", "candidate")}
     states = {"encoder": dict(case.inputs)}
