@@ -68,6 +68,7 @@ class Verifier:
         rounded = precision.weights != FULL.weights or precision.compute != FULL.compute
         self.rounded = self._side("rounded", "reference", "float32", precision.weights) if rounded else None
         self.candidate = self._side("candidate", "candidate", precision.compute, precision.weights)
+        self.runners = [self.reference, self.exact, *([self.rounded] if self.rounded else []), self.candidate]
         self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "rounded", "candidate"), case.inputs)
         self.decided: dict[str, np.ndarray] = {}
         self.near: dict[str, np.ndarray] = {}
@@ -95,7 +96,7 @@ class Verifier:
             else:
                 for segment in segments:
                     self._together(segment)
-            return_memory()
+            release(*self.runners)
             if mix is not None and stage in mix.stages:
                 entry = entry or start
                 mix.note("reference", stage, start, self.states["reference"])
@@ -207,8 +208,10 @@ class Verifier:
         return _Timed(self.report.seconds, what)
 
 
-def release(runner: Runner) -> None:
-    runner.side.release()
+def release(*runners: Runner) -> None:
+    """Let go of the weights of these sides."""
+    for runner in runners:
+        runner.side.release()
     return_memory()
 
 

@@ -1,22 +1,18 @@
-"""Convolutions with stride, padding and dilation: MLX's own on a GPU; on the CPU sums of matrix products.
-
-MLX's CPU loops take a hundred times as long where a kernel is dilated, and sum each output in one go, which rounds more
-(see `mlx_impl/convolution.py`).
-"""
+"""Convolutions with stride, padding and dilation, as sums of matrix products: see `mlx_impl/convolution.py`."""
 
 from __future__ import annotations
 
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.convolution import BLOCK, largest_divisor
+from mlx_impl.convolution import BLOCK, its_own, largest_divisor
 
 
 class Conv1d(nn.Conv1d):
     """`b t c` -> `b t c`. Weight `(out, k, in)`."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu:
+        if its_own(x):
             return super().__call__(x)
         padded = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
         y = strided_conv1d(padded, self.weight, self.stride, self.dilation)
@@ -27,7 +23,7 @@ class Conv2d(nn.Conv2d):
     """`b f t c` -> `b f t c`. Weight `(out, kf, kt, in)`, stride over frequency only, no bias, no dilation."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu:
+        if its_own(x):
             return super().__call__(x)
         over_f, over_t = self.padding
         padded = mx.pad(x, ((0, 0), (over_f, over_f), (over_t, over_t), (0, 0)))
@@ -35,10 +31,10 @@ class Conv2d(nn.Conv2d):
 
 
 class DepthwiseConv1d(nn.Conv1d):
-    """`b t c` -> `b t c`. Each channel by itself, no padding; weight `(c, k, 1)`. On the CPU k shifted products."""
+    """`b t c` -> `b t c`. Each channel by itself, no padding; weight `(c, k, 1)`; k shifted products."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu:
+        if its_own(x):
             return super().__call__(x)
         kernel = self.weight.shape[1]
         frames = x.shape[1] - kernel + 1

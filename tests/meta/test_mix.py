@@ -42,8 +42,10 @@ def test_sides_in_turn_are_released_before_the_next(toy_contract, toy_checkpoint
         side.run = lambda *given, name=name, run=run: (order.append(name), run(*given))[1]
         side.release = lambda name=name: order.append(f"{name} released")
     verifier.run()
-    turns = [step for step, before in zip(order[5:], order[4:], strict=False) if step != before]
-    assert turns == ["reference", "reference released", "exact", "exact released", "candidate", "candidate released"]
+    released = [f"{name} released" for name in ("reference", "exact", "candidate")]
+    assert order[:8] == ["reference", "exact", "candidate", "exact", "candidate", *released]
+    turns = [step for step, before in zip(order[8:], order[7:], strict=False) if step != before]
+    assert turns == ["reference", released[0], "exact", released[1], "candidate", released[2], *released]
 
 
 def failed_mixes(report) -> set[tuple[str, ...]]:
