@@ -90,7 +90,9 @@ class Contract:
     checkpoint directory for a case when none is given. `chain` names the tap whose inherited error sums up a run.
     `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
     other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
-    `package.module:name`, what checks the states that a whole run ends in.
+    `package.module:name`, what checks the states that a whole run ends in. `weights` names what compares the weights of
+    a wrong module: a function of the reference's root, the candidate's and the module's path (`""`: all of the root)
+    that gives a sentence, or None where they are equal.
     """
 
     path: Path
@@ -108,6 +110,7 @@ class Contract:
     in_turn: tuple[str, ...]
     mix: Mapping[str, Any]
     outcome: str
+    weights: str = ""
 
     def of_case(self, name: str) -> Contract:
         """The contract with the rules that are for a case of that name."""
@@ -241,6 +244,7 @@ def load(path: Path) -> Contract:
             in_turn=tuple(data.get("in_turn", ())),
             mix=data.get("mix", {}),
             outcome=data.get("outcome", ""),
+            weights=data.get("weights", ""),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

@@ -163,7 +163,8 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     if len(report.failures) > SHOWN_FAILURES:
         console.print(f"... and {len(report.failures) - SHOWN_FAILURES} more failures, all in the JSON report")
     if (first := report.first_failure) is not None:
-        console.print(f"first wrong: {first.label} ({first.mode})", style="bold red", markup=False)
+        looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
+        console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
