@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from parity.contract import CREATED
-from parity.diagnosis.diagnose import Diagnosis
+from parity.diagnosis.conclude import Diagnosis
 from parity.verdict import Verdict
 
 SCHEMA = 2

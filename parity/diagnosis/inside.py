@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import permutations
 
 import numpy as np
 
@@ -161,7 +162,19 @@ def _evidence(
     axes = tuple(tap.axes.split())
     if len(axes) != reference.ndim:
         axes = tuple(f"axis {i}" for i in range(reference.ndim))
-    return Evidence(name, candidate, reference, exact, axes, inputs, contract.splits)
+    turned = {known: _turned(array, reference.shape) for known, array in inputs.items()}
+    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits)
+
+
+def _turned(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An input with its axes in the order that fits a shape best: modules within a block keep orders of their own."""
+    if array.ndim != len(shape) or array.shape == shape:
+        return array
+    fit = {
+        order: sum(array.shape[i] == n for i, n in zip(order, shape, strict=True))
+        for order in permutations(range(array.ndim))
+    }
+    return array.transpose(max(fit, key=fit.__getitem__))
 
 
 __all__ = ["INPUT", "OUTPUT", "Scene", "Suspect", "look"]

@@ -57,6 +57,8 @@ def case(name: str) -> Case:
         return flow.build("mutant-flow", flow.FlowCase("tiny", prompt=3, tokens=(5,)))
     if name == "flow-batch":
         return flow.build("mutant-batch", flow.FlowCase("tiny", prompt=3, tokens=(9, 6, 1), steps=2))
+    if name == "t3-long":
+        return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=20, first=1))
     if name == "t3":
         return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=3, first=1))
     if name == "ten seconds":

@@ -89,7 +89,9 @@ def power(e: Evidence) -> Finding | None:
         words = ""
     else:
         x, y, words = e.r.ravel(), e.c.ravel(), "the logarithms' "
-    if x.std() == 0:
+    kept = (x > x.min()) & (y > y.min())  # what is at a floor has no slope
+    x, y = x[kept], y[kept]
+    if x.size < 32 or x.std() == 0:
         return None
     slope = float(np.cov(x, y)[0, 1] / x.var())
     fit = float(np.corrcoef(x, y)[0, 1])
@@ -102,9 +104,11 @@ def power(e: Evidence) -> Finding | None:
 @hypothesis
 def root_of_sum(e: Evidence) -> Finding | None:
     """The whole is the reference to a power: variance for deviation."""
-    if not e.comparable or not (e.r > 0).all() or e.r.size < 8:
+    if not e.comparable or not (e.r[e.wrong] > 0).all() or e.r.size < 8:
         return None
-    return finding("power", min(e.left(e.r**2), e.left(np.sqrt(e.r))), 0.95, "the reference's square or root", 0.05)
+    squared, root = (np.where(e.wrong, f(e.r), e.r) for f in (np.square, np.sqrt))
+    text = f"{int(e.wrong.sum())} values are the reference's squares or roots"
+    return finding("power", min(e.left(squared), e.left(root)), 0.95, text, 0.05)
 
 
 def _function(x: np.ndarray, y: np.ndarray) -> str | None:

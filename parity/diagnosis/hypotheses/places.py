@@ -149,7 +149,7 @@ def clipped(e: Evidence) -> Finding | None:
         return None
     for side, array in (("reference", e.r), ("candidate", e.c)):
         for what, limit in (("lowest", array.min()), ("highest", array.max())):
-            at = np.abs(array[e.wrong] - limit) <= 1e-6 * max(abs(limit), 1e-30)
+            at = np.abs(array[e.wrong] - limit) <= 1e-6 * max(abs(limit), rms(e.r))
             if at.sum() > 2 and at.all() and limit != 0:
                 return Finding("limit", 0.94, f"wrong only where the {side} is at its {what}, {limit:.6g}: a limit")
     return None
