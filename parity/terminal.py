@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from parity.contract import CREATED, INHERITED, Contract
+from parity.diagnosis.bisect import Found
 from parity.report import Report
 from parity.verdict import Verdict
 
@@ -149,6 +150,19 @@ def describe(verdict: Verdict) -> str:
         )
         lines.append(f"  would pass with truth {verdict.truth:.3g} and distance {verdict.distance:.3g}")
     return "\n".join(lines)
+
+
+def show_found(found: Found, console: Console) -> None:
+    """Print a binary search: each probe, and what it came to."""
+    table = Table(
+        "reference up to", "distance of the end", "", title=f"bisection, {found.taps} taps", title_justify="left"
+    )
+    for probe in found.probes:
+        table.add_row(escape(probe.tap or "nothing"), f"{probe.distance:.3g}", _word(probe.passed))
+    console.print(table)
+    text = f"wrong: {found.culprit}" if found.culprit else f"{found.end} is right"
+    note = f"; {found.note}" if found.note else ""
+    console.print(f"{text}{note}; {found.runs} runs", markup=False, highlight=False, soft_wrap=True)
 
 
 def show(report: Report, contract: Contract, console: Console) -> None:

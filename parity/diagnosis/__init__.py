@@ -1,4 +1,4 @@
-"""Diagnosis of a failed run: localisation, recognition of the mistake, and a binary search where a trace is too much."""
+"""Diagnosis of a failed run: where it went wrong first, which mistake that looks like, and a binary search."""
 
 from parity.diagnosis.conclude import Diagnosis, diagnose
 from parity.diagnosis.evidence import Evidence, Finding

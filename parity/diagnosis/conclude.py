@@ -93,7 +93,7 @@ def _structure(scene: Scene, found: list[Finding]) -> list[Finding]:
         siblings = [path for path in scene.right if path.rpartition(".")[0] == parent]
         if len(siblings) >= PROJECTIONS:
             names = ", ".join(path.rpartition(".")[2] for path in siblings[-4:])
-            text = f"{names} are right and what {scene.point} is given is not: scale, mask, positions or heads of an attention"
+            text = f"{names} are right and what {scene.point} is given is not: an attention's scale, mask, positions or heads"
             return [Finding("mixing", sure, text)]
     if not scene.point and scene.seen and scene.leaf:
         text = (
@@ -104,7 +104,7 @@ def _structure(scene: Scene, found: list[Finding]) -> list[Finding]:
 
 
 def _weights(contract: Contract, suspect: Suspect, scene: Scene, runners: Mapping[str, Runner]) -> Finding | None:
-    """What the contract's audit of weights says of the wrong module. Of a value that no module returns, of its stage."""
+    """What the contract's audit of weights says of the wrong module. Of a tap that is no module: of its stage."""
     if not contract.weights:
         return None
     roots = [runners[side].root(suspect.segment) for side in ("reference", "candidate")]

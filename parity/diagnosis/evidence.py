@@ -65,7 +65,7 @@ class Evidence:
 
     @cached_property
     def error(self) -> np.ndarray:
-        return self.c - self.r
+        return np.asarray(self.c - self.r)
 
     @cached_property
     def size(self) -> float:
@@ -84,7 +84,7 @@ class Evidence:
         return np.asarray(np.abs(self.error) > np.maximum(6 * self.floor, 1e-6 * scale))
 
     def left(self, model: np.ndarray) -> float:
-        """The share of the error that is left when the candidate is compared with `model`: 0 explains it all.
+        """The share of the error that is left when the candidate is compared with `model`: 0 explains all.
 
         What two roundings leave counts as nothing. Of a candidate near 0, which any small model is near, the share is of
         its own size.

@@ -126,8 +126,8 @@ def _scene(
         if theirs.dtype.kind == "f":
             right[name] = theirs
     inputs = dict(list(reversed(list(right.items())))[:INPUTS]) | inputs
-    values = (traces[side][tap.name] for side in ("candidate", "reference", "exact"))
-    return Scene(tap, _evidence(contract, tap.name, tap, *values, inputs), "", "", (), bool(right), leaf)
+    ours, theirs, exact = (traces[side][tap.name] for side in ("candidate", "reference", "exact"))
+    return Scene(tap, _evidence(contract, tap.name, tap, ours, theirs, exact, inputs), "", "", (), bool(right), leaf)
 
 
 def _aligned(contract: Contract, tap: Tap, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

@@ -190,7 +190,7 @@ def _(m):
     wrap(m, mlx_impl.t3.sampling, "penalize", penalize)
 
 
-@mutant("greedy for sampled", "t3-long", "t3.tokens.1.token", "decision")
+@mutant("greedy for sampled", "t3-long", "t3.tokens.4.token", "decision")
 def _(m):
     m.setattr(mlx_impl.t3.sampling, "draw", lambda probabilities, uniform: int(mx.argmax(probabilities[0]).item()))
 

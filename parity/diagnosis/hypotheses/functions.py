@@ -14,7 +14,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def _erf(x: np.ndarray) -> np.ndarray:
-    return np.vectorize(math.erf, otypes=[np.float64])(x)
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x))
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ def sliced(e: Evidence) -> Finding | None:
 
 @hypothesis
 def each_position(e: Evidence) -> Finding | None:
-    """A gain and an offset for each vector along the last or the channel axis: a layer norm too many, or its epsilon."""
+    """A gain and an offset for each vector along the channel axis: a layer norm too many, or its epsilon."""
     channel = e.axis("c", "s", "d")
     if not e.comparable or channel is None or e.r.shape[channel] < FEWEST or e.r.size == e.r.shape[channel]:
         return None

@@ -29,7 +29,7 @@ def axis_order(e: Evidence) -> Finding | None:
 
 @hypothesis
 def memory_order(e: Evidence) -> Finding | None:
-    """The reference's numbers in the order of other axes: Fortran data read as C, a reshape where a transposition was."""
+    """The reference's numbers in the order of other axes: Fortran data read as C, a reshape for a transposition."""
     if e.reference.ndim < 2 or e.candidate.size != e.reference.size or not e.finite:
         return None
     if e.reference.ndim > 4 or e.reference.dtype.kind not in "fi":

@@ -23,7 +23,7 @@ def wrapped(e: Evidence) -> Finding | None:
 
 @hypothesis
 def drift(e: Evidence) -> Finding | None:
-    """The error grows along a long axis while the values do not: a running sum that loses digits, a rate that is off."""
+    """The error grows along a long axis and the values do not: a running sum that loses digits, a rate that is off."""
     if not e.comparable or max(e.r.shape) < 16 * CHUNKS:
         return None
     position = int(np.argmax(e.r.shape))

@@ -76,7 +76,7 @@ def items(e: Evidence) -> Finding | None:
     batch = e.axis(*BATCH)
     if not e.comparable or batch is None:
         return None
-    bad = e.wrong.any(axis=tuple(i for i in range(e.wrong.ndim) if i != batch))
+    bad = _along(e.wrong, batch)
     if not 0 < bad.sum() < len(bad):
         return None
     if e.axes[batch] in e.labels:  # the same items must be wrong in each branch
@@ -98,7 +98,7 @@ def edges(e: Evidence) -> Finding | None:
         length = e.wrong.shape[position]
         if axis in (*BATCH, "c", "h", "d", "s", "v") or length < 5:
             continue
-        bad = e.wrong.any(axis=tuple(i for i in range(e.wrong.ndim) if i != position))
+        bad = _along(e.wrong, position)
         places = np.flatnonzero(bad)
         first, last = places[places < length // 2], places[places >= length // 2]
         reach = max(first.max() + 1 if len(first) else 0, length - last.min() if len(last) else 0)
@@ -118,7 +118,7 @@ def channels(e: Evidence) -> Finding | None:
     for position, axis in enumerate(e.axes):
         if not e.comparable or axis not in ("c", "h", "d", "s", "f"):
             continue
-        bad = e.wrong.any(axis=tuple(i for i in range(e.wrong.ndim) if i != position))
+        bad = _along(e.wrong, position)
         places = np.flatnonzero(bad)
         if len(bad) < 4 or not 0 < len(places) <= len(bad) / 2:
             continue
@@ -149,8 +149,8 @@ def clipped(e: Evidence) -> Finding | None:
         return None
     for side, array in (("reference", e.r), ("candidate", e.c)):
         for what, limit in (("lowest", array.min()), ("highest", array.max())):
-            at = np.abs(array[e.wrong] - limit) <= 1e-6 * max(abs(limit), rms(e.r))
-            if at.sum() > 2 and at.all() and limit != 0:
+            at = np.abs(array - limit) <= 1e-6 * max(abs(limit), rms(e.r))
+            if 2 < at.sum() < 0.9 * at.size and limit != 0 and e.left(np.where(at, e.c, e.r)) < 0.01:
                 return Finding("limit", 0.94, f"wrong only where the {side} is at its {what}, {limit:.6g}: a limit")
     return None
 
@@ -177,6 +177,11 @@ def period(e: Evidence) -> Finding | None:
                 "period", 0.85, f"the error repeats every {n} positions of {e.axes[position]}: a stride or a hop"
             )
     return None
+
+
+def _along(wrong: np.ndarray, axis: int) -> np.ndarray:
+    """At which positions of an axis any value is wrong."""
+    return np.asarray(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
 
 
 def _profile(wrong: np.ndarray, batch: int, time: int) -> np.ndarray:
