@@ -43,12 +43,16 @@ class Probe:
 
 @dataclass(frozen=True)
 class Found:
-    """What the search found: the tap behind which all is right (`""` where the free run is), and every probe."""
+    """What the search found: the tap behind which all is right (`""` where the free run is), and every probe.
+
+    `runs` counts the candidate's, or the dumps that were read; `partial_runs` is without the one of the whole stage.
+    """
 
     culprit: str
     end: str
     taps: int
     runs: int
+    partial_runs: int
     probes: list[Probe] = field(default_factory=list)
     note: str = ""
 
@@ -93,15 +97,15 @@ class Bisection:
         self.near: dict[str, np.ndarray] = {}
         self.decided: dict[str, np.ndarray] = {}
         self.ends: dict[str, np.ndarray] = {}
-        self.runs = 0
+        self.runs = self.whole = 0
         self._prepare(end)
         self.file, self.known = state, _load(state, self._about()) if state else {}
 
     def run(self) -> Found:
-        """Search. No more than log2(taps) + 2 partial runs of the candidate: one of the whole, one that confirms."""
+        """Search. No more than log2(taps) + 2 partial runs of the candidate, beside one of the whole stage."""
         probes = [self._probe(FREE)]
         if probes[0].passed:
-            return Found("", self.end.name, len(self.taps), self.runs, probes, "the free run of the stage ends right")
+            return self._found("", probes, "the free run of the stage ends right")
         bad, good = FREE, len(self.taps) - 1
         while good - bad > 1:
             probes.append(self._probe((bad + good) // 2))
@@ -113,7 +117,10 @@ class Bisection:
             if created
             else f"{tap.name} is right by itself: {self.segments[number].label} hands on more than its taps"
         )
-        return Found(tap.name, self.end.name, len(self.taps), self.runs, probes, note)
+        return self._found(tap.name, probes, note)
+
+    def _found(self, culprit: str, probes: list[Probe], note: str) -> Found:
+        return Found(culprit, self.end.name, len(self.taps), self.runs, self.runs - self.whole, probes, note)
 
     def _prepare(self, end: str) -> None:
         """Run the reference in both precisions once: where segments start, near decisions, and the stage's end."""
@@ -159,6 +166,7 @@ class Bisection:
         first, graft = (first + 1, {}) if whole else (first, graft)  # nothing of a segment that is replaced is run
         state, seen = self.starts[first], {}
         self.runs += 1
+        self.whole += midpoint == FREE
         for segment in self.segments[first : self._last() + 1]:
             settled = dict(graft)
 

@@ -55,13 +55,13 @@ def bisect_dumps(names: list[str], judge: Callable[[str], Verdict]) -> Found:
         raise InputError("no dump has the name of a tap; nothing can be searched")
     probes = [_probe(names, len(names) - 1, judge)]
     if probes[0].passed:
-        return Found("", names[-1], len(names), 1, probes, "the last dump is right")
+        return Found("", names[-1], len(names), 1, 0, probes, "the last dump is right")
     good, bad = -1, len(names) - 1
     while bad - good > 1:
         probes.append(_probe(names, (good + bad) // 2, judge))
         good, bad = (probes[-1].midpoint, bad) if probes[-1].passed else (good, probes[-1].midpoint)
     note = f"the last right one is {names[good]}" if good >= 0 else "nothing before it was dumped"
-    return Found(names[bad], names[-1], len(names), len(probes), probes, note)
+    return Found(names[bad], names[-1], len(names), len(probes), 0, probes, note)
 
 
 def _probe(names: list[str], number: int, judge: Callable[[str], Verdict]) -> Probe:

@@ -86,8 +86,8 @@ class Evidence:
     def left(self, model: np.ndarray) -> float:
         """The share of the error that is left when the candidate is compared with `model`: 0 explains all.
 
-        What two roundings leave counts as nothing. Of a candidate near 0, which any small model is near, the share is of
-        its own size.
+        What two roundings leave counts as nothing. Where the candidate is small, and any small model near it, the share
+        is of its own size.
         """
         if self.size == 0:
             return 1.0

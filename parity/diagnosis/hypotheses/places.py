@@ -7,7 +7,7 @@ import numpy as np
 from parity.diagnosis.evidence import BATCH, Evidence, Finding, hypothesis
 from parity.metrics import rms
 
-FEW = 0.05
+FEW, RARE = 0.05, 0.002  # shares of the values
 LARGE = -1e4  # from which a bias rules a position out
 LONGEST_PERIOD = 2048
 
@@ -139,7 +139,8 @@ def few_values(e: Evidence) -> Finding | None:
         return None
     ratios = e.c[e.wrong] / np.where(e.r[e.wrong] == 0, np.nan, e.r[e.wrong])
     same = f", each by a factor of {ratios[0]:.5g}" if np.ptp(ratios) <= 1e-4 * abs(ratios[0]) else ""
-    return Finding("few values", 0.88, f"{count} of {e.wrong.size} values are wrong{same}, the others right")
+    sure = 0.96 if count <= max(3, RARE * e.wrong.size) else 0.88
+    return Finding("few values", sure, f"{count} of {e.wrong.size} values are wrong{same}, the others right")
 
 
 @hypothesis
