@@ -33,9 +33,10 @@ def allowance(values: int) -> float:
 
 
 def distinct(reference: np.ndarray) -> int:
-    """How many values an array holds, those that repeat counted once: an average that is the same for a whole segment of
-    frames has one error there, not as many as frames. Of a big array its size: that many are never few. At least
-    `FEWEST`, if there are so many: a constant is no reason to accept any error.
+    """How many values an array holds, those that repeat counted once: an average that many frames share has one error.
+
+    Of a big array its size: that many are never few. At least `FEWEST`, if there are so many: a constant is no reason
+    to accept any error.
     """
     size = int(reference.size)
     return max(len(np.unique(reference)), min(size, FEWEST)) if size <= COUNTED else size

@@ -30,7 +30,7 @@ def families(*args, **given) -> list[str]:
     return [finding.family for finding in recognise(evidence(*args, **given))]
 
 
-def changed(array: np.ndarray, *where: object, to: float = 3.0) -> np.ndarray:
+def changed(array: np.ndarray, *where: object, to: float | np.ndarray = 3.0) -> np.ndarray:
     array = array.copy()
     array[tuple(where)] += to
     return array
@@ -66,7 +66,7 @@ POSITIVE = np.exp(EXACT)
         ("mask", changed(EXACT, 1), {}),
         ("padding", changed(changed(EXACT, 0, EVERY, slice(20, None)), 1, EVERY, slice(25, None)), {}),
         ("edges", changed(EXACT, EVERY, EVERY, LAST), {}),
-        ("channels", changed(EXACT, EVERY, slice(0, 4)), {}),
+        ("channels", changed(EXACT, EVERY, slice(0, 4), to=noise(8, (2, 4, 30))), {}),
         ("few values", changed(EXACT, 0, 3, 5), {}),
         ("limit", np.maximum(EXACT, -0.5), {}),
         ("branches", changed(EXACT, 1), {"axes": "g c t", "labels": {"g": ["one", "two"]}}),
@@ -90,7 +90,6 @@ def test_an_activation_is_recognised_behind_padding():
         return np.pad(np.where(X > 0, X, slope * X), ((0, 0), (0, 0), (2, 0)))
 
     found = recognise(evidence(leaky(0.1), leaky(0.01), inputs={"x": X.astype(np.float32).astype(np.float64)}))
-    assert found[0].family == "gain" or found[0].family == "activation"
     assert "activation" in [finding.family for finding in found[:2]]
 
 
@@ -137,9 +136,6 @@ def test_growth_is_followed_part_by_part_in_each_branch():
     verdicts = [verdict("a.0.x", "", 0.1), verdict("b.0.x[s=0]", "one", 1.0), verdict("b.0.y[s=0]", "one", 2.0)]
     verdicts += [verdict("b.0.y[s=0]", "two", 5.0), verdict("b.0.y[s=1]", "one", 6.0)]
     rows = growth(verdicts, "b.0.x[s=0]", part)
-    assert [(row.tap, row.relative) for row in rows] == [
-        ("b.0.y[s=0,one]", 2),
-        ("b.0.y[s=0,two]", 5),
-        ("b.0.y[s=1,one]", 6),
-    ]
+    assert [row.tap for row in rows] == ["b.0.y[s=0,one]", "b.0.y[s=0,two]", "b.0.y[s=1,one]"]
+    assert [row.relative for row in rows] == [2, 5, 6]
     assert rows[-1].factor == 3

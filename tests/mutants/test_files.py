@@ -1,4 +1,4 @@
-"""Faults of stored files: a golden that is stale or altered, dumps that lack a tap, are misread or of another layout."""
+"""Faults of stored files: a golden that is stale or altered, dumps that lack a tap or are misread."""
 
 from __future__ import annotations
 
