@@ -93,9 +93,7 @@ def _structure(scene: Scene, found: list[Finding]) -> list[Finding]:
         siblings = [path for path in scene.right if path.rpartition(".")[0] == parent]
         if len(siblings) >= PROJECTIONS:
             names = ", ".join(path.rpartition(".")[2] for path in siblings[-4:])
-            text = (
-                f"{names} are right, what {scene.point} is given is not: an attention's scale, mask, positions or heads"
-            )
+            text = f"{names} are right, what {scene.point} is given is not: an attention's scale, mask or heads"
             return [Finding("mixing", sure, text)]
     if not scene.point and scene.seen and scene.leaf:
         text = (
