@@ -297,7 +297,7 @@ def test_a_candidate_that_stops_fails_where_it_stopped(toy_contract, toy_checkpo
     right = verifier.candidate.side.run
 
     def stopping(segment, index, state, observe):
-        if segment == "step" and index == 1:
+        if segment == "refine" and index == 1:
             raise ValueError("no numbers")
         return right(segment, index, state, observe)
 
@@ -306,11 +306,11 @@ def test_a_candidate_that_stops_fails_where_it_stopped(toy_contract, toy_checkpo
     assert not report.passed
     assert len(report.verdicts) == report.expected
     assert "[step=1]" in report.first_failure.tap
-    assert "the candidate stopped in step[step=1]: ValueError: no numbers" in report.first_failure.reason
+    assert "the candidate stopped in refine[step=1]: ValueError: no numbers" in report.first_failure.reason
     assert report.diagnosis.families == ["taps"]
-    assert not any(
-        verdict.passed for verdict in report.verdicts if "[step=2]" in verdict.tap and verdict.mode == INHERITED
-    )
+    later = [verdict for verdict in report.select(mode=INHERITED) if "[step=2]" in verdict.tap]
+    assert later
+    assert not any(verdict.passed for verdict in later)
 
 
 def test_a_failed_run_is_diagnosed(verify_toy):
