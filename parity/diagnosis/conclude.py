@@ -18,7 +18,7 @@ from parity.diagnosis.recognise import recognise
 from parity.side import resolve
 from parity.verdict import Verdict
 
-SHOWN = 3
+SHOWN, FEEDING = 3, 5
 SURE = 0.5
 PROJECTIONS = 3
 """Modules that are right before a wrong input, from which the value was mixed: queries, keys and values."""
@@ -26,13 +26,17 @@ PROJECTIONS = 3
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The first bad tap, where in it the first wrong value is, and what the error looks like, the likeliest first."""
+    """The first bad tap, where in it the first wrong value is, and what the error looks like, the likeliest first.
+
+    `fed` names the right values that came before the wrong one, the latest first.
+    """
 
     first: Verdict
     inside: str = ""
     findings: list[Finding] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
     note: str = ""
+    fed: list[str] = field(default_factory=list)
 
     @property
     def families(self) -> list[str]:
@@ -59,6 +63,7 @@ class Diagnosis:
             "findings": [finding.as_dict() for finding in self.findings],
             "growth": [row.as_dict() for row in self.growth],
             "note": self.note,
+            "fed": self.fed,
         }
 
 
@@ -76,7 +81,7 @@ def diagnose(
     if (weights := _weights(contract, suspect, scene, runners)) is not None:
         found.append(weights)
     found.sort(key=lambda finding: -finding.confidence)
-    return Diagnosis(first, _where(scene), found, growth)
+    return Diagnosis(first, _where(scene), found, growth, fed=list(scene.evidence.inputs)[:FEEDING])
 
 
 def _where(scene: Scene) -> str:

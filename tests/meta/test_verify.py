@@ -318,4 +318,5 @@ def test_a_failed_run_is_diagnosed(verify_toy):
     assert report.diagnosis.findings[0].family == "gain"
     assert report.as_dict()["diagnosis"]["sentence"].startswith("first wrong: middle.1[step=0,cond], created")
     assert report.diagnosis.growth
+    assert report.diagnosis.fed
     assert verify_toy("tiny").diagnosis is None
