@@ -30,7 +30,8 @@ def growth(verdicts: list[Verdict], first: str, part: Callable[[str], str]) -> l
     later = {name: place for place, name in enumerate(names) if place >= start}
     kept: dict[tuple[str, str, str], Verdict] = {}
     for verdict in verdicts:
-        if verdict.mode == INHERITED and verdict.tap in later and verdict.distance == verdict.distance:
+        wrong = not verdict.passed and verdict.distance == verdict.distance  # what is right is not on the error's way
+        if wrong and verdict.mode == INHERITED and verdict.tap in later:
             kept[part(verdict.tap), verdict.tap.partition("[")[2], verdict.branch] = verdict
     before: dict[str, float] = {}
     rows = []
