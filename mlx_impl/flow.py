@@ -11,6 +11,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.attention_mask import padding_mask
+from mlx_impl.conditioning.summation import pairwise_sum
 from mlx_impl.decoder import ConditionalDecoder
 from mlx_impl.encoder import UpsampleConformerEncoder
 from mlx_impl.ode import Conditions, solve_euler
@@ -50,7 +51,8 @@ class Flow(nn.Module):
         """mu `(B, M, C)`, its valid frames, prompt mel `(B, P, C)`, x-vector `(B, 192)` -> the decoder's conditions."""
         rest = mu.shape[1] - prompt_mel.shape[1]
         cond = mx.pad(prompt_mel, ((0, 0), (0, rest), (0, 0)))
-        norm = mx.maximum(mx.linalg.norm(embedding, axis=1, keepdims=True), 1e-12)
+        square = pairwise_sum(mx.square(embedding)[:, :, None])[:, :, 0]  # (B, 1); one rounding is all channels' error
+        norm = mx.maximum(mx.sqrt(square), 1e-12)
         speaker = self.spk_embed_affine_layer(embedding / norm)
         return Conditions(mu, speaker, cond, padding_mask(frames, mu.shape[1], mu))
 

@@ -1,4 +1,4 @@
-"""The command line: `parity verify | capture | compare | inspect | doctor`.
+"""The command line: `parity verify | capture | compare | bisect | inspect | doctor`.
 
 Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 """
@@ -62,6 +62,15 @@ def parser() -> argparse.ArgumentParser:
         default="reference",
         help="axis order of dumps that come without a manifest (%(default)s)",
     )
+
+    bisect = add("bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs")
+    add_run_options(bisect)
+    bisect.add_argument("--stage", default="", help="stage to search in (the whole case when left out)")
+    bisect.add_argument("--end", default="", help="tap whose error is followed (the stage's last one of numbers)")
+    bisect.add_argument("--state", type=Path, help="file that each probe is kept in, to go on from or to show again")
+    bisect.add_argument("--golden", type=Path, help="search in dumps: golden folder with noise floors")
+    bisect.add_argument("--dumps", type=Path, help="search in dumps: folder of the candidate's, named by tap")
+    bisect.add_argument("--layout", choices=("reference", "candidate"), default="reference", help="axis order of dumps")
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path)

@@ -18,6 +18,7 @@ from rich.table import Table
 from parity import contract as contracts
 from parity import npy, offline, probe, runtime, terminal
 from parity.capture import adapter
+from parity.diagnosis.bisect import Bisection
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
 from parity.metrics import rms
@@ -52,6 +53,21 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout)
     terminal.show(report, contract, console)
     return report.passed, report.as_dict()
+
+
+def bisect(options: argparse.Namespace, console: Console) -> Result:
+    """Search for the tap that makes a stage wrong: with partial runs, or in a folder of dumps."""
+    if bool(options.golden) != bool(options.dumps):
+        raise InputError("--golden and --dumps go together: give both to search in dumps, none to run the sides")
+    if options.golden:
+        contract = contracts.load(options.contract)
+        found = offline.bisect(contract, Golden(options.golden), options.dumps, options.layout)
+    else:
+        contract, case, checkpoint = _inputs(options)
+        with progress(console) as say:
+            found = Bisection(contract, case, checkpoint, options.stage, options.end, options.state, say).run()
+    terminal.show_found(found, console)
+    return not found.culprit, found.as_dict()
 
 
 def inspect(options: argparse.Namespace, console: Console) -> Result:

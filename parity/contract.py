@@ -104,7 +104,9 @@ class Contract:
     `precisions` are other ways to compute that a candidate may be judged in, beside `FULL`.
     `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
     other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
-    `package.module:name`, what checks the states that a run ends in which goes to the last segment.
+    `package.module:name`, what checks the states that a run ends in which goes to the last segment. `weights` names
+    what compares the weights of a wrong module: a function of the reference's root, the candidate's and the module's
+    path (`""`: all of the root) that gives a sentence, or None where they are equal.
     """
 
     path: Path
@@ -123,6 +125,7 @@ class Contract:
     mix: Mapping[str, Any]
     outcome: str
     precisions: Mapping[str, Precision]
+    weights: str = ""
 
     def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
         """The contract with the rules that are for a case of that name, in that precision, alone."""
@@ -265,6 +268,7 @@ def load(path: Path) -> Contract:
             mix=data.get("mix", {}),
             outcome=data.get("outcome", ""),
             precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
+            weights=data.get("weights", ""),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

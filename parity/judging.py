@@ -15,6 +15,8 @@ from parity.verdict import STRADDLE, Verdict, absent, judge
 
 EXTRA = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
 
+NO_TAP = "the candidate has no such tap, or not at this place of the flow"
+
 
 class Judging:
     """Judges a candidate's taps as they appear: none is kept. Missing, extra and misplaced taps fail.
@@ -68,14 +70,13 @@ class Judging:
         if margins is not None and margins.shape == array.shape == reference.shape:
             self._settle(tap, array, reference, margins <= STRADDLE)
 
-    def finish(self) -> None:
+    def finish(self, reason: str = NO_TAP) -> None:
         """Every tap that has not appeared fails."""
         for name in self.waiting:
-            self._absent(name)
+            self._absent(name, reason or NO_TAP)
         self.waiting = []
 
-    def _absent(self, name: str) -> None:
-        reason = "the candidate has no such tap, or not at this place of the flow"
+    def _absent(self, name: str, reason: str = NO_TAP) -> None:
         self.verdicts.append(absent(name, self.mode, self.contract.rule(name, self.mode), reason))
 
     def _margins(self, tap: Tap) -> np.ndarray | None:

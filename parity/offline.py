@@ -12,6 +12,8 @@ from parity import npy, probe
 from parity.axes import permute
 from parity.capture import Runner
 from parity.contract import INHERITED, Contract, Tap
+from parity.diagnosis.bisect import Found
+from parity.diagnosis.dumps import bisect_dumps, diagnose_dumps
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.judging import EXTRA, branches, margins
@@ -19,7 +21,7 @@ from parity.metrics import rmse
 from parity.report import Report
 from parity.side import Case, State, make_side
 from parity.trace import Trace, keep, require_contract
-from parity.verdict import STRADDLE, absent, judge
+from parity.verdict import STRADDLE, Verdict, absent, judge
 
 Progress = Callable[[str], None]
 GENERATOR = 1
@@ -126,23 +128,44 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     expected = sum(len(contract.branches(tap.axes)) for tap in taps.values())
     report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"])
     for name, tap in taps.items():
-        rule = contract.rule(name, INHERITED)
         if name not in dumps:
+            rule = contract.rule(name, INHERITED)
             report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
             continue
-        reference, candidate = golden.load(name, mmap=True), dumps[name]()
-        floors, stored = golden.entries[name]["floors"], None
-        if contract.decision(tap):
-            stored = np.full(reference.shape, np.inf)
-            for position, margin in golden.entries[name]["near"].items():
-                stored.flat[int(position)] = margin
-        for branch, ours, theirs in branches(contract, tap.axes, candidate, reference):
-            verdict = judge(name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored)
-            report.verdicts.append(verdict)
+        report.verdicts += _verdicts(contract, golden, tap, dumps[name]())
     for name in dumps:
         if name not in golden:
             report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))
+    report.diagnosis = diagnose_dumps(contract, report, taps, golden.load, lambda name: dumps[name]())
     return report
+
+
+def bisect(contract: Contract, golden: Golden, folder: Path, layout: str = "reference") -> Found:
+    """The first wrong dump of those that are there, by a binary search: only a few of them are read."""
+    contract = contract.rules_of(golden.manifest["case"])
+    dumps = _dumps(contract, golden, folder, layout)
+    segments = contract.segments(golden.manifest["dims"], golden.manifest["segments"])
+    taps = {tap.name: tap for segment in segments for tap in segment.taps if tap.name in dumps and tap.name in golden}
+
+    def judged(name: str) -> Verdict:
+        verdicts = _verdicts(contract, golden, taps[name], dumps[name]())
+        return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
+
+    return bisect_dumps(list(taps), judged)
+
+
+def _verdicts(contract: Contract, golden: Golden, tap: Tap, candidate: np.ndarray) -> list[Verdict]:
+    """The verdicts on one dump, a branch each."""
+    rule, reference = contract.rule(tap.name, INHERITED), golden.load(tap.name, mmap=True)
+    floors, stored = golden.entries[tap.name]["floors"], None
+    if contract.decision(tap):
+        stored = np.full(reference.shape, np.inf)
+        for position, margin in golden.entries[tap.name]["near"].items():
+            stored.flat[int(position)] = margin
+    return [
+        judge(tap.name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored)
+        for branch, ours, theirs in branches(contract, tap.axes, candidate, reference)
+    ]
 
 
 def _dumps(contract: Contract, golden: Golden, folder: Path, layout: str) -> dict[str, Callable[[], np.ndarray]]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from parity.contract import CREATED, FULL
+from parity.diagnosis.conclude import Diagnosis
 from parity.verdict import Verdict
 
 SCHEMA = 2
@@ -43,6 +44,7 @@ class Report:
     environment: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     precision: str = FULL.name
+    diagnosis: Diagnosis | None = None
 
     @property
     def failures(self) -> list[Verdict]:
@@ -83,6 +85,7 @@ class Report:
             "failures": len(self.failures),
             "straddles": sum(verdict.straddles for verdict in self.decisions),
             "first_failure": first.as_dict() if first else None,
+            "diagnosis": self.diagnosis.as_dict() if self.diagnosis else None,
             "crossings": [{"sides": crossing.sides} | crossing.verdict.as_dict() for crossing in self.crossings],
             "checks": [asdict(check) for check in self.checks],
             "environment": self.environment,

@@ -10,10 +10,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from parity.contract import CREATED, FULL, INHERITED, Contract, Tap
+from parity.diagnosis.bisect import Found
 from parity.report import Report
 from parity.verdict import Verdict
 
 SHOWN_FAILURES = 20
+GROWTH = 8  # parts at either end of an error's way
 ROWS = 40  # of parts that differ in their number alone
 
 
@@ -165,6 +167,34 @@ def describe(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
+def growth_table(report: Report) -> Table | None:
+    """How the inherited error grows from the first bad tap on: the first parts behind it, and the last ones."""
+    rows = report.diagnosis.growth if report.diagnosis else []
+    if not rows:
+        return None
+    table = Table("behind it", "relative", "distance", "factor", title="the error from there on", title_justify="left")
+    left_out = len(rows) - 2 * GROWTH
+    for row in [*rows[:GROWTH], *rows[max(GROWTH, len(rows) - GROWTH) :]]:
+        if row is rows[-GROWTH:][0] and left_out > 0:
+            table.add_row(f"... {left_out} more, in the JSON report", "", "", "")
+        factor = f"{row.factor:.3g}" if row.factor == row.factor else ""
+        table.add_row(escape(row.tap), f"{row.relative:.2e}", f"{row.distance:.3g}", factor)
+    return table
+
+
+def show_found(found: Found, console: Console) -> None:
+    """Print a binary search: each probe, and what it came to."""
+    table = Table(
+        "reference up to", "distance of the end", "", title=f"bisection, {found.taps} taps", title_justify="left"
+    )
+    for probe in found.probes:
+        table.add_row(escape(probe.tap or "nothing"), f"{probe.distance:.3g}", _word(probe.passed))
+    console.print(table)
+    text = f"wrong: {found.culprit}" if found.culprit else f"{found.end} is right"
+    note = f"; {found.note}" if found.note else ""
+    console.print(f"{text}{note}; {found.runs} runs", markup=False, highlight=False, soft_wrap=True)
+
+
 def show(report: Report, contract: Contract, console: Console) -> None:
     """Print the whole report."""
     console.print(parts_table(report))
@@ -181,8 +211,11 @@ def show(report: Report, contract: Contract, console: Console) -> None:
         console.print(describe(verdict), markup=False, highlight=False)
     if len(report.failures) > SHOWN_FAILURES:
         console.print(f"... and {len(report.failures) - SHOWN_FAILURES} more failures, all in the JSON report")
+    if (table := growth_table(report)) is not None:
+        console.print(table)
     if (first := report.first_failure) is not None:
-        console.print(f"first wrong: {first.label} ({first.mode})", style="bold red", markup=False)
+        looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
+        console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

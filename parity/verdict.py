@@ -18,6 +18,9 @@ largest of some thousand errors, each of two roundings, comes to about that."""
 ONE_IN_100_000 = 4.26
 """Standard deviations of a normal variable that it exceeds once in so many times."""
 
+COUNTED, FEWEST = 4096, 10
+"""Up to how many values they are counted, by sorting them; and the fewest that repetition makes of them."""
+
 
 def allowance(values: int) -> float:
     """By what factor bounds are wider for a tap of few values: 1 from 152 values on, 1.5 for 32, 2.9 for 10.
@@ -27,6 +30,16 @@ def allowance(values: int) -> float:
     1 / sqrt(n), so that by chance alone the ratio is beyond exp(4.26 / sqrt(n)) once in 100 000 times.
     """
     return max(1.0, math.exp(ONE_IN_100_000 / math.sqrt(max(values - 1, 1))) / math.sqrt(2))
+
+
+def distinct(reference: np.ndarray) -> int:
+    """How many values an array holds, those that repeat counted once: an average that many frames share has one error.
+
+    Of a big array its size: that many are never few. At least `FEWEST`, if there are so many: a constant is no reason
+    to accept any error.
+    """
+    size = int(reference.size)
+    return max(len(np.unique(reference)), min(size, FEWEST)) if size <= COUNTED else size
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ def judge(
     the distance is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
     `STRADDLE` of another decision, either is right.
     """
-    few = allowance(reference.size)
+    few = allowance(distinct(reference))
     bound_truth, bound_distance = few * rule.truth, few * rule.distance
     base: dict[str, Any] = {
         "tap": tap,

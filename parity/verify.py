@@ -20,12 +20,15 @@ import numpy as np
 
 from parity.capture import Runner
 from parity.contract import CREATED, FULL, INHERITED, Contract, Precision, Segment
+from parity.diagnosis import Diagnosis, Suspect, diagnose, growth
+from parity.errors import InputError
 from parity.judging import Judging, rounding_floor
 from parity.mix import Mix
 from parity.probe import require_float32
 from parity.report import Report
 from parity.runtime import return_memory
 from parity.side import Case, State, make_side, resolve
+from parity.terminal import part
 from parity.trace import DiskTrace, Trace, keep, require_contract
 from parity.verdict import Verdict, judge
 
@@ -72,6 +75,8 @@ class Verifier:
         self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "rounded", "candidate"), case.inputs)
         self.decided: dict[str, np.ndarray] = {}
         self.near: dict[str, np.ndarray] = {}
+        self.start: State | None = None
+        self.stopped = ""
 
     def _side(self, label: str, name: str, dtype: str, weights: str = FULL.weights) -> Runner:
         self.progress(f"preparing {label}")
@@ -100,16 +105,19 @@ class Verifier:
             if mix is not None and stage in mix.stages:
                 entry = entry or start
                 mix.note("reference", stage, start, self.states["reference"])
-        last = self.segments[-1].name == self.contract.outline[-1]["name"]
+        last = self.segments[-1].name == self.contract.outline[-1]["name"] and not self.stopped
         if self.contract.outcome and last and self.precision == FULL:  # in others the last tap's verdict says it
             with self._timed("outcome", ""):
                 check = resolve(self.contract.outcome)
                 ends = self.states["reference"], self.states["candidate"]
                 self.report.checks = check(self.case, self.checkpoint, *ends)
-        if mix is not None:
+        if mix is not None and not self.stopped:
             with self._timed("crossings", ""):
                 runners = {"reference": self.reference, "candidate": self.candidate}
                 self.report.crossings = mix.run(runners, entry, self._mixed, self.progress)
+        if self.report.first_failure is not None:
+            with self._timed("diagnosis", ""):
+                self.report.diagnosis = self._diagnose(self.report.first_failure)
         return self.report
 
     def _mixed(self, tap: str, name: str, value: np.ndarray) -> Verdict:
@@ -193,15 +201,47 @@ class Verifier:
             traces.get("rounded"),
             self.precision,
         )
-        if mode == CREATED:
-            with self._timed("candidate, grafted", segment.label):
-                self.candidate.run(segment, start, judging.visit, graft=reference)
-        else:
-            with self._timed("candidate", segment.label):
-                free = self.candidate.run(segment, self.states["candidate"], judging.visit, graft=judging.settled)
-            self.states["candidate"] = free
-            self.near |= judging.near
-        judging.finish()
+        judged = len(self.report.verdicts)
+        stopped = self.stopped if mode == INHERITED else ""
+        try:
+            if mode == CREATED:
+                with self._timed("candidate, grafted", segment.label):
+                    self.candidate.run(segment, start, judging.visit, graft=reference)
+            elif not stopped:
+                with self._timed("candidate", segment.label):
+                    free = self.candidate.run(segment, self.states["candidate"], judging.visit, graft=judging.settled)
+                self.states["candidate"] = free
+                self.near |= judging.near
+        except InputError:
+            raise
+        except Exception as error:  # a port that stops has a verdict, too: the taps it did not reach fail
+            stopped = f"the candidate stopped in {segment.label}: {type(error).__name__}: {error}"
+            self.stopped = self.stopped or stopped
+        judging.finish(stopped)
+        if mode == CREATED and self.start is None and any(not v.passed for v in self.report.verdicts[judged:]):
+            self.start = start
+
+    def _diagnose(self, first: Verdict) -> Diagnosis:
+        segment = next((s for s in self.segments if any(tap.name == first.tap for tap in s.taps)), None)
+        rows = growth(self.report.verdicts, first.tap, part)
+        runners = {"reference": self.reference, "exact": self.exact, "candidate": self.candidate}
+        try:
+            suspect = self._suspect(segment, first) if segment is not None and first.shape else None
+            return diagnose(self.contract, first, suspect, runners, rows)
+        except Exception as error:  # the verdicts stand without it
+            return Diagnosis(first, growth=rows, note=f"not looked into: {type(error).__name__}: {error}")
+
+    def _suspect(self, segment: Segment, first: Verdict) -> Suspect:
+        """A segment with the states that its runs start from: for an inherited error, every side is run up to it."""
+        if first.mode == CREATED and self.start is not None:
+            return Suspect(segment, first.tap, CREATED, dict.fromkeys(self.states, self.start))
+        before = self.segments[: self.segments.index(segment)]
+        starts: dict[str, State] = {}
+        for side, runner in (("reference", self.reference), ("exact", self.exact), ("candidate", self.candidate)):
+            starts[side] = self.case.inputs
+            for earlier in before:
+                starts[side] = runner.run(earlier, starts[side], lambda tap, array: None, graft=self.decided)
+        return Suspect(segment, first.tap, INHERITED, starts, self.decided)
 
     def _timed(self, what: str, place: str) -> _Timed:
         self.progress(f"{place}: {what}" if place else what)

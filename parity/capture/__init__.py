@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -30,6 +30,12 @@ def adapter(framework: str) -> ModuleType:
     return importlib.import_module(f"parity.capture.{framework}")
 
 
+Watch = Callable[[str, str, np.ndarray], None]
+"""Called with a module's path, what was seen of it (`OUTPUT`, or `INPUT` and a position), and a copy of the value."""
+
+INPUT, OUTPUT = "input", "output"
+
+
 class Runner:
     """Runs the segments of one side, with its arrays permuted between its own layout and the reference's."""
 
@@ -38,19 +44,32 @@ class Runner:
         self.adapter = adapter(contract.sides[name]["framework"])
         self.own_axes = (lambda axes: axes) if name == "reference" else contract.candidate_axes
 
-    def run(self, segment: Segment, state: State, visit: Visit, graft: Mapping[str, np.ndarray] | None = None) -> State:
+    def run(
+        self,
+        segment: Segment,
+        state: State,
+        visit: Visit,
+        graft: Mapping[str, np.ndarray] | None = None,
+        watched: Collection[str] = (),
+        watch: Watch = lambda path, place, array: None,
+    ) -> State:
         """Run one segment from `state` and return the next state, both in the reference's axes.
 
         With `graft`, every tap goes on with the given value in place of its own once it has been visited: what is then
-        visited is each block's output for the reference's own inputs, its created error.
+        visited is each block's output for the reference's own inputs, its created error. The modules at the paths
+        `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps.
         """
         declared = {tap.path: tap for tap in segment.taps}
         calls: Counter[str] = Counter()
 
         def on_value(path: str, value: Any) -> Any:
+            if path in watched and self.adapter.is_array(value):
+                watch(path, OUTPUT, self.adapter.to_numpy(value))
+            tap = declared.get(path)
+            if tap is None and path in watched:
+                return value
             call = calls[path]
             calls[path] += 1
-            tap = declared.get(path)
             if tap is None or call:  # a repeated or undeclared value is a tap of its own: the caller reports it
                 name = f"{path}[call={call}]" if call else path
                 visit(Tap(name, path, ""), self.adapter.to_numpy(value))
@@ -62,11 +81,18 @@ class Runner:
                 return value
             return self.adapter.from_numpy(permute(graft[tap.name], tap.axes, own), value)
 
-        with self.adapter.instrument(self._root(segment), declared, on_value):
+        def on_call(path: str, args: tuple[Any, ...]) -> None:
+            for position, value in enumerate(args if path in watched else ()):
+                if self.adapter.is_array(value):
+                    watch(path, f"{INPUT}{position}", self.adapter.to_numpy(value))
+
+        paths = list(dict.fromkeys([*declared, *watched]))
+        with self.adapter.instrument(self.root(segment), paths, on_value, on_call):
             left = self.side.run(segment.name, segment.index, self._to_own(state), on_value)
         return self._from_own(left)
 
-    def _root(self, segment: Segment) -> Any:
+    def root(self, segment: Segment) -> Any:
+        """The module whose attribute paths name the taps of a segment."""
         try:
             return self.side.root(segment.name)
         except ValueError as error:

@@ -19,8 +19,15 @@ import mlx.nn as nn  # noqa: E402
 
 
 @contextmanager
-def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, Any], Any]) -> Iterator[None]:
+def instrument(
+    model: nn.Module,
+    paths: Iterable[str],
+    on_value: Callable[[str, Any], Any],
+    on_call: Callable[[str, tuple[Any, ...]], None] = lambda path, args: None,
+) -> Iterator[None]:
     """Hand what the modules at `paths` return to `on_value` and let the run go on with what it gives back.
+
+    What they are called with goes to `on_call` first.
 
     MLX has no hooks and looks `__call__` up on the class, so each module is given a subclass of its own for the time
     being. Paths that name no module are left to the side's own `observe`.
@@ -32,7 +39,7 @@ def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, 
             if path in modules:
                 module = modules[path]
                 originals.append((module, module.__class__))
-                module.__class__ = _wrapped(path, module.__class__, on_value)
+                module.__class__ = _wrapped(path, module.__class__, on_value, on_call)
         yield
     finally:
         for module, original in originals:
@@ -40,11 +47,18 @@ def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, 
             module.__class__ = original
 
 
-def _wrapped(path: str, cls: type, on_value: Callable[[str, Any], Any]) -> type:
+def _wrapped(
+    path: str, cls: type, on_value: Callable[[str, Any], Any], on_call: Callable[[str, tuple[Any, ...]], None]
+) -> type:
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        on_call(path, args)
         return on_value(path, cls.__call__(self, *args, **kwargs))
 
     return type(cls.__name__, (cls,), {"__call__": call})
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, mx.array)
 
 
 def to_numpy(value: mx.array) -> np.ndarray:

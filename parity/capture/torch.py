@@ -13,8 +13,15 @@ from torch import Tensor, nn
 
 
 @contextmanager
-def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, Any], Any]) -> Iterator[None]:
+def instrument(
+    model: nn.Module,
+    paths: Iterable[str],
+    on_value: Callable[[str, Any], Any],
+    on_call: Callable[[str, tuple[Any, ...]], None] = lambda path, args: None,
+) -> Iterator[None]:
     """Hand what the modules at `paths` return to `on_value` and let the run go on with what it gives back.
+
+    What they are called with goes to `on_call` first.
 
     The instance's `forward` is wrapped, because hooks are skipped by code that calls `.forward(...)`. Paths that name
     no module are left to the side's own `observe`.
@@ -26,7 +33,7 @@ def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, 
             if path in modules:
                 module = modules[path]
                 originals.append((module, module.__dict__.get("forward")))
-                module.forward = _wrap(path, module.forward, on_value)
+                module.forward = _wrap(path, module.forward, on_value, on_call)
         yield
     finally:
         for module, original in originals:
@@ -35,12 +42,22 @@ def instrument(model: nn.Module, paths: Iterable[str], on_value: Callable[[str, 
                 module.forward = original
 
 
-def _wrap(path: str, forward: Callable[..., Any], on_value: Callable[[str, Any], Any]) -> Callable[..., Any]:
+def _wrap(
+    path: str,
+    forward: Callable[..., Any],
+    on_value: Callable[[str, Any], Any],
+    on_call: Callable[[str, tuple[Any, ...]], None],
+) -> Callable[..., Any]:
     @functools.wraps(forward)
     def call(*args: Any, **kwargs: Any) -> Any:
+        on_call(path, args)
         return on_value(path, forward(*args, **kwargs))
 
     return call
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, Tensor)
 
 
 def to_numpy(value: Tensor) -> np.ndarray:

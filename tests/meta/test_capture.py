@@ -77,8 +77,8 @@ def test_the_detector_of_observer_effects_rejects(subject, monkeypatch):
     plain = [bits(state) for state in plain_run(runner, case)]
     instrument = runner.adapter.instrument
 
-    def disturbing(model, paths, on_value):
-        return instrument(model, paths, lambda path, value: on_value(path, value) * (1 + 2.0**-20))
+    def disturbing(model, paths, on_value, *calls):
+        return instrument(model, paths, lambda path, value: on_value(path, value) * (1 + 2.0**-20), *calls)
 
     monkeypatch.setattr(runner.adapter, "instrument", disturbing)
     states, _ = captured_run(runner, case)

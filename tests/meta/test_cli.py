@@ -99,7 +99,9 @@ def test_a_failure_is_explained(on_toy, capsys):
     assert "middle.1[step=0,cond] (created error): distance" in out
     assert "gain 1.001" in out
     assert "would pass with truth" in out
-    assert "first wrong: middle.1[step=0,cond] (created)" in out
+    assert "first wrong: middle.1[step=0,cond], created" in out
+    assert "looks like: gain (0.97): 1.001 times the reference" in out
+    assert "the error from there on" in out
 
 
 def test_the_exit_code_and_the_json_of_a_process(toy_checkpoint):

@@ -71,7 +71,7 @@ def test_the_worst_ratio_of_a_part_is_shown_beside_values_without_one(printed):
 
 def test_a_failure_is_named_in_full(printed):
     text = printed(verdict("a.b"), verdict("c.d[step=3]", CREATED, 9.0, passed=False))
-    assert "first wrong: c.d[step=3] (created)" in text
+    assert "first wrong: c.d[step=3], created" in text
     assert "c.d[step=3] (created error): distance 9 > 2" in text
     assert "FAIL 2 verdicts of 2 expected, 1 failed" in text
     assert row(text, "c.d")[-1] == "1"

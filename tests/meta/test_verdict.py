@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from parity.contract import Rule
 from parity.metrics import rmse
-from parity.verdict import STRADDLE, Verdict, absent, allowance, judge
+from parity.verdict import STRADDLE, Verdict, absent, allowance, distinct, judge
 
 RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")
 
@@ -248,3 +248,24 @@ def test_margins_of_another_shape_or_without_a_floor_excuse_nothing():
     assert "its margins have shape (1, 3), expected (2, 3)" in verdict.reason
     assert not judge("codes", "", "created", RULE, flipped, CODES, CODES, margins=MARGINS * np.nan).passed
     assert judge("codes", "", "created", RULE, CODES, CODES, CODES, margins=MARGINS * np.nan).passed
+
+
+def test_values_that_repeat_are_one_value():
+    few = noise(0, (3, 8))
+    assert distinct(np.repeat(few, 11, axis=0)) == distinct(few) == few.size == 24
+    assert distinct(np.full((4, 4), 3.0)) == 10
+    assert distinct(np.zeros((2, 3))) == 6
+    big = np.zeros((2, 4096))
+    assert distinct(big) == big.size
+
+
+def test_chance_alone_fails_no_tap_of_repeated_values_and_a_fault_does():
+    exact = noise(0, (2000, 24))
+    reference = exact + 1e-6 * noise(1, exact.shape)
+    candidate = exact + 1e-6 * noise(2, exact.shape)
+    rows = [np.tile(array, (1, 11)) for array in (candidate, reference, exact)]
+    judged_rows = [judge("tap", "", "created", RULE, *row) for row in zip(*rows, strict=True)]
+    assert all(verdict.passed for verdict in judged_rows)
+    assert any(verdict.distance > RULE.distance for verdict in judged_rows)
+    wrong = (judge("tap", "", "created", RULE, row[0] * 1.001, *row[1:]) for row in zip(*rows, strict=True))
+    assert not any(verdict.passed for verdict in wrong)

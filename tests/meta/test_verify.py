@@ -290,3 +290,33 @@ def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeyp
         gc.enable()
     assert len(held) == 3 * (3 + 3 * 7)  # every tap of the reference, and of the exact run twice
     assert not alive
+
+
+def test_a_candidate_that_stops_fails_where_it_stopped(toy_contract, toy_checkpoint, monkeypatch):
+    verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
+    right = verifier.candidate.side.run
+
+    def stopping(segment, index, state, observe):
+        if segment == "refine" and index == 1:
+            raise ValueError("no numbers")
+        return right(segment, index, state, observe)
+
+    monkeypatch.setattr(verifier.candidate.side, "run", stopping)
+    report = verifier.run()
+    assert not report.passed
+    assert "[step=1]" in report.first_failure.tap
+    assert "the candidate stopped in refine[step=1]: ValueError: no numbers" in report.first_failure.reason
+    assert report.diagnosis.families == ["taps"]
+    later = [verdict for verdict in report.select(mode=INHERITED) if "[step=2]" in verdict.tap]
+    assert later
+    assert not any(verdict.passed for verdict in later)
+
+
+def test_a_failed_run_is_diagnosed(verify_toy):
+    report = verify_toy("gain")
+    assert report.diagnosis.first is report.first_failure
+    assert report.diagnosis.findings[0].family == "gain"
+    assert report.as_dict()["diagnosis"]["sentence"].startswith("first wrong: middle.1[step=0,cond], created")
+    assert report.diagnosis.growth
+    assert report.diagnosis.fed
+    assert verify_toy("tiny").diagnosis is None

@@ -1,0 +1,29 @@
+"""The hypotheses, by what is wrong. Importing this package registers all of them."""
+
+from parity.diagnosis.hypotheses import (
+    functions,
+    gains,
+    layouts,
+    norms,
+    phases,
+    places,
+    products,
+    rounding,
+    spectra,
+    sums,
+    values,
+)
+
+__all__ = [
+    "functions",
+    "gains",
+    "layouts",
+    "norms",
+    "phases",
+    "places",
+    "products",
+    "rounding",
+    "spectra",
+    "sums",
+    "values",
+]

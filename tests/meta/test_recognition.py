@@ -1,0 +1,141 @@
+"""parity.diagnosis: each family is recognised where it is, and nothing is where there is but rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity.contract import INHERITED
+from parity.diagnosis import Evidence, growth, recognise
+from parity.diagnosis.evidence import REGISTRY
+from parity.terminal import part
+from parity.verdict import Verdict
+
+
+def noise(key: int, shape: tuple[int, ...] = (2, 24, 30)) -> np.ndarray:
+    return np.random.Generator(np.random.Philox(key=key)).standard_normal(shape)
+
+
+X = noise(0)
+EXACT = noise(1)
+
+
+def evidence(candidate: np.ndarray, exact: np.ndarray = EXACT, axes: str = "b c t", **given) -> Evidence:
+    reference = exact.astype(np.float32)
+    ours = candidate.astype(np.float32) if candidate.dtype == np.float64 else candidate
+    return Evidence("tap", ours, reference, exact, tuple(axes.split()), **given)
+
+
+def families(*args, **given) -> list[str]:
+    return [finding.family for finding in recognise(evidence(*args, **given))]
+
+
+def changed(array: np.ndarray, *where: object, to: float | np.ndarray = 3.0) -> np.ndarray:
+    array = array.copy()
+    array[tuple(where)] += to
+    return array
+
+
+EVERY, LAST = slice(None), slice(-2, None)
+POSITIVE = np.exp(EXACT)
+
+
+@pytest.mark.parametrize(
+    ("family", "candidate", "given"),
+    [
+        ("gain", 1.0001 * EXACT, {}),
+        ("sign", -EXACT, {}),
+        ("sign", np.abs(EXACT), {}),
+        ("scale", EXACT * np.sqrt(24), {}),
+        ("scale", EXACT / 1000, {}),
+        ("log base", EXACT / np.log(10), {}),
+        ("offset", EXACT + 0.1, {}),
+        ("offset", EXACT + noise(2, (1, 24, 1)), {}),
+        ("gain and offset", 4 * EXACT - 4, {}),
+        ("normalisation", EXACT * noise(2, (1, 24, 1)) + noise(3, (1, 24, 1)), {}),
+        ("normalisation", EXACT * noise(2, (2, 1, 30)) + noise(3, (2, 1, 30)), {}),
+        ("Bessel", np.concatenate([EXACT[:, :12], EXACT[:, 12:] * np.sqrt(29 / 30)], 1), {"inputs": {"x": X}}),
+        ("axis order", EXACT.swapaxes(1, 2), {}),
+        ("memory order", EXACT.swapaxes(1, 2).reshape(EXACT.shape), {}),
+        ("shift", np.roll(EXACT, 3, axis=2), {}),
+        ("permutation", EXACT[:, ::-1], {}),
+        ("permutation", EXACT.reshape(2, 2, 12, 30).swapaxes(1, 2).reshape(EXACT.shape), {}),
+        ("shape", EXACT[:, :, :-1], {}),
+        ("term", EXACT - X, {"inputs": {"x": X}}),
+        ("term", X + 0.5 * (EXACT - X), {"inputs": {"x": X}}),
+        ("mask", changed(EXACT, 1), {}),
+        ("padding", changed(changed(EXACT, 0, EVERY, slice(20, None)), 1, EVERY, slice(25, None)), {}),
+        ("edges", changed(EXACT, EVERY, EVERY, LAST), {}),
+        ("channels", changed(EXACT, EVERY, slice(0, 4), to=noise(8, (2, 4, 30))), {}),
+        ("few values", changed(EXACT, 0, 3, 5), {}),
+        ("limit", np.maximum(EXACT, -0.5), {}),
+        ("branches", changed(EXACT, 1), {"axes": "g c t", "labels": {"g": ["one", "two"]}}),
+        ("branches", EXACT[::-1], {"axes": "g c t", "labels": {"g": ["one", "two"]}}),
+        ("rounding", EXACT.astype(np.float16).astype(np.float64), {}),
+        ("rounding", EXACT * (1 + 3e-4 * noise(4)), {}),
+        ("function", np.log(POSITIVE), {"exact": POSITIVE}),
+        ("power", POSITIVE**0.5, {"exact": POSITIVE}),
+        ("phase", EXACT + 2 * np.pi * (noise(5) > 0), {}),
+        ("constant", 0 * EXACT, {}),
+        ("not finite", np.where(noise(5) > 2, np.nan, EXACT), {}),
+        ("unrelated", noise(6), {}),
+    ],
+)
+def test_a_mistake_is_recognised(family, candidate, given):
+    assert family in families(candidate, **given)[:2]
+
+
+def test_an_activation_is_recognised_behind_padding():
+    def leaky(slope: float) -> np.ndarray:
+        return np.pad(np.where(X > 0, X, slope * X), ((0, 0), (0, 0), (2, 0)))
+
+    found = recognise(evidence(leaky(0.1), leaky(0.01), inputs={"x": X.astype(np.float32).astype(np.float64)}))
+    assert "activation" in [finding.family for finding in found[:2]]
+
+
+def test_a_phase_that_drifts_and_a_period_are_recognised():
+    time = np.arange(4800) / 24000
+    exact = np.sin(2 * np.pi * 200 * time)[None, None]
+    assert "phase" in families(np.sin(2 * np.pi * 200.05 * time)[None, None], exact, "b h w")[:2]
+    steps = noise(7, (1, 1, 4800))
+    assert "period" in families(steps * np.where(np.arange(4800) % 8 < 4, 1.2, 1), steps, "b h w")[:2]
+
+
+def test_an_even_grid_is_recognised():
+    curved = 1 - np.cos(np.linspace(0, 1, 11) * np.pi / 2)
+    assert families(np.linspace(0, 1, 11), curved, "k")[0] == "schedule"
+
+
+def test_integers_are_recognised():
+    tokens = np.arange(12).reshape(3, 4)
+    of = [("tap", tokens + 1, tokens, tokens), ("tap", np.where(tokens == 5, 0, tokens), tokens, tokens)]
+    assert [recognise(Evidence(*arrays, ("b", "n")))[0].family for arrays in of] == ["offset", "decision"]
+
+
+@pytest.mark.parametrize("key", range(4))
+def test_rounding_alone_looks_like_nothing(key):
+    found = recognise(evidence(EXACT * (1 + 1e-7 * noise(10 + key)), inputs={"x": X}))
+    assert [finding.family for finding in found if finding.confidence >= 0.5] in ([], ["float32 sums"])
+
+
+def test_equal_values_look_like_nothing():
+    assert [f for f in families(EXACT.astype(np.float32)) if f != "float32 sums"] == []
+
+
+def test_findings_are_sorted_and_registered():
+    found = recognise(evidence(-EXACT))
+    assert [f.confidence for f in found] == sorted((f.confidence for f in found), reverse=True)
+    assert len({f.family for f in found}) == len(found)
+    assert len(REGISTRY) == len(set(REGISTRY)) >= 25
+
+
+def test_growth_is_followed_part_by_part_in_each_branch():
+    def verdict(tap: str, branch: str, rmse: float) -> Verdict:
+        return Verdict(tap, branch, INHERITED, False, "", (2,), 2, 2, reference_rms=1.0, rmse=rmse, distance=rmse)
+
+    verdicts = [verdict("a.0.x", "", 0.1), verdict("b.0.x[s=0]", "one", 1.0), verdict("b.0.y[s=0]", "one", 2.0)]
+    verdicts += [verdict("b.0.y[s=0]", "two", 5.0), verdict("b.0.y[s=1]", "one", 6.0)]
+    rows = growth(verdicts, "b.0.x[s=0]", part)
+    assert [row.tap for row in rows] == ["b.0.y[s=0,one]", "b.0.y[s=0,two]", "b.0.y[s=1,one]"]
+    assert [row.relative for row in rows] == [2, 5, 6]
+    assert rows[-1].factor == 3

@@ -1,0 +1,137 @@
+"""The battery: faults of real ports, each a small named patch of the MLX side, and what is to be said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+import mlx_impl.pipeline
+import mlx_impl.weights.checkpoint
+from fixtures import cases
+from fixtures.cases import flow, t3, vocoder
+from parity import contract as contracts
+from parity.report import Report
+from parity.side import Case
+from parity.verify import Verifier
+
+CONTRACT = Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml"
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault: the case that shows it, the first tap it makes wrong, and the families that are right to be named."""
+
+    name: str
+    case: str
+    tap: str
+    families: tuple[str, ...]
+    patch: Patch
+
+
+BATTERY: list[Mutant] = []
+
+
+def mutant(name: str, case: str, tap: str, *families: str) -> Callable[[Patch], Patch]:
+    def add(patch: Patch) -> Patch:
+        assert name not in [known.name for known in BATTERY], name
+        BATTERY.append(Mutant(name, case, tap, families, patch))
+        return patch
+
+    return add
+
+
+@lru_cache
+def case(name: str) -> Case:
+    """The smallest case of a stage that shows most faults."""
+    if name == "flow":
+        return flow.build("mutant-flow", flow.FlowCase("tiny", prompt=3, tokens=(5,), steps=2))
+    if name == "flow-10":
+        return flow.build("mutant-flow", flow.FlowCase("tiny", prompt=3, tokens=(5,)))
+    if name == "flow-batch":
+        return flow.build("mutant-batch", flow.FlowCase("tiny", prompt=3, tokens=(9, 6, 1), steps=2))
+    if name == "t3-long":
+        return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=20, first=1))
+    if name == "t3":
+        return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=3, first=1))
+    if name == "ten seconds":
+        long = vocoder.build("mutant-phase", vocoder.VocoderCase("tiny", frames=500))
+        return replace(long, segments=("source",))
+    return cases.load(name)
+
+
+@lru_cache
+def contract() -> contracts.Contract:
+    return contracts.load(CONTRACT)
+
+
+def verify(fault: Mutant) -> Report:
+    """The report on a candidate with that fault."""
+    subject = case(fault.case)
+    with pytest.MonkeyPatch.context() as patch:
+        fault.patch(patch)
+        return Verifier(contract(), subject, cases.synthetic_checkpoint(subject)).run()
+
+
+@cache
+def outcome(fault: Mutant) -> tuple[bool, str, tuple[str, ...], str]:
+    """Whether a fault is caught, at which tap first, which families are named, and the sentence. Run once a session."""
+    report = verify(fault)
+    found = report.diagnosis
+    if found is None:
+        return not report.passed, "", (), ""
+    return not report.passed, found.first.tap, tuple(found.families), found.sentence()
+
+
+def wrap(m: pytest.MonkeyPatch, owner: Any, name: str, around: Callable[..., Any]) -> None:
+    """Replace a function or method by `around(original, *args)`."""
+    original = getattr(owner, name)
+    m.setattr(owner, name, lambda *args, **kwargs: around(original, *args, **kwargs))
+
+
+def checkpoint(m: pytest.MonkeyPatch, change: Callable[[dict[str, np.ndarray]], None]) -> None:
+    """Have the candidate alone read other tensors; `change` is given those of each prefix, without it."""
+
+    def read(original: Callable[..., dict[str, np.ndarray]], file: Path, prefix: str) -> dict[str, np.ndarray]:
+        tensors = {key: array.copy() for key, array in original(file, prefix).items()}
+        change(tensors)
+        return tensors
+
+    wrap(m, mlx_impl.weights.checkpoint, "read", read)
+
+
+def loaded(m: pytest.MonkeyPatch, segment: str, change: Callable[[Any], None]) -> None:
+    """Change the candidate's model of that segment's stage once it is loaded."""
+    original = mlx_impl.pipeline.MODELS[segment]
+
+    def load(*args: Any) -> Any:
+        model = original(*args)
+        change(model)
+        mx.eval(model.parameters())
+        return model
+
+    for name, stage in list(mlx_impl.pipeline.MODELS.items()):
+        if stage is original:
+            m.setitem(mlx_impl.pipeline.MODELS, name, load)
+
+
+def unfilled(module: Any, seed: int = 1) -> None:
+    """Give a module numbers of its own, as it has them before a checkpoint is read."""
+    rng = np.random.default_rng(seed)
+
+    def fill(tree: Any) -> Any:
+        if isinstance(tree, dict):
+            return {name: fill(part) for name, part in tree.items()}
+        if isinstance(tree, list):
+            return [fill(part) for part in tree]
+        width = max(1, int(np.prod(tree.shape[1:])))
+        return mx.array((rng.uniform(-1, 1, tree.shape) / np.sqrt(width)).astype(np.float32))
+
+    module.update(fill(module.parameters()))

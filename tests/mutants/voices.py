@@ -1,0 +1,240 @@
+"""Faults of conditioning: spectrograms, tokenizer, speaker and voice encoder."""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+import numpy as np
+
+import mlx_impl.conditioning.mel
+import mlx_impl.conditioning.s3tokenizer
+import mlx_impl.conditioning.speaker_encoder
+import mlx_impl.conditioning.voice_encoder
+import mlx_impl.functional
+import mlx_impl.weights.conditioning
+from mlx_impl.conditioning.mel import LogMelSpectrogram, PowerMelSpectrogram, PromptMel
+from mlx_impl.conditioning.resample import Resample
+from mlx_impl.conditioning.s3tokenizer import FSQ, Memory
+from mlx_impl.conditioning.speaker_encoder import BatchNorm, StatsPool
+from mlx_impl.conditioning.summation import mean_over_time
+from tests.mutants.activations import tanh_gelu
+from tests.mutants.battery import checkpoint, mutant, wrap
+
+F = mlx_impl.functional
+VOICE = "tiny-conditioning"
+TOKENIZER = "tokenizer.encoder"
+
+
+@mutant("log10 for the natural logarithm", VOICE, "prompt_mel", "log base")
+def _(m):
+    wrap(m, PromptMel, "__call__", lambda call, self, wave: call(self, wave) / math.log(10))
+
+
+@mutant("decibels for nepers", VOICE, "prompt_mel", "log base")
+def _(m):
+    wrap(m, PromptMel, "__call__", lambda call, self, wave: call(self, wave) * (20 / math.log(10)))
+
+
+@mutant("log of powers for magnitudes", VOICE, "prompt_mel", "power", "gain", "scale", "gain and offset")
+def _(m):
+    m.setattr(mlx_impl.conditioning.mel.mx, "sqrt", lambda x: x)
+
+
+@mutant("mel of magnitudes for powers", VOICE, "voice_encoder.mel[of=t3]", "power")
+def _(m):
+    def call(self, wave):
+        n_fft = self.config.n_fft
+        frames = mlx_impl.conditioning.mel.framed(
+            mlx_impl.conditioning.mel.reflected(wave, n_fft // 2), n_fft, self.config.hop
+        )
+        window = mlx_impl.conditioning.mel.hann_window(n_fft, wave.dtype)
+        power = mx.sqrt(mlx_impl.conditioning.mel.power_spectrum(frames * window))
+        rate = self.config.sample_rate
+        filters = mlx_impl.conditioning.mel.mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype)
+        return power @ filters.T
+
+    m.setattr(PowerMelSpectrogram, "__call__", call)
+
+
+@mutant("log mel not normalised", VOICE, "tokenizer.log_mel", "gain and offset")
+def _(m):
+    wrap(m, LogMelSpectrogram, "__call__", lambda call, self, wave: 4 * call(self, wave) - 4)
+
+
+@mutant("log mel not limited", VOICE, "tokenizer.log_mel", "limit")
+def _(m):
+    def call(original, self, wave):
+        m2 = mlx_impl.conditioning.mel
+        frames = m2.framed(m2.reflected(wave, self.n_fft // 2), self.n_fft, self.hop)[:, :-1]
+        power = m2.power_spectrum(frames * self.window)
+        return (mx.log10(mx.maximum(power @ self.filters.T, 1e-10)) + 4.0) / 4.0
+
+    wrap(m, LogMelSpectrogram, "__call__", call)
+
+
+def filters(change):
+    def patch(m):
+        wrap(m, mlx_impl.conditioning.mel, "mel_filters", lambda f, *args: change(f(*args)))
+
+    return patch
+
+
+mutant("filters without their areas", VOICE, "prompt_mel", "offset", "normalisation")(
+    filters(lambda table: table / mx.max(table, axis=1, keepdims=True))
+)
+mutant("filters upside down", VOICE, "prompt_mel", "permutation")(filters(lambda table: table[::-1]))
+
+
+@mutant("mel frames half a window late", VOICE, "prompt_mel", "shape", "shift")
+def _(m):
+    wrap(m, mlx_impl.conditioning.mel, "reflected", lambda f, wave, edge: f(wave, edge)[:, edge:])
+
+
+@mutant("mel a frame early", VOICE, "prompt_mel", "shift")
+def _(m):
+    def call(original, self, wave):
+        mel = original(self, wave)
+        return mx.concatenate([mel[:, 1:], mel[:, -1:]], axis=1)
+
+    wrap(m, PromptMel, "__call__", call)
+
+
+@mutant("symmetric window in the voice's mel", VOICE, "prompt_mel", "window")
+def _(m):
+    def window(length, dtype):
+        return mx.array((0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / (length - 1))).astype(np.float32))
+
+    m.setattr(mlx_impl.conditioning.mel, "hann_window", window)
+
+
+@mutant("resampled a sample late", VOICE, "resample", "shift")
+def _(m):
+    def call(original, self, wave):
+        y = original(self, wave)
+        return mx.concatenate([y[:, :1], y[:, :-1]], axis=1)
+
+    wrap(m, Resample, "__call__", call)
+
+
+@mutant("Bessel's correction left out", VOICE, "speaker_encoder.stats", "Bessel")
+def _(m):
+    def call(self, x):
+        mean = mean_over_time(x)
+        return mx.concatenate([mean, mx.sqrt(mean_over_time(mx.square(x - mean)))], axis=-1)[:, 0]
+
+    m.setattr(StatsPool, "__call__", call)
+
+
+@mutant("variance for deviation", VOICE, "speaker_encoder.stats", "channels", "power")
+def _(m):
+    def call(original, self, x):
+        mean, deviation = mx.split(original(self, x), 2, axis=-1)
+        return mx.concatenate([mean, mx.square(deviation)], axis=-1)
+
+    wrap(m, StatsPool, "__call__", call)
+
+
+@mutant("train mode left on", VOICE, "speaker_encoder.head.norm1", "normalisation")
+def _(m):
+    def call(self, x):
+        axes = tuple(range(x.ndim - 1))
+        mean, variance = mx.mean(x, axis=axes), mx.var(x, axis=axes)
+        normed = (x - mean) / mx.sqrt(variance + 1e-5)
+        return normed * self.weight + self.bias if "weight" in self else normed
+
+    m.setattr(BatchNorm, "__call__", call)
+
+
+@mutant("epsilon 1e-3 in the batch norms", VOICE, "speaker_encoder.head.norm1", "normalisation", "gain and offset")
+def _(m):
+    def call(self, x):
+        scale = 1 / mx.sqrt(self.running_var + 1e-3)
+        if "weight" not in self:
+            return (x - self.running_mean) * scale
+        scale = scale * self.weight
+        return x * scale + (self.bias - self.running_mean * scale)
+
+    m.setattr(BatchNorm, "__call__", call)
+
+
+@mutant("running mean ignored", VOICE, "speaker_encoder.head.norm1", "offset", "weights")
+def _(m):
+    def change(tensors):
+        for key in tensors:
+            if key.endswith("running_mean"):
+                tensors[key] = np.zeros_like(tensors[key])
+
+    checkpoint(m, change)
+
+
+@mutant("tanh GELU in the tokenizer", VOICE, f"{TOKENIZER}.conv2", "activation")
+def _(m):
+    m.setattr(F, "gelu", tanh_gelu)
+
+
+@mutant("memory without its residual", VOICE, f"{TOKENIZER}.blocks.0.attn.memory", "term")
+def _(m):
+    wrap(m, Memory, "__call__", lambda call, self, x: call(self, x) - x)
+
+
+@mutant("memory that sees the past alone", VOICE, f"{TOKENIZER}.blocks.0.attn.memory.conv", "shift")
+def _(m):
+    def call(self, x):
+        return self.conv(mx.pad(x, ((0, 0), (self.left + self.right, 0), (0, 0)))) + x
+
+    m.setattr(Memory, "__call__", call)
+
+
+@mutant("tokenizer without rotary positions", VOICE, f"{TOKENIZER}.blocks.0.attn.out", "mixing")
+def _(m):
+    m.setattr(mlx_impl.conditioning.s3tokenizer, "rotate", lambda x, cos, sin: x)
+
+
+@mutant("digits from -1", VOICE, "tokenizer.quantizer", "offset")
+def _(m):
+    def call(self, x):
+        digits = mx.round(self.bound(self.project_down(x))).astype(mx.int32)
+        return (digits * 3 ** mx.arange(digits.shape[-1])).sum(-1)
+
+    m.setattr(FSQ, "__call__", call)
+
+
+@mutant("digits highest first", VOICE, "tokenizer.quantizer", "decision", "permutation")
+def _(m):
+    def call(self, x):
+        digits = mx.round(self.bound(self.project_down(x))).astype(mx.int32)[..., ::-1] + 1
+        return (digits * 3 ** mx.arange(digits.shape[-1])).sum(-1)
+
+    m.setattr(FSQ, "__call__", call)
+
+
+@mutant("voice embedding not of length 1", VOICE, "voice_encoder.encoder[of=t3]", "gain", "normalisation", "scale")
+def _(m):
+    m.setattr(mlx_impl.conditioning.voice_encoder, "l2_normalized", lambda x: x)
+
+
+@mutant("gates in another order", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights")
+def _(m):
+    def change(tensors):
+        for key, array in tensors.items():
+            if key.startswith("lstm.weight"):
+                parts = np.split(array, 4)
+                tensors[key] = np.concatenate([parts[0], parts[1], parts[3], parts[2]])
+
+    checkpoint(m, change)
+
+
+@mutant("one of two biases lost", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights")
+def _(m):
+    def change(tensors):
+        for key in tensors:
+            if key.startswith("lstm.bias_hh"):
+                tensors[key] = np.zeros_like(tensors[key])
+
+    checkpoint(m, change)
+
+
+@mutant("sum of two partials for their mean", VOICE, "voice_encoder[of=t3]", "gain", "scale")
+def _(m):
+    wrap(m, mlx_impl.conditioning.voice_encoder.VoiceEncoder, "__call__", lambda f, self, wave: 2 * f(self, wave))
