@@ -1,4 +1,4 @@
-"""The command line: `parity verify | capture | compare | inspect | doctor`.
+"""The command line: `parity verify | capture | compare | report | inspect | doctor`.
 
 Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 """
@@ -6,17 +6,17 @@ Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from parity import commands
 from parity.errors import InputError
+from parity.jsonfile import write_json
 
 PASS, FAILURE, BROKEN = 0, 1, 2
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
 
     verify = add("verify", commands.verify, "run both sides and judge every tap")
     add_run_options(verify)
+    verify.add_argument("--report", type=Path, metavar="DIR", help="write the report to look at there: index.html")
 
     capture = add("capture", commands.capture, "run one side and store its trace as NPY files with a manifest")
     add_run_options(capture)
@@ -61,6 +62,12 @@ def parser() -> argparse.ArgumentParser:
         help="axis order of dumps that come without a manifest (%(default)s)",
     )
 
+    report = add("report", commands.report, "make one report to look at of the results of earlier runs")
+    report.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or report.json of reports")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for index.html and its data")
+    report.add_argument("--audit", type=Path, nargs="*", default=[], help="JSON of audits of weights")
+    report.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="JSON of pytest-benchmark")
+
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path)
 
@@ -70,7 +77,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
+    options.line = shlex.join(["parity", *arguments])
     sys.path.insert(0, os.getcwd())  # the contract's dotted names are found from the checkout it is run in
     console = Console(stderr=options.json == Path("-"))
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -82,36 +91,6 @@ def main(arguments: list[str] | None = None) -> int:
         Console(stderr=True).print(f"parity: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return BROKEN
     return PASS if passed else FAILURE
-
-
-def write_json(result: Any, path: Path | None) -> None:
-    """Write a result where `--json` says, whole or not at all. NaN, which JSON has not, becomes null."""
-    if path is None:
-        return
-    text = json.dumps(nan_to_none(result), indent=1, allow_nan=False)
-    if path == Path("-"):
-        print(text)
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        try:
-            partial.write_text(text + "\n")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # `.` and `/` have no name to write to
-        raise InputError(f"{path}: cannot be written ({error}); name another file with --json") from error
-
-
-def nan_to_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [nan_to_none(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value
 
 
 if __name__ == "__main__":

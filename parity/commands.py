@@ -16,11 +16,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from parity import contract as contracts
-from parity import npy, offline, probe, runtime, terminal
+from parity import npy, offline, page, probe, runtime, terminal
 from parity.capture import adapter
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
 from parity.metrics import rms
+from parity.results import benchmarks, load, read
 from parity.side import Case, make_case, resolve
 from parity.verify import Verifier
 
@@ -32,8 +33,12 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
         report = Verifier(contract, case, checkpoint, say).run()
+    report.command = options.line
     terminal.show(report, contract, console)
-    return report.passed, report.as_dict()
+    result = report.as_dict()
+    if options.report:
+        page.write([result], options.report, {})
+    return report.passed, result
 
 
 def capture(options: argparse.Namespace, console: Console) -> Result:
@@ -50,8 +55,20 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     """Judge a folder of dumps against a golden folder, by its stored noise floors."""
     contract = contracts.load(options.contract)
     report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout)
+    report.command = options.line
     terminal.show(report, contract, console)
     return report.passed, report.as_dict()
+
+
+def report(options: argparse.Namespace, console: Console) -> Result:
+    """The results of earlier runs as one report to look at."""
+    extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}
+    extras["benchmarks"] = {str(path): benchmarks(read(path)) for path in options.benchmarks}
+    found = load(options.results)
+    passed = page.write(found, options.out, extras)
+    word = "PASS" if passed else "FAIL"
+    console.print(f"{options.out / 'index.html'}: {word}, {len(found)} results", markup=False, highlight=False)
+    return passed, {"out": str(options.out), "passed": passed, "results": len(found)}
 
 
 def inspect(options: argparse.Namespace, console: Console) -> Result:

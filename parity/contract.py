@@ -91,6 +91,8 @@ class Contract:
     `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
     other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
     `package.module:name`, what checks the states that a whole run ends in.
+    `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
+    port is for: a name, and what the environment of a run says on it.
     """
 
     path: Path
@@ -108,6 +110,8 @@ class Contract:
     in_turn: tuple[str, ...]
     mix: Mapping[str, Any]
     outcome: str
+    sounds: tuple[Mapping[str, Any], ...] = ()
+    targets: tuple[Mapping[str, Any], ...] = ()
 
     def of_case(self, name: str) -> Contract:
         """The contract with the rules that are for a case of that name."""
@@ -225,6 +229,10 @@ def load(path: Path) -> Contract:
             _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
         if "mix" in data:
             _require(path, data["mix"], ("stages", "tap", "state"), "[mix]")
+        for entry in data.get("sound", ()):
+            _require(path, entry, ("state", "rate"), "[[sound]]")
+        for entry in data.get("target", ()):
+            _require(path, entry, ("name", "environment"), "[[target]]")
         return Contract(
             path=path,
             sides=data["sides"],
@@ -241,6 +249,8 @@ def load(path: Path) -> Contract:
             in_turn=tuple(data.get("in_turn", ())),
             mix=data.get("mix", {}),
             outcome=data.get("outcome", ""),
+            sounds=tuple(data.get("sound", ())),
+            targets=tuple(data.get("target", ())),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

@@ -13,6 +13,7 @@ from parity.axes import permute
 from parity.capture import Runner
 from parity.contract import INHERITED, Contract, Tap
 from parity.errors import InputError
+from parity.evidence import Gallery
 from parity.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.judging import EXTRA, branches, margins
 from parity.metrics import rmse
@@ -124,11 +125,14 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     labels = [segment.label for segment in segments]
     taps = {tap.name: tap for segment in segments for tap in segment.taps}
     expected = sum(len(contract.branches(tap.axes)) for tap in taps.values())
-    report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"])
+    chain, gallery = dict(contract.chain), Gallery()
+    report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"], chain=chain)
+    stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
     for name, tap in taps.items():
         rule = contract.rule(name, INHERITED)
         if name not in dumps:
             report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
+            report.add_place(stages[name], 1)
             continue
         reference, candidate = golden.load(name, mmap=True), dumps[name]()
         floors, stored = golden.entries[name]["floors"], None
@@ -139,6 +143,9 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
         for branch, ours, theirs in branches(contract, tap.axes, candidate, reference):
             verdict = judge(name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored)
             report.verdicts.append(verdict)
+            report.add_place(stages[name], 1)
+            gallery.see(verdict, tap.axes, ours, theirs)
+    report.pictures = gallery.pictures
     for name in dumps:
         if name not in golden:
             report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))

@@ -19,6 +19,7 @@ import numpy as np
 
 from parity.capture import Runner
 from parity.contract import CREATED, INHERITED, Contract, Segment
+from parity.evidence import Gallery, sounds
 from parity.judging import Judging
 from parity.mix import Mix
 from parity.probe import require_float32
@@ -49,11 +50,12 @@ class Verifier:
                 contract.rule(tap.name, mode)
         labels = [segment.label for segment in self.segments]
         expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
-        self.report = Report(case.name, str(checkpoint), labels, expected)
+        self.report = Report(case.name, str(checkpoint), labels, expected, chain=dict(contract.chain))
         self.reference = self._side("reference", "reference", "float32")
         self.exact = self._side("exact", "reference", "float64")
         self.candidate = self._side("candidate", "candidate", "float32")
         self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "candidate"), case.inputs)
+        self.gallery = Gallery()
         self.decided: dict[str, np.ndarray] = {}
         self.near: dict[str, np.ndarray] = {}
 
@@ -86,6 +88,8 @@ class Verifier:
                 judge = resolve(self.contract.outcome)
                 ends = self.states["reference"], self.states["candidate"]
                 self.report.checks = judge(self.case, self.checkpoint, *ends)
+        self.report.pictures = self.gallery.pictures
+        self.report.sounds = sounds(self.contract.sounds, self.states["reference"], self.states["candidate"])
         if mix is not None:
             with self._timed("crossings", ""):
                 runners = {"reference": self.reference, "candidate": self.candidate}
@@ -142,7 +146,8 @@ class Verifier:
         require_contract(self.contract, segment, trace, "the float64 reference")
 
     def _judge(self, segment: Segment, mode: str, start: State, reference: Trace, exact: Trace) -> None:
-        judging = Judging(self.contract, self.case, segment, mode, reference, exact, self.report.verdicts)
+        before = len(self.report.verdicts)
+        judging = Judging(self.contract, self.case, segment, mode, reference, exact, self.report.verdicts, self.gallery)
         if mode == CREATED:
             with self._timed("candidate, grafted", segment.label):
                 self.candidate.run(segment, start, judging.visit, graft=reference)
@@ -152,6 +157,7 @@ class Verifier:
             self.states["candidate"] = free
             self.near |= judging.near
         judging.finish()
+        self.report.add_place(segment.stage, len(self.report.verdicts) - before)
 
     def _timed(self, what: str, place: str) -> _Timed:
         self.progress(f"{place}: {what}" if place else what)
