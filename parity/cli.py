@@ -1,4 +1,4 @@
-"""The command line: `parity verify | capture | compare | report | inspect | doctor`.
+"""The command line: `parity verify | record | capture | compare | report | history | inspect | doctor`.
 
 Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 """
@@ -41,9 +41,19 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--case", default="tiny", help="case of the contract's provider (%(default)s)")
         sub.add_argument("--checkpoint", type=Path, help="checkpoint directory (a synthetic one when left out)")
 
+    def add_history(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
+
     verify = add("verify", commands.verify, "run both sides and judge every tap")
     add_run_options(verify)
     verify.add_argument("--report", type=Path, metavar="DIR", help="write the report to look at there: index.html")
+
+    add_history(verify)
+    verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
+
+    record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
+    add_run_options(record)
+    record.add_argument("--out", type=Path, required=True, help="folder to write; it must not exist")
 
     capture = add("capture", commands.capture, "run one side and store its trace as NPY files with a manifest")
     add_run_options(capture)
@@ -67,6 +77,13 @@ def parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for index.html and its data")
     report.add_argument("--audit", type=Path, nargs="*", default=[], help="JSON of audits of weights")
     report.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="JSON of pytest-benchmark")
+
+    add_history(report)
+
+    history = add("history", commands.history, "append results to a history; show its trends and what has drifted")
+    history.add_argument("store", type=Path, help="SQLite file; made when it is not there")
+    history.add_argument("--add", type=Path, nargs="*", default=[], metavar="RESULT", help="files of `verify --json`")
+    history.add_argument("--tap", help="show the ratios of this tap, with its branch: decoder[step=4,cond]")
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path)

@@ -16,12 +16,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from parity import contract as contracts
-from parity import npy, offline, page, probe, runtime, terminal
+from parity import npy, offline, page, probe, recording, runtime, terminal
 from parity.capture import adapter
+from parity.contract import CREATED, INHERITED
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
+from parity.history import History
 from parity.metrics import rms
-from parity.results import benchmarks, load, read
+from parity.results import benchmarks, device, load, read
 from parity.side import Case, make_case, resolve
 from parity.verify import Verifier
 
@@ -32,13 +34,28 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
-        report = Verifier(contract, case, checkpoint, say).run()
+        if options.recording:
+            report = recording.verify(contract, case, checkpoint, options.recording, say)
+        else:
+            report = Verifier(contract, case, checkpoint, say).run()
     report.command = options.line
     terminal.show(report, contract, console)
     result = report.as_dict()
+    trends = _trends(options.history, [result])
     if options.report:
-        page.write([result], options.report, {})
+        page.write([result], options.report, {"trends": trends})
     return report.passed, result
+
+
+def record(options: argparse.Namespace, console: Console) -> Result:
+    """Run the reference and store all that verifying a candidate elsewhere needs."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        about = recording.record(contract, case, checkpoint, options.out, say)
+    size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
+    text = f"{options.out}: the reference's run of case {case.name}, {size / 1e6:.1f} MB"
+    console.print(text, markup=False, highlight=False)
+    return True, about
 
 
 def capture(options: argparse.Namespace, console: Console) -> Result:
@@ -65,10 +82,48 @@ def report(options: argparse.Namespace, console: Console) -> Result:
     extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}
     extras["benchmarks"] = {str(path): benchmarks(read(path)) for path in options.benchmarks}
     found = load(options.results)
+    extras["trends"] = _trends(options.history, found)
     passed = page.write(found, options.out, extras)
     word = "PASS" if passed else "FAIL"
     console.print(f"{options.out / 'index.html'}: {word}, {len(found)} results", markup=False, highlight=False)
     return passed, {"out": str(options.out), "passed": passed, "results": len(found)}
+
+
+def _trends(store: Path | None, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Append results to the history and give what it shows of their cases on their devices."""
+    if store is None:
+        return []
+    history = History(store)
+    for result in results:
+        history.add(result)
+    chains = {(result["case"], device(result)): result["chain"].get("tap", "") for result in results}
+    return [trend for (case, place), chain in chains.items() for trend in history.trends(case, place, chain)]
+
+
+def history(options: argparse.Namespace, console: Console) -> Result:
+    """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
+    store = History(options.store)
+    added = sum(store.add(result) for result in load(options.add))
+    runs = store.runs()
+    newest = {(run["case_name"], run["device"]): run for run in runs}
+    trends: list[dict[str, Any]] = []
+    for case, place in newest:
+        if options.tap:
+            for mode in (CREATED, INHERITED):
+                rows = store.series(options.tap, mode, case, place)
+                for name in ("distance", "truth", "headroom"):
+                    points = [row[name] for row in rows if row[name] is not None]
+                    if points:
+                        series = f"{case} on {place}: {options.tap} ({mode}), {name}"
+                        trends.append({"series": series, "points": points, "bound": rows[-1]["bound"], "drift": ""})
+        else:
+            trends += store.trends(case, place)
+    table = Table("series", "runs", "oldest", "newest", "drift", title=f"{len(runs)} runs", title_justify="left")
+    for trend in trends:
+        points = trend["points"]
+        table.add_row(trend["series"], str(len(points)), f"{points[0]:.4g}", f"{points[-1]:.4g}", trend["drift"])
+    console.print(table)
+    return True, {"runs": runs, "added": added, "trends": trends}
 
 
 def inspect(options: argparse.Namespace, console: Console) -> Result:

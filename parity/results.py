@@ -40,7 +40,8 @@ def read(path: Path) -> Result:
         raise InputError(f"{path}: not valid JSON ({error}); write it again with --json") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds a {type(data).__name__}, expected the object that --json writes")
-    return data
+    result: Result = data
+    return result
 
 
 def checked(result: Any, path: Path) -> Result:
@@ -52,7 +53,8 @@ def checked(result: Any, path: Path) -> Result:
         )
     if missing := KEYS - result.keys():
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; it is not a result of verify or compare")
-    return LATER | {"crossings": [], "checks": [], "seconds": {}, "straddles": 0, "first_failure": None} | result
+    known: Result = result
+    return LATER | {"crossings": [], "checks": [], "seconds": {}, "straddles": 0, "first_failure": None} | known
 
 
 def benchmarks(data: Result) -> dict[str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 from pathlib import Path
 
@@ -35,9 +35,17 @@ class Verifier:
 
     Only one segment's values are held at a time. The stages that the contract names as `in_turn` are run by one side
     after the other, with the traces in a temporary folder: then the weights of one side are held at a time, too.
+    `sides` are those that are made: without all three, segments are run one by one (`parity.recording`).
     """
 
-    def __init__(self, contract: Contract, case: Case, checkpoint: Path, progress: Progress = lambda message: None):
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        progress: Progress = lambda message: None,
+        sides: Collection[str] = ("reference", "exact", "candidate"),
+    ):
         contract = contract.of_case(case.name)
         self.contract, self.case, self.checkpoint, self.progress = contract, case, checkpoint, progress
         self.segments = contract.segments(case.dims, case.segments)
@@ -51,9 +59,12 @@ class Verifier:
         labels = [segment.label for segment in self.segments]
         expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
         self.report = Report(case.name, str(checkpoint), labels, expected, chain=dict(contract.chain))
-        self.reference = self._side("reference", "reference", "float32")
-        self.exact = self._side("exact", "reference", "float64")
-        self.candidate = self._side("candidate", "candidate", "float32")
+        if "reference" in sides:
+            self.reference = self._side("reference", "reference", "float32")
+        if "exact" in sides:
+            self.exact = self._side("exact", "reference", "float64")
+        if "candidate" in sides:
+            self.candidate = self._side("candidate", "candidate", "float32")
         self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "candidate"), case.inputs)
         self.gallery = Gallery()
         self.decided: dict[str, np.ndarray] = {}
@@ -105,11 +116,11 @@ class Verifier:
         reference: Trace = {}
         exact: Trace = {}
         start = self.states["reference"]
-        self._run_reference(segment, reference)
+        self.run_reference(segment, reference)
         for mode in (INHERITED, CREATED):
             exact.clear()
-            self._run_exact(segment, mode, start, reference, exact)
-            self._judge(segment, mode, start, reference, exact)
+            self.run_exact(segment, mode, start, reference, exact)
+            self.judge(segment, mode, start, reference, exact)
 
     def _in_turn(self, segments: list[Segment]) -> None:
         with tempfile.TemporaryDirectory(prefix="parity-") as folder:
@@ -117,26 +128,28 @@ class Verifier:
             stored = [{kind: DiskTrace(Path(folder) / f"{i}-{kind}") for kind in kinds} for i in range(len(segments))]
             for segment, traces in zip(segments, stored, strict=True):
                 traces["start"].update(self.states["reference"])
-                self._run_reference(segment, traces["reference"])
+                self.run_reference(segment, traces["reference"])
             self.reference.side.release()
             for segment, traces in zip(segments, stored, strict=True):
                 for mode in (INHERITED, CREATED):
                     start = dict(traces["start"]) if mode == CREATED else {}
-                    self._run_exact(segment, mode, start, traces["reference"], traces[mode])
+                    self.run_exact(segment, mode, start, traces["reference"], traces[mode])
             self.exact.side.release()
             for segment, traces in zip(segments, stored, strict=True):
                 for mode in (INHERITED, CREATED):
                     start = dict(traces["start"]) if mode == CREATED else {}
-                    self._judge(segment, mode, start, traces["reference"], traces[mode])
+                    self.judge(segment, mode, start, traces["reference"], traces[mode])
             self.candidate.side.release()
 
-    def _run_reference(self, segment: Segment, trace: Trace) -> None:
+    def run_reference(self, segment: Segment, trace: Trace) -> None:
+        """The float32 reference, from the state that it has reached."""
         with self._timed("reference", segment.label):
             self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
         require_contract(self.contract, segment, trace, "the reference")
         self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
 
-    def _run_exact(self, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
+    def run_exact(self, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
+        """The float64 reference: from its own state, or in created mode from `start` with every tap grafted."""
         if mode == CREATED:
             with self._timed("exact, grafted", segment.label):
                 self.exact.run(segment, start, keep(trace), graft=reference)
@@ -145,7 +158,8 @@ class Verifier:
             self.states["exact"] = self.exact.run(segment, self.states["exact"], keep(trace), graft=self.decided)
         require_contract(self.contract, segment, trace, "the float64 reference")
 
-    def _judge(self, segment: Segment, mode: str, start: State, reference: Trace, exact: Trace) -> None:
+    def judge(self, segment: Segment, mode: str, start: State, reference: Trace, exact: Trace) -> None:
+        """The candidate, likewise; each tap is judged as it appears."""
         before = len(self.report.verdicts)
         judging = Judging(self.contract, self.case, segment, mode, reference, exact, self.report.verdicts, self.gallery)
         if mode == CREATED:
