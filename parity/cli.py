@@ -1,4 +1,4 @@
-"""The command line: `parity verify | record | capture | compare | report | history | inspect | doctor`.
+"""The command line: `parity verify | record | capture | compare | report | history | status | inspect | doctor`.
 
 Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 """
@@ -49,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--report", type=Path, metavar="DIR", help="write the report to look at there: index.html")
 
     add_history(verify)
+    text = "give figures even where float32 is not float32; they are no verdict"
+    verify.add_argument("--informative", action="store_true", help=text)
     verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
 
     record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
@@ -73,7 +75,7 @@ def parser() -> argparse.ArgumentParser:
     )
 
     report = add("report", commands.report, "make one report to look at of the results of earlier runs")
-    report.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or report.json of reports")
+    report.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for index.html and its data")
     report.add_argument("--audit", type=Path, nargs="*", default=[], help="JSON of audits of weights")
     report.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="JSON of pytest-benchmark")
@@ -84,6 +86,11 @@ def parser() -> argparse.ArgumentParser:
     history.add_argument("store", type=Path, help="SQLite file; made when it is not there")
     history.add_argument("--add", type=Path, nargs="*", default=[], metavar="RESULT", help="files of `verify --json`")
     history.add_argument("--tap", help="show the ratios of this tap, with its branch: decoder[step=4,cond]")
+
+    status = add("status", commands.status, "write a page that says what results verify, and what is not verified")
+    status.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
+    status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
+    status.add_argument("--contract", type=Path, default=DEFAULT_CONTRACT, help="contract file (%(default)s)")
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path)

@@ -22,9 +22,11 @@ from parity.contract import CREATED, INHERITED
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
 from parity.history import History
+from parity.jsonfile import write_text
 from parity.metrics import rms
 from parity.results import benchmarks, device, load, read
 from parity.side import Case, make_case, resolve
+from parity.status import page as status_page
 from parity.verify import Verifier
 
 Result = tuple[bool, dict[str, Any]]
@@ -35,9 +37,9 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
         if options.recording:
-            report = recording.verify(contract, case, checkpoint, options.recording, say)
+            report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative)
         else:
-            report = Verifier(contract, case, checkpoint, say).run()
+            report = Verifier(contract, case, checkpoint, say, informative=options.informative).run()
     report.command = options.line
     terminal.show(report, contract, console)
     result = report.as_dict()
@@ -98,6 +100,15 @@ def _trends(store: Path | None, results: list[dict[str, Any]]) -> list[dict[str,
         history.add(result)
     chains = {(result["case"], device(result)): result["chain"].get("tap", "") for result in results}
     return [trend for (case, place), chain in chains.items() for trend in history.trends(case, place, chain)]
+
+
+def status(options: argparse.Namespace, console: Console) -> Result:
+    """Write what results say is verified, and what is not."""
+    found = load(options.results)
+    text = status_page(found, contracts.load(options.contract))
+    write_text(text, options.out)
+    console.print(f"{options.out}: of {len(found)} results", markup=False, highlight=False)
+    return True, {"out": str(options.out), "results": len(found)}
 
 
 def history(options: argparse.Namespace, console: Console) -> Result:

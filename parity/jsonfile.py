@@ -18,16 +18,21 @@ def write_json(result: Any, path: Path | None) -> None:
     if path == Path("-"):
         print(text)
         return
+    write_text(text + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a file whole or not at all. Raises `InputError` where that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
         try:
-            partial.write_text(text + "\n")
+            partial.write_text(text, encoding="utf-8")
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
     except (OSError, ValueError) as error:  # `.` and `/` have no name to write to
-        raise InputError(f"{path}: cannot be written ({error}); name another file with --json") from error
+        raise InputError(f"{path}: cannot be written ({error}); name another file") from error
 
 
 def nan_to_none(value: Any) -> Any:

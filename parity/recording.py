@@ -101,7 +101,9 @@ def _about(contract: Contract, case: Case, checkpoint: Path) -> dict[str, Any]:
     }
 
 
-def verify(contract: Contract, case: Case, checkpoint: Path, folder: Path, say: Progress) -> Report:
+def verify(
+    contract: Contract, case: Case, checkpoint: Path, folder: Path, say: Progress, informative: bool = False
+) -> Report:
     """Judge the candidate alone against a recording. Raises `InputError` for one of another case or checkpoint."""
     try:
         index = json.loads((folder / INDEX).read_text())
@@ -110,7 +112,7 @@ def verify(contract: Contract, case: Case, checkpoint: Path, folder: Path, say: 
     for name, value in ({"schema": SCHEMA} | _about(contract, case, checkpoint)).items():
         if not isinstance(index, dict) or index.get(name) != value:
             raise InputError(f"{folder}: recorded with another {name}; record it again with this one, or use that one")
-    verifier = Verifier(contract, case, checkpoint, say, ("candidate",))
+    verifier = Verifier(contract, case, checkpoint, say, ("candidate",), informative)
     verifier.report.environment = index["environment"] | verifier.report.environment
     verifier.report.seconds = dict(index["seconds"])
     traces = index["traces"]

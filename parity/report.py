@@ -37,7 +37,8 @@ class Report:
 
     `places` says which stage the verdicts are of: so many of one, then so many of another. `chain` is the contract's.
     `pictures` and `sounds` are to be looked at and listened to. `diagnosis` has what the first failure looks like, the
-    likeliest first. `command` is what ran it, `when` in UTC.
+    likeliest first. `command` is what ran it, `when` in UTC. An
+    `informative` one is to be looked at: float32 need not have been float32.
     """
 
     case: str
@@ -55,6 +56,7 @@ class Report:
     sounds: list[Sound] = field(default_factory=list)
     diagnosis: list[Any] = field(default_factory=list)
     command: str = ""
+    informative: bool = False
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -105,6 +107,7 @@ class Report:
             "checks": [asdict(check) for check in self.checks],
             "environment": self.environment,
             "seconds": self.seconds,
+            "informative": self.informative,
             "command": self.command,
             "when": self.when,
             "chain": self.chain,

@@ -13,19 +13,40 @@ Result = dict[str, Any]
 KNOWN = (2, SCHEMA)
 """A result of schema 2 has no stages, pictures, sounds, command or time: they are left out."""
 KEYS = {"passed", "case", "checkpoint", "segments", "expected_verdicts", "failures", "environment", "verdicts"}
-LATER = {"places": [], "pictures": [], "sounds": [], "chain": {}, "diagnosis": [], "command": "", "when": ""}
+LATER = {
+    "places": [],
+    "pictures": [],
+    "sounds": [],
+    "chain": {},
+    "diagnosis": [],
+    "command": "",
+    "when": "",
+    "informative": False,
+}
 REPORT_SCHEMA = 1
 
 
 def load(paths: list[Path]) -> list[Result]:
-    """The results in the files, those of a report one by one. Raises `InputError` for what is neither."""
+    """The results in the files, those of a report one by one; of a folder, every JSON file below it, by name.
+
+    Raises `InputError` for what is no result, and for a folder without one.
+    """
     results = []
-    for path in paths:
+    for path in (file for name in paths for file in _files(name)):
         data = read(path)
         found = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
         for result in found:
             results.append(checked(result, path))
     return results
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.rglob("*.json"))
+    if not files:
+        raise InputError(f"{path}: no JSON files there; expected results that `parity verify --json` wrote")
+    return files
 
 
 def read(path: Path) -> Result:

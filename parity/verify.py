@@ -35,7 +35,8 @@ class Verifier:
 
     Only one segment's values are held at a time. The stages that the contract names as `in_turn` are run by one side
     after the other, with the traces in a temporary folder: then the weights of one side are held at a time, too.
-    `sides` are those that are made: without all three, segments are run one by one (`parity.recording`).
+    `sides` are those that are made: without all three, segments are run one by one (`parity.recording`). An
+    `informative` run needs no float32 that is float32, and its report says so.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Verifier:
         checkpoint: Path,
         progress: Progress = lambda message: None,
         sides: Collection[str] = ("reference", "exact", "candidate"),
+        informative: bool = False,
     ):
         contract = contract.of_case(case.name)
         self.contract, self.case, self.checkpoint, self.progress = contract, case, checkpoint, progress
@@ -58,7 +60,9 @@ class Verifier:
                 contract.rule(tap.name, mode)
         labels = [segment.label for segment in self.segments]
         expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
-        self.report = Report(case.name, str(checkpoint), labels, expected, chain=dict(contract.chain))
+        self.report = Report(
+            case.name, str(checkpoint), labels, expected, chain=dict(contract.chain), informative=informative
+        )
         if "reference" in sides:
             self.reference = self._side("reference", "reference", "float32")
         if "exact" in sides:
@@ -73,7 +77,8 @@ class Verifier:
     def _side(self, label: str, name: str, dtype: str) -> Runner:
         self.progress(f"preparing {label}")
         runner = Runner(self.contract, name, make_side(self.contract, name, self.checkpoint, self.case, dtype))
-        require_float32(runner.adapter)
+        if not self.report.informative:
+            require_float32(runner.adapter)
         self.report.environment |= runner.adapter.environment()
         return runner
 

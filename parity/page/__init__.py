@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from parity.errors import InputError
-from parity.jsonfile import nan_to_none
+from parity.jsonfile import nan_to_none, write_text
 from parity.results import REPORT_SCHEMA, Result
 
 
@@ -16,7 +15,8 @@ def write(results: list[Result], out: Path, extras: dict[str, Any]) -> bool:
     """Write `index.html`, `report.json`, `summary.md` and `junit.xml` to the folder `out`, each whole or not at all.
 
     `extras`: `audits`, `benchmarks` (JSON of each, by its name) and `trends` (of `parity.history`). Returns whether
-    every result passed. Raises `InputError` without results, without the `report` extra, or where it cannot write.
+    every result passed that is more than informative. Raises `InputError` without results, without the `report` extra,
+    or where it cannot write.
     """
     if not results:
         raise InputError("no result to report on; name files that `parity verify --json` wrote")
@@ -27,7 +27,7 @@ def write(results: list[Result], out: Path, extras: dict[str, Any]) -> bool:
     from parity.page import texts
 
     results = [nan_to_none(result) for result in results]
-    passed = all(result["passed"] for result in results)
+    passed = all(result["passed"] for result in results if not result["informative"])
     data = {"report_schema": REPORT_SCHEMA, "passed": passed, "results": results} | nan_to_none(extras)
     files = {
         "index.html": html.page(results, extras),
@@ -35,12 +35,6 @@ def write(results: list[Result], out: Path, extras: dict[str, Any]) -> bool:
         "summary.md": texts.summary(results, extras),
         "junit.xml": texts.junit(results),
     }
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            partial = out / f".{name}.partial"
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, out / name)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); name another folder") from error
+    for name, text in files.items():
+        write_text(text, out / name)
     return passed

@@ -22,7 +22,7 @@ def page(results: list[Result], extras: dict[str, Any]) -> str:
     template = environment.get_template("index.html.j2")
     return template.render(
         views=views,
-        passed=all(result["passed"] for result in results),
+        passed=all(result["passed"] for result in results if not result["informative"]),
         audits=extras.get("audits", {}),
         benchmarks=extras.get("benchmarks", {}),
         trends=extras.get("trends", []),

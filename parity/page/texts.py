@@ -15,12 +15,12 @@ SHOWN = 50
 
 def summary(results: list[Result], extras: dict[str, Any]) -> str:
     """The verdicts, each stage's worst ratios, the failures and what has drifted, in at most `LONGEST` bytes."""
-    word = "PASS" if all(result["passed"] for result in results) else "FAIL"
+    word = "PASS" if all(r["passed"] for r in results if not r["informative"]) else "FAIL"
     lines = [f"# {word}", "", "| result | case | device | verdicts | failed | worst truth | when |", "|" + "---|" * 7]
     for result in results:
         truths = [v["truth"] for v in result["verdicts"] if v["truth"] is not None]
         cells = (
-            "pass" if result["passed"] else "**FAIL**",
+            ("pass" if result["passed"] else "**FAIL**") + (", informative" if result["informative"] else ""),
             result["case"],
             f"{device(result)} ({versions(result)})",
             f"{len(result['verdicts'])} of {result['expected_verdicts']}",
@@ -72,9 +72,10 @@ def _cell(text: str) -> str:
 
 
 def junit(results: list[Result]) -> str:
-    """A suite for each result: a test case for each verdict, crossing and check, and one for their number."""
+    """A suite for each result that is no informative one: a test case for each verdict, crossing and check, and one
+    for their number."""
     top = ElementTree.Element("testsuites", name="parity")
-    for result in results:
+    for result in (result for result in results if not result["informative"]):
         suite = ElementTree.SubElement(top, "testsuite", name=f"{result['case']}, {device(result)}")
         cases = [(v["mode"], label(v), v["passed"], v["reason"]) for v in result["verdicts"]]
         for crossing in result["crossings"]:
