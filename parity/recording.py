@@ -81,6 +81,11 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
             verifier.run_reference(segment, traces["reference"])
             for mode in (INHERITED, CREATED):
                 verifier.run_exact(segment, mode, start, traces["reference"], traces[mode])
+            if segment.stage in contract.in_turn and segment.stage not in [
+                s.stage for s in verifier.segments[number + 1 :]
+            ]:
+                verifier.reference.side.release()
+                verifier.exact.side.release()
         Stored(partial, END, index.setdefault(END, {})).update(verifier.states["reference"])
         about |= {"environment": verifier.report.environment, "seconds": verifier.report.seconds}
         (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n")

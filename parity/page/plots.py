@@ -61,9 +61,14 @@ def chain(result: Result) -> str:
         shared = axes = figure.add_subplot(1, len(drawn), place + 1, sharey=shared)
         for mode, color, marker in ((INHERITED, "#010103", "o"), (CREATED, "#010102", "s")):
             points = [(i, v["rmse"]) for i, v in enumerate(rows[mode]) if v["rmse"]]
-            axes.plot(*zip(*points, strict=True), color=color, marker=marker, ms=4, label=mode) if points else None
+            if points:
+                axes.plot(*zip(*points, strict=True), color=color, marker=marker, ms=4, label=mode)
+            if zeros := [i for i, v in enumerate(rows[mode]) if v["rmse"] == 0]:
+                foot = {"transform": axes.get_xaxis_transform(), "clip_on": False, "ls": "", "marker": "v", "ms": 4}
+                axes.plot(zeros, [0.0] * len(zeros), color=color, label=f"{mode}, exactly 0", **foot)
         floors = [(i, v["floor"]) for i, v in enumerate(rows[INHERITED]) if v["floor"]]
-        axes.plot(*zip(*floors, strict=True), color="#010104", ls="--", label="floor") if floors else None
+        if floors:
+            axes.plot(*zip(*floors, strict=True), color="#010104", ls="--", label="floor")
         if "known" in about:
             axes.axhline(about["known"], color="#010105", ls=":", label=f"{about['known']:.3g}")
         axes.set_yscale("log")
@@ -72,7 +77,11 @@ def chain(result: Result) -> str:
         if not place:
             axes.set_ylabel("RMSE")
         axes.grid(True, which="major", color=TEXT, alpha=0.15)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
+    legend: dict[str, Any] = {}
+    for axes in figure.axes:
+        handles, names = axes.get_legend_handles_labels()
+        legend |= dict(zip(names, handles, strict=True))
+    figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=5, frameon=False)
     return svg(figure, f"Created and inherited error of {about['tap']} by step, on a log axis, against the floor")
 
 

@@ -143,6 +143,7 @@
 
     more.addEventListener("click", extend);
     form.addEventListener("input", refresh);
+    form.addEventListener("change", refresh);
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => setTimeout(refresh));
     const only = (part, name, mode) => {
