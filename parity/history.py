@@ -1,6 +1,7 @@
 """Results over time, in one SQLite file: what each run measured at each tap, and what has drifted.
 
-    runs    id, at (UTC), case_name, device, versions, passed, source (SHA-256 of the result: none is added twice)
+    runs    id, at (UTC), case_name, device, versions, passed, truth and distance (the worst), source (SHA-256 of the result:
+            none is added twice)
     taps    id, label, mode
     ratios  tap, run, distance, truth, headroom, bound (of truth, of distance where there is no truth)
     speeds  run, what, seconds
@@ -28,7 +29,8 @@ WAIT = 60.0
 """Seconds that a writer waits for another."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, at TEXT NOT NULL, case_name TEXT NOT NULL, device TEXT
-  NOT NULL, versions TEXT NOT NULL, passed INTEGER NOT NULL, source TEXT NOT NULL UNIQUE);
+  NOT NULL, versions TEXT NOT NULL, passed INTEGER NOT NULL, source TEXT NOT NULL UNIQUE,
+  truth REAL, distance REAL);
 CREATE INDEX IF NOT EXISTS runs_of ON runs (case_name, device, id);
 CREATE TABLE IF NOT EXISTS taps (id INTEGER PRIMARY KEY, label TEXT NOT NULL, mode TEXT NOT NULL, UNIQUE (label, mode));
 CREATE TABLE IF NOT EXISTS ratios (tap INTEGER NOT NULL REFERENCES taps, run INTEGER NOT NULL REFERENCES runs,
@@ -78,13 +80,16 @@ class History:
         for v in result["verdicts"]:
             bound = v["bound_distance"] if v["truth"] is None else v["bound_truth"]
             worst[label(v), v["mode"]] = (v["distance"], v["truth"], v["headroom"], bound)
+        columns = zip(*worst.values(), strict=True) if worst else [()] * 4
+        most = [max((value for value in column if value is not None), default=None) for column in columns]
         about = (result["when"], result["case"], device(result), versions(result), result["passed"], source)
         with self._open() as store:
             store.execute("BEGIN IMMEDIATE")
             made = store.execute(
-                "INSERT INTO runs (at, case_name, device, versions, passed, source) VALUES (?, ?, ?, ?, ?, ?)"
+                "INSERT INTO runs (at, case_name, device, versions, passed, source, distance, truth)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (source) DO NOTHING RETURNING id",
-                about,
+                (*about, *most[:2]),
             ).fetchone()
             if made is None:
                 store.execute("ROLLBACK")
@@ -134,7 +139,7 @@ class History:
             found = self._moved(store, numbers) + self._chain(store, numbers, chain)
             marks = ",".join("?" * len(numbers))
             worst = store.execute(
-                f"SELECT max(truth), max(distance) FROM ratios WHERE run IN ({marks}) GROUP BY run", numbers
+                f"SELECT truth, distance FROM runs WHERE id IN ({marks}) ORDER BY id", numbers
             ).fetchall()
             times = store.execute(
                 f"SELECT what, seconds FROM speeds WHERE run IN ({marks}) ORDER BY what, run", numbers
@@ -156,16 +161,17 @@ class History:
         if len(earlier) < FEWEST:
             return []
         series = 2 * store.execute("SELECT count(*) FROM ratios WHERE run = ?", (newest,)).fetchone()[0]
-        marks = ",".join("?" * len(numbers))
+        marks = ",".join("?" * len(earlier))
+        before = f"SELECT tap, max(distance) AS distance, max(truth) AS truth FROM ratios WHERE run IN ({marks}) GROUP BY tap"
+        moved = store.execute(
+            f"SELECT now.tap, now.distance > {1 + STILL} * before.distance, now.truth > {1 + STILL} * before.truth"
+            f" FROM ({before}) AS before JOIN ratios AS now ON now.run = ? AND now.tap = before.tap"
+            f" WHERE now.distance > {1 + STILL} * before.distance OR now.truth > {1 + STILL} * before.truth",
+            (*earlier, newest),
+        ).fetchall()
         found = []
-        for name in ("distance", "truth"):
-            rows = store.execute(
-                f"SELECT tap, max(CASE WHEN run < ? THEN {name} END) AS before,"
-                f" max(CASE WHEN run = ? THEN {name} END) AS now FROM ratios WHERE run IN ({marks}) GROUP BY tap"
-                f" HAVING now > before * {1 + STILL}",
-                (newest, newest, *numbers),
-            ).fetchall()
-            for tap, _, _ in rows:
+        for tap, *which in moved:
+            for name in (name for name, grew in zip(("distance", "truth"), which, strict=True) if grew):
                 points, bound, label = self._points(store, tap, name, numbers)
                 if note := drifted(points, series):
                     found.append({"series": f"{label}, {name}", "points": points, "bound": bound, "drift": note})

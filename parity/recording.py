@@ -81,9 +81,8 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
             verifier.run_reference(segment, traces["reference"])
             for mode in (INHERITED, CREATED):
                 verifier.run_exact(segment, mode, start, traces["reference"], traces[mode])
-            if segment.stage in contract.in_turn and segment.stage not in [
-                s.stage for s in verifier.segments[number + 1 :]
-            ]:
+            last = segment.stage not in [later.stage for later in verifier.segments[number + 1 :]]
+            if segment.stage in contract.in_turn and last:
                 verifier.reference.side.release()
                 verifier.exact.side.release()
         Stored(partial, END, index.setdefault(END, {})).update(verifier.states["reference"])

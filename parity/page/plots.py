@@ -64,8 +64,9 @@ def chain(result: Result) -> str:
             if points:
                 axes.plot(*zip(*points, strict=True), color=color, marker=marker, ms=4, label=mode)
             if zeros := [i for i, v in enumerate(rows[mode]) if v["rmse"] == 0]:
-                foot = {"transform": axes.get_xaxis_transform(), "clip_on": False, "ls": "", "marker": "v", "ms": 4}
-                axes.plot(zeros, [0.0] * len(zeros), color=color, label=f"{mode}, exactly 0", **foot)
+                foot = axes.get_xaxis_transform()
+                style = {"color": color, "ls": "", "marker": "v", "ms": 4, "label": f"{mode}, exactly 0"}
+                axes.plot(zeros, [0.0] * len(zeros), transform=foot, clip_on=False, **style)  # type: ignore[arg-type]
         floors = [(i, v["floor"]) for i, v in enumerate(rows[INHERITED]) if v["floor"]]
         if floors:
             axes.plot(*zip(*floors, strict=True), color="#010104", ls="--", label="floor")
