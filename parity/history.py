@@ -1,7 +1,7 @@
 """Results over time, in one SQLite file: what each run measured at each tap, and what has drifted.
 
-    runs    id, at (UTC), case_name, device, versions, passed, truth and distance (the worst), source (SHA-256 of the result:
-            none is added twice)
+    runs    id, at (UTC), case_name, device, versions, passed, truth and distance (the worst of the run), source
+            (SHA-256 of the result: none is added twice)
     taps    id, label, mode
     ratios  tap, run, distance, truth, headroom, bound (of truth, of distance where there is no truth)
     speeds  run, what, seconds
@@ -116,7 +116,8 @@ class History:
         columns = "at, versions, distance, truth, headroom, bound"
         with self._open() as store:
             rows = store.execute(
-                f"SELECT {columns} FROM ratios JOIN taps ON taps.id = ratios.tap JOIN runs ON runs.id = ratios.run"
+                "SELECT at, versions, ratios.distance, ratios.truth, headroom, bound FROM ratios"
+                " JOIN taps ON taps.id = ratios.tap JOIN runs ON runs.id = ratios.run"
                 " WHERE label = ? AND mode = ? AND case_name = ? AND device = ? ORDER BY runs.id",
                 (tap, mode, case, device),
             ).fetchall()
@@ -162,7 +163,8 @@ class History:
             return []
         series = 2 * store.execute("SELECT count(*) FROM ratios WHERE run = ?", (newest,)).fetchone()[0]
         marks = ",".join("?" * len(earlier))
-        before = f"SELECT tap, max(distance) AS distance, max(truth) AS truth FROM ratios WHERE run IN ({marks}) GROUP BY tap"
+        most = "tap, max(distance) AS distance, max(truth) AS truth"
+        before = f"SELECT {most} FROM ratios WHERE run IN ({marks}) GROUP BY tap"
         moved = store.execute(
             f"SELECT now.tap, now.distance > {1 + STILL} * before.distance, now.truth > {1 + STILL} * before.truth"
             f" FROM ({before}) AS before JOIN ratios AS now ON now.run = ? AND now.tap = before.tap"
