@@ -92,9 +92,10 @@ def report(options: argparse.Namespace, console: Console) -> Result:
 
 
 def _trends(store: Path | None, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Append results to the history and give what it shows of their cases on their devices."""
+    """Append results that are verdicts to the history, and give what it shows of their cases on their devices."""
     if store is None:
         return []
+    results = [result for result in results if not result["informative"]]
     history = History(store)
     for result in results:
         history.add(result)
@@ -114,7 +115,7 @@ def status(options: argparse.Namespace, console: Console) -> Result:
 def history(options: argparse.Namespace, console: Console) -> Result:
     """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
     store = History(options.store)
-    added = sum(store.add(result) for result in load(options.add))
+    added = sum(store.add(result) for result in load(options.add) if not result["informative"])
     runs = store.runs()
     newest = {(run["case_name"], run["device"]): run for run in runs}
     trends: list[dict[str, Any]] = []

@@ -17,11 +17,14 @@ Made by `parity status` of results; do not edit it. A case that is named after a
 
 
 def page(results: list[Result], contract: Contract) -> str:
-    """The newest result of each case on each device, then the contract's targets that no result is of."""
+    """The newest result of each case on each device, then the contract's targets that no result is of.
+
+    Informative results verify nothing.
+    """
     newest: dict[tuple[str, str, str], Result] = {}
+    results = [result for result in results if not result["informative"]]
     for result in sorted(results, key=lambda result: str(result["when"])):
-        if not result["informative"]:
-            newest[result["case"], device(result), versions(result)] = result
+        newest[result["case"], device(result), versions(result)] = result
     lines = []
     for result in sorted(newest.values(), key=lambda result: (result["case"], device(result))):
         cells = (

@@ -49,3 +49,4 @@ def test_the_newest_result_counts(page, result):
 def test_an_informative_result_verifies_nothing(page, result):
     text = page(result("tiny", "2026-02-02", informative=True))
     assert "| pass |" not in text
+    assert "- Here: no result" in text

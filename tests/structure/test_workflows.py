@@ -1,4 +1,4 @@
-"""The workflows are right by actionlint, and the nightly's steps run here as they stand, in a folder for each machine."""
+"""The workflows are right by actionlint; the nightly's steps run here as they stand, in a folder for each machine."""
 
 from __future__ import annotations
 
