@@ -14,7 +14,8 @@ from parity.results import Result, device, label, versions
 def page(results: list[Result], extras: dict[str, Any]) -> str:
     """The whole HTML file. It asks the network for nothing: style, script, pictures and sounds stand in it."""
     environment = Environment(loader=PackageLoader("parity.page"), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"ratio": ratio, "figure": figure, "shade": shade}
+    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade}
+    environment.filters |= filters
     environment.globals |= {"sparkline": sparkline}
     views = [_view(number, result, extras) for number, result in enumerate(results)]
     data = [view.pop("table") for view in views]
@@ -72,10 +73,14 @@ def figure(value: Any) -> str:
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def shade(used: float | None, failed: int) -> str:
-    """The class of a tile: how much of its bound is used up, in five steps, or failed, or no ratio."""
-    if failed:
-        return "failed"
+def shade(entry: dict[str, Any]) -> str:
+    """The class of a tile: how much of its bound is used up, in five steps, or no ratio.
+
+    What failed failed by itself, or was reached by an error from before it.
+    """
+    if entry["failed"]:
+        return "failed" if entry["created"] else "reached"
+    used = entry["used"]
     return "plain" if used is None else f"used-{min(int(used * 5), 4)}"
 
 

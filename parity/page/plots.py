@@ -10,6 +10,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from parity.contract import CREATED, INHERITED
 from parity.evidence import BINS, DECADES
@@ -113,6 +114,7 @@ def error(picture: dict[str, Any]) -> str:
     edges = np.linspace(-picture["limit"], picture["limit"], BINS + 1)
     right.stairs(picture["counts"], edges, color="#010103", fill=True)
     right.set_yscale("symlog")
+    right.xaxis.set_major_locator(MaxNLocator(3))
     right.set_xlabel("signed error, in noise floors")
     right.set_title("how many values", fontsize=9)
     return svg(figure, f"Error of {picture['key'][0]}: a map of its size, and a histogram")

@@ -68,14 +68,13 @@ def _part(name: str, verdicts: list[Result]) -> dict[str, Any]:
     known = [(share, v) for v in verdicts if (share := used(v)) is not None]
     share, worst = max(known, key=lambda pair: pair[0], default=(None, None))
     ratio = None if worst is None else worst["truth"] if worst["truth"] is not None else worst["distance"]
-    modes = {mode: [v[r] for v in verdicts if v["mode"] == mode] for mode in (CREATED, INHERITED) for r in ("truth",)}
     return {
         "name": name,
         "verdicts": len(verdicts),
         "failed": sum(not v["passed"] for v in verdicts),
+        "created": sum(not v["passed"] and v["mode"] == CREATED for v in verdicts),
         "used": share,
         "ratio": ratio,
-        "modes": {mode: max((v for v in values if v is not None), default=None) for mode, values in modes.items()},
     }
 
 
@@ -84,6 +83,7 @@ def _worst(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "used": max(shares, default=None),
         "failed": sum(entry["failed"] for entry in found),
+        "created": sum(entry["created"] for entry in found),
         "verdicts": sum(entry["verdicts"] for entry in found),
     }
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,12 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from parity.cli import main
+from parity.page import write
+from parity.results import load
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "browser"
+FULL = 22_092  # verdicts of a whole run at full size
 
 
 def found(names: tuple[str, ...]) -> str:
@@ -45,6 +49,18 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.chdir(ROOT)
     assert main(["verify", "--case", "tiny", "--contract", str(contract), "--report", str(OUT / "failing")]) == 1
     return OUT / "failing" / "index.html"
+
+
+@pytest.fixture(scope="session")
+def large(passing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page as large as that of a whole run at full size: the tiny run's verdicts, over and over."""
+    (result,) = load([passing.with_name("report.json")])
+    taps, places = result["verdicts"], result["places"]
+    numbered = zip(range(FULL), cycle(taps), strict=False)
+    copies = [verdict | {"tap": f"copy_{i // len(taps)}.{verdict['tap']}"} for i, verdict in numbered]
+    more = [("copies", FULL - len(taps))]
+    write([result | {"verdicts": copies, "places": [*places, *more], "expected_verdicts": FULL}], OUT / "large", {})
+    return OUT / "large" / "index.html"
 
 
 @pytest.fixture

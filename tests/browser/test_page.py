@@ -10,10 +10,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from tests.browser.conftest import OUT, requests
+from tests.browser.conftest import FULL, OUT, requests
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-SLOWEST = 2000  # ms that a page may take to open
+SLOWEST, LARGEST = 2000, 10 << 20  # ms that a page may take to open, and its bytes
 
 
 def texts(driver, selector: str) -> list[str]:
@@ -69,8 +69,10 @@ def test_a_failure_names_the_first_bad_tap_and_shows_its_error(browser, failing)
     assert driver.title == "FAIL · parity report"
     link = driver.find_element(By.CSS_SELECTOR, ".verdict [data-open]")
     assert link.text == "decoder.mid_blocks.0.resnet.res_conv[step=0,cond]"
-    failed = texts(driver, ".stage > details > summary > .tile.failed")
-    assert failed == ["✗ flow", "✗ vocoder"]
+    assert texts(driver, ".stage > details > summary > .tile.failed") == ["✗ flow"]
+    assert texts(driver, ".stage > details > summary > .tile.reached") == ["✗ vocoder"]
+    assert texts(driver, "button.tile.failed") == [texts(driver, "button.tile.failed")[0]]
+    assert texts(driver, "button.tile.failed")[0].startswith("✗ decoder.mid_blocks.0 ")
     assert set(column(driver, 3)) == {"✗ FAIL"}  # the failures come first
     press(driver, link)
     assert count(driver).startswith("1 of ")
@@ -192,7 +194,29 @@ def test_the_theme_button(browser, passing):
     assert button.get_attribute("aria-pressed") == "true"
 
 
-def test_it_opens_quickly(browser, passing):
-    driver = browser(passing)
+@pytest.mark.parametrize("kind", ["passing", "failing", "large"])
+def test_it_is_small_and_opens_quickly(request, browser, kind):
+    page = request.getfixturevalue(kind)
+    assert page.stat().st_size <= LARGEST
+    driver = browser(page)
     took = driver.execute_script("return performance.getEntriesByType('navigation')[0].loadEventEnd")
     assert 0 < took <= SLOWEST
+    verdicts = {"passing": 4862, "failing": 4862, "large": FULL}[kind]
+    assert count(driver).endswith(f"of {verdicts} verdicts")
+
+
+def test_the_pictures_of_the_readme(browser, passing, failing):
+    """Of `docs/images`, which are copies."""
+    driver = browser(passing, 1100, 760)
+    driver.save_screenshot(str(OUT / "pass.png"))
+    driver = browser(failing, 1100, 760, dark=True)
+    press(driver, driver.find_element(By.CSS_SELECTOR, ".verdict [data-open]"))
+    driver.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
+    driver.execute_script("document.querySelector('.filters').scrollIntoView()")
+    driver.save_screenshot(str(OUT / "fail.png"))
+    driver = browser(passing, 1100, 620)
+    driver.execute_script("document.documentElement.style.scrollBehavior = 'auto'")
+    driver.execute_script("document.querySelector('[id$=-chain]').scrollIntoView()")
+    driver.save_screenshot(str(OUT / "steps.png"))
+    for name in ("pass", "fail", "steps"):
+        assert (OUT / f"{name}.png").stat().st_size > 10_000
