@@ -10,6 +10,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from parity.page import plots, rows, sound
 from parity.results import Result, device, label, versions
 
+SHOWN = 20
+"""Entries of a list, of the problems that an audit found for one."""
+
 
 def page(results: list[Result], extras: dict[str, Any]) -> str:
     """The whole HTML file. It asks the network for nothing: style, script, pictures and sounds stand in it."""
@@ -69,7 +72,11 @@ def ratio(value: float | None) -> str:
 
 
 def figure(value: Any) -> str:
-    """A number with four digits; a dash where there is none."""
+    """A number with four digits; a dash where there is none; of a list or a table its first entries."""
+    if isinstance(value, list | tuple | dict):
+        entries = [f"{key} {figure(entry)}" for key, entry in value.items()] if isinstance(value, dict) else value
+        more = f"; and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
+        return "; ".join(entry if isinstance(entry, str) else figure(entry) for entry in entries[:SHOWN]) + more or "–"
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

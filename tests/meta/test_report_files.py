@@ -113,10 +113,26 @@ def test_the_summary_fits_a_job(result):
 
 def test_audits_benchmarks_and_trends_are_shown(result, tmp_path):
     trend = {"series": "tiny: x, truth", "points": [1.0, 1.0, 2.0], "bound": 2.0, "drift": "2 times its mean"}
-    extras = {"audits": {"a.json": {"keys": 2490}}, "benchmarks": {"b.json": {"ode": "3 ms"}}, "trends": [trend]}
+    problems = [{"kind": "name", "tensor": f"t{i}"} for i in range(25)]
+    extras = {
+        "audits": {"a.json": {"keys": 2490, "problems": problems, "counts": {"name": 25}, "others": []}},
+        "benchmarks": {"b.json": {"ode": "3 ms"}},
+        "trends": [trend],
+    }
     page.write([result("tiny")], tmp_path, extras)
     text = (tmp_path / "index.html").read_text()
-    for piece in ("Weights audit", "2490", "Benchmarks", "3 ms", "History", "▲ 2 times its mean", "<polyline"):
+    for piece in (
+        "Weights audit",
+        "2490",
+        "kind name; tensor t19; and 5 more",
+        "<td>name 25</td>",
+        "<td>–</td>",
+        "Benchmarks",
+        "3 ms",
+        "History",
+        "▲ 2 times its mean",
+        "<polyline",
+    ):
         assert piece in text
     assert "- tiny: x, truth: 2 times its mean" in (tmp_path / "summary.md").read_text()
 
