@@ -1,4 +1,4 @@
-"""The command line: `parity verify | capture | compare | bisect | inspect | doctor`.
+"""The command line: `parity verify`, `record`, `capture`, `compare`, `bisect`, `report`, `history`, `status`, ...
 
 Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 """
@@ -6,18 +6,18 @@ Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from parity import commands
 from parity.contract import FULL
 from parity.errors import InputError
+from parity.jsonfile import write_json
 
 PASS, FAILURE, BROKEN = 0, 1, 2
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
@@ -42,9 +42,22 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--case", default="tiny", help="case of the contract's provider (%(default)s)")
         sub.add_argument("--checkpoint", type=Path, help="checkpoint directory (a synthetic one when left out)")
 
+    def add_history(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
+
     verify = add("verify", commands.verify, "run both sides and judge every tap")
     add_run_options(verify)
     verify.add_argument("--precision", default=FULL.name, help="of the candidate, one of the contract's (%(default)s)")
+    verify.add_argument("--report", type=Path, metavar="DIR", help="write the report to look at there: index.html")
+
+    add_history(verify)
+    text = "give figures even where float32 is not float32; they are no verdict"
+    verify.add_argument("--informative", action="store_true", help=text)
+    verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
+
+    record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
+    add_run_options(record)
+    record.add_argument("--out", type=Path, required=True, help="folder to write; it must not exist")
 
     capture = add("capture", commands.capture, "run one side and store its trace as NPY files with a manifest")
     add_run_options(capture)
@@ -71,6 +84,23 @@ def parser() -> argparse.ArgumentParser:
     bisect.add_argument("--golden", type=Path, help="search in dumps: golden folder with noise floors")
     bisect.add_argument("--dumps", type=Path, help="search in dumps: folder of the candidate's, named by tap")
     bisect.add_argument("--layout", choices=("reference", "candidate"), default="reference", help="axis order of dumps")
+    report = add("report", commands.report, "make one report to look at of the results of earlier runs")
+    report.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for index.html and its data")
+    report.add_argument("--audit", type=Path, nargs="*", default=[], help="JSON of audits of weights")
+    report.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="JSON of pytest-benchmark")
+
+    add_history(report)
+
+    history = add("history", commands.history, "append results to a history; show its trends and what has drifted")
+    history.add_argument("store", type=Path, help="SQLite file; made when it is not there")
+    history.add_argument("--add", type=Path, nargs="*", default=[], metavar="RESULT", help="files of `verify --json`")
+    history.add_argument("--tap", help="show the ratios of this tap, with its branch: decoder[step=4,cond]")
+
+    status = add("status", commands.status, "write a page that says what results verify, and what is not verified")
+    status.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
+    status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
+    status.add_argument("--contract", type=Path, default=DEFAULT_CONTRACT, help="contract file (%(default)s)")
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path)
@@ -81,7 +111,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
+    options.line = shlex.join(["parity", *arguments])
     sys.path.insert(0, os.getcwd())  # the contract's dotted names are found from the checkout it is run in
     console = Console(stderr=options.json == Path("-"))
     if not console.is_terminal and "COLUMNS" not in os.environ:
@@ -93,36 +125,6 @@ def main(arguments: list[str] | None = None) -> int:
         Console(stderr=True).print(f"parity: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         return BROKEN
     return PASS if passed else FAILURE
-
-
-def write_json(result: Any, path: Path | None) -> None:
-    """Write a result where `--json` says, whole or not at all. NaN, which JSON has not, becomes null."""
-    if path is None:
-        return
-    text = json.dumps(nan_to_none(result), indent=1, allow_nan=False)
-    if path == Path("-"):
-        print(text)
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        try:
-            partial.write_text(text + "\n")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # `.` and `/` have no name to write to
-        raise InputError(f"{path}: cannot be written ({error}); name another file with --json") from error
-
-
-def nan_to_none(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [nan_to_none(item) for item in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value
 
 
 if __name__ == "__main__":

@@ -16,13 +16,18 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from parity import contract as contracts
-from parity import npy, offline, probe, runtime, terminal
+from parity import npy, offline, page, probe, recording, runtime, terminal
 from parity.capture import adapter
+from parity.contract import CREATED, INHERITED
 from parity.diagnosis.bisect import Bisection
 from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
+from parity.history import History
+from parity.jsonfile import write_text
 from parity.metrics import rms
+from parity.results import benchmarks, device, load, read
 from parity.side import Case, make_case, resolve
+from parity.status import page as status_page
 from parity.verify import Verifier
 
 Result = tuple[bool, dict[str, Any]]
@@ -32,9 +37,29 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
-        report = Verifier(contract, case, checkpoint, say, contract.precision(options.precision)).run()
+        if options.recording:
+            report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative)
+        else:
+            precision = contract.precision(options.precision)
+            report = Verifier(contract, case, checkpoint, say, precision, informative=options.informative).run()
+    report.command = options.line
     terminal.show(report, contract, console)
-    return report.passed, report.as_dict()
+    result = report.as_dict()
+    trends = _trends(options.history, [result])
+    if options.report:
+        page.write([result], options.report, {"trends": trends})
+    return report.passed, result
+
+
+def record(options: argparse.Namespace, console: Console) -> Result:
+    """Run the reference and store all that verifying a candidate elsewhere needs."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        about = recording.record(contract, case, checkpoint, options.out, say)
+    size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
+    text = f"{options.out}: the reference's run of case {case.name}, {size / 1e6:.1f} MB"
+    console.print(text, markup=False, highlight=False)
+    return True, about
 
 
 def capture(options: argparse.Namespace, console: Console) -> Result:
@@ -51,6 +76,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     """Judge a folder of dumps against a golden folder, by its stored noise floors."""
     contract = contracts.load(options.contract)
     report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout)
+    report.command = options.line
     terminal.show(report, contract, console)
     return report.passed, report.as_dict()
 
@@ -68,6 +94,65 @@ def bisect(options: argparse.Namespace, console: Console) -> Result:
             found = Bisection(contract, case, checkpoint, options.stage, options.end, options.state, say).run()
     terminal.show_found(found, console)
     return not found.culprit, found.as_dict()
+
+
+def report(options: argparse.Namespace, console: Console) -> Result:
+    """The results of earlier runs as one report to look at."""
+    extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}
+    extras["benchmarks"] = {str(path): benchmarks(read(path)) for path in options.benchmarks}
+    found = load(options.results)
+    extras["trends"] = _trends(options.history, found)
+    passed = page.write(found, options.out, extras)
+    word = "PASS" if passed else "FAIL"
+    console.print(f"{options.out / 'index.html'}: {word}, {len(found)} results", markup=False, highlight=False)
+    return passed, {"out": str(options.out), "passed": passed, "results": len(found)}
+
+
+def _trends(store: Path | None, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Append results that are verdicts to the history, and give what it shows of their cases on their devices."""
+    if store is None:
+        return []
+    results = [result for result in results if not result["informative"]]
+    history = History(store)
+    for result in results:
+        history.add(result)
+    chains = {(result["case"], device(result)): result["chain"].get("tap", "") for result in results}
+    return [trend for (case, place), chain in chains.items() for trend in history.trends(case, place, chain)]
+
+
+def status(options: argparse.Namespace, console: Console) -> Result:
+    """Write what results say is verified, and what is not."""
+    found = load(options.results)
+    text = status_page(found, contracts.load(options.contract))
+    write_text(text, options.out)
+    console.print(f"{options.out}: of {len(found)} results", markup=False, highlight=False)
+    return True, {"out": str(options.out), "results": len(found)}
+
+
+def history(options: argparse.Namespace, console: Console) -> Result:
+    """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
+    store = History(options.store)
+    added = sum(store.add(result) for result in load(options.add) if not result["informative"])
+    runs = store.runs()
+    newest = {(run["case_name"], run["device"]): run for run in runs}
+    trends: list[dict[str, Any]] = []
+    for case, place in newest:
+        if options.tap:
+            for mode in (CREATED, INHERITED):
+                rows = store.series(options.tap, mode, case, place)
+                for name in ("distance", "truth", "headroom"):
+                    points = [row[name] for row in rows if row[name] is not None]
+                    if points:
+                        series = f"{case} on {place}: {options.tap} ({mode}), {name}"
+                        trends.append({"series": series, "points": points, "bound": rows[-1]["bound"], "drift": ""})
+        else:
+            trends += store.trends(case, place)
+    table = Table("series", "runs", "oldest", "newest", "drift", title=f"{len(runs)} runs", title_justify="left")
+    for trend in trends:
+        points = trend["points"]
+        table.add_row(trend["series"], str(len(points)), f"{points[0]:.4g}", f"{points[-1]:.4g}", trend["drift"])
+    console.print(table)
+    return True, {"runs": runs, "added": added, "trends": trends}
 
 
 def inspect(options: argparse.Namespace, console: Console) -> Result:

@@ -107,6 +107,8 @@ class Contract:
     `package.module:name`, what checks the states that a run ends in which goes to the last segment. `weights` names
     what compares the weights of a wrong module: a function of the reference's root, the candidate's and the module's
     path (`""`: all of the root) that gives a sentence, or None where they are equal.
+    `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
+    port is for: a name, and what the environment of a run says on it.
     """
 
     path: Path
@@ -126,6 +128,8 @@ class Contract:
     outcome: str
     precisions: Mapping[str, Precision]
     weights: str = ""
+    sounds: tuple[Mapping[str, Any], ...] = ()
+    targets: tuple[Mapping[str, Any], ...] = ()
 
     def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
         """The contract with the rules that are for a case of that name, in that precision, alone."""
@@ -251,6 +255,10 @@ def load(path: Path) -> Contract:
             _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
         if "mix" in data:
             _require(path, data["mix"], ("stages", "tap", "state"), "[mix]")
+        for entry in data.get("sound", ()):
+            _require(path, entry, ("state", "rate"), "[[sound]]")
+        for entry in data.get("target", ()):
+            _require(path, entry, ("name", "environment"), "[[target]]")
         return Contract(
             path=path,
             sides=data["sides"],
@@ -269,6 +277,8 @@ def load(path: Path) -> Contract:
             outcome=data.get("outcome", ""),
             precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
             weights=data.get("weights", ""),
+            sounds=tuple(data.get("sound", ())),
+            targets=tuple(data.get("target", ())),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

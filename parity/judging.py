@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.axes import split
 from parity.contract import FULL, Contract, Decision, Precision, Rule, Segment, Tap
+from parity.evidence import Gallery
 from parity.metrics import half_ulp_rms, rms, rmse
 from parity.side import Case, resolve
 from parity.trace import Trace
@@ -22,9 +23,10 @@ class Judging:
     """Judges a candidate's taps as they appear: none is kept. Missing, extra and misplaced taps fail.
 
     `reference` and `exact` are the traces of the reference in float32 and float64; `verdicts` gets one for each branch
-    of each tap. `rounded`, if given, is the trace that the noise floor is measured on in place of the reference's: of
-    the reference with its weights rounded as the candidate's are. Decisions that were near to another are noted: which
-    in `near`, and in `settled` how to go on, with the reference's where it was near and the candidate's own elsewhere.
+    of each tap, and `gallery` sees each. `rounded`, if given, is the trace that the noise floor is measured on in place
+    of the reference's: of the reference with its weights rounded as the candidate's are. Decisions that were near to
+    another are noted: which in `near`, and in `settled` how to go on, with the reference's where it was near and the
+    candidate's own elsewhere.
     """
 
     def __init__(
@@ -38,10 +40,12 @@ class Judging:
         verdicts: list[Verdict],
         rounded: Trace | None = None,
         precision: Precision = FULL,
+        gallery: Gallery | None = None,
     ):
         self.contract, self.case, self.mode = contract, case, mode
         self.rounded, self.precision = rounded, precision
         self.reference, self.exact, self.verdicts = reference, exact, verdicts
+        self.gallery = gallery if gallery is not None else Gallery(0)
         self.waiting = [tap.name for tap in segment.taps]
         self.taps = {tap.name: tap for tap in segment.taps}
         self.floors: dict[str, float] = {}
@@ -66,6 +70,7 @@ class Judging:
             verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, truth, floor, margins)
             floors.append(verdict.floor)
             self.verdicts.append(verdict)
+            self.gallery.see(verdict, tap.axes, ours, theirs)
         self.floors[tap.name] = max(floors)
         if margins is not None and margins.shape == array.shape == reference.shape:
             self._settle(tap, array, reference, margins <= STRADDLE)

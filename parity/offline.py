@@ -15,6 +15,7 @@ from parity.contract import INHERITED, Contract, Tap
 from parity.diagnosis.bisect import Found
 from parity.diagnosis.dumps import bisect_dumps, diagnose_dumps
 from parity.errors import InputError
+from parity.evidence import Gallery
 from parity.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.judging import EXTRA, branches, margins
 from parity.metrics import rmse
@@ -126,13 +127,20 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     labels = [segment.label for segment in segments]
     taps = {tap.name: tap for segment in segments for tap in segment.taps}
     expected = sum(len(contract.branches(tap.axes)) for tap in taps.values())
-    report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"])
+    chain, gallery = dict(contract.chain), Gallery()
+    report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"], chain=chain)
+    stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
     for name, tap in taps.items():
         if name not in dumps:
             rule = contract.rule(name, INHERITED)
             report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
+            report.add_place(stages[name], 1)
             continue
-        report.verdicts += _verdicts(contract, golden, tap, dumps[name]())
+        for verdict, ours, theirs in _judged(contract, golden, tap, dumps[name]()):
+            report.verdicts.append(verdict)
+            report.add_place(stages[name], 1)
+            gallery.see(verdict, tap.axes, ours, theirs)
+    report.pictures = gallery.pictures
     for name in dumps:
         if name not in golden:
             report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))
@@ -148,14 +156,16 @@ def bisect(contract: Contract, golden: Golden, folder: Path, layout: str = "refe
     taps = {tap.name: tap for segment in segments for tap in segment.taps if tap.name in dumps and tap.name in golden}
 
     def judged(name: str) -> Verdict:
-        verdicts = _verdicts(contract, golden, taps[name], dumps[name]())
+        verdicts = [verdict for verdict, _, _ in _judged(contract, golden, taps[name], dumps[name]())]
         return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
 
     return bisect_dumps(list(taps), judged)
 
 
-def _verdicts(contract: Contract, golden: Golden, tap: Tap, candidate: np.ndarray) -> list[Verdict]:
-    """The verdicts on one dump, a branch each."""
+def _judged(
+    contract: Contract, golden: Golden, tap: Tap, candidate: np.ndarray
+) -> list[tuple[Verdict, np.ndarray, np.ndarray]]:
+    """The verdicts on one dump, a branch each, with the two arrays."""
     rule, reference = contract.rule(tap.name, INHERITED), golden.load(tap.name, mmap=True)
     floors, stored = golden.entries[tap.name]["floors"], None
     if contract.decision(tap):
@@ -163,7 +173,7 @@ def _verdicts(contract: Contract, golden: Golden, tap: Tap, candidate: np.ndarra
         for position, margin in golden.entries[tap.name]["near"].items():
             stored.flat[int(position)] = margin
     return [
-        judge(tap.name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored)
+        (judge(tap.name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored), ours, theirs)
         for branch, ours, theirs in branches(contract, tap.axes, candidate, reference)
     ]
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from parity.contract import CREATED, FULL
 from parity.diagnosis.conclude import Diagnosis
+from parity.evidence import Picture, Sound
 from parity.verdict import Verdict
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,13 @@ class Crossing:
 
 @dataclass
 class Report:
-    """Every verdict of a run, in execution order, and what the run was."""
+    """Every verdict of a run, in execution order, and what the run was.
+
+    `places` says which stage the verdicts are of: so many of one, then so many of another. `chain` is the contract's.
+    `pictures` and `sounds` are to be looked at and listened to. `diagnosis` has what the first failure looks like, the
+    likeliest first. `command` is what ran it, `when` in UTC. An
+    `informative` one is to be looked at: float32 need not have been float32.
+    """
 
     case: str
     checkpoint: str
@@ -44,7 +52,14 @@ class Report:
     environment: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     precision: str = FULL.name
+    chain: dict[str, Any] = field(default_factory=dict)
+    places: list[tuple[str, int]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    sounds: list[Sound] = field(default_factory=list)
     diagnosis: Diagnosis | None = None
+    command: str = ""
+    informative: bool = False
+    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def failures(self) -> list[Verdict]:
@@ -68,6 +83,12 @@ class Report:
         """The verdicts on discrete decisions whose margin is known."""
         return [verdict for verdict in self.verdicts if verdict.margin == verdict.margin]
 
+    def add_place(self, stage: str, count: int) -> None:
+        """The last `count` verdicts are of that stage."""
+        if self.places and self.places[-1][0] == stage:
+            count += self.places.pop()[1]
+        self.places.append((stage, count))
+
     def select(self, pattern: str = "", mode: str = "") -> list[Verdict]:
         """The verdicts whose tap starts with `pattern`, of one mode or both."""
         return [v for v in self.verdicts if v.tap.startswith(pattern) and mode in ("", v.mode)]
@@ -90,5 +111,12 @@ class Report:
             "checks": [asdict(check) for check in self.checks],
             "environment": self.environment,
             "seconds": self.seconds,
+            "informative": self.informative,
+            "command": self.command,
+            "when": self.when,
+            "chain": self.chain,
+            "places": self.places,
+            "pictures": [picture.as_dict() for picture in self.pictures],
+            "sounds": [sound.as_dict() for sound in self.sounds],
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
         }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from parity.capture import Runner
 from parity.contract import CREATED, FULL, INHERITED, Contract, Precision, Segment
 from parity.diagnosis import Diagnosis, Suspect, diagnose, growth
 from parity.errors import InputError
+from parity.evidence import Gallery, sounds
 from parity.judging import Judging, rounding_floor
 from parity.mix import Mix
 from parity.probe import require_float32
@@ -34,6 +35,7 @@ from parity.verdict import Verdict, judge
 
 Progress = Callable[[str], None]
 Traces = dict[str, Trace]
+SIDES = ("reference", "exact", "rounded", "candidate")
 WHOSE = {"exact": "the float64 reference", "rounded": "the reference with rounded weights"}
 
 
@@ -42,6 +44,8 @@ class Verifier:
 
     Only one segment's values are held at a time. The stages that the contract names as `in_turn` are run by one side
     after the other, with the traces in a temporary folder: then the weights of one side are held at a time, too.
+    `sides` are those that are made: without all three, segments are run one by one (`parity.recording`). An
+    `informative` run needs no float32 that is float32, and its report says so.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Verifier:
         checkpoint: Path,
         progress: Progress = lambda message: None,
         precision: Precision = FULL,
+        sides: Collection[str] = SIDES,
+        informative: bool = False,
     ):
         contract = contract.rules_of(case.name, precision)
         self.contract, self.case, self.checkpoint, self.progress = contract, case, checkpoint, progress
@@ -65,24 +71,38 @@ class Verifier:
                 contract.rule(tap.name, mode)
         labels = [segment.label for segment in self.segments]
         expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
-        self.report = Report(case.name, str(checkpoint), labels, expected, precision=precision.name)
-        self.reference = self._side("reference", "reference", "float32")
-        self.exact = self._side("exact", "reference", "float64")
-        rounded = precision.weights != FULL.weights or precision.compute != FULL.compute
-        self.rounded = self._side("rounded", "reference", "float32", precision.weights) if rounded else None
-        self.candidate = self._side("candidate", "candidate", precision.compute, precision.weights)
-        self.runners = [self.reference, self.exact, *([self.rounded] if self.rounded else []), self.candidate]
-        self.states: dict[str, State] = dict.fromkeys(("reference", "exact", "rounded", "candidate"), case.inputs)
+        self.report = Report(
+            case.name,
+            str(checkpoint),
+            labels,
+            expected,
+            precision=precision.name,
+            chain=dict(contract.chain),
+            informative=informative,
+        )
+        self.runners: dict[str, Runner] = {}
+        for label, dtype, weights in (
+            ("reference", "float32", FULL.weights),
+            ("exact", "float64", FULL.weights),
+            ("rounded", "float32", precision.weights),
+            ("candidate", precision.compute, precision.weights),
+        ):
+            if label in sides and (label != "rounded" or precision != FULL):
+                self.runners[label] = self._side(label, dtype, weights)
+        self.states: dict[str, State] = dict.fromkeys(SIDES, case.inputs)
+        self.gallery = Gallery()
         self.decided: dict[str, np.ndarray] = {}
         self.near: dict[str, np.ndarray] = {}
         self.start: State | None = None
         self.stopped = ""
 
-    def _side(self, label: str, name: str, dtype: str, weights: str = FULL.weights) -> Runner:
+    def _side(self, label: str, dtype: str, weights: str) -> Runner:
         self.progress(f"preparing {label}")
+        name = "candidate" if label == "candidate" else "reference"
         side = make_side(self.contract, name, self.checkpoint, self.case, dtype, weights)
         runner = Runner(self.contract, name, side)
-        require_float32(runner.adapter)
+        if not self.report.informative:
+            require_float32(runner.adapter)
         self.report.environment |= runner.adapter.environment()
         return runner
 
@@ -101,43 +121,49 @@ class Verifier:
             else:
                 for segment in segments:
                     self._together(segment)
-            release(*self.runners)
+            self.release()
             if mix is not None and stage in mix.stages:
                 entry = entry or start
                 mix.note("reference", stage, start, self.states["reference"])
-        last = self.segments[-1].name == self.contract.outline[-1]["name"] and not self.stopped
-        if self.contract.outcome and last and self.precision == FULL:  # in others the last tap's verdict says it
+        if self.contract.outcome and self.whole and self.precision == FULL:  # in others the last tap's verdict says it
             with self._timed("outcome", ""):
                 check = resolve(self.contract.outcome)
                 ends = self.states["reference"], self.states["candidate"]
                 self.report.checks = check(self.case, self.checkpoint, *ends)
+        self.report.pictures = self.gallery.pictures
+        self.report.sounds = sounds(self.contract.sounds, self.states["reference"], self.states["candidate"])
         if mix is not None and not self.stopped:
             with self._timed("crossings", ""):
-                runners = {"reference": self.reference, "candidate": self.candidate}
+                runners = {name: self.runners[name] for name in ("reference", "candidate")}
                 self.report.crossings = mix.run(runners, entry, self._mixed, self.progress)
         if self.report.first_failure is not None:
             with self._timed("diagnosis", ""):
                 self.report.diagnosis = self._diagnose(self.report.first_failure)
         return self.report
 
+    @property
+    def whole(self) -> bool:
+        """Whether the run went to the contract's last segment."""
+        return self.segments[-1].name == self.contract.outline[-1]["name"] and not self.stopped
+
     def _mixed(self, tap: str, name: str, value: np.ndarray) -> Verdict:
         """The verdict on what a crossed run ends in: a value of its last state."""
         reference, exact = self.states["reference"][name], self.states["exact"][name]
         floor = None
-        if self.rounded is not None:
+        if "rounded" in self.runners:
             floor = rounding_floor(self.states["rounded"][name], exact, self.precision.compute)
         return judge(tap, "", INHERITED, self.contract.rule(tap, INHERITED), value, reference, exact, floor)
 
     def _together(self, segment: Segment) -> None:
         reference: Trace = {}
         start = self.states["reference"]
-        self._run_reference(segment, reference)
+        self.run_reference(segment, reference)
         for mode in (INHERITED, CREATED):
             traces: Traces = {}
-            for which, runner in self._others():
+            for which in self.others:
                 traces[which] = {}
-                self._run_other(which, runner, segment, mode, start, reference, traces[which])
-            self._judge(segment, mode, start, reference, traces)
+                self.run_other(which, segment, mode, start, reference, traces[which])
+            self.judge(segment, mode, start, reference, traces)
             for trace in traces.values():
                 trace.clear()
 
@@ -152,35 +178,43 @@ class Verifier:
                 starts.append(stored(number, "start"))
                 starts[-1].update(self.states["reference"])
                 references.append(stored(number, "reference"))
-                self._run_reference(segment, references[-1])
-            release(self.reference)
+                self.run_reference(segment, references[-1])
+            self.release("reference")
             others: list[dict[str, Traces]] = [{INHERITED: {}, CREATED: {}} for _ in segments]
-            for which, runner in self._others():
+            for which in self.others:
                 for number, segment in enumerate(segments):
                     for mode, traces in others[number].items():
                         start = dict(starts[number]) if mode == CREATED else {}
                         traces[which] = stored(number, mode, which)
-                        self._run_other(which, runner, segment, mode, start, references[number], traces[which])
-                release(runner)
+                        self.run_other(which, segment, mode, start, references[number], traces[which])
+                self.release(which)
             for number, segment in enumerate(segments):
                 for mode, traces in others[number].items():
                     start = dict(starts[number]) if mode == CREATED else {}
-                    self._judge(segment, mode, start, references[number], traces)
-            release(self.candidate)
+                    self.judge(segment, mode, start, references[number], traces)
+            self.release("candidate")
 
-    def _others(self) -> list[tuple[str, Runner]]:
+    @property
+    def others(self) -> list[str]:
         """The runs that the candidate is judged by besides the reference's."""
-        return [("exact", self.exact)] + ([("rounded", self.rounded)] if self.rounded else [])
+        return [name for name in ("exact", "rounded") if name in self.runners]
 
-    def _run_reference(self, segment: Segment, trace: Trace) -> None:
+    def release(self, *names: str) -> None:
+        """Let go of the weights of these sides, all by default."""
+        for name in names or self.runners:
+            self.runners[name].side.release()
+        return_memory()
+
+    def run_reference(self, segment: Segment, trace: Trace) -> None:
+        """The float32 reference, from the state that it has reached."""
         with self._timed("reference", segment.label):
-            self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
+            self.states["reference"] = self.runners["reference"].run(segment, self.states["reference"], keep(trace))
         require_contract(self.contract, segment, trace, "the reference")
         self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
 
-    def _run_other(
-        self, which: str, runner: Runner, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace
-    ) -> None:
+    def run_other(self, which: str, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
+        """One of `others`: from its own state, or in created mode from `start` with every tap grafted."""
+        runner = self.runners[which]
         if mode == CREATED:
             with self._timed(f"{which}, grafted", segment.label):
                 runner.run(segment, start, keep(trace), graft=reference)
@@ -189,7 +223,9 @@ class Verifier:
             self.states[which] = runner.run(segment, self.states[which], keep(trace), graft=self.decided)
         require_contract(self.contract, segment, trace, WHOSE[which])
 
-    def _judge(self, segment: Segment, mode: str, start: State, reference: Trace, traces: Traces) -> None:
+    def judge(self, segment: Segment, mode: str, start: State, reference: Trace, traces: Traces) -> None:
+        """The candidate, likewise; each tap is judged as it appears, by the traces of the reference and of `others`."""
+        candidate, verdicts = self.runners["candidate"], self.report.verdicts
         judging = Judging(
             self.contract,
             self.case,
@@ -197,19 +233,20 @@ class Verifier:
             mode,
             reference,
             traces["exact"],
-            self.report.verdicts,
+            verdicts,
             traces.get("rounded"),
             self.precision,
+            self.gallery,
         )
-        judged = len(self.report.verdicts)
+        judged = len(verdicts)
         stopped = self.stopped if mode == INHERITED else ""
         try:
             if mode == CREATED:
                 with self._timed("candidate, grafted", segment.label):
-                    self.candidate.run(segment, start, judging.visit, graft=reference)
+                    candidate.run(segment, start, judging.visit, graft=reference)
             elif not stopped:
                 with self._timed("candidate", segment.label):
-                    free = self.candidate.run(segment, self.states["candidate"], judging.visit, graft=judging.settled)
+                    free = candidate.run(segment, self.states["candidate"], judging.visit, graft=judging.settled)
                 self.states["candidate"] = free
                 self.near |= judging.near
         except InputError:
@@ -218,16 +255,16 @@ class Verifier:
             stopped = f"the candidate stopped in {segment.label}: {type(error).__name__}: {error}"
             self.stopped = self.stopped or stopped
         judging.finish(stopped)
-        if mode == CREATED and self.start is None and any(not v.passed for v in self.report.verdicts[judged:]):
+        self.report.add_place(segment.stage, len(verdicts) - judged)
+        if mode == CREATED and self.start is None and any(not v.passed for v in verdicts[judged:]):
             self.start = start
 
     def _diagnose(self, first: Verdict) -> Diagnosis:
         segment = next((s for s in self.segments if any(tap.name == first.tap for tap in s.taps)), None)
         rows = growth(self.report.verdicts, first.tap, part)
-        runners = {"reference": self.reference, "exact": self.exact, "candidate": self.candidate}
         try:
             suspect = self._suspect(segment, first) if segment is not None and first.shape else None
-            return diagnose(self.contract, first, suspect, runners, rows)
+            return diagnose(self.contract, first, suspect, self.runners, rows)
         except Exception as error:  # the verdicts stand without it
             return Diagnosis(first, growth=rows, note=f"not looked into: {type(error).__name__}: {error}")
 
@@ -237,22 +274,15 @@ class Verifier:
             return Suspect(segment, first.tap, CREATED, dict.fromkeys(self.states, self.start))
         before = self.segments[: self.segments.index(segment)]
         starts: dict[str, State] = {}
-        for side, runner in (("reference", self.reference), ("exact", self.exact), ("candidate", self.candidate)):
-            starts[side] = self.case.inputs
+        for name, runner in self.runners.items():
+            starts[name] = self.case.inputs
             for earlier in before:
-                starts[side] = runner.run(earlier, starts[side], lambda tap, array: None, graft=self.decided)
+                starts[name] = runner.run(earlier, starts[name], lambda tap, array: None, graft=self.decided)
         return Suspect(segment, first.tap, INHERITED, starts, self.decided)
 
     def _timed(self, what: str, place: str) -> _Timed:
         self.progress(f"{place}: {what}" if place else what)
         return _Timed(self.report.seconds, what)
-
-
-def release(*runners: Runner) -> None:
-    """Let go of the weights of these sides."""
-    for runner in runners:
-        runner.side.release()
-    return_memory()
 
 
 class _Timed:

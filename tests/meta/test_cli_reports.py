@@ -1,0 +1,132 @@
+"""parity.cli: the commands that make reports, histories, recordings and pages of what is verified."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from parity import contract as contracts
+from parity.cli import main
+from parity.errors import InputError
+from tests.meta.conftest import ROOT, TOY
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs a command line in the checkout and gives its exit code."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return lambda *arguments: main([str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def toy(run, toy_checkpoint):
+    return lambda command, *arguments: run(command, "--contract", TOY, "--checkpoint", toy_checkpoint, *arguments)
+
+
+def test_verify_writes_a_report_and_a_history(toy, run, tmp_path, capsys):
+    page, store = tmp_path / "page", tmp_path / "history"
+    assert toy("verify", "--report", page, "--history", store, "--json", tmp_path / "good.json") == 0
+    assert toy("verify", "--case", "gain", "--report", page, "--history", store, "--json", tmp_path / "bad.json") == 1
+    text = (page / "index.html").read_text()
+    assert "First wrong:" in text
+    assert f"--history {store}" in text  # the command that made it
+    assert "gain: worst truth" in text
+    capsys.readouterr()
+    assert run("history", store, "--json", "-") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(entry["case_name"], entry["passed"]) for entry in found["runs"]] == [("tiny", 1), ("gain", 0)]
+    assert run("history", store, "--add", tmp_path / "good.json", "--tap", "middle.1[step=0,cond]", "--json", "-") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["added"] == 0  # it is there
+    names = [trend["series"] for trend in found["trends"]]
+    assert len(names) == 12
+    assert all("middle.1[step=0,cond]" in name for name in names)
+
+
+def test_report_of_several_results(toy, run, tmp_path):
+    for case in ("tiny", "gain"):
+        toy("verify", "--case", case, "--json", tmp_path / "results" / f"{case}.json")
+    (tmp_path / "audit.json").write_text('{"keys": 2490, "findings": []}')
+    bench = {"benchmarks": [{"name": "ode", "stats": {"mean": 0.003, "stddev": 0.0001, "rounds": 5}}]}
+    (tmp_path / "bench.json").write_text(json.dumps(bench))
+    extras = ["--audit", tmp_path / "audit.json", "--benchmarks", tmp_path / "bench.json"]
+    assert run("report", tmp_path / "results", "--out", tmp_path / "page", *extras) == 1
+    text = (tmp_path / "page" / "index.html").read_text()
+    assert "2490" in text
+    assert "3 ms ± 0.1, 5 rounds" in text
+    assert run("report", tmp_path / "results" / "tiny.json", "--out", tmp_path / "good") == 0
+    assert run("report", tmp_path / "page" / "report.json", "--out", tmp_path / "again") == 1
+
+
+def test_compare_gives_a_result_for_a_report(toy, run, tmp_path):
+    golden, dumps = tmp_path / "golden", tmp_path / "dumps"
+    assert toy("capture", "--floors", "--out", golden) == 0
+    assert toy("capture", "--side", "candidate", "--case", "gain", "--out", dumps) == 0
+    assert run("compare", "--contract", TOY, golden, dumps, "--json", tmp_path / "result.json") == 1
+    assert run("report", tmp_path / "result.json", "--out", tmp_path / "page") == 1
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert sum(count for _, count in result["places"]) == len(result["verdicts"]) == 42
+    assert result["pictures"][0]["key"][0] == "middle.1[step=0]"
+
+
+def test_record_and_verify(toy, run, tmp_path, capsys):
+    out = tmp_path / "recording"
+    assert toy("record", "--out", out) == 0
+    assert toy("verify", "--recording", out) == 0
+    assert "PASS 84 verdicts of 84 expected" in capsys.readouterr().out
+    assert toy("record", "--out", out) == 2
+    assert toy("verify", "--case", "full", "--recording", out) == 2
+    assert "recorded with another case" in capsys.readouterr().err
+
+
+def test_status(toy, run, tmp_path):
+    toy("verify", "--json", tmp_path / "good.json")
+    assert run("status", tmp_path / "good.json", "--contract", TOY, "--out", tmp_path / "status.md") == 0
+    assert "| pass | tiny |" in (tmp_path / "status.md").read_text()
+
+
+def test_an_informative_run_needs_no_float32(toy, monkeypatch, tmp_path):
+    from parity.capture import adapter
+
+    operations = adapter("mlx").probe()
+    degraded = operations | {"matmul": lambda a, b: operations["matmul"](a, b) * 1.001}
+    monkeypatch.setattr(adapter("mlx"), "probe", lambda: degraded)
+    assert toy("verify") == 2
+    store = tmp_path / "history"
+    assert toy("verify", "--informative", "--history", store, "--json", tmp_path / "result.json") == 0
+    assert json.loads((tmp_path / "result.json").read_text())["informative"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["report", "none.json", "--out", "{out}"], "none.json: cannot be read"),
+        (["report", "LICENSE", "--out", "{out}"], "LICENSE: not valid JSON"),
+        (["report", "{good}", "--out", "README.md"], "README.md/index.html: cannot be written"),
+        (["report", "{good}", "--out", "{out}", "--benchmarks", "{good}"], "a file of benchmarks lacks 'benchmarks'"),
+        (["report", "{good}", "--out", "{out}", "--history", "LICENSE"], "LICENSE: not a usable history"),
+        (["history", "LICENSE"], "LICENSE: not a usable history"),
+        (["history", "{out}", "--add", "none.json"], "none.json: cannot be read"),
+        (["status", "{good}", "--out", "tests"], "tests: cannot be written"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(toy, run, tmp_path, capsys, arguments, message):
+    good = tmp_path / "good.json"
+    toy("verify", "--json", good)
+    capsys.readouterr()
+    before = (ROOT / "LICENSE").read_bytes()
+    assert run(*(argument.format(good=good, out=tmp_path / "out") for argument in arguments)) == 2
+    assert message in capsys.readouterr().err
+    assert (ROOT / "LICENSE").read_bytes() == before
+
+
+@pytest.mark.parametrize("table", ["[[sound]]\nstate = 'wave'\n", "[[target]]\nname = 'x'\n"])
+def test_a_contract_whose_tables_lack_a_key_is_refused(tmp_path, table):
+    path: Path = tmp_path / "contract.toml"
+    path.write_text(TOY.read_text() + table)
+    with pytest.raises(InputError, match=r"\[\[(sound|target)\]\] lacks (rate|environment)"):
+        contracts.load(path)

@@ -1,0 +1,195 @@
+"""parity.page: the files of a report hold what the results say, of a pass and of a failure, and need nothing else."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from parity import page
+from parity.errors import InputError
+from parity.jsonfile import nan_to_none
+from parity.page.sound import players
+from parity.page.texts import LONGEST, summary
+from parity.results import checked, label, load, read
+
+
+@pytest.fixture(scope="module")
+def result(verify_toy, tmp_path_factory):
+    """A function that gives the result of a case of the toy as it is read back."""
+
+    def result(case: str):
+        report = verify_toy(case)
+        report.command = f"parity verify --case {case}"
+        return nan_to_none(report.as_dict())
+
+    return result
+
+
+def data_of(text: str):
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, flags=re.S)
+    return json.loads(found)
+
+
+def test_a_pass(result, tmp_path):
+    assert page.write([result("tiny")], tmp_path, {})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["index.html", "junit.xml", "report.json", "summary.md"]
+    text = (tmp_path / "index.html").read_text()
+    assert "Pass: 84 verdicts of 84 expected, 0 failed" in text
+    (table,) = data_of(text)
+    assert len(table["rows"]) == 84
+    assert len(table["tap"]) == 42
+    assert (tmp_path / "summary.md").read_text().startswith("# PASS\n")
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("85", "0")
+    (again,) = load([tmp_path / "report.json"])
+    assert again["verdicts"] == json.loads(json.dumps(result("tiny")["verdicts"]))
+
+
+@pytest.mark.parametrize("case", ["gain", "nan", "codes", "transposed", "skip", "extra", "order", "twice"])
+def test_a_failure(result, tmp_path, case):
+    found = result(case)
+    assert not page.write([found], tmp_path, {})
+    text = (tmp_path / "index.html").read_text()
+    assert "<title>FAIL" in text
+    assert "First wrong:" in text
+    summary = (tmp_path / "summary.md").read_text()
+    assert summary.startswith("# FAIL\n")
+    assert f"First wrong: `{label(found['first_failure'])}`" in summary
+    suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
+    assert len(suite.findall("testcase/failure")) == int(suite.get("failures")) >= found["failures"]
+
+
+def test_a_missing_verdict_fails_in_every_file(result, tmp_path):
+    found = result("tiny") | {"passed": False, "expected_verdicts": 85}
+    assert not page.write([found], tmp_path, {})
+    assert "what failed is the number of verdicts" in (tmp_path / "index.html").read_text()
+    (failed,) = ElementTree.parse(tmp_path / "junit.xml").getroot().iter("failure")
+    assert failed.get("message") == "84, expected 85"
+
+
+def test_several_results_and_one_that_is_informative(result, tmp_path):
+    failed = result("gain") | {"informative": True}
+    assert page.write([result("tiny"), failed], tmp_path, {})
+    text = (tmp_path / "index.html").read_text()
+    assert "Every result passed" in text
+    assert "Informative, no verdict" in text
+    assert len(data_of(text)) == 2
+    assert len(ElementTree.parse(tmp_path / "junit.xml").getroot()) == 1
+    assert not page.write([result("tiny"), failed | {"informative": False}], tmp_path, {})
+
+
+def test_nothing_is_fetched_and_nothing_breaks_out(result, tmp_path):
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    found = result("gain")
+    found["verdicts"][0]["reason"] = found["case"] = found["command"] = hostile
+    found["environment"] = found["environment"] | {hostile: hostile}
+    found["diagnosis"] = {
+        "sentence": hostile,
+        "findings": [{"family": hostile, "confidence": 0.5, "sentence": hostile}],
+    }
+    page.write([found], tmp_path, {"audits": {hostile: {"keys": 3}}})
+    text = (tmp_path / "index.html").read_text()
+    assert hostile not in text
+    assert "<img" not in text.replace("<image", "")
+    assert re.findall(r'(?:src|href)="(?!data:|#)[^"]*"', text) == []
+    assert "\x00" not in (tmp_path / "junit.xml").read_text()
+
+
+def test_a_diagnosis_is_shown(result, tmp_path):
+    found = result("gain")
+    assert [each["family"] for each in found["diagnosis"]["findings"]][0] == "gain"
+    page.write([found], tmp_path, {})
+    text = (tmp_path / "index.html").read_text()
+    assert found["diagnosis"]["sentence"] in html.unescape(text)
+    assert "<li><b>gain</b> (" in text
+    assert "- looks like: gain (" in (tmp_path / "summary.md").read_text()
+
+
+def test_the_summary_fits_a_job(result):
+    found = result("gain")
+    finding = {"family": "gain", "confidence": 0.5, "sentence": "x" * 1000}
+    found["diagnosis"] = {"sentence": "", "findings": [finding] * 2000}
+    text = summary([found], {})
+    assert len(text.encode()) <= LONGEST
+    assert text.endswith("... cut here; the rest is in report.json\n")
+
+
+def test_audits_benchmarks_and_trends_are_shown(result, tmp_path):
+    trend = {"series": "tiny: x, truth", "points": [1.0, 1.0, 2.0], "bound": 2.0, "drift": "2 times its mean"}
+    problems = [{"kind": "name", "tensor": f"t{i}"} for i in range(25)]
+    extras = {
+        "audits": {"a.json": {"keys": 2490, "problems": problems, "counts": {"name": 25}, "others": []}},
+        "benchmarks": {"b.json": {"ode": "3 ms"}},
+        "trends": [trend],
+    }
+    page.write([result("tiny")], tmp_path, extras)
+    text = (tmp_path / "index.html").read_text()
+    for piece in (
+        "Weights audit",
+        "2490",
+        "kind name; tensor t19; and 5 more",
+        "<td>name 25</td>",
+        "<td>–</td>",
+        "Benchmarks",
+        "3 ms",
+        "History",
+        "▲ 2 times its mean",
+        "<polyline",
+    ):
+        assert piece in text
+    assert "- tiny: x, truth: 2 times its mean" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_result_of_the_schema_before(result, tmp_path):
+    later = ("places", "pictures", "sounds", "chain", "diagnosis", "precision", "command", "when", "informative")
+    old = {key: value for key, value in result("tiny").items() if key not in later} | {"schema": 2}
+    assert page.write([checked(old, tmp_path)], tmp_path, {})
+    assert "The result does not say which command made it." in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "holds a list, expected the object"),
+        ('{"schema": 1}', "schema 1, expected 2 or 3"),
+        ('{"schema": 3, "passed": true}', "lacks case, checkpoint"),
+    ],
+)
+def test_what_is_no_result_is_refused(tmp_path, text, message):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        load([tmp_path / "result.json"])
+
+
+def test_files_that_are_not_there_are_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path / "none.json")
+    with pytest.raises(InputError, match="no JSON files there"):
+        load([tmp_path])
+    with pytest.raises(InputError, match="no result to report on"):
+        page.write([], tmp_path, {})
+
+
+def test_the_difference_is_amplified_to_be_heard():
+    import base64
+
+    import numpy as np
+
+    time = np.arange(24000) / 24000
+    theirs = np.sin(2 * np.pi * 440 * time).astype("<f4")
+    ours = theirs + np.float32(0.0005) * np.sign(theirs)
+    sound = {"name": "wave", "rate": 24000} | {
+        side: base64.b64encode(wave.astype("<f4").tobytes()).decode()
+        for side, wave in (("reference", theirs), ("candidate", ours))
+    }
+    shown = players(sound)
+    assert shown["decibels"] == pytest.approx(60, abs=0.01)
+    samples = [np.frombuffer(base64.b64decode(address.split(",")[1])[44:], "<i2") for _, address in shown["players"]]
+    assert [len(wave) for wave in samples] == [24000] * 3
+    assert np.abs(samples[2]).max() == pytest.approx(32767 / 2, abs=2)
+    assert players(sound | {"candidate": sound["reference"]})["decibels"] is None

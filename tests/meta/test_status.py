@@ -1,0 +1,52 @@
+"""parity.status: the page says of each case and device what its newest result says, and which targets have none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from parity import status
+from parity.jsonfile import nan_to_none
+
+TARGETS = (
+    {"name": "Here", "environment": {"mlx metal": "False"}},
+    {"name": "Elsewhere", "environment": {"mlx metal": "x"}},
+)
+
+
+@pytest.fixture
+def result(verify_toy):
+    def result(case: str, when: str, **more):
+        found = nan_to_none(verify_toy(case).as_dict()) | {"case": "tiny", "when": when} | more
+        return found | {"environment": {"mlx": "1", "mlx device": "gpu", "mlx metal": "False"}}
+
+    return result
+
+
+@pytest.fixture
+def page(toy_contract):
+    return lambda *results: status.page(list(results), replace(toy_contract, targets=TARGETS))
+
+
+def test_what_is_verified_and_what_is_not(page, result):
+    text = page(result("tiny", "2026-02-02"))
+    assert "| pass | tiny | mlx gpu | mlx 1 | 84 of 84 |" in text
+    assert "2026-02-02 |" in text
+    assert "- Elsewhere: no result" in text
+    assert "- Here" not in text
+
+
+def test_the_newest_result_counts(page, result):
+    good, bad = result("tiny", "2026-02-01"), result("gain", "2026-02-02")
+    text = page(bad, good)
+    assert "**FAIL**" in text
+    assert "| pass |" not in text
+    assert "- tiny: its newest result failed." in text
+    assert "**FAIL**" not in page(bad, good, result("tiny", "2026-02-03"))
+
+
+def test_an_informative_result_verifies_nothing(page, result):
+    text = page(result("tiny", "2026-02-02", informative=True))
+    assert "| pass |" not in text
+    assert "- Here: no result" in text

@@ -1,0 +1,140 @@
+"""The workflows are right by actionlint; the nightly's steps run here as they stand, in a folder for each machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
+CHECKOUT = ("parity", "reference", "mlx_impl", "fixtures", ".github")
+ACTIONLINT = shutil.which("actionlint", path=sysconfig.get_path("scripts"))
+
+
+def lint(*files: Path) -> str:
+    """What actionlint says of workflow files; nothing when they are right."""
+    assert ACTIONLINT, "actionlint is not installed beside this Python; install the dependency group `test`"
+    return subprocess.run([ACTIONLINT, *map(str, files)], capture_output=True, text=True, cwd=ROOT).stdout
+
+
+def steps(workflow: str, job: str, **matrix: str) -> list[str]:
+    """The commands of a job's `run` steps that are for this member of the matrix, expressions filled in."""
+    found = []
+    for step in yaml.safe_load((WORKFLOWS / workflow).read_text())["jobs"][job]["steps"]:
+        condition = step.get("if", "")
+        wanted = re.fullmatch(r"matrix\.(\w+) == '(.*)'", condition)
+        if "run" not in step or (wanted and matrix[wanted[1]] != wanted[2]) or "outcome" in condition:
+            continue
+        command = step["run"]
+        for name, value in matrix.items():
+            command = command.replace(f"${{{{ matrix.{name} }}}}", value)
+        assert "${{" not in command
+        environment = "".join(f"{name}={value} " for name, value in step.get("env", {}).items())
+        found.append(environment + command)
+    return found
+
+
+def test_the_workflows_are_right():
+    files = sorted(WORKFLOWS.glob("*.yml"))
+    assert [file.name for file in files] == ["ci.yml", "nightly.yml"]
+    assert lint(*files) == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("needs: reference", "needs: nobody", 'needs job "nobody"'),
+        ("${{ matrix.case }}", "${{ matrix.place }}", "place"),
+        ("runs-on: ubuntu-24.04", "runs-on: ubuntu-1.0", "ubuntu-1.0"),
+    ],
+)
+def test_a_wrong_workflow_is_seen(tmp_path, old, new, message):
+    text = (WORKFLOWS / "nightly.yml").read_text()
+    assert old in text
+    (tmp_path / "wrong.yml").write_text(text.replace(old, new))
+    assert message in lint(tmp_path / "wrong.yml")
+
+
+def test_the_cases_of_both_machines_are_the_same_and_exist():
+    from fixtures import cases
+
+    jobs = yaml.safe_load((WORKFLOWS / "nightly.yml").read_text())["jobs"]
+    names = jobs["reference"]["strategy"]["matrix"]["case"]
+    assert names == jobs["candidate"]["strategy"]["matrix"]["case"]
+    assert set(names) <= set(cases.CASES)
+
+
+def checkout(folder: Path) -> Path:
+    for name in CHECKOUT:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "golden"))
+    return folder
+
+
+def run(folder: Path, commands: list[str], **variables: str) -> list[int]:
+    """Exit codes of commands in a checkout of its own, `tox -e parity --` being this environment's `parity`."""
+    environment = os.environ | {"PYTHONPATH": str(folder), "MLX_ENABLE_TF32": "0"} | variables
+    codes = []
+    for command in commands:
+        if command == "python -m pip install tox":
+            continue
+        here = command.replace("python -m tox -e parity --", f"{sys.executable} -m parity")
+        codes.append(
+            subprocess.run(["bash", "-euc", here], cwd=folder, env=environment, capture_output=True).returncode
+        )
+    return codes
+
+
+def test_a_night_on_two_machines(tmp_path):
+    """Reference, candidate and report, each in a folder of its own, give the verdicts of one run of both sides."""
+    linux, mac, third = (checkout(tmp_path / name) for name in ("linux", "mac", "third"))
+    assert run(linux, steps("nightly.yml", "reference", case="tiny")) == [0, 0]
+    assert (linux / "build" / "golden" / "manifest.json").is_file()
+    shutil.copytree(linux / "build", mac / "build")  # the artifact
+    shutil.rmtree(linux)
+    assert run(mac, steps("nightly.yml", "candidate", case="tiny", system="macos-26")) == [0, 0]
+    shutil.copytree(mac / "build" / "results", third / "build" / "results")
+    codes = run(third, steps("nightly.yml", "report"), GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
+    assert codes == [0, 0, 0]
+    assert (tmp_path / "summary").read_text().startswith("# PASS")
+    site = third / "build" / "site"
+    assert {file.name for file in site.iterdir()} >= {
+        "index.html",
+        "report.json",
+        "summary.md",
+        "junit.xml",
+        "status.md",
+    }
+    assert "| pass | tiny |" in (site / "status.md").read_text()
+    assert (third / "build" / "history.sqlite").is_file()
+
+    command = f"{sys.executable} -m parity verify --case tiny --json build/one.json"
+    assert run(mac, [command]) == [0]
+    one = json.loads((mac / "build" / "one.json").read_text())
+    two = json.loads((mac / "build" / "results" / "macos-26-tiny.json").read_text())
+    for key in ("passed", "verdicts", "checks", "places", "pictures", "sounds", "expected_verdicts", "straddles"):
+        assert one[key] == two[key]
+    defaults = json.loads((mac / "build" / "results" / "macos-26-tiny-defaults.json").read_text())
+    assert defaults["informative"] is True
+
+
+@pytest.mark.parametrize(("open_issue", "did"), [("", "issue create"), ("7", "issue comment 7")])
+def test_a_failed_night_is_told_once(tmp_path, open_issue, did):
+    """With a `gh` that notes what it is asked."""
+    gh = tmp_path / "gh"
+    gh.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n[ "$2" = list ] && printf %s "{open_issue}"\nexit 0\n')
+    gh.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    command = [str(ROOT / ".github" / "failed-nightly"), str(tmp_path / "none.md"), "address"]
+    subprocess.run(command, env=os.environ | {"PATH": path}, check=True)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert len(asked) == 2
+    assert did in asked[1]
