@@ -101,7 +101,7 @@ def test_nothing_is_fetched_and_nothing_breaks_out(result, tmp_path):
 
 def test_a_diagnosis_is_shown(result, tmp_path):
     found = result("gain")
-    assert [each["family"] for each in found["diagnosis"]["findings"]][0] == "gain"
+    assert found["diagnosis"]["findings"][0]["family"] == "gain"
     page.write([found], tmp_path, {})
     text = (tmp_path / "index.html").read_text()
     assert found["diagnosis"]["sentence"] in html.unescape(text)
