@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 import mlx_impl.pipeline
-import mlx_impl.weights.checkpoint
 from fixtures import cases
 from fixtures.cases import flow, t3, vocoder
+from mlx_impl.weights.reader import Tensors
 from parity import contract as contracts
 from parity.report import Report
 from parity.side import Case
 from parity.verify import Verifier
+from reference.safetensors_file import Entry
 
 CONTRACT = Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml"
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -97,14 +98,18 @@ def wrap(m: pytest.MonkeyPatch, owner: Any, name: str, around: Callable[..., Any
 
 
 def checkpoint(m: pytest.MonkeyPatch, change: Callable[[dict[str, np.ndarray]], None]) -> None:
-    """Have the candidate alone read other tensors; `change` is given those of each prefix, without it."""
+    """Have the candidate alone read other tensors; `change` is given those of a file, in upstream's names."""
+    changed: dict[Path, dict[str, np.ndarray]] = {}
 
-    def read(original: Callable[..., dict[str, np.ndarray]], file: Path, prefix: str) -> dict[str, np.ndarray]:
-        tensors = {key: array.copy() for key, array in original(file, prefix).items()}
-        change(tensors)
-        return tensors
+    def part(original: Callable[..., np.ndarray], file: Tensors, entry: Entry) -> np.ndarray:
+        if file.file not in changed:
+            entries = file.header.entries
+            tensors = {key: original(file, each).copy() for key, each in entries.items() if each.dtype == "F32"}
+            change(tensors)
+            changed[file.file] = tensors
+        return changed[file.file].get(entry.key, original(file, entry))
 
-    wrap(m, mlx_impl.weights.checkpoint, "read", read)
+    wrap(m, Tensors, "part", part)
 
 
 def loaded(m: pytest.MonkeyPatch, segment: str, change: Callable[[Any], None]) -> None:

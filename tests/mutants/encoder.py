@@ -9,7 +9,7 @@ from mlx import nn
 import mlx_impl.encoder
 import mlx_impl.flow
 import mlx_impl.functional
-import mlx_impl.weights.checkpoint
+import mlx_impl.weights.reader
 from mlx_impl.encoder import ConformerEncoderLayer, LinearEmbedding, PreLookaheadLayer, Upsample1D
 from tests.mutants.activations import tanh_gelu
 from tests.mutants.battery import checkpoint, loaded, mutant, wrap
@@ -211,20 +211,20 @@ mutant("linear layers in bfloat16", "flow", "encoder.embed.linear", "rounding")(
 
 @mutant("untransposed Conv1d", "flow", "encoder.pre_lookahead_layer.conv1", "weights")
 def _(m):
-    def layout(original, name, array):
-        right = original(name, array)
+    def layout(original, array, *layouts):
+        right = original(array, *layouts)
         return array.reshape(right.shape) if right.ndim == 3 and array.shape[2] > 1 else right
 
-    wrap(m, mlx_impl.weights.checkpoint, "to_mlx_layout", layout)
+    wrap(m, mlx_impl.weights.reader, "convert", layout)
 
 
 @mutant("double-transposed linear", "flow", "encoder.embed.linear", "weights")
 def _(m):
-    def layout(original, name, array):
+    def layout(original, array, *layouts):
         square = array.ndim == 2 and array.shape[0] == array.shape[1]
-        return np.ascontiguousarray(array.T) if square and "bias" not in name else original(name, array)
+        return np.ascontiguousarray(array.T) if square else original(array, *layouts)
 
-    wrap(m, mlx_impl.weights.checkpoint, "to_mlx_layout", layout)
+    wrap(m, mlx_impl.weights.reader, "convert", layout)
 
 
 def swap(tensors, one, two):

@@ -14,7 +14,7 @@ import mlx_impl.vocoder.generator
 import mlx_impl.vocoder.source
 import mlx_impl.vocoder.stage
 import mlx_impl.vocoder.stft
-import mlx_impl.weights.vocoder
+import mlx_impl.weights.fold
 from mlx_impl.convolution import PaddedConv1d
 from mlx_impl.ode import unobserved
 from mlx_impl.vocoder import Vocoder
@@ -82,25 +82,18 @@ def _(m):
 
 @mutant("weight norm over the wrong axes", "tiny-vocoder", "vocoder.f0_predictor.convs.0", "weights")
 def _(m):
-    def fold(original, tensors, dtype):
-        g_key, v_key = mlx_impl.weights.vocoder.G, mlx_impl.weights.vocoder.V
-        folded = original(tensors, dtype)
-        for key, g in tensors.items():
-            base = key.removesuffix(g_key)
-            if base != key:
-                v = tensors[base + v_key]
-                norm = np.sqrt(np.sum(np.square(v, dtype=np.float64), axis=(0, 2), keepdims=True))
-                folded[f"{base}.weight"] = (g * v / norm).astype(dtype)
-        return folded
+    def fold(original, name, g, v):
+        norm = np.sqrt(np.sum(np.square(v, dtype=np.float64), axis=(0, 2), keepdims=True))
+        return (g * v / norm).astype(np.float32)
 
-    wrap(m, mlx_impl.weights.vocoder, "fold_weight_norm", fold)
+    wrap(m, mlx_impl.weights.fold, "fold", fold)
 
 
 @mutant("weight norm without its gain", "tiny-vocoder", "vocoder.f0_predictor.convs.0", "weights")
 def _(m):
     def change(tensors):
         for key in tensors:
-            if key.endswith(mlx_impl.weights.vocoder.G):
+            if key.endswith(".original0"):
                 tensors[key] = np.ones_like(tensors[key])
 
     checkpoint(m, change)
