@@ -37,6 +37,8 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
+        if options.recording and options.precision != contracts.FULL.name:
+            raise InputError(f"--precision {options.precision} with --recording: a recording has float32 weights only")
         if options.recording:
             report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative)
         else:

@@ -75,7 +75,7 @@ class Judging:
         if margins is not None and margins.shape == array.shape == reference.shape:
             self._settle(tap, array, reference, margins <= STRADDLE)
 
-    def finish(self, reason: str = NO_TAP) -> None:
+    def finish(self, reason: str = "") -> None:
         """Every tap that has not appeared fails."""
         for name in self.waiting:
             self._absent(name, reason or NO_TAP)

@@ -195,6 +195,7 @@ def test_a_degraded_framework_gets_no_verdict(on_toy, monkeypatch, capsys):
         (["verify", "--contract", TOY, "--case", "none"], "unknown case 'none'"),
         (["verify", "--case", "none"], "unknown case 'none'; expected one of tiny, "),
         (["verify", "--contract", TOY, "--checkpoint", "none"], "none/weights.npy: got no regular file"),
+        (["verify", "--contract", TOY, "--recording", "x", "--precision", "half"], "--precision half with --recording"),
         (["capture", "--contract", TOY, "--side", "none", "--out", "build/none"], "unknown side 'none'"),
         (["capture", "--contract", TOY, "--out", "README.md"], "README.md exists; nothing was written"),
         (["capture", "--contract", TOY, "--out", "README.md/out"], "README.md/out: cannot be written"),

@@ -112,6 +112,17 @@ def checkpoint(m: pytest.MonkeyPatch, change: Callable[[dict[str, np.ndarray]], 
     wrap(m, Tensors, "part", part)
 
 
+def constant(m: pytest.MonkeyPatch, part: str, value: float) -> None:
+    """Have the candidate alone read one number in every tensor whose name has that part."""
+
+    def change(tensors: dict[str, np.ndarray]) -> None:
+        for key in tensors:
+            if part in key:
+                tensors[key] = np.full_like(tensors[key], value)
+
+    checkpoint(m, change)
+
+
 def loaded(m: pytest.MonkeyPatch, segment: str, change: Callable[[Any], None]) -> None:
     """Change the candidate's model of that segment's stage once it is loaded."""
     original = mlx_impl.pipeline.MODELS[segment]
