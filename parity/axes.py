@@ -35,5 +35,6 @@ def split(array: np.ndarray, axes: str, labels: dict[str, list[str]]) -> list[tu
                     f"axis {axis!r} of {axes!r} has length {array.shape[position]}, which does not split "
                     f"into {len(names)} equal parts ({', '.join(names)})"
                 )
-            return list(zip(names, np.split(array, len(names), axis=position), strict=True))
+            step, before = array.shape[position] // len(names), (slice(None),) * position
+            return [(name, array[*before, slice(i * step, (i + 1) * step)]) for i, name in enumerate(names)]
     return [("", array)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+import weakref
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 
@@ -12,38 +15,59 @@ from parity.errors import InputError
 
 Trace = MutableMapping[str, np.ndarray]
 
+ALIGNED = 64
+"""Bytes that an array's place in a file is a multiple of."""
+
 
 class DiskTrace(MutableMapping[str, np.ndarray]):
-    """Arrays by name, each in a file of its own in `folder`, which is made; an array is read anew each time."""
+    """Arrays by name, one behind the other in a file of the new `folder`. Storing one copies it once, reading never.
+
+    What is read is a view of the mapped file, in the memory order that was stored; it cannot be written to.
+    """
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True)
-        self.folder = folder
-        self.files: dict[str, Path] = {}
+        self.descriptor = os.open(folder / "trace", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        weakref.finalize(self, os.close, self.descriptor)
+        self.places: dict[str, tuple[int, np.dtype, tuple[int, ...], list[int]]] = {}
+        self.end = 0
+        self.mapped: mmap.mmap | None = None
 
     def __setitem__(self, name: str, array: np.ndarray) -> None:
-        file = self.files.setdefault(name, self.folder / f"{len(self.files)}.npy")
-        np.save(file, array)
+        order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+        stored = np.ascontiguousarray(array.transpose(order))
+        start = -(-self.end // ALIGNED) * ALIGNED
+        rest, at = memoryview(stored.reshape(-1).view(np.uint8)), start
+        while rest:
+            written = os.pwrite(self.descriptor, rest, at)
+            rest, at = rest[written:], at + written
+        self.places[name] = start, array.dtype, tuple(array.shape[axis] for axis in order), order
+        self.end = at
 
     def __getitem__(self, name: str) -> np.ndarray:
-        array: np.ndarray = np.load(self.files[name])
-        return array
+        start, dtype, shape, order = self.places[name]
+        if 0 in shape:
+            return np.empty(shape, dtype).transpose(np.argsort(order))
+        if self.mapped is None or len(self.mapped) < self.end:
+            self.mapped = mmap.mmap(self.descriptor, self.end, access=mmap.ACCESS_READ)
+        array: np.ndarray = np.ndarray(shape, dtype, self.mapped, start)
+        return array.transpose(np.argsort(order))
 
     def __delitem__(self, name: str) -> None:
-        self.files.pop(name).unlink()
+        del self.places[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
+        return iter(self.places)
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.places)
 
 
 def keep(trace: Trace) -> Callable[[Tap, np.ndarray], None]:
-    """A visitor that stores every tap in `trace`."""
+    """A visitor that stores every tap in `trace`: the one copy that is made of it."""
 
     def visit(tap: Tap, array: np.ndarray) -> None:
-        trace[tap.name] = array
+        trace[tap.name] = np.array(array, order="K") if isinstance(trace, dict) else array
 
     return visit
 

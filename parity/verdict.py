@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from parity.contract import Rule
-from parity.metrics import HALF_ULP_RMS, difference, rms, rmse
+from parity.metrics import HALF_ULP_RMS, difference
 
 STRADDLE = 10.0
 """A decision nearer than this many noise floors to another one may fall either way. A floor is a root mean square; the
@@ -129,23 +129,19 @@ def judge(
         return Verdict(**base, passed=False, reason=reason)
     if reference.size == 0:
         return Verdict(**base, passed=False, reason="empty tensor: nothing was verified")
-    if not np.isfinite(reference).all() or (exact is not None and not np.isfinite(exact).all()):
-        return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
     if "c" in (candidate.dtype.kind, reference.dtype.kind):
         reason = "complex values are not judged; observe their real and imaginary parts"
         return Verdict(**base, passed=False, reason=reason)
     if reference.dtype.kind in "iub":
         return Verdict(**base, **_equality(candidate, reference, exact, margins))
 
-    # Widened once, in one memory order: every number below is then one pass over contiguous float64.
-    candidate, reference = (np.ascontiguousarray(array, dtype=np.float64) for array in (candidate, reference))
-    reference_rms = rms(reference)
-    noise = rmse(reference, exact) if floor is None and exact is not None else float(floor or 0.0)
-    noise = max(noise, reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
     with np.errstate(invalid="ignore", over="ignore"):
-        found = difference(candidate, reference)
-        distance = found.rmse / noise
-        truth = rmse(candidate, exact) / noise if exact is not None else float("nan")
+        found = difference(candidate, reference, exact)
+    if not math.isfinite(found.reference_rms) or (exact is not None and not math.isfinite(found.noise)):
+        return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
+    noise = found.noise if floor is None and exact is not None else float(floor or 0.0)
+    noise = max(noise, found.reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+    distance, truth = found.rmse / noise, found.truth / noise
     reasons = []
     if found.nonfinite:
         reasons.append(f"{found.nonfinite} of {candidate.size} values are NaN or infinite")
@@ -157,7 +153,7 @@ def judge(
         **base,
         passed=not reasons,
         reason="; ".join(reasons),
-        reference_rms=reference_rms,
+        reference_rms=found.reference_rms,
         rmse=found.rmse,
         floor=noise,
         distance=distance,

@@ -210,7 +210,7 @@ class Verifier:
         with self._timed("reference", segment.label):
             self.states["reference"] = self.runners["reference"].run(segment, self.states["reference"], keep(trace))
         require_contract(self.contract, segment, trace, "the reference")
-        self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
+        self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
     def run_other(self, which: str, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
         """One of `others`: from its own state, or in created mode from `start` with every tap grafted."""

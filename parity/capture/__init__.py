@@ -1,7 +1,7 @@
 """Capture: run one segment of a side and see every tapped value as it appears, optionally replacing it.
 
-A tap is seen where a module returns (by its attribute path) or where the side hands a value to `observe`. Values are
-copied: what is produced later may overwrite them in place. Capturing changes no bit of the run.
+A tap is seen where a module returns (by its attribute path) or where the side hands a value to `observe`, as it is
+then: what is produced later may overwrite it in place. Capturing changes no bit of the run.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from parity.axes import permute
+from parity.capture.waiting import Waiting
 from parity.contract import Contract, Segment, Tap
 from parity.errors import InputError
 from parity.side import Side, State
 
 Visit = Callable[[Tap, np.ndarray], None]
-"""Called with each tap in execution order and a copy of its value in the reference's axes."""
+"""Called with each tap in execution order and its value in the reference's axes: a view, which whoever keeps it copies.
+"""
 
 
 def adapter(framework: str) -> ModuleType:
@@ -62,6 +64,12 @@ class Runner:
         declared = {tap.path: tap for tap in segment.taps}
         calls: Counter[str] = Counter()
 
+        def see(tap: Tap, value: Any) -> None:
+            own, array = self.own_axes(tap.axes), self.adapter.view(value)
+            visit(tap, permute(array, own, tap.axes) if tap.axes and array.ndim == len(own.split()) else array)
+
+        waiting = Waiting(self.adapter, see)
+
         def on_value(path: str, value: Any) -> Any:
             if path in watched and self.adapter.is_array(value):
                 watch(path, OUTPUT, self.adapter.to_numpy(value))
@@ -72,13 +80,14 @@ class Runner:
             calls[path] += 1
             if tap is None or call:  # a repeated or undeclared value is a tap of its own: the caller reports it
                 name = f"{path}[call={call}]" if call else path
-                visit(Tap(name, path, ""), self.adapter.to_numpy(value))
+                waiting.add(Tap(name, path, ""), value)
                 return value
-            own = self.own_axes(tap.axes)
-            array = self.adapter.to_numpy(value)
-            visit(tap, permute(array, own, tap.axes) if array.ndim == len(own.split()) else array)
+            waiting.add(tap, value)
+            if self.contract.decision(tap):  # its visit may say how to go on
+                waiting.flush()
             if graft is None or tap.name not in graft:
                 return value
+            own = self.own_axes(tap.axes)
             return self.adapter.from_numpy(permute(graft[tap.name], tap.axes, own), value)
 
         def on_call(path: str, args: tuple[Any, ...]) -> None:
@@ -88,7 +97,10 @@ class Runner:
 
         paths = list(dict.fromkeys([*declared, *watched]))
         with self.adapter.instrument(self.root(segment), paths, on_value, on_call):
-            left = self.side.run(segment.name, segment.index, self._to_own(state), on_value)
+            try:
+                left = self.side.run(segment.name, segment.index, self._to_own(state), on_value)
+            finally:  # of a run that stops, too, what it reached is judged
+                waiting.flush()
         return self._from_own(left)
 
     def root(self, segment: Segment) -> Any:

@@ -57,6 +57,10 @@ def _wrapped(
     return type(cls.__name__, (cls,), {"__call__": call})
 
 
+LAZY = True
+"""A value can be held, and computed later."""
+
+
 def is_array(value: Any) -> bool:
     return isinstance(value, mx.array)
 
@@ -66,6 +70,23 @@ def to_numpy(value: mx.array) -> np.ndarray:
     if value.dtype in (mx.float16, mx.bfloat16):
         value = value.astype(mx.float32)
     return np.array(value)
+
+
+def hold(value: mx.array) -> mx.array:
+    """Another handle of the value: what is assigned into parts of `value` afterwards does not reach it."""
+    return value.astype(value.dtype)
+
+
+def start(values: list[mx.array]) -> None:
+    """Have the values computed, in one graph, without waiting for them."""
+    mx.async_eval(values)
+
+
+def view(value: mx.array) -> np.ndarray:
+    """The value where it lies; half precision is a widened copy. Waits until it is computed."""
+    if value.dtype in (mx.float16, mx.bfloat16):
+        value = value.astype(mx.float32)
+    return np.asarray(value)
 
 
 def from_numpy(array: np.ndarray, like: mx.array) -> mx.array:

@@ -56,16 +56,34 @@ def _wrap(
     return call
 
 
+LAZY = False
+"""Values are computed when they are made, and may be overwritten in place: none can be held."""
+
+
 def is_array(value: Any) -> bool:
     return isinstance(value, Tensor)
 
 
 def to_numpy(value: Tensor) -> np.ndarray:
     """A copy with the memory order of the tensor; half precision is widened to float32, exactly."""
+    return np.array(view(value), order="K")
+
+
+def hold(value: Tensor) -> Tensor:
+    """The value itself, which is there already and may be overwritten next: it is to be viewed at once."""
+    return value
+
+
+def start(values: list[Tensor]) -> None:
+    """Nothing: values are there."""
+
+
+def view(value: Tensor) -> np.ndarray:
+    """The value where it lies; half precision is a widened copy."""
     value = value.detach().cpu()
     if value.dtype in (torch.float16, torch.bfloat16):
         value = value.float()
-    return np.array(value.numpy(), order="K")
+    return value.numpy()
 
 
 def from_numpy(array: np.ndarray, like: Tensor) -> Tensor:

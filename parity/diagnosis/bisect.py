@@ -175,7 +175,7 @@ class Bisection:
                 if tap.name not in settled and near is not None and near.shape == array.shape:
                     settled[tap.name] = np.where(near, self.decided[tap.name], array)
                 if tap.name == self.end.name:
-                    seen[tap.name] = array
+                    seen[tap.name] = np.array(array)
 
             state = self.runners["candidate"].run(segment, state, visit, graft=settled)
         verdicts = self._judge(self.end, seen.get(self.end.name), self.ends["reference"], self.ends["exact"], INHERITED)

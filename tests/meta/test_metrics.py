@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.metrics import HALF_ULP_RMS, difference, rms, rmse
+from parity.metrics import HALF_ULP_RMS, PIECE, difference, rms, rmse
 
 finite = st.floats(-1e6, 1e6, width=32)
 arrays = hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5), elements=finite)
@@ -31,6 +31,43 @@ def test_equals_numpy(reference, data):
     assert found.rmse == pytest.approx(np.sqrt(np.mean(delta**2)), rel=1e-12)
     assert found.rmse == pytest.approx(rmse(candidate, reference), rel=1e-12)
     assert found.max_abs == np.abs(delta).max() == abs(delta[found.where])
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 7), (2 * PIECE + 3,), (3, PIECE + 1), (2, 300, 70), (70, 300, 2), (1, 1)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_one_pass_in_pieces_equals_whole_arrays(shape, order):
+    def turned(array):
+        axes = [axis for axis in order if axis < array.ndim]
+        return np.ascontiguousarray(array.transpose(axes)).transpose(np.argsort(axes))
+
+    rng = np.random.Generator(np.random.Philox(key=3))
+    exact, noise, error = rng.standard_normal((3, *shape))
+    reference = (exact + 1e-3 * noise).astype(np.float32)
+    candidate = (reference + 1e-3 * error).astype(np.float32)
+    found = difference(candidate, turned(reference), turned(exact))
+    assert found == difference(turned(candidate), reference, exact), "the order in memory counts"
+    wide = reference.astype(np.float64)
+    delta = np.abs(candidate - wide)
+    assert (found.max_abs, found.where) == (delta.max(), np.unravel_index(np.argmax(delta), shape))
+    assert [found.rmse, found.noise, found.truth, found.reference_rms] == pytest.approx(
+        [rms(delta), rmse(reference, exact), rmse(candidate, exact), rms(reference)], rel=1e-12
+    )
+    assert found.gain == pytest.approx(np.vdot(candidate, wide) / np.vdot(wide, wide), rel=1e-9)
+
+
+def test_the_worst_is_the_first_of_equals_and_a_nan_before_all():
+    reference, candidate = np.zeros((2, 2 * PIECE), np.float32), np.zeros((2, 2 * PIECE), np.float32)
+    candidate[0, PIECE + 1] = candidate[1, 5] = -3
+    assert difference(candidate, reference).where == (0, PIECE + 1)
+    candidate[1, 7] = candidate[1, PIECE] = np.nan
+    found = difference(candidate, reference)
+    assert (found.where, found.nonfinite) == ((1, 7), 2)
+    assert np.isnan(found.max_abs)
+
+
+def test_an_exact_result_of_another_shape_is_not_compared():
+    with pytest.raises(ValueError, match="cannot compare shapes"):
+        difference(np.ones(3), np.ones(3), np.ones(4))
 
 
 @given(arrays)
