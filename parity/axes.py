@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from parity.errors import InputError
@@ -12,14 +14,20 @@ def permute(array: np.ndarray, have: str, want: str) -> np.ndarray:
 
     Raises `InputError` when the two do not name the same axes, or the array has another number of them.
     """
+    order = _order(have, want)
+    if array.ndim != len(order):
+        raise InputError(f"an array of shape {array.shape} was declared with axes {have!r}; declare one axis each")
+    return array.transpose(order)
+
+
+@lru_cache
+def _order(have: str, want: str) -> tuple[int, ...]:
     source, target = have.split(), want.split()
     if sorted(source) != sorted(target) or len(set(source)) != len(source):
         raise InputError(
             f"axes {have!r} cannot be permuted to {want!r}: the contract must name the same axes once each"
         )
-    if array.ndim != len(source):
-        raise InputError(f"an array of shape {array.shape} was declared with axes {have!r}; declare one axis each")
-    return array.transpose([source.index(axis) for axis in target])
+    return tuple(source.index(axis) for axis in target)
 
 
 def split(array: np.ndarray, axes: str, labels: dict[str, list[str]]) -> list[tuple[str, np.ndarray]]:

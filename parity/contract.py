@@ -11,6 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -322,5 +323,6 @@ def _decision(path: Path, entry: Mapping[str, Any]) -> Decision:
     return Decision(entry["pattern"], entry["of"], entry["margin"])
 
 
+@lru_cache(maxsize=1 << 14)
 def _fits(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))

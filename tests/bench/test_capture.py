@@ -1,0 +1,107 @@
+"""What capture and verdict cost on top of the plain run of both sides: `tox -e bench -- -k capture --size full`.
+
+Counted as plain: each segment of both sides once, nothing looked at. Counted as judged: the same, with every tap of the
+reference stored in mapped files and every tap of the candidate judged by it and by the float64 reference's, which was
+stored before, as with a recording. The float64 run and the two grafted runs of `parity verify` are jobs of their own,
+which the second benchmark's table has.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from parity.axes import permute
+from parity.contract import INHERITED, load
+from parity.evidence import Gallery
+from parity.side import make_case, resolve
+from parity.trace import DiskTrace
+from parity.verify import SIDES, Verifier
+
+MOST = 1.25
+"""Of the plain run's time, at full size; the tiny sides compute next to nothing."""
+
+ROUNDS = 5
+
+
+@pytest.fixture(scope="module")
+def verifier(request) -> Verifier:
+    contract = load(request.config.getoption("--contract"))
+    size = request.config.getoption("--size")
+    case = make_case(contract, "full-flow-short" if size == "full" else "tiny-flow")
+    checkpoint = request.config.getoption("--checkpoint") or resolve(contract.checkpoints)(case)
+    return Verifier(contract, case, Path(checkpoint))
+
+
+def plain(verifier: Verifier, side: str) -> None:
+    """A side's run that nothing looks at."""
+    runner, axes = verifier.runners[side], verifier.contract.state
+    inputs = verifier.case.inputs
+    state = {name: permute(array, axes[name], runner.own_axes(axes[name])) for name, array in inputs.items()}
+    for segment in verifier.segments:
+        state = runner.side.run(segment.name, segment.index, state, lambda name, value: value)
+
+
+def begin(verifier: Verifier) -> None:
+    verifier.states = dict.fromkeys(SIDES, verifier.case.inputs)
+    verifier.report.verdicts, verifier.gallery = [], Gallery()
+
+
+def test_capture_and_verdict(benchmark, verifier, request, tmp_path_factory):
+    truth = [DiskTrace(tmp_path_factory.mktemp("truth") / "trace") for _ in verifier.segments]
+    begin(verifier)
+    for segment, exact in zip(verifier.segments, truth, strict=True):
+        reference: dict = {}
+        verifier.run_reference(segment, reference)
+        verifier.run_other("exact", segment, INHERITED, {}, reference, exact)
+    seconds: list[float] = []
+
+    def setup():
+        began = time.perf_counter()
+        for side in ("reference", "candidate"):
+            plain(verifier, side)
+        seconds.append(time.perf_counter() - began)
+        begin(verifier)
+
+    def judged() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for number, (segment, exact) in enumerate(zip(verifier.segments, truth, strict=True)):
+                reference = DiskTrace(Path(folder, str(number)))
+                verifier.run_reference(segment, reference)
+                verifier.judge(segment, INHERITED, {}, reference, {"exact": exact})
+
+    benchmark.pedantic(judged, setup=setup, rounds=ROUNDS, warmup_rounds=1)
+    verdicts = verifier.report.verdicts
+    assert len(verdicts) == verifier.report.expected / 2 and all(verdict.passed for verdict in verdicts)
+    factor = median(benchmark.stats.stats.data) / median(seconds[1:])
+    benchmark.extra_info |= {"plain": median(seconds[1:]), "factor": factor}
+    print(f"judged / plain: {factor:.3f}, plain {median(seconds[1:]):.3f} s, {len(verdicts)} verdicts")
+    if request.config.getoption("--size") == "full":
+        assert factor <= MOST
+
+
+def test_whole_verification(benchmark, verifier):
+    """All of `parity verify`: the float64 reference freely and grafted, and the candidate grafted, too."""
+    for side in ("reference", "candidate"):
+        plain(verifier, side)
+    began = time.perf_counter()
+    for side in ("reference", "candidate"):
+        plain(verifier, side)
+    alone = time.perf_counter() - began
+    begin(verifier)
+    verifier.report.seconds.clear()
+    benchmark.pedantic(verifier.run, rounds=1)
+    assert verifier.report.passed
+    spent = verifier.report.seconds
+    factors = {
+        "reference and candidate": spent["reference"] + spent["candidate"],
+        "and the candidate grafted": spent["reference"] + spent["candidate"] + spent["candidate, grafted"],
+        "and float64, freely and grafted": sum(spent.values()),
+    }
+    factors = {what: seconds / alone for what, seconds in factors.items()}
+    benchmark.extra_info |= {"plain": alone, "factors": factors, "seconds": spent}
+    print(f"plain {alone:.3f} s; " + ", ".join(f"{what}: {factor:.2f}" for what, factor in factors.items()))
