@@ -101,6 +101,47 @@ def test_a_phase_that_drifts_and_a_period_are_recognised():
     assert "period" in families(steps * np.where(np.arange(4800) % 8 < 4, 1.2, 1), steps, "b h w")[:2]
 
 
+def wave(samples: int) -> np.ndarray:
+    """A voice-like sum of sines with noise, `(1, n)`."""
+    time = np.arange(samples) / 24000
+    tones = sum(np.sin(2 * np.pi * 130 * k * time * (1 + 0.3 * time)) / k for k in range(1, 9))
+    loudness = 1 + 0.9 * np.sin(2 * np.pi * 7 * time) + 0.3 * np.sin(2 * np.pi * 31 * time)
+    return (tones * loudness + 0.05 * noise(20, (samples,)))[None]
+
+
+@pytest.mark.parametrize("by", [240, -240, 1000])
+def test_a_long_shift_of_a_wave_is_recognised(by):
+    exact = wave(9600)
+    shifted = np.roll(exact, by, axis=1)
+    shifted[:, :by] = 0 if by > 0 else shifted[:, :by]
+    found = recognise(evidence(shifted, exact, "b n", inputs={"mel": noise(21, (1, 80, 20))}))[0]
+    assert (found.family, found.sentence.startswith(f"{abs(by)} positions of n")) == ("shift", True)
+    assert ("half a hop of 480 for each frame of mel" in found.sentence) == (abs(by) == 240)
+
+
+def spectrogram(samples: np.ndarray, late: int, power: int = 1) -> np.ndarray:
+    """Sums of 8 bins of the magnitudes or powers of windows of 4 hops of 480, `(1, 30, t)`."""
+    frames = np.lib.stride_tricks.sliding_window_view(samples[0], 1920)[480 - late :: 480][:45]
+    spectrum = np.abs(np.fft.rfft(frames * np.hanning(1920))) ** power
+    return spectrum[:, :240].reshape(len(frames), 30, 8).sum(-1).T[None]
+
+
+@pytest.mark.parametrize("by", [240, -240])
+@pytest.mark.parametrize(("power", "logarithm"), [(1, True), (2, True), (2, False)])
+def test_windows_half_a_hop_off_are_recognised(by, power, logarithm):
+    exact, shifted = (spectrogram(wave(24000), late, power) for late in (0, by))
+    if logarithm:
+        exact, shifted = np.log(exact + 1e-5), np.log(shifted + 1e-5)
+    found = next(f for f in recognise(evidence(shifted, exact)) if f.family == "shift")
+    assert f"half a position of t {'late' if by > 0 else 'early'}" in found.sentence
+
+
+@pytest.mark.parametrize("by", [60, 480])
+def test_other_shifts_of_windows_are_not_half_a_hop(by):
+    exact, shifted = (np.log(spectrogram(wave(24000), late) + 1e-5) for late in (0, by))
+    assert all("half" not in f.sentence for f in recognise(evidence(shifted, exact)) if f.family == "shift")
+
+
 def test_an_even_grid_is_recognised():
     curved = 1 - np.cos(np.linspace(0, 1, 11) * np.pi / 2)
     assert families(np.linspace(0, 1, 11), curved, "k")[0] == "schedule"

@@ -100,6 +100,20 @@ def _(m):
     wrap(m, PromptMel, "__call__", call)
 
 
+def late(wave, samples):
+    return mx.concatenate([mx.zeros_like(wave[:, :samples]), wave[:, :-samples]], axis=1)
+
+
+@mutant("mel half a hop late", VOICE, "prompt_mel", "shift")
+def _(m):
+    wrap(m, PromptMel, "__call__", lambda call, self, wave: call(self, late(wave, 240)))
+
+
+@mutant("log mel half a hop late", VOICE, "tokenizer.log_mel", "shift")
+def _(m):
+    wrap(m, LogMelSpectrogram, "__call__", lambda call, self, wave: call(self, late(wave, 80)))
+
+
 @mutant("symmetric window in the voice's mel", VOICE, "prompt_mel", "window")
 def _(m):
     def window(length, dtype):

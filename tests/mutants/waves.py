@@ -286,3 +286,12 @@ def _(m):
 @mutant("no fade", "tiny-vocoder", "vocoder.wave", "edges")
 def _(m):
     m.setattr(mlx_impl.vocoder.stage, "fade_in", lambda wave, rate: wave)
+
+
+@mutant("wave half a hop late", "tiny-vocoder", "vocoder.wave", "shift")
+def _(m):
+    def call(original, wave, rate):
+        wave = original(wave, rate)
+        return mx.concatenate([mx.zeros_like(wave[:, :240]), wave[:, :-240]], axis=1)
+
+    wrap(m, mlx_impl.vocoder.stage, "fade_in", call)

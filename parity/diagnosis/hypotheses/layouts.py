@@ -1,4 +1,4 @@
-"""The right numbers in the wrong order: axes, memory order, permutations, shifts; and shapes that differ."""
+"""The right numbers in the wrong order: axes, memory order, permutations; and shapes that differ."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from itertools import permutations
 
 import numpy as np
 
-from parity.diagnosis.evidence import BATCH, Evidence, Finding, finding, hypothesis
+from parity.diagnosis.evidence import Evidence, Finding, finding, hypothesis
 
-LONGEST_SHIFT = 16
 FEWEST_KEPT = 0.4
 
 
@@ -21,7 +20,7 @@ def axis_order(e: Evidence) -> Finding | None:
         turned = e.candidate.transpose(order)
         if order == tuple(range(len(order))) or turned.shape != e.reference.shape:
             continue
-        if _close(turned, e.reference):
+        if close(turned, e.reference):
             axes = " ".join(e.axes[order.index(i)] for i in range(len(order))) if len(e.axes) == len(order) else order
             return Finding("axis order", 0.99, f"the candidate's axes are {axes!r}, expected {' '.join(e.axes)!r}")
     return None
@@ -43,8 +42,8 @@ def memory_order(e: Evidence) -> Finding | None:
             ("read", e.reference.transpose(order).reshape(e.candidate.shape)),
             ("written", e.reference.reshape([e.reference.shape[i] for i in order]).transpose(np.argsort(order))),
         ):
-            if turned.shape == e.candidate.shape and _close(e.candidate, turned):
-                if e.candidate.shape == e.reference.shape and _close(e.candidate, e.reference):
+            if turned.shape == e.candidate.shape and close(e.candidate, turned):
+                if e.candidate.shape == e.reference.shape and close(e.candidate, e.reference):
                     continue
                 words = "Fortran's order for C's" if order == tuple(reversed(range(len(order)))) else f"axes {order}"
                 return Finding("memory order", 0.97, f"the right numbers, {name} in another memory order: {words}")
@@ -53,7 +52,7 @@ def memory_order(e: Evidence) -> Finding | None:
 
 def _heads(e: Evidence) -> Finding | None:
     """Blocks of the last axis merged, or split, before they were put beside each other."""
-    if e.candidate.shape != e.reference.shape or e.reference.ndim != 3 or _close(e.candidate, e.reference):
+    if e.candidate.shape != e.reference.shape or e.reference.ndim != 3 or close(e.candidate, e.reference):
         return None
     batch, frames, width = e.reference.shape
     for heads in (n for n in range(2, min(64, width) + 1) if width % n == 0):
@@ -62,30 +61,9 @@ def _heads(e: Evidence) -> Finding | None:
             e.reference.reshape(batch, heads, frames, -1).swapaxes(1, 2),
             e.reference.reshape(batch, frames, heads, -1).swapaxes(2, 3),
         ):
-            if _close(e.candidate, turned.reshape(e.reference.shape)):
+            if close(e.candidate, turned.reshape(e.reference.shape)):
                 text = f"the right numbers, {heads} blocks of {e.axes[2]} merged or split without a transposition"
                 return Finding("memory order", 0.98, text)
-    return None
-
-
-@hypothesis
-def time_shift(e: Evidence) -> Finding | None:
-    """The reference, some positions earlier or later along an axis that is no batch and no channel."""
-    if not e.comparable:
-        return None
-    for part, c, r in _parts(e):
-        for position, axis in enumerate(e.axes):
-            length = r.shape[position]
-            if axis in (*BATCH, "c", "h", "s") or length < 3 or not _close_needed(c, r):
-                continue
-            for by in (n for k in range(1, min(LONGEST_SHIFT, length // 2) + 1) for n in (k, -k)):
-                ours = np.take(c, range(max(by, 0), length + min(by, 0)), axis=position)
-                theirs = np.take(r, range(max(-by, 0), length + min(-by, 0)), axis=position)
-                if theirs.std() > 0 and _close(ours, theirs):
-                    where = f" in {part}" if part else ""
-                    return Finding(
-                        "shift", 0.985, f"{abs(by)} positions of {axis} {'late' if by > 0 else 'early'}{where}"
-                    )
     return None
 
 
@@ -107,7 +85,7 @@ def permutation(e: Evidence) -> Finding | None:
         )
         source = order[nearest]
         if len(set(source.tolist())) < FEWEST_KEPT * len(r):
-            if len(r) >= 4 and _close(np.sort(c, axis=0), np.sort(r, axis=0)):
+            if len(r) >= 4 and close(np.sort(c, axis=0), np.sort(r, axis=0)):
                 return Finding("permutation", 0.95, f"the same numbers along {axis} in another order")
             continue
         model = np.moveaxis(r[source].reshape(np.moveaxis(e.r, position, 0).shape), 0, position)
@@ -131,21 +109,7 @@ def shape(e: Evidence) -> Finding | None:
     return Finding("shape", 0.95 if len(axes) == 1 else 0.6, f"{text}: {words}")
 
 
-def _parts(e: Evidence) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """The whole, then each branch."""
-    parts = [("", e.c, e.r)]
-    for position, axis in enumerate(e.axes):
-        if axis in e.labels:
-            pieces = (np.split(array, len(e.labels[axis]), axis=position) for array in (e.c, e.r))
-            parts += list(zip(e.labels[axis], *pieces, strict=True))
-    return parts
-
-
-def _close_needed(c: np.ndarray, r: np.ndarray) -> bool:
-    return not _close(c, r)
-
-
-def _close(a: np.ndarray, b: np.ndarray) -> bool:
+def close(a: np.ndarray, b: np.ndarray) -> bool:
     return a.size > 0 and bool(np.allclose(a, b, rtol=1e-3, atol=1e-5 * max(float(np.abs(b).max()), 1e-30)))
 
 
