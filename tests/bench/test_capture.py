@@ -1,13 +1,15 @@
 """What capture and verdict cost on top of the plain run of both sides: `tox -e bench -- -k capture --size full`.
 
 Counted as plain: each segment of both sides once, nothing looked at. Counted as judged: the same, with every tap of the
-reference stored in mapped files and every tap of the candidate judged by it and by the float64 reference's, which was
-stored before, as with a recording. The float64 run and the two grafted runs of `parity verify` are jobs of their own,
-which the second benchmark's table has.
+reference kept and every tap of the candidate judged by it and by the float64 reference's, which was stored before, as
+with a recording. What is kept is in memory, as `parity verify` has it where both sides fit beside each other, or in
+mapped files, as where they run in turn. The float64 run and the two grafted runs of `parity verify` are jobs of their
+own: `test_whole_verification` has them, too.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +21,7 @@ from parity.axes import permute
 from parity.contract import INHERITED, load
 from parity.evidence import Gallery
 from parity.side import make_case, resolve
-from parity.trace import DiskTrace
+from parity.trace import DiskTrace, Trace
 from parity.verify import SIDES, Verifier
 
 MOST = 1.25
@@ -51,13 +53,21 @@ def begin(verifier: Verifier) -> None:
     verifier.report.verdicts, verifier.gallery = [], Gallery()
 
 
-def test_capture_and_verdict(benchmark, verifier, request, tmp_path_factory):
-    truth = [DiskTrace(tmp_path_factory.mktemp("truth") / "trace") for _ in verifier.segments]
+@pytest.fixture(scope="module")
+def truth(verifier, tmp_path_factory) -> list[DiskTrace]:
+    """The float64 reference's taps, a trace for each segment, on disk."""
+    traces = [DiskTrace(tmp_path_factory.mktemp("truth") / "trace") for _ in verifier.segments]
     begin(verifier)
-    for segment, exact in zip(verifier.segments, truth, strict=True):
-        reference: dict = {}
+    for segment, exact in zip(verifier.segments, traces, strict=True):
+        reference: Trace = {}
         verifier.run_reference(segment, reference)
         verifier.run_other("exact", segment, INHERITED, {}, reference, exact)
+        os.fsync(exact.descriptor)  # or the system writes it while others are timed
+    return traces
+
+
+@pytest.mark.parametrize("where", ["memory", "files"])
+def test_capture_and_verdict(benchmark, verifier, truth, request, where):
     seconds: list[float] = []
 
     def setup():
@@ -70,16 +80,17 @@ def test_capture_and_verdict(benchmark, verifier, request, tmp_path_factory):
     def judged() -> None:
         with tempfile.TemporaryDirectory() as folder:
             for number, (segment, exact) in enumerate(zip(verifier.segments, truth, strict=True)):
-                reference = DiskTrace(Path(folder, str(number)))
+                reference: Trace = DiskTrace(Path(folder, str(number))) if where == "files" else {}
                 verifier.run_reference(segment, reference)
                 verifier.judge(segment, INHERITED, {}, reference, {"exact": exact})
 
     benchmark.pedantic(judged, setup=setup, rounds=ROUNDS, warmup_rounds=1)
     verdicts = verifier.report.verdicts
     assert len(verdicts) == verifier.report.expected / 2 and all(verdict.passed for verdict in verdicts)
-    factor = median(benchmark.stats.stats.data) / median(seconds[1:])
-    benchmark.extra_info |= {"plain": median(seconds[1:]), "factor": factor}
-    print(f"judged / plain: {factor:.3f}, plain {median(seconds[1:]):.3f} s, {len(verdicts)} verdicts")
+    alone = median(seconds[1:])
+    factor = median(benchmark.stats.stats.data) / alone
+    benchmark.extra_info |= {"plain": alone, "factor": factor}
+    print(f"judged / plain, kept in {where}: {factor:.3f}, plain {alone:.3f} s, {len(verdicts)} verdicts")
     if request.config.getoption("--size") == "full":
         assert factor <= MOST
 
