@@ -63,6 +63,11 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
         return len(self.places)
 
 
+def copied(trace: Trace) -> dict[str, np.ndarray]:
+    """The arrays of a trace in memory, as a state that a side may hold and write to."""
+    return {name: np.array(array, order="K") for name, array in trace.items()}
+
+
 def keep(trace: Trace) -> Callable[[Tap, np.ndarray], None]:
     """A visitor that stores every tap in `trace`: the one copy that is made of it."""
 

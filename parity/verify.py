@@ -30,7 +30,7 @@ from parity.report import Report
 from parity.runtime import return_memory
 from parity.side import Case, State, make_side, resolve
 from parity.terminal import part
-from parity.trace import DiskTrace, Trace, keep, require_contract
+from parity.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.verdict import Verdict, judge
 
 Progress = Callable[[str], None]
@@ -184,13 +184,13 @@ class Verifier:
             for which in self.others:
                 for number, segment in enumerate(segments):
                     for mode, traces in others[number].items():
-                        start = dict(starts[number]) if mode == CREATED else {}
+                        start = copied(starts[number]) if mode == CREATED else {}
                         traces[which] = stored(number, mode, which)
                         self.run_other(which, segment, mode, start, references[number], traces[which])
                 self.release(which)
             for number, segment in enumerate(segments):
                 for mode, traces in others[number].items():
-                    start = dict(starts[number]) if mode == CREATED else {}
+                    start = copied(starts[number]) if mode == CREATED else {}
                     self.judge(segment, mode, start, references[number], traces)
             self.release("candidate")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parity.contract import Tap
-from parity.trace import DiskTrace, keep
+from parity.trace import DiskTrace, copied, keep
 
 ARRAYS = [
     np.arange(24, dtype=np.float32).reshape(2, 3, 4),
@@ -62,3 +62,11 @@ def test_what_is_kept_is_as_it_was_seen(tmp_path, kind):
     keep(trace)(Tap("tap", "tap", "n"), seen)
     seen[:] = 7
     assert trace["tap"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_state_that_is_copied_may_be_written_to(tmp_path):
+    trace = DiskTrace(tmp_path / "new")
+    trace["state"] = np.arange(6.0).reshape(2, 3).T
+    state = copied(trace)
+    state["state"][:] = 7
+    assert trace["state"].tolist() == [[0, 3], [1, 4], [2, 5]]
