@@ -37,7 +37,7 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
         order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
         stored = np.ascontiguousarray(array.transpose(order))
         start = -(-self.end // ALIGNED) * ALIGNED
-        rest, at = memoryview(stored.reshape(-1).view(np.uint8)), start
+        rest, at = stored.reshape(-1).view(np.uint8).data, start
         while rest:
             written = os.pwrite(self.descriptor, rest, at)
             rest, at = rest[written:], at + written
