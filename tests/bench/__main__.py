@@ -45,10 +45,11 @@ def main() -> int:
             rows.append(comparisons(point).row(point.side(), seconds=options.seconds, trace=trace))
         except WrongResult as error:
             wrong.append(str(error))
+        else:
+            write_json(table.as_json(rows, environment(bench)), options.json)  # of a run that is cut off this is left
     facts = environment(bench)
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
     print(f"\n{table.markdown(rows)}\n\n{table.NOTES}")
-    write_json(table.as_json(rows, facts), options.json)
     for message in wrong:
         print(f"wrong: {message}", file=sys.stderr)
     return 1 if wrong else 0

@@ -19,8 +19,7 @@ def main(package: str, device: str, size: str, tokens: str, checkpoint: str, out
     side, config = side_of(package, device), CHATTERBOX_SIZES[size]
     models = {stage: side.load(stage, Path(checkpoint), config, "float32") for stage in ("t3", "flow", "vocoder")}
     task = WORKS["speech"].build(Place(side, models, config, Path(checkpoint), size, int(tokens), "float32"))
-    said, wave = task.result(side.run(task.call))
-    np.save(out, wave)
+    np.save(out, task.result(side.run(task.call))[1])
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from reference.config import CHATTERBOX_SIZES
 from tests.bench.mlx_side import traced
 from tests.bench.sides import BITS, Call, Side
 from tests.bench.torch_side import TorchSide, operations
-from tests.bench.works import Place, Task, Work
+from tests.bench.works import ROUNDINGS, Place, Task, Work
 
 UNIT = {"float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}  # relative, of one rounding
 PRODUCTS, COPY = (512, 2048), 256 * 2**20  # rows of square matrices, bytes
@@ -57,7 +57,7 @@ def plain(call: Call, before: Call | None, rounds: int) -> list[float]:
 
 
 def relative_error(got: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
-    """The largest relative RMSE of the arrays; infinite where one is missing, of another shape, or holds other tokens."""
+    """The largest relative RMSE of the arrays; infinite where one is missing, misshaped, or holds other tokens."""
     if [array.shape for array in got] != [array.shape for array in expected]:
         return float("inf")
     errors = [0.0]
@@ -183,7 +183,8 @@ class Comparison:
         if dtype not in work.dtypes:
             raise ValueError(f"{work.name} in {dtype}: expected one of {', '.join(work.dtypes)}")
         bench.keep(work.stages, dtype)
-        self.bound = work.roundings * UNIT.get(dtype, UNIT["float32"])
+        half = dtype in ("float16", "bfloat16")
+        self.bound = (ROUNDINGS if half else work.roundings) * UNIT.get(dtype, UNIT["float32"])
         self.reference = TorchSide(device)
 
     @cached_property

@@ -11,9 +11,9 @@ from tests.bench.measure import Row
 NOTES = (
     "ms are medians; each round of a side follows one of the reference, whose median is beside it. GFLOP/s are of the "
     "reference's products and convolutions, GB/s of weights, inputs and outputs read and written once: a lower bound. "
-    "Fractions are of a matrix product and a copy, measured in the same run in the better framework; a side in float16 "
-    "is measured against a product in float16, the reference too. Peak memory is above what was held before. The error "
-    "is relative, RMSE, against the reference in float32 on the CPU."
+    "Fractions are of a matrix product and a copy, measured in the same run in the better framework; on a CPU a "
+    "product in half precision may be slower than in float32, and a fraction of it above 1. Peak memory is above what "
+    "was held before. The error is relative, RMSE, against the reference in float32 on the CPU."
 )
 
 

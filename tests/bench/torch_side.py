@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +81,14 @@ class TorchSide(Side):
 def operations(side: TorchSide, call: Call) -> int:
     """Floating-point operations of a call's products and convolutions, as PyTorch counts them: two a multiplication.
 
-    It knows no fused LSTM or attention of the CPU's, so that these are taken apart.
+    It knows no fused attention of the CPU's, which is taken apart, nor oneDNN's LSTM: `_lstm`.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # to turn oneDNN off is said to touch TF32 of other devices
-        onednn = torch.backends.mkldnn.flags(enabled=False)
-        with onednn, sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-            side.run(call)
+    known = {torch.ops.aten.mkldnn_rnn_layer: _lstm}
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False, custom_mapping=known) as counter:
+        side.run(call)
     return counter.get_total_flops()
+
+
+def _lstm(x: torch.Size, weight_ih: torch.Size, weight_hh: torch.Size, *rest: Any, **named: Any) -> int:
+    """`x (T, B, c)` through one layer: each step of each item is multiplied by both weights."""
+    return 2 * x[0] * x[1] * (weight_ih.numel() + weight_hh.numel())
