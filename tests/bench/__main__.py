@@ -27,7 +27,11 @@ def main() -> int:
     parser.add_argument("--work", nargs="*", default=[], help="parts of the works' names")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each pair of sides, about (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows, as pytest-benchmark does")
+    parser.add_argument("--show", type=Path, nargs="*", metavar="FILE", help="measure nothing: one table of such files")
     options = parser.parse_args()
+    if options.show:
+        print(f"{table.markdown([row for file in options.show for row in table.stored(file)])}\n\n{table.NOTES}")
+        return 0
     try:
         points, left_out = plan(options, options.size)
     except ValueError as error:
@@ -49,7 +53,7 @@ def main() -> int:
             write_json(table.as_json(rows, environment(bench)), options.json)  # of a run that is cut off this is left
     facts = environment(bench)
     print("\n".join(f"{name}: {value}" for name, value in facts.items()))
-    print(f"\n{table.markdown(rows)}\n\n{table.NOTES}")
+    print(f"\n{table.markdown([row.figures() for row in rows])}\n\n{table.NOTES}")
     for message in wrong:
         print(f"wrong: {message}", file=sys.stderr)
     return 1 if wrong else 0

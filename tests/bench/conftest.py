@@ -52,4 +52,4 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("both sides")
         for name, value in environment(config.stash[BENCH]).items():
             terminalreporter.write_line(f"{name}: {value}")
-        terminalreporter.write_line(f"\n{table.markdown(rows)}\n\n{table.NOTES}")
+        terminalreporter.write_line(f"\n{table.markdown([row.figures() for row in rows])}\n\n{table.NOTES}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tests.bench.measure import Row
@@ -28,9 +30,13 @@ def cell(value: float | str | None) -> str:
     return f"{value:.1e}"
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The table, its columns as wide as they must be."""
-    figures = [row.figures() for row in rows]
+def stored(file: Path) -> list[dict[str, Any]]:
+    """The figures of the rows in a file of `--json` or of pytest's `--benchmark-json`."""
+    return [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
+
+
+def markdown(figures: Sequence[Mapping[str, Any]]) -> str:
+    """The table of `Row.figures`, its columns as wide as they must be."""
     names = list(figures[0]) if figures else []
     lines = [names, *([cell(figure[name]) for name in names] for figure in figures)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(names))]
