@@ -149,9 +149,8 @@ def test_figures():
 
 
 def test_table():
-    lines = table.markdown([row(), row(side="reference", reference_seconds=[], operations=None, bytes=None)]).split(
-        "\n"
-    )
+    bare = row(side="reference", reference_seconds=[], operations=None, bytes=None)
+    lines = table.markdown([row().figures(), bare.figures()]).split("\n")
     assert len(lines) == 4 and len({len(line) for line in lines}) == 1
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert cells[0][:8] == ["work", "size", "device", "dtype", "side", "ms", "reference ms", "ratio"]
@@ -169,6 +168,8 @@ def test_cell(value, text):
 
 def test_a_report_takes_the_rows(tmp_path):
     data = json.loads(json.dumps(table.as_json([row()], {"torch": "2.13.0"})))
+    (tmp_path / "b.json").write_text(json.dumps(data))
+    assert table.stored(tmp_path / "b.json") == [row().figures()]
     ((name, figures),) = benchmarks(data).items()
     assert name == "w, 8 tokens, cpu, float32, mlx_impl"
     assert figures["time"] == "3 ms ± 1, 3 rounds" and figures["ratio"] == 1.5
