@@ -1,8 +1,7 @@
-"""The reference on a GPU, without one: tensors that claim to be there, so that a table left on the CPU is an error."""
+"""The reference on another device, PyTorch's meta, which any machine has: a table left on the CPU is an error."""
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorDeviceMismatchError, FakeTensorMode
 
 from reference.conditioning.conditioner import Conditioner
 from reference.config import CHATTERBOX_SIZES
@@ -13,21 +12,20 @@ from reference.t3.model import T3
 from reference.vocoder import Vocoder
 
 CONFIG = CHATTERBOX_SIZES["tiny"]
-GPU = torch.device("cuda")
+OTHER = torch.device("meta")
 
 
 def floats(*shape):
-    return torch.ones(shape, device=GPU)
+    return torch.ones(shape, device=OTHER)
 
 
 def tokens(count):
-    return torch.ones((1, count), dtype=torch.int64, device=GPU)
+    return torch.ones((1, count), dtype=torch.int64, device=OTHER)
 
 
 def made(module, config):
-    with torch.device("meta"):
-        model = module(config)
-    return model.to_empty(device=GPU).eval()
+    with OTHER:
+        return module(config).eval()
 
 
 def flow():
@@ -43,7 +41,12 @@ def padded():
 
 
 def vocoder():
-    return made(Vocoder, CONFIG.vocoder)(floats(1, 80, 6), floats(1, 9), floats(1, 9, 480 * 6))[0]
+    """All but the inverse transform, which looks at the window's values."""
+    model, mel = made(Vocoder, CONFIG.vocoder), floats(1, 80, 6)
+    x, spectrum = model.generator.begin(mel, model.excite(mel, floats(1, 9), floats(1, 9, 480 * 6)))
+    for level in model.generator.levels:
+        x = level(x, spectrum)
+    return x
 
 
 def t3():
@@ -64,10 +67,9 @@ def speech_tokens():
 @pytest.mark.parametrize("stage", [flow, padded, vocoder, t3, prompt, speech_tokens])
 @torch.inference_mode()
 def test_every_tensor_is_on_the_device(stage):
-    with FakeTensorMode(allow_non_fake_inputs=True):
-        assert stage().device.type == "cuda"
+    assert stage().device == OTHER
 
 
 def test_a_tensor_elsewhere_is_seen():
-    with FakeTensorMode(), pytest.raises(FakeTensorDeviceMismatchError):
+    with pytest.raises(RuntimeError, match="device"):
         floats(3) + torch.arange(3)
