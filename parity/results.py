@@ -79,16 +79,22 @@ def checked(result: Any, path: Path) -> Result:
     return LATER | {"crossings": [], "checks": [], "seconds": {}, "straddles": 0, "first_failure": None} | known
 
 
-def benchmarks(data: Result) -> dict[str, str]:
-    """The mean and the deviation of each benchmark in a file of pytest-benchmark. Raises `InputError` for another."""
+def benchmarks(data: Result) -> dict[str, Result]:
+    """Each benchmark in a file of pytest-benchmark: its `time` in words, and the figures that it has beside.
+
+    Raises `InputError` for another file.
+    """
     try:
-        stats = {entry["name"]: entry["stats"] for entry in data["benchmarks"]}
         return {
-            name: f"{s['mean'] * 1e3:.4g} ms ± {s['stddev'] * 1e3:.2g}, {s['rounds']} rounds"
-            for name, s in stats.items()
+            entry["name"]: {"time": _time(entry["stats"])} | dict(entry.get("extra_info", {}))
+            for entry in data["benchmarks"]
         }
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"a file of benchmarks lacks {error}; write it with pytest --benchmark-json") from error
+
+
+def _time(stats: Result) -> str:
+    return f"{stats['mean'] * 1e3:.4g} ms ± {stats['stddev'] * 1e3:.2g}, {stats['rounds']} rounds"
 
 
 def device(result: Result) -> str:

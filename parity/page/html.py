@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,7 +18,7 @@ SHOWN = 20
 def page(results: list[Result], extras: dict[str, Any]) -> str:
     """The whole HTML file. It asks the network for nothing: style, script, pictures and sounds stand in it."""
     environment = Environment(loader=PackageLoader("parity.page"), autoescape=True, undefined=StrictUndefined)
-    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade}
+    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade, "columns": columns}
     environment.filters |= filters
     environment.globals |= {"sparkline": sparkline}
     views = [_view(number, result, extras) for number, result in enumerate(results)]
@@ -78,6 +79,11 @@ def figure(value: Any) -> str:
         more = f"; and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
         return "; ".join(entry if isinstance(entry, str) else figure(entry) for entry in entries[:SHOWN]) + more or "–"
     return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def columns(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """The names of all figures that any row has, in order of appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def shade(entry: dict[str, Any]) -> str:

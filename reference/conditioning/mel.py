@@ -31,10 +31,10 @@ class PromptMel(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         edge = (PROMPT_N_FFT - PROMPT_HOP) // 2
         padded = F.pad(wave[:, None], (edge, edge), mode="reflect")[:, 0]
-        window = hann_window(PROMPT_N_FFT, wave.dtype)
+        window = hann_window(PROMPT_N_FFT, wave.dtype).to(wave.device)
         spectrum = torch.stft(padded, PROMPT_N_FFT, PROMPT_HOP, window=window, center=False, return_complex=True)
         magnitude = torch.sqrt(torch.view_as_real(spectrum).pow(2).sum(-1) + 1e-9)
-        filters = mel_filters(PROMPT_RATE, PROMPT_N_FFT, self.mel_bins, PROMPT_HIGHEST, wave.dtype)
+        filters = mel_filters(PROMPT_RATE, PROMPT_N_FFT, self.mel_bins, PROMPT_HIGHEST, wave.dtype).to(wave.device)
         return torch.log(torch.clamp(filters @ magnitude, min=1e-5))
 
 
@@ -70,7 +70,7 @@ class PowerMelSpectrogram(nn.Module):
         self.config = config
 
     def forward(self, wave: Tensor) -> Tensor:
-        return torch.from_numpy(np.stack([_mel_power(row, self.config) for row in wave.numpy()]))
+        return torch.from_numpy(np.stack([_mel_power(row, self.config) for row in wave.cpu().numpy()])).to(wave.device)
 
 
 def _mel_power(wave: np.ndarray, config: VoiceEncoderConfig) -> np.ndarray:

@@ -25,7 +25,7 @@ class Resample(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         if self.source == self.target:
             return wave
-        kernel = sinc_kernel(self.source, self.target, wave.dtype)
+        kernel = sinc_kernel(self.source, self.target, wave.dtype).to(wave.device)
         width = (kernel.shape[-1] - self.source) // 2
         padded = F.pad(wave, (width, width + self.source))
         phases = F.conv1d(padded[:, None], kernel, stride=self.source)  # (B, target, windows)

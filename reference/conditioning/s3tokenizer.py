@@ -112,7 +112,7 @@ class AudioEncoder(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         x = F.gelu(self.conv2(F.gelu(self.conv1(mel)))).permute(0, 2, 1)  # (B, T, c)
-        cos, sin = rotary_positions(x.shape[1], self.head_width, x.dtype)
+        cos, sin = (part.to(x.device) for part in rotary_positions(x.shape[1], self.head_width, x.dtype))
         for block in self.blocks:
             x = block(x, cos, sin)
         return x
@@ -139,7 +139,7 @@ class FSQ(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         digits = self.bound(self.project_down(x)).round().long() + 1  # (B, T, digits), lowest first
-        return (digits * 3 ** torch.arange(digits.shape[-1])).sum(-1)
+        return (digits * 3 ** torch.arange(digits.shape[-1], device=x.device)).sum(-1)
 
 
 class S3Tokenizer(nn.Module):

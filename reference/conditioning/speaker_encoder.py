@@ -31,9 +31,9 @@ class FilterBank(nn.Module):
         frames = wave.unfold(1, FRAME, HOP)  # (B, T, FRAME)
         frames = frames - frames.mean(dim=2, keepdim=True)
         previous = F.pad(frames, (1, 0), mode="replicate")[..., :-1]
-        frames = (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype)
+        frames = (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype).to(wave.device)
         power = torch.fft.rfft(F.pad(frames, (0, N_FFT - FRAME))).abs().pow(2.0)
-        mel = power @ kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, wave.dtype).T
+        mel = power @ kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, wave.dtype).T.to(wave.device)
         # Kaldi's floor is the float32 epsilon, whatever the dtype.
         features = torch.clamp(mel, min=torch.finfo(torch.float32).eps).log()
         return (features - features.mean(dim=1, keepdim=True)).permute(0, 2, 1)

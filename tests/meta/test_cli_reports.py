@@ -52,12 +52,13 @@ def test_report_of_several_results(toy, run, tmp_path):
         toy("verify", "--case", case, "--json", tmp_path / "results" / f"{case}.json")
     (tmp_path / "audit.json").write_text('{"keys": 2490, "findings": []}')
     bench = {"benchmarks": [{"name": "ode", "stats": {"mean": 0.003, "stddev": 0.0001, "rounds": 5}}]}
+    bench["benchmarks"][0]["extra_info"] = {"GB/s": 87.5}
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     extras = ["--audit", tmp_path / "audit.json", "--benchmarks", tmp_path / "bench.json"]
     assert run("report", tmp_path / "results", "--out", tmp_path / "page", *extras) == 1
     text = (tmp_path / "page" / "index.html").read_text()
     assert "2490" in text
-    assert "3 ms ± 0.1, 5 rounds" in text
+    assert "<td>3 ms ± 0.1, 5 rounds</td><td>87.5</td>" in text
     assert run("report", tmp_path / "results" / "tiny.json", "--out", tmp_path / "good") == 0
     assert run("report", tmp_path / "page" / "report.json", "--out", tmp_path / "again") == 1
 

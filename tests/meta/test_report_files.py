@@ -123,7 +123,7 @@ def test_audits_benchmarks_and_trends_are_shown(result, tmp_path):
     problems = [{"kind": "name", "tensor": f"t{i}"} for i in range(25)]
     extras = {
         "audits": {"a.json": {"keys": 2490, "problems": problems, "counts": {"name": 25}, "others": []}},
-        "benchmarks": {"b.json": {"ode": "3 ms"}},
+        "benchmarks": {"b.json": {"ode": {"time": "3 ms", "GFLOP/s": 12.3456}, "mel": {"time": "1 ms", "ratio": None}}},
         "trends": [trend],
     }
     page.write([result("tiny")], tmp_path, extras)
@@ -135,7 +135,8 @@ def test_audits_benchmarks_and_trends_are_shown(result, tmp_path):
         "<td>name 25</td>",
         "<td>–</td>",
         "Benchmarks",
-        "3 ms",
+        "<th>time</th><th>GFLOP/s</th><th>ratio</th>",
+        "<td>3 ms</td><td>12.35</td><td>–</td>",
         "History",
         "▲ 2 times its mean",
         "<polyline",

@@ -1,0 +1,63 @@
+"""`python -m tests.bench`: the benchmarks without pytest, one table at the end.
+
+A row that is wrong is said to be, the others are still measured, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from parity import runtime
+
+BLAS = runtime.prepare()
+
+from parity.jsonfile import write_json  # noqa: E402
+from tests.bench import table  # noqa: E402
+from tests.bench.measure import SECONDS, WrongResult  # noqa: E402
+from tests.bench.plan import Comparisons, add_options, bench_of, environment, plan  # noqa: E402
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    add_options(parser.add_argument)
+    parser.add_argument("--size", choices=("tiny", "full"), default="tiny")
+    parser.add_argument("--checkpoint", type=Path, help="directory of that size; a synthetic one when left out")
+    parser.add_argument("--work", nargs="*", default=[], help="parts of the works' names")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of each pair of sides, about (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows, as pytest-benchmark does")
+    parser.add_argument("--show", type=Path, nargs="*", metavar="FILE", help="measure nothing: one table of such files")
+    options = parser.parse_args()
+    if options.show:
+        print(f"{table.markdown([row for file in options.show for row in table.stored(file)])}\n\n{table.NOTES}")
+        return 0
+    try:
+        points, left_out = plan(options, options.size)
+    except ValueError as error:
+        parser.error(str(error))
+    for reason in left_out:
+        print(f"left out: {reason}", file=sys.stderr)
+    bench, rows, wrong = bench_of(options.size, options.checkpoint), [], []
+    comparisons = Comparisons(bench)
+    for point in points:
+        if options.work and not any(part in point.work.name for part in options.work):
+            continue
+        print(point, file=sys.stderr, flush=True)
+        try:
+            trace = options.gputrace and options.gputrace / f"{point}.gputrace"
+            rows.append(comparisons(point).row(point.side(), seconds=options.seconds, trace=trace))
+        except WrongResult as error:
+            wrong.append(str(error))
+        else:
+            write_json(table.as_json(rows, environment(bench)), options.json)  # of a run that is cut off this is left
+    facts = environment(bench)
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+    print(f"\n{table.markdown([row.figures() for row in rows])}\n\n{table.NOTES}")
+    for message in wrong:
+        print(f"wrong: {message}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
