@@ -50,9 +50,7 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
     speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
     speak.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
     speak.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
-    how = (
-        "write audio as it is made: exact (the default) after all tokens, or over prefixes of them, which sounds other"
-    )
+    how = "write audio as it is made, the same (exact, the default), or sooner and other audio (prefixes of the tokens)"
     speak.add_argument("--stream", nargs="?", choices=MODES, const="exact", help=how)
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
     return top

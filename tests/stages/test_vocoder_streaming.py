@@ -95,22 +95,10 @@ def test_chunks_joined_are_the_whole_wave(sounds, inputs, waves, kind, cuts):
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(cuts=st.lists(st.integers(1, FRAMES - 1), unique=True, max_size=6).map(sorted))
-def test_any_chunks_joined_are_the_whole_wave(cuts):
-    given = vocoder_inputs("streaming", CONFIG, batch=1, frames=FRAMES)
-    sides = {kind: sound_once(kind) for kind in ("float64", "mlx")}
-    exact, wave = (np.concatenate(side.streamed(given, cuts)) for side in sides.values())
-    assert np.abs(exact - whole_once("float64")).max() <= 1e-10
-    assert rmse(wave, whole_once("mlx")) <= FLOORS * rmse(whole_once("torch"), whole_once("float64"))
-
-
-def sound_once(kind, made={}):  # noqa: B006 - hypothesis takes no fixture of a module
-    return made.setdefault(kind, sound(kind)) if kind not in made else made[kind]
-
-
-def whole_once(kind, made={}):  # noqa: B006
-    if kind not in made:
-        made[kind] = sound_once(kind).whole(vocoder_inputs("streaming", CONFIG, batch=1, frames=FRAMES))
-    return made[kind]
+def test_any_chunks_joined_are_the_whole_wave(sounds, inputs, waves, cuts):
+    exact, wave = (np.concatenate(sounds[kind].streamed(inputs, cuts)) for kind in ("float64", "mlx"))
+    assert np.abs(exact - waves["float64"]).max() <= 1e-10
+    assert rmse(wave, waves["mlx"]) <= FLOORS * rmse(waves["torch"], waves["float64"])
 
 
 @pytest.mark.parametrize("kind", KINDS)
