@@ -7,8 +7,7 @@ import pytest
 import soundfile
 
 from fixtures.waves import snr
-from reference import speak, speak_stream
-from reference.config import CHATTERBOX_SIZES
+from reference import speak
 from reference.speak_stream import stream_to
 from reference.streaming import StreamConfig
 from reference.synthetic.cache import cached
@@ -145,8 +144,3 @@ def test_a_whole_stream_is_watermarked(out, monkeypatch, capsys):
     assert fake("-o", out) == 0
     assert np.unique(soundfile.read(out)[0]).tolist() == [-0.75, -0.5, -0.25]
     assert "with a watermark" in capsys.readouterr().out
-
-
-def test_modes_are_configurations():
-    assert speak_stream.MODES == {"exact": StreamConfig(), "prefixes": StreamConfig(prefixes=True)}
-    assert CHATTERBOX_SIZES["tiny"].vocoder.frame_samples * 50 == 24000  # a piece of `frames` is a second
