@@ -13,8 +13,8 @@ from reference.streaming import StreamConfig
 from reference.synthetic.cache import cached
 from reference.wav_file import WavFile
 
-TEXT = "the other one, then"
-SHORT = ["--size", "tiny", "--max-tokens", "30", "--steps", "2"]
+TEXT = "The birch canoe slid on the smooth planks, and the other one, then."
+SHORT = ["--size", "tiny", "--max-tokens", "40", "--steps", "2"]
 
 
 @pytest.fixture
