@@ -20,9 +20,9 @@ SAMPLING = SamplingConfig(max_tokens=60)
 PREFIXES = StreamConfig(prefixes=True, first=20, growth=1.0, frames=30)
 MODES = {"exact": StreamConfig(frames=30), "prefixes": PREFIXES}
 # The stream over prefixes against the whole run, with synthetic weights: its wave in dB of log mel, its mel over the
-# mel's deviation. Measured here 3.13 dB; waves of synthetic weights are a carpet of tones, of which even one frame late
-# is only 3.51 dB off, so the mel itself is judged too.
-LOG_MEL, MEL = 3.3, 0.3
+# mel's deviation. Measured here 3.13 dB and 0.117. Waves of synthetic weights are carpets of tones, of which even one
+# frame late is only 3.51 dB off; the mel of another draw of the flow's noise is 1.31 off.
+LOG_MEL, MEL = 3.3, 0.15
 
 
 @pytest.fixture(scope="module")
