@@ -6,13 +6,14 @@ other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl.t3.generation import generate, speech_only
+from mlx_impl.t3.generation import each_token, speech_only
+from mlx_impl.vocoder.streaming import VocoderStream
 from mlx_impl.vocoder.vocoder import fade_in
 from mlx_impl.weights.conditioning import load_conditioner
 from mlx_impl.weights.flow import load_flow
@@ -21,6 +22,7 @@ from mlx_impl.weights.vocoder import load_vocoder
 from reference.audio import Voice
 from reference.config import ChatterboxConfig, SamplingConfig, time_grid
 from reference.draws import Draws
+from reference.streaming import StreamConfig, mel_pieces
 from reference.text import load_tokenizer, normalize_punctuation
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
@@ -66,7 +68,18 @@ class Chatterbox:
         draws: Draws,
         language: str | None = None,
     ) -> list[int]:
-        """Text -> speech tokens at 25 Hz, no special ones among them.
+        """Text -> speech tokens at 25 Hz, no special ones among them. See `each_token`."""
+        return speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
+
+    def each_token(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: SamplingConfig,
+        draws: Draws,
+        language: str | None = None,
+    ) -> Iterator[int]:
+        """Text -> tokens as T3 decides them, special ones among them.
 
         The multilingual model must be told the `language`, a code of `reference/languages.py`; the English must not.
         """
@@ -74,21 +87,26 @@ class Chatterbox:
         given = [self.text.encode(text, language), conditions["cond_prompt_speech_tokens"]]
         given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
         uniforms = draws.uniforms(sampling.max_tokens)
-        tokens = generate(self.t3, *map(self.tensor, given), sampling, uniforms)
-        return speech_only(tokens, self.config.t3)
+        yield from each_token(self.t3, *map(self.tensor, given), sampling, uniforms)
 
     def mel(
-        self, tokens: Sequence[int], conditions: Mapping[str, np.ndarray], draws: Draws, steps: int = 10
+        self,
+        tokens: Sequence[int],
+        conditions: Mapping[str, np.ndarray],
+        draws: Draws,
+        steps: int = 10,
+        finalize: bool = True,
     ) -> np.ndarray:
-        """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token."""
+        """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token. `finalize`: `Flow.encode`."""
         if not tokens:
             raise ValueError("no speech tokens: T3 ended at once; try another seed or a longer text")
         prompt_mel = conditions["prompt_mel"]
         whole = np.concatenate([conditions["prompt_tokens"], np.array([tokens])], axis=1)
-        frames = self.config.flow.encoder.stride * whole.shape[1]
-        noise = draws.flow_noise((1, self.config.flow.mel_bins, frames)).swapaxes(1, 2)  # (1, M, C)
+        encoder = self.config.flow.encoder
+        frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
+        noise = draws.flow_noise(self.config.flow.mel_bins, frames).swapaxes(1, 2)  # (1, M, C)
         given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps)))
-        mel = self.flow(next(given), [whole.shape[1]], *given)
+        mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return np.ascontiguousarray(np.array(mel[:, prompt_mel.shape[1] :]).swapaxes(1, 2))
 
     def wave(self, mel: np.ndarray, draws: Draws) -> np.ndarray:
@@ -98,6 +116,30 @@ class Chatterbox:
         phase = draws.phase(config.harmonics)
         wave, _ = self.vocoder(self.tensor(mel.swapaxes(1, 2)), self.tensor(phase), self.tensor(noise))
         return np.array(fade_in(wave, config.sample_rate)[0])
+
+    def stream(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: SamplingConfig,
+        draws: Draws,
+        language: str | None = None,
+        steps: int = 10,
+        config: StreamConfig | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Text -> samples at 24 kHz, `(N,)` at a time: joined, the wave of the mel of the tokens (`StreamConfig`)."""
+        harmonics = self.config.vocoder.harmonics
+        drawn = draws.source_noise_in_turn(harmonics)
+
+        def noise(samples: int) -> mx.array:
+            return self.tensor(drawn(samples).swapaxes(1, 2))
+
+        vocoder = VocoderStream(self.vocoder, self.tensor(draws.phase(harmonics)), noise)
+        given = (text, conditions, sampling, draws, language, steps, config or StreamConfig())
+        for mel, last in mel_pieces(self, *given):
+            wave = np.array(vocoder.push(self.tensor(mel.swapaxes(1, 2)), last)[0])
+            if len(wave):
+                yield wave
 
     def tensor(self, array: np.ndarray) -> mx.array:
         """An array on this side: numbers in float32, which a stage rounds if it takes less; tokens as they are."""

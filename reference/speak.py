@@ -1,7 +1,7 @@
 """`speak`, the command line of both sides. It imports no framework: each side hands it its `Chatterbox`.
 
-python -m reference speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE]
-python -m mlx_impl  speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE]
+python -m reference speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE] [--stream]
+python -m mlx_impl  speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE] [--stream]
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from reference.config import (
 )
 from reference.draws import Draws
 from reference.languages import LANGUAGES
+from reference.speak_stream import MODES, check_finite, check_new, stream_to
 from reference.synthetic import files_of
 from reference.synthetic.cache import cached
 from reference.watermark import find_watermark
@@ -49,6 +50,8 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
     speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
     speak.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
     speak.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
+    how = "write audio as it is made, the same (exact, the default), or sooner and other audio (prefixes of the tokens)"
+    speak.add_argument("--stream", nargs="?", choices=MODES, const="exact", help=how)
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
     return top
 
@@ -87,39 +90,52 @@ class Clock:
 
 
 def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
-    """Check what is given, run the stages in turn and write the audio."""
+    """Check what is given, speak and write the audio. A stream is watermarked when it is whole, as other audio is."""
     check(options)
     draws, clock = Draws(options.seed), Clock()
     checkpoint, config, sampling = options.checkpoint, CHATTERBOX_SIZES[options.size], SamplingConfig()
     if options.language is not None:
         config, sampling = multilingual(config), MULTILINGUAL_SAMPLING
     sampling = replace(sampling, max_tokens=options.max_tokens)
-    given = None if options.voice is None else read_voice(options.voice, config)
+    voice = None if options.voice is None else read_voice(options.voice, config)
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
         checkpoint = clock("making", cached, options.size, files_of(config))
-    if given is None:
-        given = read_voice(own_voice(checkpoint), config)
+    if voice is None:
+        voice = read_voice(own_voice(checkpoint), config)
     name, watermark = find_watermark()
     side = clock("loading", make, checkpoint, config, options.dtype)
-    conditions = given if isinstance(given, dict) else clock("voice", side.conditions, given)
-    tokens = clock("tokens", side.tokens, options.text, conditions, sampling, draws, options.language)
-    mel = clock("mel", side.mel, tokens, conditions, draws, options.steps)
-    if mel.shape[2] < 2:
-        raise ValueError(f"T3 said {len(tokens)} token, too little for a sound; try another seed or a longer text")
-    wave = clock("wave", side.wave, mel, draws)
+    conditions = voice if isinstance(voice, dict) else clock("voice", side.conditions, voice)
+    given = (options.text, conditions, sampling, draws, options.language)
     rate = side.config.vocoder.sample_rate
+    if options.stream is None:
+        wave, counted, spent = at_once(side, given, options.steps, clock)
+    else:
+        wave, first, spent = stream_to(options.out, side.stream(*given, options.steps, MODES[options.stream]), rate)
+        counted = f"the whole stream, its first audio after {first:.2f} s"
+    seconds = len(wave) / rate
     if watermark is not None:
         wave = clock("watermark", watermark, wave, rate)
-    write(options.out, wave, rate)
-    seconds = len(wave) / rate
-    spent = sum(clock.seconds[stage] for stage in SYNTHESIS)
+    if watermark is not None or options.stream is None:
+        write(options.out, wave, rate)
     print(
-        f"{options.out}: {seconds:.2f} s of audio, {len(tokens)} tokens, {name}\n"
-        f"real-time factor {spent / seconds:.2f}, of synthesis only ({', '.join(SYNTHESIS)}: {spent:.2f} s)"
+        f"{options.out}: {seconds:.2f} s of audio, {round(25 * seconds)} tokens, {name}\n"
+        f"real-time factor {spent / seconds:.2f}, of {counted}"
     )
     if options.checkpoint is None:
         warn(f"{options.out} was spoken with {NOISE}")
+
+
+def at_once(side: Any, given: tuple[Any, ...], steps: int, clock: Clock) -> tuple[np.ndarray, str, float]:
+    """The stages in turn: the wave `(N,)`, and which of them took how long together."""
+    _, conditions, _, draws, _ = given
+    tokens = clock("tokens", side.tokens, *given)
+    mel = clock("mel", side.mel, tokens, conditions, draws, steps)
+    if mel.shape[2] < 2:
+        raise ValueError(f"T3 said {len(tokens)} token, too little for a sound; try another seed or a longer text")
+    wave = clock("wave", side.wave, mel, draws)
+    spent = sum(clock.seconds[stage] for stage in SYNTHESIS)
+    return wave, f"synthesis only ({', '.join(SYNTHESIS)}: {spent:.2f} s)", spent
 
 
 def check(options: argparse.Namespace) -> None:
@@ -131,6 +147,8 @@ def check(options: argparse.Namespace) -> None:
     if options.out.is_dir() or not options.out.parent.is_dir():
         problem = "is a directory" if options.out.is_dir() else f"there is no directory {options.out.parent}"
         raise ValueError(f"{options.out}: {problem}; name a WAV file in one that exists")
+    if options.stream is not None:
+        check_new(options.out)
     if options.language is not None and options.language.lower() not in LANGUAGES:
         raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
     if options.checkpoint is not None and not options.checkpoint.is_dir():
@@ -162,8 +180,7 @@ def write(out: Path, wave: np.ndarray, rate: int) -> None:
     """Write a WAV file, whole or not at all: what was there before is replaced by all of it."""
     import soundfile
 
-    if not np.isfinite(wave).all():
-        raise ValueError("the audio holds NaN or infinite samples; speak in float32, or is the checkpoint damaged?")
+    check_finite(wave)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
         soundfile.write(partial, wave, rate, format="WAV", subtype="FLOAT")

@@ -6,7 +6,7 @@ other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,10 @@ from torch import Tensor
 from reference.audio import Voice
 from reference.config import ChatterboxConfig, SamplingConfig, time_grid
 from reference.draws import Draws
-from reference.t3.generation import generate, speech_only
+from reference.streaming import StreamConfig, mel_pieces
+from reference.t3.generation import each_token, speech_only
 from reference.text import load_tokenizer, normalize_punctuation
+from reference.vocoder.streaming import VocoderStream
 from reference.vocoder.vocoder import fade_in
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
@@ -64,7 +66,19 @@ class Chatterbox:
         draws: Draws,
         language: str | None = None,
     ) -> list[int]:
-        """Text -> speech tokens at 25 Hz, no special ones among them.
+        """Text -> speech tokens at 25 Hz, no special ones among them. See `each_token`."""
+        return speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
+
+    @torch.inference_mode()
+    def each_token(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: SamplingConfig,
+        draws: Draws,
+        language: str | None = None,
+    ) -> Iterator[int]:
+        """Text -> tokens as T3 decides them, special ones among them.
 
         The multilingual model must be told the `language`, a code of `reference/languages.py`; the English must not.
         """
@@ -72,22 +86,27 @@ class Chatterbox:
         given = [self.text.encode(text, language), conditions["cond_prompt_speech_tokens"]]
         given += [conditions["speaker_emb"], conditions["emotion_adv"].reshape(1)]
         uniforms = draws.uniforms(sampling.max_tokens)
-        tokens = generate(self.t3, *map(self.tensor, given), sampling, uniforms)
-        return speech_only(tokens, self.config.t3)
+        yield from each_token(self.t3, *map(self.tensor, given), sampling, uniforms)
 
     @torch.inference_mode()
     def mel(
-        self, tokens: Sequence[int], conditions: Mapping[str, np.ndarray], draws: Draws, steps: int = 10
+        self,
+        tokens: Sequence[int],
+        conditions: Mapping[str, np.ndarray],
+        draws: Draws,
+        steps: int = 10,
+        finalize: bool = True,
     ) -> np.ndarray:
-        """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token."""
+        """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token. `finalize`: `Flow.encode`."""
         if not tokens:
             raise ValueError("no speech tokens: T3 ended at once; try another seed or a longer text")
         prompt_mel = conditions["prompt_mel"]
         whole = np.concatenate([conditions["prompt_tokens"], np.array([tokens])], axis=1)
-        frames = self.config.flow.encoder.stride * whole.shape[1]
-        noise = draws.flow_noise((1, self.config.flow.mel_bins, frames))
+        encoder = self.config.flow.encoder
+        frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
+        noise = draws.flow_noise(self.config.flow.mel_bins, frames)
         given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps)))
-        mel = self.flow(next(given), [whole.shape[1]], *given)
+        mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return mel[:, :, prompt_mel.shape[1] :].numpy()
 
     @torch.inference_mode()
@@ -97,6 +116,31 @@ class Chatterbox:
         noise = draws.source_noise(config.harmonics, config.frame_samples * mel.shape[2])
         wave, _ = self.vocoder(self.tensor(mel), self.tensor(draws.phase(config.harmonics)), self.tensor(noise))
         return fade_in(wave, config.sample_rate)[0].numpy()
+
+    @torch.inference_mode()
+    def stream(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: SamplingConfig,
+        draws: Draws,
+        language: str | None = None,
+        steps: int = 10,
+        config: StreamConfig | None = None,
+    ) -> Iterator[np.ndarray]:
+        """Text -> samples at 24 kHz, `(N,)` at a time: joined, the wave of the mel of the tokens (`StreamConfig`)."""
+        harmonics = self.config.vocoder.harmonics
+        drawn = draws.source_noise_in_turn(harmonics)
+
+        def noise(samples: int) -> Tensor:
+            return self.tensor(drawn(samples))
+
+        vocoder = VocoderStream(self.vocoder, self.tensor(draws.phase(harmonics)), noise)
+        given = (text, conditions, sampling, draws, language, steps, config or StreamConfig())
+        for mel, last in mel_pieces(self, *given):
+            wave = vocoder.push(self.tensor(mel), last)[0].numpy()
+            if len(wave):
+                yield wave
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on this side: numbers in the dtype of the weights, tokens as they are."""

@@ -6,7 +6,7 @@ Upstream: `chatterbox/models/t3/t3.py` (`T3.inference`), `models/s3tokenizer/__i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import mlx.core as mx
 import numpy as np
@@ -60,7 +60,7 @@ def amend(logits: mx.array, stop: int, found: Alignment) -> mx.array:
     return logits
 
 
-def generate(
+def each_token(
     model: T3,
     text_tokens: mx.array,
     prompt_tokens: mx.array,
@@ -68,8 +68,8 @@ def generate(
     emotion: mx.array,
     sampling: SamplingConfig,
     uniforms: Sequence[float] | None,
-) -> list[int]:
-    """Every token up to the stop token, it included, or to `max_tokens`. Greedy when `uniforms` is None.
+) -> Iterator[int]:
+    """Tokens as they are decided, up to the stop token, it included, or to `max_tokens`. Greedy without `uniforms`.
 
     The multilingual model is watched: where its attention is in the text may force or forbid the stop token.
     Raises `ValueError` for more tokens than the model has positions, and for too few uniforms.
@@ -87,10 +87,23 @@ def generate(
             found = analyzer.step(text_attention(cache, config, text_tokens.shape[1]), previous)
             logits = amend(logits, config.stop_speech, found)
         previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
+        yield previous[-1]
         if previous[-1] == config.stop_speech or step + 1 == steps:
             break
         logits = decode(model, mx.array([previous[-1:]]), step + 1, cache)
-    return previous[1:]
+
+
+def generate(
+    model: T3,
+    text_tokens: mx.array,
+    prompt_tokens: mx.array,
+    voice: mx.array,
+    emotion: mx.array,
+    sampling: SamplingConfig,
+    uniforms: Sequence[float] | None,
+) -> list[int]:
+    """All tokens of `each_token`."""
+    return list(each_token(model, text_tokens, prompt_tokens, voice, emotion, sampling, uniforms))
 
 
 def speech_only(tokens: Sequence[int], config: T3Config) -> list[int]:

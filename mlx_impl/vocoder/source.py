@@ -33,12 +33,17 @@ class SineGenerator(nn.Module):
         self.amplitude = config.sine_amplitude
         self.sample_rate = config.sample_rate
 
-    def __call__(self, f0: mx.array, phase: mx.array) -> mx.array:
-        harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
+    def turns(self, f0: mx.array, before: mx.array | None = None) -> mx.array:
+        """The running sum of the fundamental `(B, N)`, whole cycles off, a stream's `before` its last column so far."""
         cycle = self.sample_rate * 2**_FRACTION_BITS
         fixed = mx.round(f0.astype(mx.float32) * 2.0**_FRACTION_BITS).astype(mx.int64)
-        fundamental = mx.cumsum(fixed, axis=1) % cycle
-        total = fundamental[:, :, None] * harmonic % cycle  # (B, N, harmonics)
+        total = mx.cumsum(fixed, axis=1)
+        return (total if before is None else total + before) % cycle
+
+    def __call__(self, f0: mx.array, phase: mx.array, before: mx.array | None = None) -> mx.array:
+        harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
+        cycle = self.sample_rate * 2**_FRACTION_BITS
+        total = self.turns(f0, before)[:, :, None] * harmonic % cycle  # (B, N, harmonics)
         theta = total.astype(mx.float32) * (2 * math.pi / cycle)
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)  # the fundamental starts at 0
         return self.amplitude * mx.sin(theta + start[:, None, :])
@@ -47,7 +52,7 @@ class SineGenerator(nn.Module):
 class SourceModule(nn.Module):
     """`b t`, `b c`, `b t c` -> `b t 1`. f0 in Hz of each mel frame, phases and noise -> the source signal in -1 ... 1.
 
-    Voiced frames have sines and little noise, unvoiced ones noise alone.
+    Voiced frames have sines and little noise, unvoiced ones noise alone. `before`: see `SineGenerator.turns`.
     """
 
     def __init__(self, config: VocoderConfig):
@@ -60,10 +65,17 @@ class SourceModule(nn.Module):
         """`b t` -> `b t`. A value a mel frame to a value a sample: each is repeated."""
         return mx.repeat(x, self.config.frame_samples, axis=1)
 
-    def __call__(self, f0: mx.array, phase: mx.array, noise: mx.array, observe: Observe = unobserved) -> mx.array:
+    def __call__(
+        self,
+        f0: mx.array,
+        phase: mx.array,
+        noise: mx.array,
+        observe: Observe = unobserved,
+        before: mx.array | None = None,
+    ) -> mx.array:
         config = self.config
         voiced = observe("vocoder.voiced", f0 > config.threshold)
-        sines = self.sine_gen(self.upsample(f0), phase)
+        sines = self.sine_gen(self.upsample(f0), phase, before)
         uv = self.upsample(voiced.astype(f0.dtype))[:, :, None]  # (B, N, 1)
         deviation = uv * config.noise_deviation + (1 - uv) * config.sine_amplitude / 3
         harmonics = observe("vocoder.harmonics", sines * uv + deviation * noise)

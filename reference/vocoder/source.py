@@ -29,10 +29,16 @@ class SineGenerator(nn.Module):
         self.amplitude = config.sine_amplitude
         self.sample_rate = config.sample_rate
 
-    def forward(self, f0: Tensor, phase: Tensor) -> Tensor:
+    def turns(self, f0: Tensor, before: Tensor | None = None) -> Tensor:
+        """The running sum, in double: cycles `(B, harmonics, N)`, a stream's `before` being the last column so far."""
         harmonic = torch.arange(1, self.harmonics + 1, dtype=f0.dtype, device=f0.device)[:, None]
-        increment = f0[:, None, :] * harmonic / self.sample_rate  # (B, harmonics, N), in cycles
-        theta = 2 * math.pi * (torch.cumsum(increment, dim=-1) % 1)
+        increment = (f0[:, None, :] * harmonic / self.sample_rate).double()
+        if before is None:
+            return torch.cumsum(increment, dim=-1)
+        return torch.cumsum(torch.cat([before, increment], dim=-1), dim=-1)[:, :, 1:]
+
+    def forward(self, f0: Tensor, phase: Tensor, before: Tensor | None = None) -> Tensor:
+        theta = 2 * math.pi * (self.turns(f0, before).to(f0.dtype) % 1)
         start = torch.cat([torch.zeros_like(phase[:, :1]), phase[:, 1:]], dim=1)  # the fundamental starts at 0
         return self.amplitude * torch.sin(theta + start[:, :, None])
 
@@ -40,7 +46,7 @@ class SineGenerator(nn.Module):
 class SourceModule(nn.Module):
     """`b t`, `b c`, `b c t` -> `b 1 t`. f0 in Hz of each mel frame, phases and noise -> the source signal in -1 ... 1.
 
-    Voiced frames have sines and little noise, unvoiced ones noise alone.
+    Voiced frames have sines and little noise, unvoiced ones noise alone. `before`: see `SineGenerator.turns`.
     """
 
     def __init__(self, config: VocoderConfig):
@@ -53,10 +59,17 @@ class SourceModule(nn.Module):
         """`b t` -> `b t`. A value a mel frame to a value a sample: each is repeated."""
         return x.repeat_interleave(self.config.frame_samples, dim=1)
 
-    def forward(self, f0: Tensor, phase: Tensor, noise: Tensor, observe: Observe = unobserved) -> Tensor:
+    def forward(
+        self,
+        f0: Tensor,
+        phase: Tensor,
+        noise: Tensor,
+        observe: Observe = unobserved,
+        before: Tensor | None = None,
+    ) -> Tensor:
         config = self.config
         voiced = observe("vocoder.voiced", f0 > config.threshold)
-        sines = self.sine_gen(self.upsample(f0), phase)
+        sines = self.sine_gen(self.upsample(f0), phase, before)
         uv = self.upsample(voiced.to(f0.dtype))[:, None, :]  # (B, 1, N)
         deviation = uv * config.noise_deviation + (1 - uv) * config.sine_amplitude / 3
         harmonics = observe("vocoder.harmonics", sines * uv + deviation * noise)
