@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +39,12 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
         return len(self.files)
 
 
-def keep(trace: Trace) -> Callable[[Tap, np.ndarray], None]:
-    """A visitor that stores every tap in `trace`."""
+def keep(trace: Trace, wanted: Collection[str] | None = None) -> Callable[[Tap, np.ndarray], None]:
+    """A visitor that stores taps in `trace`: every one, or those `wanted`."""
 
     def visit(tap: Tap, array: np.ndarray) -> None:
-        trace[tap.name] = array
+        if wanted is None or tap.name in wanted:
+            trace[tap.name] = array
 
     return visit
 
