@@ -15,6 +15,8 @@ from operator import add
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.linear import root, sums_in_order
+
 BLOCK = 64
 """The longest run of products that is summed in one go: shorter rounds less and costs more additions."""
 
@@ -36,7 +38,7 @@ def blocked_conv1d(x: mx.array, weight: mx.array) -> mx.array:
     batch, frames, channels = x.shape
     width_out, kernel, _ = weight.shape
     length = kernel * channels
-    block = largest_divisor(length, BLOCK)
+    block = block_length(length)
     outputs = frames - kernel + 1
     windows = mx.as_strided(x, (batch, outputs, length), (frames * channels, channels, 1))
     rows = windows.reshape(batch * outputs, length // block, block).swapaxes(0, 1)  # (blocks, B * T', block)
@@ -98,6 +100,11 @@ def overlap_add(frames: mx.array, hop: int) -> mx.array:
     shifted = (mx.pad(padded[:, :, part], ((0, 0), (part, parts - 1 - part), (0, 0))) for part in range(parts))
     y = reduce(add, shifted)  # (B, F + parts - 1, hop * c)
     return y.reshape(batch, (count + parts - 1) * hop, channels)[:, : hop * (count - 1) + length]
+
+
+def block_length(length: int) -> int:
+    """Into what blocks a sum is divided, all of one length: shorter ones where the device sums in order."""
+    return largest_divisor(length, min(BLOCK, root(length)) if sums_in_order(length) else BLOCK)
 
 
 @lru_cache

@@ -16,6 +16,7 @@ from mlx import nn
 from mlx_impl import functional as F
 from mlx_impl.attention_mask import attention_bias
 from mlx_impl.convolution import Conv1d
+from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from reference.config import DecoderConfig, FlowConfig
 
@@ -48,8 +49,8 @@ class TimestepEmbedding(nn.Module):
 
     def __init__(self, width: int, hidden: int):
         super().__init__()
-        self.linear_1 = nn.Linear(width, hidden)
-        self.linear_2 = nn.Linear(hidden, hidden)
+        self.linear_1 = Linear(width, hidden)
+        self.linear_2 = Linear(hidden, hidden)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.linear_2(F.silu(self.linear_1(x)))
@@ -81,7 +82,7 @@ class CausalResnetBlock1D(nn.Module):
     def __init__(self, width_in: int, width: int, time_width: int):
         super().__init__()
         self.block1 = CausalBlock1D(width_in, width)
-        self.time_proj = nn.Linear(time_width, width)
+        self.time_proj = Linear(time_width, width)
         self.block2 = CausalBlock1D(width, width)
         self.res_conv = Conv1d(width_in, width, 1)
 
@@ -96,10 +97,10 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, head_width: int):
         super().__init__()
         self.heads, self.head_width = heads, head_width
-        self.to_q = nn.Linear(width, heads * head_width, bias=False)
-        self.to_k = nn.Linear(width, heads * head_width, bias=False)
-        self.to_v = nn.Linear(width, heads * head_width, bias=False)
-        self.to_out = nn.Linear(heads * head_width, width)
+        self.to_q = Linear(width, heads * head_width, bias=False)
+        self.to_k = Linear(width, heads * head_width, bias=False)
+        self.to_v = Linear(width, heads * head_width, bias=False)
+        self.to_out = Linear(heads * head_width, width)
 
     def split(self, x: mx.array) -> mx.array:
         return x.reshape(x.shape[0], x.shape[1], self.heads, self.head_width).swapaxes(1, 2)  # (2B, H, M, D)
@@ -115,8 +116,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.proj_in = nn.Linear(width, 4 * width)
-        self.proj_out = nn.Linear(4 * width, width)
+        self.proj_in = Linear(width, 4 * width)
+        self.proj_out = Linear(4 * width, width)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.proj_out(F.gelu(self.proj_in(x)))

@@ -17,6 +17,7 @@ from mlx import nn
 from mlx_impl import functional as F
 from mlx_impl.attention_mask import attention_bias, padding_mask
 from mlx_impl.convolution import Conv1d
+from mlx_impl.linear import Linear, matmul
 from mlx_impl.normalization import LayerNorm
 from reference.config import EncoderConfig
 
@@ -30,7 +31,7 @@ class LinearEmbedding(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.scale = math.sqrt(width)
-        self.linear = nn.Linear(width, width)
+        self.linear = Linear(width, width)
         self.norm = LayerNorm(width, eps=1e-5)
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -102,11 +103,11 @@ class RelPositionMultiHeadedAttention(nn.Module):
     def __init__(self, width: int, heads: int):
         super().__init__()
         self.heads, self.head_width = heads, width // heads
-        self.linear_q = nn.Linear(width, width)
-        self.linear_k = nn.Linear(width, width)
-        self.linear_v = nn.Linear(width, width)
-        self.linear_out = nn.Linear(width, width)
-        self.linear_pos = nn.Linear(width, width, bias=False)
+        self.linear_q = Linear(width, width)
+        self.linear_k = Linear(width, width)
+        self.linear_v = Linear(width, width)
+        self.linear_out = Linear(width, width)
+        self.linear_pos = Linear(width, width, bias=False)
         self.pos_bias_u = mx.zeros((heads, self.head_width))
         self.pos_bias_v = mx.zeros((heads, self.head_width))
 
@@ -118,8 +119,8 @@ class RelPositionMultiHeadedAttention(nn.Module):
         k = self.split(self.linear_k(x)).swapaxes(1, 2)  # (B, H, T, D)
         v = self.split(self.linear_v(x)).swapaxes(1, 2)
         p = self.split(self.linear_pos(positions)).swapaxes(1, 2)  # (1, H, 2T - 1, D)
-        content = (q + self.pos_bias_u).swapaxes(1, 2) @ k.swapaxes(2, 3)  # (B, H, T, T)
-        position = (q + self.pos_bias_v).swapaxes(1, 2) @ p.swapaxes(2, 3)  # (B, H, T, 2T - 1)
+        content = matmul((q + self.pos_bias_u).swapaxes(1, 2), k.swapaxes(2, 3))  # (B, H, T, T)
+        position = matmul((q + self.pos_bias_v).swapaxes(1, 2), p.swapaxes(2, 3))  # (B, H, T, 2T - 1)
         scores = (content + relative_shift(position)) / math.sqrt(self.head_width)
         if bias is not None:
             scores = scores + bias
@@ -132,8 +133,8 @@ class PositionwiseFeedForward(nn.Module):
 
     def __init__(self, width: int, hidden: int):
         super().__init__()
-        self.w_1 = nn.Linear(width, hidden)
-        self.w_2 = nn.Linear(hidden, width)
+        self.w_1 = Linear(width, hidden)
+        self.w_2 = Linear(hidden, width)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.w_2(F.silu(self.w_1(x)))

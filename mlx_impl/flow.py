@@ -14,6 +14,7 @@ from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.summation import pairwise_sum
 from mlx_impl.decoder import ConditionalDecoder
 from mlx_impl.encoder import UpsampleConformerEncoder
+from mlx_impl.linear import Linear
 from mlx_impl.ode import Conditions, solve_euler
 from reference.config import FlowConfig
 
@@ -26,8 +27,8 @@ class Flow(nn.Module):
         self.config = config
         self.input_embedding = nn.Embedding(config.encoder.vocab_size, config.encoder.width)
         self.encoder = UpsampleConformerEncoder(config.encoder)
-        self.encoder_proj = nn.Linear(config.encoder.width, config.mel_bins)
-        self.spk_embed_affine_layer = nn.Linear(config.speaker_width, config.mel_bins)
+        self.encoder_proj = Linear(config.encoder.width, config.mel_bins)
+        self.spk_embed_affine_layer = Linear(config.speaker_width, config.mel_bins)
         self.decoder = ConditionalDecoder(config)
 
     def encode(self, tokens: mx.array, lengths: Sequence[int], finalize: bool = True) -> tuple[mx.array, list[int]]:

@@ -17,6 +17,8 @@ from functools import partial
 
 import mlx.core as mx
 
+from mlx_impl.linear import matmul
+
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
 _LOG2E = 1 / math.log(2)
@@ -83,7 +85,7 @@ def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
             "split the heads and repeat shared ones first"
         )
     if not _on_cpu():
-        return (mx.softmax(scores.astype(mx.float32), axis=-1) @ v.astype(mx.float32)).astype(v.dtype)
+        return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
     return _by_head(scores.size, _weighted_mean, scores, v)
 
 
@@ -229,12 +231,12 @@ def _weighted_mean(scores: mx.array, v: mx.array) -> mx.array:
     scores, values = scores.astype(mx.float32), v.astype(mx.float32)
     shifted = scores - mx.max(scores, axis=-1, keepdims=True)
     weights = _exp(mx.maximum(shifted, _EXP_FLOOR))
-    total = weights @ mx.ones((weights.shape[-1], 1))
-    return ((weights @ values) / total).astype(v.dtype)
+    total = matmul(weights, mx.ones((weights.shape[-1], 1)))
+    return (matmul(weights, values) / total).astype(v.dtype)
 
 
 def _attention(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
-    scores = (q.astype(mx.float32) * scale) @ k.astype(mx.float32).swapaxes(-1, -2)
+    scores = matmul(q.astype(mx.float32) * scale, k.astype(mx.float32).swapaxes(-1, -2))
     return _weighted_mean(scores if bias is None else scores + bias, v)
 
 

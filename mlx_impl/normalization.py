@@ -10,6 +10,8 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.linear import matmul
+
 
 class LayerNorm(nn.LayerNorm):
     """`... c` -> `... c`, over the last axis, with weight and bias. Statistics in float32 for any dtype."""
@@ -23,6 +25,6 @@ class LayerNorm(nn.LayerNorm):
 def blocked_layer_norm(x: mx.array, weight: mx.array, bias: mx.array, eps: float) -> mx.array:
     """Layer norm of `x (..., c)` in float32."""
     average = mx.full((x.shape[-1], 1), 1 / x.shape[-1])
-    centred = x - x @ average
-    variance = (centred * centred) @ average
+    centred = x - matmul(x, average)
+    variance = matmul(centred * centred, average)
     return centred * mx.rsqrt(variance + eps) * weight + bias

@@ -2,7 +2,8 @@
 
 A folder has the traces of every segment: the reference in float32, in float64 freely, and in float64 grafted; the
 states that the segments start from, and the last ones. The verdicts on a candidate are those that one process gives,
-to the last bit. What needs the reference itself on the candidate's states, the crossings, is not judged.
+to the last bit. What needs the reference itself is not done: the crossings, and a second look
+(`parity/scatter.py`).
 """
 
 from __future__ import annotations

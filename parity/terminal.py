@@ -167,6 +167,15 @@ def describe(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
+def again(verdict: Verdict) -> str:
+    """A verdict that passed at a second look, in one line."""
+    return (
+        f"{verdict.label} ({verdict.mode} error) passed at a second look, by {verdict.floors} noise floors: "
+        f"truth {verdict.truth:.3g} <= {verdict.bound_truth:.3g}, distance {verdict.distance:.3g} <= "
+        f"{verdict.bound_distance:.3g}"
+    )
+
+
 def growth_table(report: Report) -> Table | None:
     """How the inherited error grows from the first bad tap on: the first parts behind it, and the last ones."""
     rows = report.diagnosis.growth if report.diagnosis else []
@@ -216,6 +225,8 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     if (first := report.first_failure) is not None:
         looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
         console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    for verdict in (verdict for verdict in report.verdicts if verdict.floors > 1):
+        console.print(again(verdict), markup=False, highlight=False)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

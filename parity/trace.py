@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import weakref
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, MutableMapping
 from pathlib import Path
 
 import numpy as np
@@ -68,11 +68,12 @@ def copied(trace: Trace) -> dict[str, np.ndarray]:
     return {name: np.array(array, order="K") for name, array in trace.items()}
 
 
-def keep(trace: Trace) -> Callable[[Tap, np.ndarray], None]:
-    """A visitor that stores every tap in `trace`: the one copy that is made of it."""
+def keep(trace: Trace, wanted: Collection[str] | None = None) -> Callable[[Tap, np.ndarray], None]:
+    """A visitor that stores taps in `trace`, every one or those `wanted`: the one copy that is made of them."""
 
     def visit(tap: Tap, array: np.ndarray) -> None:
-        trace[tap.name] = np.array(array, order="K") if isinstance(trace, dict) else array
+        if wanted is None or tap.name in wanted:
+            trace[tap.name] = np.array(array, order="K") if isinstance(trace, dict) else array
 
     return visit
 

@@ -29,7 +29,12 @@ def allowance(values: int) -> float:
     sample. Of two root mean squares over n independent values the logarithm of the ratio has a deviation of about
     1 / sqrt(n), so that by chance alone the ratio is beyond exp(4.26 / sqrt(n)) once in 100 000 times.
     """
-    return max(1.0, math.exp(ONE_IN_100_000 / math.sqrt(max(values - 1, 1))) / math.sqrt(2))
+    return chance(1 / math.sqrt(max(values - 1, 1)))
+
+
+def chance(deviation: float) -> float:
+    """By what factor bounds are wider where the logarithm of a ratio has that deviation by chance alone."""
+    return max(1.0, math.exp(ONE_IN_100_000 * deviation) / math.sqrt(2))
 
 
 def distinct(reference: np.ndarray) -> int:
@@ -50,6 +55,7 @@ class Verdict:
     noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
     Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `straddles` counts elements
     that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
+    `floors` is how many noise floors it rests on: more than one after a second look (`parity/scatter.py`).
     """
 
     tap: str
@@ -72,6 +78,7 @@ class Verdict:
     nonfinite: int = 0
     margin: float = float("nan")
     straddles: int = 0
+    floors: int = 1
 
     @property
     def relative(self) -> float:

@@ -5,7 +5,8 @@ state; then the float64 reference and the candidate from the float32 reference's
 each block is fed with the reference's own inputs. What follows a discrete decision that fell otherwise cannot be
 compared, so the free runs go on with the reference's decisions: float64 always, the candidate where the reference was
 within rounding of either. A candidate of less precision than float32 is judged by what rounding the weights does: a
-further run, of the reference with weights rounded alike, then gives the noise floor.
+further run, of the reference with weights rounded alike, then gives the noise floor. Where all that failed is inherited
+and close, the reference is run some times more (`parity/scatter.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parity import scatter
 from parity.capture import Runner
 from parity.contract import CREATED, FULL, INHERITED, Contract, Precision, Segment
 from parity.diagnosis import Diagnosis, Suspect, diagnose, growth
@@ -125,6 +127,7 @@ class Verifier:
             if mix is not None and stage in mix.stages:
                 entry = entry or start
                 mix.note("reference", stage, start, self.states["reference"])
+        self._look_again()
         if self.contract.outcome and self.whole and self.precision == FULL:  # in others the last tap's verdict says it
             with self._timed("outcome", ""):
                 check = resolve(self.contract.outcome)
@@ -140,6 +143,19 @@ class Verifier:
             with self._timed("diagnosis", ""):
                 self.report.diagnosis = self._diagnose(self.report.first_failure)
         return self.report
+
+    def _look_again(self) -> None:
+        """Judge what failed narrowly by more noise floors than one."""
+        failures = scatter.doubtful(self.report.failures) if self.precision == FULL else []
+        if not failures:
+            return
+        with self._timed("second look", ""):
+            found = scatter.floors(self.contract, self.case, self.segments, self.runners, self.decided, failures)
+        for place, verdict in enumerate(self.report.verdicts):
+            if not verdict.passed:
+                rule = self.contract.rule(verdict.tap, verdict.mode)
+                floors = found[verdict.tap, verdict.branch]
+                self.report.verdicts[place] = scatter.judged_again(verdict, rule, floors)
 
     @property
     def whole(self) -> bool:

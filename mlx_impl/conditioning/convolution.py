@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.convolution import BLOCK, its_own, largest_divisor
+from mlx_impl.convolution import block_length, its_own
 
 
 class Conv1d(nn.Conv1d):
@@ -66,7 +66,7 @@ def strided_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
 def blocked_product(rows: mx.array, weight: mx.array) -> mx.array:
     """`rows (R, n)` times `weight (out, ...)` of n values a row -> `(R, out)`, n summed in blocks."""
     length, width_out = rows.shape[1], weight.shape[0]
-    block = largest_divisor(length, BLOCK)
+    block = block_length(length)
     rows = rows.reshape(-1, length // block, block).swapaxes(0, 1)  # (blocks, R, block)
     columns = weight.reshape(width_out, length // block, block).transpose(1, 2, 0)  # (blocks, block, out)
     return mx.sum(rows @ columns, axis=0)

@@ -11,6 +11,7 @@ from mlx import nn
 
 from mlx_impl.conditioning.spectrum import framed, power_spectrum, reflected
 from mlx_impl.conditioning.tables import hann_window, mel_filters
+from mlx_impl.linear import matmul
 from reference.config import TokenizerConfig, VoiceEncoderConfig
 
 PROMPT_RATE, PROMPT_N_FFT, PROMPT_HOP = 24000, 1920, 480
@@ -31,7 +32,7 @@ class PromptMel(nn.Module):
         padded = reflected(wave, (PROMPT_N_FFT - PROMPT_HOP) // 2)
         power = power_spectrum(framed(padded, PROMPT_N_FFT, PROMPT_HOP) * hann_window(PROMPT_N_FFT, wave.dtype))
         filters = mel_filters(PROMPT_RATE, PROMPT_N_FFT, self.mel_bins, PROMPT_HIGHEST, wave.dtype)
-        return mx.log(mx.maximum(mx.sqrt(power + 1e-9) @ filters.T, 1e-5))
+        return mx.log(mx.maximum(matmul(mx.sqrt(power + 1e-9), filters.T), 1e-5))
 
 
 class LogMelSpectrogram(nn.Module):
@@ -50,7 +51,7 @@ class LogMelSpectrogram(nn.Module):
     def __call__(self, wave: mx.array) -> mx.array:
         frames = framed(reflected(wave, self.n_fft // 2), self.n_fft, self.hop)[:, :-1]
         power = power_spectrum(frames * self.window)
-        decades = mx.log10(mx.maximum(power @ self.filters.T, 1e-10))
+        decades = mx.log10(mx.maximum(matmul(power, self.filters.T), 1e-10))
         decades = mx.maximum(decades, decades.max(axis=(1, 2), keepdims=True) - 8.0)
         return (decades + 4.0) / 4.0
 
@@ -66,4 +67,4 @@ class PowerMelSpectrogram(nn.Module):
         n_fft, rate = self.config.n_fft, self.config.sample_rate
         frames = framed(reflected(wave, n_fft // 2), n_fft, self.config.hop)
         power = power_spectrum(frames * hann_window(n_fft, wave.dtype))
-        return power @ mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype).T
+        return matmul(power, mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype).T)

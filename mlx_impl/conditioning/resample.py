@@ -13,6 +13,7 @@ from mlx import nn
 
 from mlx_impl.conditioning.spectrum import framed
 from mlx_impl.conditioning.tables import sinc_kernel
+from mlx_impl.linear import matmul
 
 
 class Resample(nn.Module):
@@ -29,6 +30,6 @@ class Resample(nn.Module):
         kernel = sinc_kernel(self.source, self.target, wave.dtype)
         width = (kernel.shape[1] - self.source) // 2
         padded = mx.pad(wave, ((0, 0), (width, width + self.source)))
-        phases = framed(padded, kernel.shape[1], self.source) @ kernel.T  # (B, windows, target)
+        phases = matmul(framed(padded, kernel.shape[1], self.source), kernel.T)  # (B, windows, target)
         samples = -(-self.target * wave.shape[1] // self.source)
         return phases.reshape(len(wave), -1)[:, :samples]

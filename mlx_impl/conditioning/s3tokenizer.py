@@ -16,6 +16,7 @@ from mlx import nn
 from mlx_impl import functional as F
 from mlx_impl.conditioning.convolution import Conv1d, DepthwiseConv1d
 from mlx_impl.conditioning.mel import LogMelSpectrogram
+from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from reference.config import TokenizerConfig
 
@@ -61,10 +62,10 @@ class FSMNMultiHeadAttention(nn.Module):
         super().__init__()
         width = config.width
         self.heads, self.head_width = config.heads, config.head_width
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width, bias=False)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
+        self.query = Linear(width, width)
+        self.key = Linear(width, width, bias=False)
+        self.value = Linear(width, width)
+        self.out = Linear(width, width)
         self.memory = Memory(width, config.memory_kernel)
 
     def split(self, x: mx.array) -> mx.array:
@@ -84,8 +85,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.proj_in = nn.Linear(width, 4 * width)
-        self.proj_out = nn.Linear(4 * width, width)
+        self.proj_in = Linear(width, 4 * width)
+        self.proj_out = Linear(4 * width, width)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.proj_out(F.gelu(self.proj_in(x)))
@@ -140,7 +141,7 @@ class FSQ(nn.Module):
 
     def __init__(self, config: TokenizerConfig):
         super().__init__()
-        self.project_down = nn.Linear(config.width, config.digits)
+        self.project_down = Linear(config.width, config.digits)
         self.bound = Bound()
 
     def __call__(self, x: mx.array) -> mx.array:

@@ -14,6 +14,7 @@ from mlx_impl.conditioning.convolution import Conv1d, Conv2d
 from mlx_impl.conditioning.spectrum import framed, power_spectrum
 from mlx_impl.conditioning.summation import mean_over_time, pairwise_sum
 from mlx_impl.conditioning.tables import kaldi_mel_filters, povey_window
+from mlx_impl.linear import matmul
 from reference.config import SpeakerEncoderConfig
 
 RATE, FRAME, HOP, N_FFT = 16000, 400, 160, 512  # Hz, samples
@@ -33,11 +34,11 @@ class FilterBank(nn.Module):
 
     def __call__(self, wave: mx.array) -> mx.array:
         frames = framed(wave, FRAME, HOP)  # (B, T, FRAME)
-        frames = frames - frames @ mx.ones((FRAME, 1)) / FRAME
+        frames = frames - matmul(frames, mx.ones((FRAME, 1))) / FRAME
         previous = mx.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
         frames = (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype)
         power = power_spectrum(mx.pad(frames, ((0, 0), (0, 0), (0, N_FFT - FRAME))))
-        mel = power @ kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, wave.dtype).T
+        mel = matmul(power, kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, wave.dtype).T)
         # Kaldi's floor is the float32 epsilon, whatever the dtype.
         features = mx.log(mx.maximum(mel, np.finfo(np.float32).eps.item()))
         return features - mean_over_time(features)

@@ -12,6 +12,7 @@ from mlx import nn
 from mlx_impl import functional as F
 from mlx_impl.conditioning.mel import PowerMelSpectrogram
 from mlx_impl.conditioning.summation import l2_normalized, mean_over_time
+from mlx_impl.linear import Linear, matmul
 from reference.config import VoiceEncoderConfig
 
 WINDOWS_A_SECOND = 1.3
@@ -59,11 +60,11 @@ class LSTM(nn.Module):
         self.bias = mx.zeros((4 * width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        inputs = x @ self.weight_ih.T + self.bias  # (P, T, 4c)
+        inputs = matmul(x, self.weight_ih.T) + self.bias  # (P, T, 4c)
         hidden = cell = mx.zeros((len(x), self.width), dtype=x.dtype)
         outputs = []
         for step in range(x.shape[1]):
-            gates = inputs[:, step] + hidden @ self.weight_hh.T
+            gates = inputs[:, step] + matmul(hidden, self.weight_hh.T)
             enter, forget, new, leave = mx.split(gates, 4, axis=-1)
             cell = F.sigmoid(forget) * cell + F.sigmoid(enter) * mx.tanh(new)
             hidden = F.sigmoid(leave) * mx.tanh(cell)
@@ -79,7 +80,7 @@ class PartialEncoder(nn.Module):
         self.lstm = [
             LSTM(config.mel_bins if layer == 0 else config.width, config.width) for layer in range(config.layers)
         ]
-        self.proj = nn.Linear(config.width, config.speaker_width)
+        self.proj = Linear(config.width, config.speaker_width)
 
     def __call__(self, partials: mx.array) -> mx.array:
         x = partials

@@ -13,6 +13,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.linear import Linear, matmul
 from reference.config import T3Config, rope_frequencies
 
 WATCHED_POSITIONS = 2  # a prefix ends with speech's start twice, and a step adds one position
@@ -71,7 +72,7 @@ def _grown(buffer: mx.array | None, length: int, new: mx.array, room: int) -> mx
 
 def attention_weights(queries: mx.array, keys: mx.array) -> mx.array:
     """Queries `(T, D)` of the last T positions, keys `(S, D)` of all -> what each attends to, causally: `(T, S)`."""
-    scores = (queries * queries.shape[1] ** -0.5) @ keys.T
+    scores = matmul(queries * queries.shape[1] ** -0.5, keys.T)
     count, all_of_them = scores.shape
     future = mx.arange(all_of_them) > mx.arange(all_of_them - count, all_of_them)[:, None]
     scores = mx.where(future, -mx.inf, scores)
@@ -122,10 +123,10 @@ class LlamaAttention(nn.Module):
     def __init__(self, config: T3Config):
         super().__init__()
         self.heads, self.head_width = config.heads, config.head_width
-        self.q_proj = nn.Linear(config.width, config.width, bias=False)
-        self.k_proj = nn.Linear(config.width, config.width, bias=False)
-        self.v_proj = nn.Linear(config.width, config.width, bias=False)
-        self.o_proj = nn.Linear(config.width, config.width, bias=False)
+        self.q_proj = Linear(config.width, config.width, bias=False)
+        self.k_proj = Linear(config.width, config.width, bias=False)
+        self.v_proj = Linear(config.width, config.width, bias=False)
+        self.o_proj = Linear(config.width, config.width, bias=False)
 
     def split(self, x: mx.array) -> mx.array:
         return x.reshape(x.shape[0], x.shape[1], self.heads, self.head_width).swapaxes(1, 2)  # (B, H, T, D)
@@ -148,9 +149,9 @@ class LlamaMLP(nn.Module):
 
     def __init__(self, config: T3Config):
         super().__init__()
-        self.gate_proj = nn.Linear(config.width, config.mlp_width, bias=False)
-        self.up_proj = nn.Linear(config.width, config.mlp_width, bias=False)
-        self.down_proj = nn.Linear(config.mlp_width, config.width, bias=False)
+        self.gate_proj = Linear(config.width, config.mlp_width, bias=False)
+        self.up_proj = Linear(config.width, config.mlp_width, bias=False)
+        self.down_proj = Linear(config.mlp_width, config.width, bias=False)
 
     def __call__(self, x: mx.array) -> mx.array:
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))

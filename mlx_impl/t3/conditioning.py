@@ -9,6 +9,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from mlx_impl.ode import Observe, unobserved
 from reference.config import T3Config
@@ -21,10 +22,10 @@ class PerceiverAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm = LayerNorm(width, eps=1e-5)
-        self.to_q = nn.Linear(width, width)
-        self.to_k = nn.Linear(width, width)
-        self.to_v = nn.Linear(width, width)
-        self.proj_out = nn.Linear(width, width)
+        self.to_q = Linear(width, width)
+        self.to_k = Linear(width, width)
+        self.to_v = Linear(width, width)
+        self.proj_out = Linear(width, width)
 
     def split(self, x: mx.array) -> mx.array:
         return x.reshape(x.shape[0], x.shape[1], self.heads, -1).swapaxes(1, 2)  # (B, H, T, D)
@@ -55,9 +56,9 @@ class Conditioning(nn.Module):
 
     def __init__(self, config: T3Config):
         super().__init__()
-        self.speaker_proj = nn.Linear(config.speaker_width, config.width)
+        self.speaker_proj = Linear(config.speaker_width, config.width)
         self.perceiver = Perceiver(config)
-        self.emotion_proj = nn.Linear(1, config.width, bias=False)
+        self.emotion_proj = Linear(1, config.width, bias=False)
 
     def __call__(self, voice: mx.array, prompt: mx.array, emotion: mx.array, observe: Observe = unobserved) -> mx.array:
         """`voice (B, 256)`, embedded `prompt (B, P, c)`, `emotion (B,)`, 0 ... 1 (upstream's exaggeration)."""

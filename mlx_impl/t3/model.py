@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache, Llama
 from mlx_impl.t3.conditioning import Conditioning
@@ -31,8 +32,8 @@ class T3(nn.Module):
         self.text_positions = nn.Embedding(config.text_positions, config.width)
         self.speech_positions = nn.Embedding(config.speech_positions, config.width)
         self.backbone = Llama(config)
-        self.text_head = nn.Linear(config.width, config.text_vocab_size, bias=False)
-        self.speech_head = nn.Linear(config.width, config.speech_vocab_size, bias=False)
+        self.text_head = Linear(config.width, config.text_vocab_size, bias=False)
+        self.speech_head = Linear(config.width, config.speech_vocab_size, bias=False)
 
     def new_cache(self, watched: Sequence[tuple[int, int]] = ()) -> KVCache:
         return KVCache(self.config.blocks, watched)

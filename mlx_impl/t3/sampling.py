@@ -14,6 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl import functional as F
+from mlx_impl.linear import matmul
 from mlx_impl.ode import Observe, unobserved
 from reference.config import SamplingConfig
 
@@ -96,7 +97,7 @@ def sample(
 def _softmax(scores: mx.array) -> mx.array:
     """Over the last axis, with an exact exponential; the sum is a matrix product, which adds in blocks."""
     weights = F.exp(scores - mx.max(scores, axis=-1, keepdims=True))
-    return weights / (weights @ mx.ones((scores.shape[-1], 1)))
+    return weights / matmul(weights, mx.ones((scores.shape[-1], 1)))
 
 
 def _double(array: mx.array) -> np.ndarray:

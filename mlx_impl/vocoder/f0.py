@@ -9,6 +9,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.convolution import PaddedConv1d
+from mlx_impl.linear import Linear
 from reference.config import VocoderConfig
 
 
@@ -19,7 +20,7 @@ class ConvRNNF0Predictor(nn.Module):
         super().__init__()
         widths = [config.mel_bins] + [config.f0_width] * (config.f0_layers - 1)
         self.convs = [PaddedConv1d(width, config.f0_width, 3, padding=1) for width in widths]
-        self.classifier = nn.Linear(config.f0_width, 1)
+        self.classifier = Linear(config.f0_width, 1)
 
     def __call__(self, mel: mx.array) -> mx.array:
         x = mel

@@ -11,6 +11,7 @@ import math
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
 from reference.config import VocoderConfig
 
@@ -59,7 +60,7 @@ class SourceModule(nn.Module):
         super().__init__()
         self.config = config
         self.sine_gen = SineGenerator(config)
-        self.linear = nn.Linear(config.harmonics, 1)
+        self.linear = Linear(config.harmonics, 1)
 
     def upsample(self, x: mx.array) -> mx.array:
         """`b t` -> `b t`. A value a mel frame to a value a sample: each is repeated."""

@@ -13,6 +13,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl.convolution import overlap_add
+from mlx_impl.linear import matmul
 from reference.config import VocoderConfig
 
 
@@ -37,7 +38,7 @@ class STFT(nn.Module):
         batch, samples = x.shape
         frames = (samples - self.n_fft) // self.hop + 1
         frames = mx.as_strided(x, (batch, frames, self.n_fft), (samples, self.hop, 1))
-        return frames @ mx.array(_analysis(self.n_fft))
+        return matmul(frames, mx.array(_analysis(self.n_fft)))
 
 
 class ISTFT(nn.Module):
@@ -54,7 +55,7 @@ class ISTFT(nn.Module):
     def __call__(self, magnitude: mx.array, phase: mx.array) -> mx.array:
         magnitude = mx.minimum(magnitude, self.limit)
         spectrum = mx.concatenate([magnitude * mx.cos(phase), magnitude * mx.sin(phase)], axis=-1)
-        frames = spectrum @ mx.array(_synthesis(self.n_fft))  # (B, F, n_fft)
+        frames = matmul(spectrum, mx.array(_synthesis(self.n_fft)))  # (B, F, n_fft)
         half = self.n_fft // 2
         wave = overlap_add(frames[..., None], self.hop)[:, half:-half, 0]  # (B, hop (F - 1))
         return wave / mx.array(_window_sum(self.n_fft, self.hop, frames.shape[1])[half:-half])

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from mlx_impl import functional as F
+from parity.metrics import rmse
 
 ROOT = Path(__file__).resolve().parents[2]
 INF, NAN = math.inf, math.nan
@@ -325,5 +326,7 @@ def test_without_a_compiler_the_results_are_as_accurate(tmp_path):
         # A compiler may contract a·b + c, so equal only to a few roundings.
         np.testing.assert_allclose(results[name], ours, rtol=1e-6, atol=1e-7)
     scores = mx.array(x[:20000].reshape(2, 2, 50, 100))
-    want = np.array(F.softmax_matmul(scores, scores.swapaxes(-1, -2)))
-    np.testing.assert_allclose(results["softmax_matmul"], want, rtol=0, atol=1e-5)  # of values up to 20
+    ours = np.array(F.softmax_matmul(scores, scores.swapaxes(-1, -2)))
+    wide = torch.from_numpy(x[:20000].reshape(2, 2, 50, 100)).double()
+    truth = (wide.softmax(-1) @ wide.mT).numpy()
+    assert rmse(results["softmax_matmul"], truth) <= 1.5 * rmse(ours, truth)

@@ -1,0 +1,129 @@
+"""parity.scatter: a lucky noise floor is told from a wrong port, by floors of other runs."""
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from parity import scatter
+from parity.contract import CREATED, INHERITED, Rule
+from parity.scatter import RUNS, doubtful, judged_again, nearby
+from parity.terminal import show
+from parity.verdict import FEWEST, allowance, chance, judge
+from parity.verify import Verifier
+from tests.meta import toy
+
+RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")
+EXACT = np.linspace(1.0, 2.0, 400)
+
+
+def verdict(floors: float, mode: str = INHERITED, floor: float = 1e-6):
+    """A verdict on an error of so many floors, all of one sign."""
+    return judge("tap", "", mode, RULE, EXACT + floors * floor, EXACT, EXACT, floor)
+
+
+def test_only_narrow_failures_of_inherited_error_are_doubtful():
+    narrow, far, created = verdict(2.5), verdict(2.0 * allowance(FEWEST) + 0.5), verdict(2.5, CREATED)
+    nan = judge("tap", "", INHERITED, RULE, EXACT * np.nan, EXACT, EXACT, 1e-6)
+    assert not any(v.passed for v in (narrow, far, created, nan))
+    assert doubtful([narrow, narrow]) == [narrow, narrow]
+    for other in (far, created, nan):
+        assert doubtful([narrow, other]) == []
+    assert doubtful([]) == []
+
+
+def test_floors_that_scatter_excuse_what_equal_ones_do_not():
+    failed = verdict(2.5)
+    assert judged_again(failed, RULE, [1e-6] * RUNS) is failed
+    assert judged_again(failed, RULE, list(np.geomspace(0.97e-6, 1.03e-6, RUNS))) is failed
+    scattered = judged_again(failed, RULE, list(np.geomspace(0.6e-6, 1.7e-6, RUNS)))
+    assert scattered.passed
+    assert scattered.reason == ""
+    assert scattered.floors == RUNS
+    assert scattered.bound_truth > 2.0
+    assert scattered.truth * scattered.floor == pytest.approx(failed.truth * failed.floor)
+
+
+def test_a_floor_that_was_too_low_is_replaced():
+    again = judged_again(verdict(2.5), RULE, [2e-6] * RUNS)
+    assert (again.passed, again.floor, again.bound_truth) == (True, pytest.approx(2e-6), 2.0)
+    assert again.truth == pytest.approx(1.25)
+
+
+def test_no_scatter_widens_a_bound_beyond_that_of_the_fewest_values():
+    again = judged_again(verdict(5.0), RULE, list(np.geomspace(1e-7, 4e-6, RUNS)))
+    assert again.bound_truth == pytest.approx(2.0 * allowance(FEWEST))
+    assert chance(0.0) == 1.0
+
+
+def test_nearby_inputs_differ_in_their_last_bits_each_time_in_others():
+    case = toy.load("tiny")
+    runs = [nearby(case, number) for number in range(3)]
+    for name, array in case.inputs.items():
+        changed = [run[name] for run in runs]
+        assert all(other.dtype == array.dtype for other in changed)
+        if array.dtype.kind == "f":
+            assert all(np.allclose(other, array, rtol=1e-6, atol=0) for other in changed)
+            assert all((other != array).mean() > 0.5 for other in changed)
+            assert (changed[0] != changed[1]).mean() > 0.5
+        else:
+            assert all((other == array).all() for other in changed)
+    again = nearby(case, 0)
+    assert all((again[name] == runs[0][name]).all() for name in again)
+
+
+@pytest.fixture
+def off_by_bits(toy_contract, toy_checkpoint):
+    """A candidate that is given other inputs than the reference, by a few last bits: inherited error alone."""
+
+    def run(bits: float):
+        verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
+        inputs = verifier.states["candidate"]
+        verifier.states["candidate"] = inputs | {"x": inputs["x"] * np.float32(1 + bits * 2.0**-23)}
+        return verifier.run()
+
+    return run
+
+
+def looked_at_again(off_by_bits):
+    return next(report for report in map(off_by_bits, range(2, 40)) if "second look" in report.seconds)
+
+
+def test_a_port_that_is_wrong_by_a_little_fails_at_a_second_look_too(off_by_bits):
+    report = looked_at_again(off_by_bits)
+    assert "second look" in report.seconds
+    assert not report.passed
+    assert {v.floors for v in report.failures} == {1}
+
+
+def test_a_second_look_can_pass_a_run_and_says_so(off_by_bits, monkeypatch, toy_contract):
+    wide = list(np.geomspace(0.5, 2.0, RUNS))
+
+    def scattered(contract, case, segments, runners, decided, failures):
+        return {(v.tap, v.branch): [v.floor * factor for factor in wide] for v in failures}
+
+    monkeypatch.setattr(scatter, "floors", scattered)
+    report = looked_at_again(off_by_bits)
+    again = [v for v in report.verdicts if v.floors > 1]
+    assert report.passed
+    assert again
+    assert report.diagnosis is None
+    assert report.as_dict()["verdicts"][report.verdicts.index(again[0])]["floors"] == RUNS
+    stream = io.StringIO()
+    show(report, toy_contract, Console(file=stream, width=200))
+    assert f"{again[0].label} (inherited error) passed at a second look, by 8 noise floors" in stream.getvalue()
+
+
+def test_other_runs_have_floors_of_their_own_about_as_large(toy_contract, toy_checkpoint):
+    verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
+    report = verifier.run()
+    looked_at = [v for v in report.verdicts if v.mode == INHERITED and v.tap.startswith("last")]
+    sides = verifier.contract, verifier.case, verifier.segments, verifier.runners, verifier.decided
+    found = scatter.floors(*sides, [replace(v, passed=False) for v in looked_at])
+    assert found.keys() == {(v.tap, v.branch) for v in looked_at}
+    for v in looked_at:
+        floors = found[v.tap, v.branch]
+        assert len(set(floors)) == RUNS
+        assert np.mean(floors) == pytest.approx(v.floor, rel=0.5)

@@ -1,0 +1,98 @@
+"""Matrix products of mlx_impl: MLX's own, or in blocks where the device is found to add the terms in order."""
+
+import json
+import os
+import subprocess
+import sys
+
+import mlx.core as mx
+import numpy as np
+import pytest
+import torch
+from mlx import nn
+
+from mlx_impl import linear
+from mlx_impl.linear import Linear, matmul, sums_in_order
+from parity.draws import normal
+from parity.metrics import rmse
+
+MEASURE = """
+import json
+from parity.runtime import prepare
+prepare()
+import mlx.core as mx
+import numpy as np
+import torch
+from mlx_impl.linear import matmul, sums_in_order
+from parity.draws import normal
+from parity.metrics import rmse
+mx.set_default_device(mx.cpu)
+torch.set_num_threads(1)
+found = {}
+for length in (64, 500, 1024):
+    own, ours, theirs = [], [], []
+    for row in range(20):
+        x, weight = (normal(f"{length} {row}", name, (rows, length)) for name, rows in (("x", 1), ("weight", 64)))
+        exact = x.astype(np.float64) @ weight.astype(np.float64).T
+        a, b = mx.array(x), mx.array(weight).T
+        theirs.append(rmse(torch.nn.functional.linear(torch.tensor(x), torch.tensor(weight)).numpy(), exact))
+        own.append(rmse(np.array(a @ b), exact))
+        ours.append(rmse(np.array(matmul(a, b)), exact))
+    found[length] = [sums_in_order(length), np.mean(own) / np.mean(theirs), np.mean(ours) / np.mean(theirs)]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("blas", ["torch", "plain"])
+def test_a_product_is_as_exact_as_pytorchs_whatever_the_blas(blas):
+    command = [sys.executable, "-c", MEASURE]
+    done = subprocess.run(command, env=os.environ | {"PARITY_BLAS": blas}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    for length, (in_order, own, ours) in json.loads(done.stdout).items():
+        assert in_order == (own > 1.4), (length, own)  # what the probe says is what its errors are
+        assert ours < 1.2, (length, ours)
+        if sys.platform == "linux":
+            assert in_order == (blas == "plain"), length
+
+
+@pytest.fixture
+def in_order(monkeypatch):
+    monkeypatch.setattr(linear, "_sums_in_order", lambda device, bits: True)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [((3, 17), (17, 5)), ((2, 1, 64), (64, 8)), ((2, 3, 4, 499), (2, 3, 499, 6)), ((1, 2, 7, 20), (1, 2, 20, 1))],
+)
+def test_blocks_add_up_to_the_product(in_order, left, right):
+    x, y = normal("blocks", "x", left), normal("blocks", "y", right)
+    exact = x.astype(np.float64) @ y.astype(np.float64)
+    floor = rmse((torch.from_numpy(x) @ torch.from_numpy(y)).numpy(), exact)
+    ours = np.array(matmul(mx.array(x), mx.array(y)))
+    assert ours.shape == exact.shape
+    assert rmse(ours, exact) <= 2.0 * floor
+    assert rmse(ours, x[..., :-1].astype(np.float64) @ y[..., :-1, :]) > 100 * floor  # a term left out
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_linear_layer_is_mlxs_with_other_sums(in_order, bias):
+    layer = Linear(64, 32, bias=bias)
+    layer.weight = mx.array(normal("linear", "weight", (32, 64)))
+    x = mx.array(normal("linear", "x", (2, 3, 64)))
+    theirs, ours = nn.Linear.__call__(layer, x), layer(x)
+    assert mx.allclose(ours, theirs, rtol=0, atol=1e-5).item()
+    assert not mx.array_equal(ours, theirs).item()
+    assert isinstance(layer.to_quantized(32, 8), nn.QuantizedLinear)
+
+
+def test_few_terms_and_half_precision_are_mlxs_own(in_order):
+    for x in (mx.ones((2, linear.SHORT)), mx.ones((2, 64), dtype=mx.float16)):
+        assert linear.its_own(x)
+    assert not linear.its_own(mx.ones((2, linear.SHORT + 1)))
+
+
+def test_the_device_is_asked_once():
+    sums_in_order(700)
+    asked = linear._sums_in_order.cache_info().misses
+    assert sums_in_order(1000) == sums_in_order(700)
+    assert linear._sums_in_order.cache_info().misses == asked
