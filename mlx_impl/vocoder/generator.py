@@ -7,12 +7,14 @@ lists, by upsampling, is one `Level` here. Weights come with their weight norm f
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
 import mlx.core as mx
 from mlx import nn
 
 from mlx_impl import functional as F
 from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d
+from mlx_impl.streams import beside
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.vocoder.stft import ISTFT, STFT
 from reference.config import VocoderConfig
@@ -84,11 +86,14 @@ class Level(nn.Module):
         x = self.up(_leaky_relu(x, self.slope))
         if self.last:
             x = mx.concatenate([x[:, 1:2], x], axis=1)
-        x = x + self.source_resblock(self.source_down(spectrum))
-        total = self.resblocks[0](x)
-        for block in self.resblocks[1:]:
-            total = total + block(x)
-        return total / len(self.resblocks)
+        with nullcontext() if self.last else beside():
+            source = self.source_resblock(self.source_down(spectrum))
+        x = x + source
+        with beside():  # the smaller kernels together take as long as the largest
+            total = self.resblocks[0](x)
+            for block in self.resblocks[1:-1]:
+                total = total + block(x)
+        return (total + self.resblocks[-1](x)) / len(self.resblocks)
 
 
 class HiFTGenerator(nn.Module):
@@ -125,7 +130,6 @@ class HiFTGenerator(nn.Module):
         x, spectrum = self.begin(mel, source)
         for level in self.levels:
             x = level(x, spectrum)
-            mx.eval(x)  # a level's graph is freed before the next is built
         return self.finish(x, observe)
 
 
