@@ -79,11 +79,12 @@ class ConvTranspose1d(nn.ConvTranspose1d):
 def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
     """`x (B, T, in)`, `weight (out, k, in)`, `bias (out,)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`."""
     outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
+    taps = mx.contiguous(weight.swapaxes(0, 1))  # (k, out, in): one copy, and each matrix is read as it lies
     y = bias
-    for tap in range(weight.shape[1]):
+    for tap, matrix in enumerate(taps):
         start = tap * dilation
         rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
-        y = add_matmul(y, rows, weight[:, tap].T, run_length(weight.shape[1]))
+        y = add_matmul(y, rows, matrix.T, run_length(len(taps)))
     return y
 
 
