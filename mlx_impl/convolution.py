@@ -57,7 +57,7 @@ class PaddedConv1d(nn.Conv1d):
             return super().__call__(x)
         if self.padding:
             x = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
-        return tapwise_conv1d(x, self.weight, self.stride, self.dilation) + self.bias
+        return tapwise_conv1d(x, self.weight, self.bias, self.stride, self.dilation)
 
 
 class ConvTranspose1d(nn.ConvTranspose1d):
@@ -70,25 +70,42 @@ class ConvTranspose1d(nn.ConvTranspose1d):
         if its_own(x):
             return super().__call__(x)
         width_out, kernel, _ = self.weight.shape
-        frames = blocked_matmul(x, self.weight.reshape(width_out * kernel, -1).T)
+        frames = add_matmul(mx.zeros(1), x, self.weight.reshape(width_out * kernel, -1).T)
         frames = frames.reshape(*x.shape[:2], width_out, kernel).swapaxes(2, 3)  # (B, T, k, out)
         y = overlap_add(frames, self.stride)
         return y[:, self.padding : y.shape[1] - self.padding] + self.bias
 
 
-def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
-    """`x (B, T, in)`, `weight (out, k, in)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`."""
+def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
+    """`x (B, T, in)`, `weight (out, k, in)`, `bias (out,)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`."""
     outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
-    starts = range(0, dilation * weight.shape[1], dilation)
-    taps = (x[:, start : start + (outputs - 1) * stride + 1 : stride] for start in starts)
-    return reduce(add, (blocked_matmul(rows, weight[:, tap].T) for tap, rows in enumerate(taps)))
+    taps = mx.contiguous(weight.swapaxes(0, 1))  # (k, out, in): one copy, and each matrix is read as it lies
+    y = bias
+    for tap, matrix in enumerate(taps):
+        start = tap * dilation
+        rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
+        y = add_matmul(y, rows, matrix.T, run_length(len(taps)))
+    return y
 
 
-def blocked_matmul(x: mx.array, weight: mx.array) -> mx.array:
-    """`x (B, T, in)` times `weight (in, out)`, summed over blocks of `in`."""
-    block = largest_divisor(x.shape[2], BLOCK)
-    starts = range(0, x.shape[2], block)
-    return reduce(add, (x[:, :, start : start + block] @ weight[start : start + block] for start in starts))
+def run_length(kernel: int) -> int:
+    """The longest run of products for a kernel: what rounds no more than PyTorch, whose own sums grow with it."""
+    return max(BLOCK, 24 * kernel)
+
+
+def add_matmul(total: mx.array, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:
+    """`total`, which broadcasts to `(B, T, out)`, plus `x (B, T, in)` times `weight (in, out)`.
+
+    Each block of `in` is added within the matrix product, which spares a pass over the result; but not where that
+    product adds its terms to the total one after the other.
+    """
+    length = x.shape[2]
+    in_order = sums_in_order(length)
+    block = largest_divisor(length, min(longest, root(length)) if in_order else longest)
+    parts = ((x[:, :, start : start + block], weight[start : start + block]) for start in range(0, length, block))
+    if in_order:
+        return total + reduce(add, (rows @ columns for rows, columns in parts))
+    return reduce(lambda y, part: mx.addmm(y, *part), parts, total)
 
 
 def overlap_add(frames: mx.array, hop: int) -> mx.array:

@@ -41,7 +41,7 @@ _MILLS_Q = (1.0, 1.67101598, 1.19712937, 0.46601221, 0.100735337, 0.010145464)
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0; at -150 also 2^(n+64) is taken as 0, which is faster
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
-_MANY_SCORES = 2**20  # 4 MiB: beyond, glibc hands temporaries back and the kernel maps them again at each call
+_MANY_SCORES = 2**22  # 16 MiB: beyond, what is made of them does not stay in a CPU's cache
 
 
 def exp(x: mx.array) -> mx.array:

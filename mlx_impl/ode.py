@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import mlx.core as mx
 
 from mlx_impl.decoder import ConditionalDecoder
+from mlx_impl.streams import halves
 
 Observe = Callable[[str, mx.array], mx.array]
 
@@ -41,7 +43,7 @@ class Conditions:
 
 
 def euler_step(
-    decoder: ConditionalDecoder,
+    decoder: Callable[..., mx.array],
     x: mx.array,
     t: mx.array,
     t_next: mx.array,
@@ -66,7 +68,8 @@ def solve_euler(
 ) -> mx.array:
     """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
     guided, x = conditions.guided(), noise
+    branches = partial(halves, decoder)
     for t, t_next in pairwise(time_grid):
-        x = euler_step(decoder, x, t, t_next, guided, guidance)
+        x = euler_step(branches, x, t, t_next, guided, guidance)
         mx.eval(x)  # a step's graph is freed before the next is built
     return x
