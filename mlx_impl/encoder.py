@@ -93,8 +93,8 @@ class Upsample1D(nn.Module):
 def relative_shift(scores: mx.array) -> mx.array:
     """`b h t r` -> `b h t t`. Column j of row i becomes the score of relative position i - j (r = 2t - 1)."""
     batch, heads, frames, positions = scores.shape
-    padded = mx.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0))).reshape(batch, heads, positions + 1, frames)
-    return padded[:, :, 1:].reshape(batch, heads, frames, positions)[..., :frames]
+    strides = (heads * frames * positions, frames * positions, positions - 1, 1)
+    return mx.as_strided(scores, (batch, heads, frames, frames), strides, offset=frames - 1)
 
 
 class RelPositionMultiHeadedAttention(nn.Module):

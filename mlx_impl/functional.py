@@ -18,6 +18,7 @@ from functools import partial
 import mlx.core as mx
 
 from mlx_impl.linear import matmul
+from mlx_impl.streams import halves
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
@@ -41,7 +42,7 @@ _MILLS_Q = (1.0, 1.67101598, 1.19712937, 0.46601221, 0.100735337, 0.010145464)
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0; at -150 also 2^(n+64) is taken as 0, which is faster
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
-_MANY_SCORES = 2**22  # 16 MiB: beyond, what is made of them does not stay in a CPU's cache
+_MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
 
 
 def exp(x: mx.array) -> mx.array:
@@ -86,7 +87,7 @@ def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
         )
     if not _on_cpu():
         return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
-    return _by_head(scores.size, _weighted_mean, scores, v)
+    return _by_heads(scores.size, _weighted_mean, scores, v)
 
 
 def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.array | None = None) -> mx.array:
@@ -109,7 +110,7 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
     shape = (*q.shape[:3], k.shape[2])
     biases = () if bias is None else (mx.broadcast_to(bias, shape),)
-    return _by_head(math.prod(shape), partial(_attention, scale), q, k, v, *biases)
+    return _by_heads(math.prod(shape), partial(_attention, scale), q, k, v, *biases)
 
 
 def _on_cpu() -> bool:
@@ -240,9 +241,6 @@ def _attention(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.arr
     return _weighted_mean(scores if bias is None else scores + bias, v)
 
 
-def _by_head(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
-    """f(*arrays) at once, or head by head where there are so many scores that memory is slower than arithmetic."""
-    if scores <= _MANY_SCORES:
-        return f(*arrays)
-    b, h = arrays[0].shape[:2]
-    return mx.stack([mx.stack([f(*(a[i, j] for a in arrays)) for j in range(h)]) for i in range(b)])
+def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
+    """f(*arrays): at once where there are few scores, else half of the heads on each stream."""
+    return f(*arrays) if scores < _MANY_SCORES else halves(f, *arrays, axis=1)

@@ -6,26 +6,46 @@ on two streams. A GPU takes its work from one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import mlx.core as mx
 
 _SECOND = mx.new_thread_local_stream(mx.cpu)
+_shared = ContextVar("shared", default=False)
+"""Whether what is called now has one of the two streams already."""
 
 
-def beside() -> AbstractContextManager[object]:
+@contextmanager
+def beside() -> Iterator[None]:
     """Inside, what is called is computed beside what is called outside."""
-    return mx.stream(_SECOND) if mx.default_device().type == mx.DeviceType.cpu else nullcontext()
+    if mx.default_device().type != mx.DeviceType.cpu:
+        yield
+        return
+    with mx.stream(_SECOND):
+        yield
 
 
-def halves(f: Callable[..., mx.array], *arrays: mx.array | None) -> mx.array:
-    """`f(*arrays)`, each half of the first axis on a stream of its own: for an `f` that computes each item by itself."""
-    count = next(len(array) for array in arrays if array is not None)
-    if count < 2 or mx.default_device().type != mx.DeviceType.cpu:
+def halves(f: Callable[..., mx.array], *arrays: mx.array | None, axis: int = 0) -> mx.array:
+    """`f(*arrays)`, each half of an axis on a stream of its own, which `f` must treat item by item.
+
+    Arrays of length 1 there go to both. Within a half nothing is divided again.
+    """
+    count = max(array.shape[axis] for array in arrays if array is not None)
+    if count < 2 or _shared.get() or mx.default_device().type != mx.DeviceType.cpu:
         return f(*arrays)
-    half = count // 2
-    first = f(*(None if array is None else array[:half] for array in arrays))
-    with beside():
-        second = f(*(None if array is None else array[half:] for array in arrays))
-    return mx.concatenate([first, second])
+    token = _shared.set(True)
+    try:
+        first = f(*(_part(array, axis, 0, count // 2) for array in arrays))
+        with beside():
+            second = f(*(_part(array, axis, count // 2, count) for array in arrays))
+    finally:
+        _shared.reset(token)
+    return mx.concatenate([first, second], axis=axis)
+
+
+def _part(array: mx.array | None, axis: int, start: int, stop: int) -> mx.array | None:
+    if array is None or array.shape[axis] == 1:
+        return array
+    return array[(slice(None),) * axis + (slice(start, stop),)]

@@ -14,8 +14,8 @@ from mlx import nn
 
 from mlx_impl import functional as F
 from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d
-from mlx_impl.streams import beside
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.streams import beside
 from mlx_impl.vocoder.stft import ISTFT, STFT
 from reference.config import VocoderConfig
 
@@ -130,6 +130,7 @@ class HiFTGenerator(nn.Module):
         x, spectrum = self.begin(mel, source)
         for level in self.levels:
             x = level(x, spectrum)
+            mx.eval(x)  # a level's graph is freed before the next is built
         return self.finish(x, observe)
 
 
