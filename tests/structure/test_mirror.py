@@ -53,6 +53,7 @@ MLX_ONLY = {
     "functional.py": "PyTorch's own functions are the reference",
     "convolution.py": "PyTorch's own convolution is the reference",
     "linear.py": "PyTorch's own products are the reference",
+    "streams.py": "PyTorch uses all cores by itself",
     "normalization.py": "PyTorch's own layer norm is the reference",
     "weights/layout.py": "layouts are PyTorch's on the other side",
     "weights/mapping/": "the other side keeps upstream's layouts and renames stage by stage",
