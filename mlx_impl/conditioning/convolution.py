@@ -6,7 +6,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.convolution import BLOCK, add_matmul, block_length, its_own, tapwise_conv1d
-from mlx_impl.linear import sums_in_order
+from mlx_impl.linear import matmul, sums_in_order
 
 
 class Conv1d(nn.Conv1d):
@@ -17,11 +17,15 @@ class Conv1d(nn.Conv1d):
             return super().__call__(x)
         if self.padding:
             x = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
-        if not sums_in_order(self.weight[0].size):
-            bias = self.bias if "bias" in self else mx.zeros(1)
-            return tapwise_conv1d(x, self.weight, bias, self.stride, self.dilation)
-        y = strided_conv1d(x, self.weight, self.stride, self.dilation)
+        y = self.product(x)
         return y + self.bias if "bias" in self else y
+
+    def product(self, x: mx.array) -> mx.array:
+        if self.weight.shape[1] == 1 and self.stride == 1:
+            return matmul(x, self.weight[:, 0].T)  # rounds as PyTorch's
+        if sums_in_order(self.weight[0].size):
+            return strided_conv1d(x, self.weight, self.stride, self.dilation)
+        return tapwise_conv1d(x, self.weight, mx.zeros(1), self.stride, self.dilation)
 
 
 class Conv2d(nn.Conv2d):
