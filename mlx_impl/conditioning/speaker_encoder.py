@@ -56,11 +56,20 @@ class BatchNorm(nn.Module):
         self.running_var = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        scale = 1 / mx.sqrt(self.running_var + 1e-5)
         if "weight" not in self:
-            return (x - self.running_mean) * scale
-        scale = scale * self.weight
-        return x * scale + (self.bias - self.running_mean * scale)
+            return (x - self.running_mean) / mx.sqrt(self.running_var + 1e-5)
+        return _scaled(x, *_scale_and_shift(self.weight, self.bias, self.running_mean, self.running_var))
+
+
+@mx.compile
+def _scale_and_shift(weight: mx.array, bias: mx.array, mean: mx.array, variance: mx.array) -> tuple[mx.array, mx.array]:
+    scale = weight / mx.sqrt(variance + 1e-5)
+    return scale, bias - mean * scale
+
+
+@mx.compile
+def _scaled(x: mx.array, scale: mx.array, shift: mx.array) -> mx.array:
+    return x * scale + shift
 
 
 class Shortcut(nn.Module):
