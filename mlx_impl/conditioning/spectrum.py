@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mlx.core as mx
 
+from mlx_impl.conditioning.tables import windowed_transform
+
 
 def reflected(wave: mx.array, edge: int) -> mx.array:
     """`(B, N)` -> `(B, N + 2 edge)`: mirrored at the first and the last sample, which are not repeated."""
@@ -24,3 +26,15 @@ def power_spectrum(frames: mx.array) -> mx.array:
     """
     spectrum = mx.fft.rfft(frames, stream=mx.cpu)
     return mx.square(mx.real(spectrum)) + mx.square(mx.imag(spectrum))
+
+
+def precise_power_spectrum(frames: mx.array) -> mx.array:
+    """`(..., n)` -> `(..., n // 2 + 1)`, float32: of Hann-windowed frames, transformed in double as librosa does.
+
+    A product with the transform's matrix: MLX's `rfft` has no double, and in double the sum's roundings are none. On the
+    CPU, as a GPU has no double.
+    """
+    with mx.stream(mx.cpu):
+        spectrum = (frames.astype(mx.float64) @ windowed_transform(frames.shape[-1])).astype(mx.float32)
+        real, imaginary = mx.split(spectrum, 2, axis=-1)
+        return mx.square(real) + mx.square(imaginary)
