@@ -31,8 +31,8 @@ def power_spectrum(frames: mx.array) -> mx.array:
 def precise_power_spectrum(frames: mx.array) -> mx.array:
     """`(..., n)` -> `(..., n // 2 + 1)`, float32: of Hann-windowed frames, transformed in double as librosa does.
 
-    A product with the transform's matrix: MLX's `rfft` has no double, and in double the sum's roundings are none. On the
-    CPU, as a GPU has no double.
+    A product with the transform's matrix: MLX's `rfft` has no double, and in double no rounding of the sum is left. On
+    the CPU, as a GPU has no double.
     """
     with mx.stream(mx.cpu):
         spectrum = (frames.astype(mx.float64) @ windowed_transform(frames.shape[-1])).astype(mx.float32)
