@@ -5,8 +5,8 @@ state; then the float64 reference and the candidate from the float32 reference's
 each block is fed with the reference's own inputs. What follows a discrete decision that fell otherwise cannot be
 compared, so the free runs go on with the reference's decisions: float64 always, the candidate where the reference was
 within rounding of either. A candidate of less precision than float32 is judged by what rounding the weights does: a
-further run, of the reference with weights rounded alike, then gives the noise floor. Where all that failed is close to its
-bounds, the reference is run some times more (`parity/scatter.py`).
+further run, of the reference with weights rounded alike, then gives the noise floor. Where all that failed is close to
+its bounds, the reference is run some times more (`parity/scatter.py`).
 """
 
 from __future__ import annotations

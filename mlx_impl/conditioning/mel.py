@@ -59,8 +59,7 @@ class LogMelSpectrogram(nn.Module):
 class PowerMelSpectrogram(nn.Module):
     """`b n` at 16 kHz -> `b t c` at 100 Hz: mel powers as they are, no logarithm. N samples give 1 + N // 160 frames.
 
-    The transform is in double, as upstream's. There is no logarithm, so what is off in the loud frames is what the LSTMs
-    behind it see.
+    The transform is in double, as upstream's. There is no logarithm: what is off in loud frames is what the LSTMs see.
     """
 
     def __init__(self, config: VoiceEncoderConfig):
