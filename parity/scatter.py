@@ -98,10 +98,9 @@ def _fed(
     fed, state = [], case.inputs
     for segment in _until(segments, wanted):
         trace: Trace = {}
-        start = copied(state) if _has(segment, wanted) else {}
-        state = reference.run(segment, state, keep(trace) if start else lambda tap, array: None)
-        if start:
-            fed.append((segment, start, trace))
+        if _has(segment, wanted):
+            fed.append((segment, copied(state), trace))
+        state = reference.run(segment, state, keep(trace, None if _has(segment, wanted) else ()))
     return fed
 
 
