@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import mlx.core as mx
+from functools import lru_cache
 
-from mlx_impl.conditioning.tables import windowed_transform
+import mlx.core as mx
+import numpy as np
 
 
 def reflected(wave: mx.array, edge: int) -> mx.array:
@@ -38,3 +39,14 @@ def precise_power_spectrum(frames: mx.array) -> mx.array:
         spectrum = (frames.astype(mx.float64) @ windowed_transform(frames.shape[-1])).astype(mx.float32)
         real, imaginary = mx.split(spectrum, 2, axis=-1)
         return mx.square(real) + mx.square(imaginary)
+
+
+@lru_cache
+def windowed_transform(length: int) -> mx.array:
+    """The Fourier transform of frames times a periodic Hann window: `(length, 2 * (length // 2 + 1))`, in double.
+
+    The real parts first, then the imaginary ones.
+    """
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    spectra = np.fft.rfft(np.diag(window))
+    return mx.array(np.concatenate([spectra.real, spectra.imag], axis=1), dtype=mx.float64)

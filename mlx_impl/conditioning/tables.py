@@ -1,4 +1,4 @@
-"""Windows, mel filters and resampling kernels: computed in double, rounded once if at all, made once.
+"""Windows, mel filters and resampling kernels: computed in double, rounded once, made once.
 
 They follow the libraries that upstream takes them from: PyTorch's `hann_window`, `librosa.filters.mel`, and
 torchaudio's `compliance/kaldi.py` and `functional.py`.
@@ -23,17 +23,6 @@ LOG_STEP = np.log(6.4) / 27.0
 def hann_window(length: int, dtype: mx.Dtype) -> mx.array:
     """Periodic Hann window, `(length,)`."""
     return _rounded(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length), dtype)
-
-
-@lru_cache
-def windowed_transform(length: int) -> mx.array:
-    """The Fourier transform of frames times a periodic Hann window: `(length, 2 * (length // 2 + 1))`, in double.
-
-    The real parts first, then the imaginary ones.
-    """
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    spectra = np.fft.rfft(np.diag(window))
-    return mx.array(np.concatenate([spectra.real, spectra.imag], axis=1), dtype=mx.float64)
 
 
 @lru_cache
