@@ -141,11 +141,14 @@ class Sound:
 
 
 def sounds(table: Any, reference: dict[str, np.ndarray], candidate: dict[str, np.ndarray]) -> list[Sound]:
-    """The waves that a contract's `[[sound]]` entries name, of two states that a run ended in; items apart."""
+    """The waves that a contract's `[[sound]]` entries name, of two states that a run ended in; items apart.
+
+    A candidate that stopped before it may have none.
+    """
     found = []
     for entry in table:
         name = entry["state"]
-        if name not in reference or reference[name].shape != candidate[name].shape:
+        if name not in reference or name not in candidate or reference[name].shape != candidate[name].shape:
             continue
         for item, (theirs, ours) in enumerate(zip(reference[name], candidate[name], strict=True)):
             label = f"{name}, item {item}" if len(reference[name]) > 1 else name

@@ -5,8 +5,8 @@ state; then the float64 reference and the candidate from the float32 reference's
 each block is fed with the reference's own inputs. What follows a discrete decision that fell otherwise cannot be
 compared, so the free runs go on with the reference's decisions: float64 always, the candidate where the reference was
 within rounding of either. A candidate of less precision than float32 is judged by what rounding the weights does: a
-further run, of the reference with weights rounded alike, then gives the noise floor. Where all that failed is inherited
-and close, the reference is run some times more (`parity/scatter.py`).
+further run, of the reference with weights rounded alike, then gives the noise floor. Where all that failed is close to
+its bounds, the reference is run some times more (`parity/scatter.py`).
 """
 
 from __future__ import annotations
@@ -145,17 +145,19 @@ class Verifier:
         return self.report
 
     def _look_again(self) -> None:
-        """Judge what failed narrowly by more noise floors than one."""
+        """Judge what failed narrowly by more noise floors than one: all of it passes, or nothing is changed."""
         failures = scatter.doubtful(self.report.failures) if self.precision == FULL else []
         if not failures:
             return
         with self._timed("second look", ""):
             found = scatter.floors(self.contract, self.case, self.segments, self.runners, self.decided, failures)
-        for place, verdict in enumerate(self.report.verdicts):
+        verdicts = list(self.report.verdicts)
+        for place, verdict in enumerate(verdicts):
             if not verdict.passed:
                 rule = self.contract.rule(verdict.tap, verdict.mode)
-                floors = found[verdict.tap, verdict.branch]
-                self.report.verdicts[place] = scatter.judged_again(verdict, rule, floors)
+                verdicts[place] = scatter.judged_again(verdict, rule, found[verdict.mode, verdict.tap, verdict.branch])
+        if all(verdict.passed for verdict in verdicts):  # else what failed first still tells where to look
+            self.report.verdicts = verdicts
 
     @property
     def whole(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.conditioning.spectrum import framed, power_spectrum, reflected
+from mlx_impl.conditioning.spectrum import framed, power_spectrum, precise_power_spectrum, reflected
 from mlx_impl.conditioning.tables import hann_window, mel_filters
 from mlx_impl.linear import matmul
 from reference.config import TokenizerConfig, VoiceEncoderConfig
@@ -57,7 +57,10 @@ class LogMelSpectrogram(nn.Module):
 
 
 class PowerMelSpectrogram(nn.Module):
-    """`b n` at 16 kHz -> `b t c` at 100 Hz: mel powers, no logarithm. N samples give 1 + N // 160 frames."""
+    """`b n` at 16 kHz -> `b t c` at 100 Hz: mel powers as they are, no logarithm. N samples give 1 + N // 160 frames.
+
+    The transform is in double, as upstream's. There is no logarithm: what is off in loud frames is what the LSTMs see.
+    """
 
     def __init__(self, config: VoiceEncoderConfig):
         super().__init__()
@@ -66,5 +69,5 @@ class PowerMelSpectrogram(nn.Module):
     def __call__(self, wave: mx.array) -> mx.array:
         n_fft, rate = self.config.n_fft, self.config.sample_rate
         frames = framed(reflected(wave, n_fft // 2), n_fft, self.config.hop)
-        power = power_spectrum(frames * hann_window(n_fft, wave.dtype))
+        power = precise_power_spectrum(frames)
         return matmul(power, mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype).T)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import mlx.core as mx
+import numpy as np
 
 
 def reflected(wave: mx.array, edge: int) -> mx.array:
@@ -24,3 +27,26 @@ def power_spectrum(frames: mx.array) -> mx.array:
     """
     spectrum = mx.fft.rfft(frames, stream=mx.cpu)
     return mx.square(mx.real(spectrum)) + mx.square(mx.imag(spectrum))
+
+
+def precise_power_spectrum(frames: mx.array) -> mx.array:
+    """`(..., n)` -> `(..., n // 2 + 1)`, float32: of Hann-windowed frames, transformed in double as librosa does.
+
+    A product with the transform's matrix: MLX's `rfft` has no double, and in double no rounding of the sum is left. On
+    the CPU, as a GPU has no double.
+    """
+    with mx.stream(mx.cpu):
+        spectrum = (frames.astype(mx.float64) @ windowed_transform(frames.shape[-1])).astype(mx.float32)
+        real, imaginary = mx.split(spectrum, 2, axis=-1)
+        return mx.square(real) + mx.square(imaginary)
+
+
+@lru_cache
+def windowed_transform(length: int) -> mx.array:
+    """The Fourier transform of frames times a periodic Hann window: `(length, 2 * (length // 2 + 1))`, in double.
+
+    The real parts first, then the imaginary ones.
+    """
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    spectra = np.fft.rfft(np.diag(window))
+    return mx.array(np.concatenate([spectra.real, spectra.imag], axis=1), dtype=mx.float64)

@@ -93,3 +93,5 @@ def test_sounds_are_each_item_of_each_wave():
     text = found[1].as_dict()
     assert np.frombuffer(base64.b64decode(text["candidate"]), "<f4").tolist() == [4.0, 5.0, 6.0]
     assert sounds(table, {"wave": waves}, {"wave": waves[:, :2]}) == []
+    assert sounds(table, {"wave": waves}, {"mel": waves}) == []  # the candidate stopped before it
+    assert sounds(table, {"mel": waves}, {"wave": waves}) == []

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from parity import scatter
 from parity.contract import CREATED, INHERITED, Rule
-from parity.scatter import RUNS, doubtful, judged_again, nearby
+from parity.scatter import LAST_BITS, RUNS, doubtful, judged_again, nearby
 from parity.terminal import show
-from parity.verdict import FEWEST, allowance, chance, judge
+from parity.verdict import FEWEST, absent, allowance, chance, judge
 from parity.verify import Verifier
 from tests.meta import toy
 
@@ -24,12 +24,14 @@ def verdict(floors: float, mode: str = INHERITED, floor: float = 1e-6):
     return judge("tap", "", mode, RULE, EXACT + floors * floor, EXACT, EXACT, floor)
 
 
-def test_only_narrow_failures_of_inherited_error_are_doubtful():
+def test_only_narrow_failures_are_doubtful():
     narrow, far, created = verdict(2.5), verdict(2.0 * allowance(FEWEST) + 0.5), verdict(2.5, CREATED)
     nan = judge("tap", "", INHERITED, RULE, EXACT * np.nan, EXACT, EXACT, 1e-6)
-    assert not any(v.passed for v in (narrow, far, created, nan))
-    assert doubtful([narrow, narrow]) == [narrow, narrow]
-    for other in (far, created, nan):
+    unequal = judge("tap", "", CREATED, RULE, np.arange(3), np.arange(3)[::-1], None)
+    missing = absent("tap", CREATED, RULE, "not there")
+    assert not any(v.passed for v in (narrow, far, created, nan, unequal, missing))
+    assert doubtful([narrow, created]) == [narrow, created]
+    for other in (far, nan, unequal, missing):
         assert doubtful([narrow, other]) == []
     assert doubtful([]) == []
 
@@ -60,18 +62,25 @@ def test_no_scatter_widens_a_bound_beyond_that_of_the_fewest_values():
 
 def test_nearby_inputs_differ_in_their_last_bits_each_time_in_others():
     case = toy.load("tiny")
-    runs = [nearby(case, number) for number in range(3)]
+    runs = [nearby(case.inputs, case.name, number) for number in range(3)]
     for name, array in case.inputs.items():
         changed = [run[name] for run in runs]
         assert all(other.dtype == array.dtype for other in changed)
         if array.dtype.kind == "f":
-            assert all(np.allclose(other, array, rtol=1e-6, atol=0) for other in changed)
+            assert all(np.allclose(other, array, rtol=LAST_BITS, atol=0) for other in changed)
             assert all((other != array).mean() > 0.5 for other in changed)
             assert (changed[0] != changed[1]).mean() > 0.5
         else:
             assert all((other == array).all() for other in changed)
-    again = nearby(case, 0)
+    again, others = nearby(case.inputs, case.name, 0), nearby(case.inputs, "others", 0)
     assert all((again[name] == runs[0][name]).all() for name in again)
+    assert (others["x"] != again["x"]).mean() > 0.5
+
+
+def test_nearby_values_move_an_average_of_thousands_by_roundings():
+    wave = {"x": np.ones(2000, np.float32)}
+    averages = [nearby(wave, "test", number)["x"].mean(dtype=np.float64) for number in range(RUNS)]
+    assert np.std(averages) > 2 * 2.0**-24
 
 
 @pytest.fixture
@@ -98,11 +107,23 @@ def test_a_port_that_is_wrong_by_a_little_fails_at_a_second_look_too(off_by_bits
     assert {v.floors for v in report.failures} == {1}
 
 
+def test_a_block_that_is_wrong_by_a_little_fails_at_a_second_look_too(toy_contract, toy_checkpoint):
+    def run(roundings: int):
+        verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
+        verifier.runners["candidate"].side.model.middle[1].gain = 1 + roundings * 2.0**-24
+        return verifier.run()
+
+    report = next(report for report in map(run, range(2, 80)) if "second look" in report.seconds)
+    assert report.first_failure.mode == CREATED
+    assert report.first_failure.tap.startswith("middle.1")
+    assert {v.floors for v in report.failures} == {1}
+
+
 def test_a_second_look_can_pass_a_run_and_says_so(off_by_bits, monkeypatch, toy_contract):
     wide = list(np.geomspace(0.5, 2.0, RUNS))
 
     def scattered(contract, case, segments, runners, decided, failures):
-        return {(v.tap, v.branch): [v.floor * factor for factor in wide] for v in failures}
+        return {(v.mode, v.tap, v.branch): [v.floor * factor for factor in wide] for v in failures}
 
     monkeypatch.setattr(scatter, "floors", scattered)
     report = looked_at_again(off_by_bits)
@@ -113,17 +134,41 @@ def test_a_second_look_can_pass_a_run_and_says_so(off_by_bits, monkeypatch, toy_
     assert report.as_dict()["verdicts"][report.verdicts.index(again[0])]["floors"] == RUNS
     stream = io.StringIO()
     show(report, toy_contract, Console(file=stream, width=200))
-    assert f"{again[0].label} (inherited error) passed at a second look, by 8 noise floors" in stream.getvalue()
+    assert f"{again[0].label} (inherited error) passed at a second look, by {RUNS} noise floors" in stream.getvalue()
 
 
-def test_other_runs_have_floors_of_their_own_about_as_large(toy_contract, toy_checkpoint):
+@pytest.mark.parametrize("mode", [INHERITED, CREATED])
+def test_other_runs_have_floors_of_their_own_about_as_large(toy_contract, toy_checkpoint, mode):
     verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
     report = verifier.run()
-    looked_at = [v for v in report.verdicts if v.mode == INHERITED and v.tap.startswith("last")]
+    looked_at = [v for v in report.verdicts if v.mode == mode and v.tap.startswith("last")]
     sides = verifier.contract, verifier.case, verifier.segments, verifier.runners, verifier.decided
     found = scatter.floors(*sides, [replace(v, passed=False) for v in looked_at])
-    assert found.keys() == {(v.tap, v.branch) for v in looked_at}
+    assert found.keys() == {(mode, v.tap, v.branch) for v in looked_at}
     for v in looked_at:
-        floors = found[v.tap, v.branch]
+        floors = found[mode, v.tap, v.branch]
         assert len(set(floors)) == RUNS
         assert np.mean(floors) == pytest.approx(v.floor, rel=0.5)
+
+
+def test_floors_of_created_errors_are_of_what_the_block_creates(toy_contract, toy_checkpoint):
+    verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
+    report = verifier.run()
+    both = [v for v in report.verdicts if v.tap == "refine.state[step=2]"]
+    assert {v.mode for v in both} == {INHERITED, CREATED}
+    sides = verifier.contract, verifier.case, verifier.segments, verifier.runners, verifier.decided
+    found = scatter.floors(*sides, both)
+    mean = {mode: np.mean([floors for key, floors in found.items() if key[0] == mode]) for mode in (INHERITED, CREATED)}
+    assert mean[CREATED] < 0.8 * mean[INHERITED]
+
+
+def test_a_second_look_that_leaves_a_failure_changes_no_verdict(off_by_bits, monkeypatch):
+    def one_scatters(contract, case, segments, runners, decided, failures):
+        first = failures[0]
+        wide, own = np.geomspace(0.5, 2.0, RUNS), np.ones(RUNS)
+        return {(v.mode, v.tap, v.branch): list(v.floor * (wide if v is first else own)) for v in failures}
+
+    monkeypatch.setattr(scatter, "floors", one_scatters)
+    report = next(r for r in map(off_by_bits, range(2, 40)) if "second look" in r.seconds and len(r.failures) > 1)
+    assert {v.floors for v in report.verdicts} == {1}
+    assert report.diagnosis.first is report.first_failure

@@ -218,7 +218,7 @@ def _(m):
 
 @mutant("phase summed in float32 over 10 s", "ten seconds", "vocoder.source.sine_gen", "phase")
 def _(m):
-    def call(self, f0, phase):
+    def call(self, f0, phase, before=None):
         harmonic = mx.arange(1, self.harmonics + 1).astype(mx.float32)
         turns = mx.cumsum(f0[:, :, None] * harmonic / self.sample_rate, axis=1) % 1
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)
@@ -229,7 +229,7 @@ def _(m):
 
 @mutant("fundamental with a phase of its own", "tiny-vocoder", "vocoder.source.sine_gen", "channels")
 def _(m):
-    def call(self, f0, phase):
+    def call(self, f0, phase, before=None):
         harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
         cycle = self.sample_rate * 2**26
         fixed = mx.round(f0 * 2.0**26).astype(mx.int64)
