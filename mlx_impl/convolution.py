@@ -80,12 +80,12 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 
     """`x (B, T, in)`, `weight (out, k, in)`, `bias (out,)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`."""
     outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
     taps = mx.contiguous(weight.swapaxes(0, 1))  # (k, out, in): one copy, and each matrix is read as it lies
-    y = bias
+    y = mx.zeros(1)  # the bias last, as PyTorch: begun with, it makes every sum after it round like itself
     for tap, matrix in enumerate(taps):
         start = tap * dilation
         rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
         y = add_matmul(y, rows, matrix.T, run_length(len(taps)))
-    return y
+    return y + bias
 
 
 def run_length(kernel: int) -> int:
