@@ -91,12 +91,12 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 
     outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
     taps = mx.contiguous(weight.swapaxes(0, 1))  # (k, out, in): one copy, and each matrix is read as it lies
     longest = 256 if len(taps) >= LONG and x.shape[2] <= 256 else BLOCK
-    y = bias
+    y = mx.zeros(1)  # the bias last, as PyTorch: begun with, it makes every sum after it round like itself
     for tap, matrix in enumerate(taps):
         start = tap * dilation
         rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
         y = add_matmul(y, rows, matrix.T, longest)
-    return y
+    return y + bias
 
 
 def add_matmul(total: mx.array, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:
