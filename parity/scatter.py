@@ -60,13 +60,16 @@ def floors(
     wanted = {mode: {v.tap for v in failures if v.mode == mode} for mode in (INHERITED, CREATED)}
     axes = {tap.name: tap.axes for segment in segments for tap in segment.taps}
     fed = _fed(runners["reference"], case, segments, wanted[CREATED])
+    entry: Trace = {}  # the first tap: tokens are integers, and what is made of them is the first that can be changed
+    runners["reference"].run(segments[0], case.inputs, keep(entry, {segments[0].taps[0].name}))
     seen: dict[str, list[dict[str, Trace]]] = {}
     for name in ("reference", "exact"):
         runner, seen[name] = runners[name], [{INHERITED: {}, CREATED: {}} for _ in range(RUNS)]
         for number, traces in enumerate(seen[name]):
             state = nearby(case.inputs, case.name, number)
+            changed = {**decided, **nearby(entry, f"{case.name} entry", number)}
             for segment in _until(segments, wanted[INHERITED]):
-                state = runner.run(segment, state, keep(traces[INHERITED], wanted[INHERITED]), graft=decided)
+                state = runner.run(segment, state, keep(traces[INHERITED], wanted[INHERITED]), graft=changed)
             for segment, start, given in fed:
                 start, given = nearby(start, case.name, number), nearby(given, f"{case.name} taps", number)
                 runner.run(segment, start, keep(traces[CREATED], wanted[CREATED]), graft=given)
