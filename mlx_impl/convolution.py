@@ -55,6 +55,8 @@ class PaddedConv1d(nn.Conv1d):
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
+        if mx.default_device().type == mx.DeviceType.gpu:
+            return stacked_conv1d(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
         if self.padding:
             x = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
         return tapwise_conv1d(x, self.weight, self.bias, self.stride, self.dilation)
@@ -70,7 +72,10 @@ class ConvTranspose1d(nn.ConvTranspose1d):
         if its_own(x):
             return super().__call__(x)
         width_out, kernel, _ = self.weight.shape
-        frames = add_matmul(mx.zeros(1), x, self.weight.reshape(width_out * kernel, -1).T)
+        if mx.default_device().type == mx.DeviceType.gpu:
+            frames = stacked_conv1d(x, self.weight.reshape(width_out * kernel, 1, -1))
+        else:
+            frames = add_matmul(mx.zeros(1), x, self.weight.reshape(width_out * kernel, -1).T)
         frames = frames.reshape(*x.shape[:2], width_out, kernel).swapaxes(2, 3)  # (B, T, k, out)
         y = overlap_add(frames, self.stride)
         return y[:, self.padding : y.shape[1] - self.padding] + self.bias
@@ -86,6 +91,37 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 
         rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
         y = add_matmul(y, rows, matrix.T, run_length(len(taps)))
     return y
+
+
+def stacked_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
+    """`x (B, T, in)`, `weight (out, k, in)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`.
+
+    The runs of `tapwise_conv1d`, but as one product of all taps and blocks, and one sum of what it gives: a GPU spends
+    its time on launches, and one each would be dozens.
+    """
+    batch, frames, channels = x.shape
+    width_out, kernel, _ = weight.shape
+    outputs = (frames - dilation * (kernel - 1) - 1) // stride + 1
+    # Few channels without dilation: a window lies in one piece, and is taken for a single tap.
+    taps, width = (1, kernel * channels) if dilation == 1 and channels < BLOCK else (kernel, channels)
+    block = largest_divisor(width, run_length(kernel))
+    blocks = width // block
+    rows = mx.as_strided(
+        x,
+        (taps, blocks, batch, outputs, block),
+        (dilation * channels, block, frames * channels, stride * channels, 1),
+    ).reshape(taps * blocks, batch * outputs, block)
+    columns = mx.contiguous(weight.reshape(width_out, taps * blocks, block).swapaxes(0, 1))
+    parts = rows @ columns.swapaxes(1, 2)  # (k * blocks, B * T', out)
+    return (parts[0] if len(parts) == 1 else mx.sum(parts, axis=0)).reshape(batch, outputs, width_out)
+
+
+def between_zeros(x: mx.array, padding: int) -> mx.array:
+    """`x (B, T, c)` with zero frames before and after. On a GPU `mx.pad` fills the whole of it first."""
+    if not padding:
+        return x
+    zeros = mx.zeros((len(x), padding, x.shape[2]), dtype=x.dtype)
+    return mx.concatenate([zeros, x, zeros], axis=1)
 
 
 def run_length(kernel: int) -> int:
