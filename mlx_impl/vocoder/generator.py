@@ -15,8 +15,8 @@ from mlx import nn
 
 from mlx_impl import functional as F
 from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d
-from mlx_impl.streams import beside
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.streams import beside
 from mlx_impl.vocoder.stft import ISTFT, STFT
 from reference.config import VocoderConfig
 
