@@ -20,7 +20,6 @@ from mlx_impl.linear import root, sums_in_order
 BLOCK = 64
 """The longest run of products that is summed in one go: shorter rounds less and costs more additions."""
 
-
 LONG = 7
 """Kernels from which a tap is one run if it has up to 256 channels: a third faster, and at most 1.1 floors off, since
 PyTorch's own sums grow with the kernel. With 3 it would be 1.5."""
@@ -60,9 +59,8 @@ class PaddedConv1d(nn.Conv1d):
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
-        if self.padding:
-            x = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
-        return tapwise_conv1d(x, self.weight, self.bias, self.stride, self.dilation)
+        convolve = stacked_conv1d if mx.default_device().type == mx.DeviceType.gpu else tapwise_conv1d
+        return convolve(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
 
 
 class ConvTranspose1d(nn.ConvTranspose1d):
@@ -80,23 +78,57 @@ class ConvTranspose1d(nn.ConvTranspose1d):
         weight = mx.pad(self.weight, ((0, 0), (0, reach * stride - kernel), (0, 0)))
         weight = weight.reshape(width_out, reach, stride, width)[:, ::-1]
         weight = weight.transpose(2, 0, 1, 3).reshape(stride * width_out, reach, width)
-        x = mx.pad(x, ((0, 0), (reach - 1, reach - 1), (0, 0)))
-        y = tapwise_conv1d(x, weight, mx.tile(self.bias, stride))
-        y = y.reshape(len(y), -1, width_out)
-        return y[:, self.padding : y.shape[1] - (reach * stride - kernel) - self.padding]
+        convolve = stacked_conv1d if mx.default_device().type == mx.DeviceType.gpu else tapwise_conv1d
+        y = convolve(between_zeros(x, reach - 1), weight).reshape(len(x), -1, width_out)
+        return y[:, self.padding : y.shape[1] - (reach * stride - kernel) - self.padding] + self.bias
 
 
-def tapwise_conv1d(x: mx.array, weight: mx.array, bias: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
-    """`x (B, T, in)`, `weight (out, k, in)`, `bias (out,)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`."""
+def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
+    """`x (B, T, in)`, `weight (out, k, in)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`, without a bias."""
     outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
     taps = mx.contiguous(weight.swapaxes(0, 1))  # (k, out, in): one copy, and each matrix is read as it lies
-    longest = 256 if len(taps) >= LONG and x.shape[2] <= 256 else BLOCK
-    y = mx.zeros(1)  # the bias last, as PyTorch: begun with, it makes every sum after it round like itself
+    y = mx.zeros(1)  # not the bias: begun with, it makes every sum after it round like itself; PyTorch adds it last
     for tap, matrix in enumerate(taps):
         start = tap * dilation
         rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
-        y = add_matmul(y, rows, matrix.T, longest)
-    return y + bias
+        y = add_matmul(y, rows, matrix.T, run_length(len(taps), x.shape[2]))
+    return y
+
+
+def stacked_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
+    """`x (B, T, in)`, `weight (out, k, in)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`.
+
+    The runs of `tapwise_conv1d`, but as one product of all taps and blocks, and one sum of what it gives: a GPU spends
+    its time on launches, and one each would be dozens.
+    """
+    batch, frames, channels = x.shape
+    width_out, kernel, _ = weight.shape
+    outputs = (frames - dilation * (kernel - 1) - 1) // stride + 1
+    # Few channels without dilation: a window lies in one piece, and is taken for a single tap.
+    taps, width = (1, kernel * channels) if dilation == 1 and channels < BLOCK else (kernel, channels)
+    block = largest_divisor(width, run_length(kernel, width))
+    blocks = width // block
+    rows = mx.as_strided(
+        x,
+        (taps, blocks, batch, outputs, block),
+        (dilation * channels, block, frames * channels, stride * channels, 1),
+    ).reshape(taps * blocks, batch * outputs, block)
+    columns = mx.contiguous(weight.reshape(width_out, taps * blocks, block).swapaxes(0, 1))
+    parts = rows @ columns.swapaxes(1, 2)  # (k * blocks, B * T', out)
+    return (parts[0] if len(parts) == 1 else mx.sum(parts, axis=0)).reshape(batch, outputs, width_out)
+
+
+def between_zeros(x: mx.array, padding: int) -> mx.array:
+    """`x (B, T, c)` with zero frames before and after. On a GPU `mx.pad` fills the whole of it first."""
+    if not padding:
+        return x
+    zeros = mx.zeros((len(x), padding, x.shape[2]), dtype=x.dtype)
+    return mx.concatenate([zeros, x, zeros], axis=1)
+
+
+def run_length(kernel: int, width: int) -> int:
+    """The longest run of products: what rounds no more than PyTorch, whose own sums grow with the kernel."""
+    return 256 if kernel >= LONG and width <= 256 else BLOCK
 
 
 def add_matmul(total: mx.array, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:

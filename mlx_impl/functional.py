@@ -51,17 +51,17 @@ _MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
 
 def exp(x: mx.array) -> mx.array:
     """e^x, any shape and layout. NaN, inf and -inf give NaN, inf and 0; subnormal results are kept."""
-    return _apply(x, lambda x: _exp(mx.clip(x, _EXP_FLOOR, _EXP_CEIL)), mx.exp)
+    return _apply(x, lambda x: _exp(mx.clip(x, _EXP_FLOOR, _EXP_CEIL)), _native_exp)
 
 
 def silu(x: mx.array) -> mx.array:
     """x·σ(x), any shape and layout. inf gives inf; -inf gives NaN, as PyTorch's does (-inf times 0)."""
-    return _apply(x, _silu, lambda x: x * mx.sigmoid(x))
+    return _apply(x, _silu, _native_silu)
 
 
 def sigmoid(x: mx.array) -> mx.array:
     """1/(1 + e^-x), any shape and layout. NaN, inf and -inf give NaN, 1 and 0."""
-    return _apply(x, lambda x: _sigmoid_from(_exp(mx.clip(-x, _EXP_FLOOR, _EXP_CEIL))), mx.sigmoid)
+    return _apply(x, lambda x: _sigmoid_from(_exp(mx.clip(-x, _EXP_FLOOR, _EXP_CEIL))), _native_sigmoid)
 
 
 def tanh(x: mx.array) -> mx.array:
@@ -77,12 +77,12 @@ def gelu(x: mx.array) -> mx.array:
 
     inf gives inf (NaN in PyTorch), -inf gives NaN as in PyTorch, x < -13.2 gives 0.
     """
-    return _apply(x, _gelu, lambda x: x * (1 + mx.erf(x * math.sqrt(0.5))) / 2)
+    return _apply(x, _gelu, _native_gelu)
 
 
 def mish(x: mx.array) -> mx.array:
     """x·tanh(softplus(x)), any shape and layout. inf gives inf; -inf gives NaN, as PyTorch's does."""
-    return _apply(x, _mish, lambda x: x * mx.tanh(mx.logaddexp(x, 0)))
+    return _apply(x, _mish, _native_mish)
 
 
 def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
@@ -130,12 +130,24 @@ def _on_cpu() -> bool:
 
 
 def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[mx.array], mx.array]) -> mx.array:
-    """Run `cpu` or `native` in float32 and return the dtype of `x`."""
+    """Run `cpu` in float32, or `native`, which does so itself, and return the dtype of `x`."""
     if x.dtype not in _FLOATS:
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
     if not _on_cpu():
-        return native(x.astype(mx.float32)).astype(x.dtype)
+        return native(x)
     return cpu(x.astype(mx.float32).reshape(-1)).reshape(x.shape).astype(x.dtype)
+
+
+def _one_kernel(f: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
+    """`f` in float32, with the casts to it and back, as one kernel of a GPU, where each launch counts."""
+    return mx.compile(lambda x: f(x.astype(mx.float32)).astype(x.dtype), shapeless=True)
+
+
+_native_exp = _one_kernel(mx.exp)
+_native_silu = _one_kernel(lambda x: x * mx.sigmoid(x))
+_native_sigmoid = _one_kernel(mx.sigmoid)
+_native_gelu = _one_kernel(lambda x: x * (1 + mx.erf(x * math.sqrt(0.5))) / 2)
+_native_mish = _one_kernel(lambda x: x * mx.tanh(mx.logaddexp(x, 0)))
 
 
 def _poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:

@@ -68,8 +68,10 @@ def solve_euler(
 ) -> mx.array:
     """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
     guided, x = conditions.guided(), noise
+    gpu = mx.default_device().type == mx.DeviceType.gpu
     branches = partial(halves, decoder)
     for t, t_next in pairwise(time_grid):
         x = euler_step(branches, x, t, t_next, guided, guidance)
-        mx.eval(x)  # a step's graph is freed before the next is built
+        # A step's graph is freed before the next is built. A GPU works at it while the host launches the next.
+        (mx.async_eval if gpu else mx.eval)(x)
     return x

@@ -25,7 +25,7 @@ class Conv1d(nn.Conv1d):
             return matmul(x, self.weight[:, 0].T)  # rounds as PyTorch's
         if sums_in_order(self.weight[0].size):
             return strided_conv1d(x, self.weight, self.stride, self.dilation)
-        return tapwise_conv1d(x, self.weight, mx.zeros(1), self.stride, self.dilation)
+        return tapwise_conv1d(x, self.weight, self.stride, self.dilation)
 
 
 class Conv2d(nn.Conv2d):

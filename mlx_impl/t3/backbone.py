@@ -16,6 +16,8 @@ from mlx_impl import functional as F
 from mlx_impl.linear import Linear, matmul
 from reference.config import T3Config, rope_frequencies
 
+_SIGNS = mx.array([[-1.0], [1.0]])  # of the sine, by half
+
 WATCHED_POSITIONS = 2  # a prefix ends with speech's start twice, and a step adds one position
 
 _CACHE_BLOCK = 256
@@ -97,9 +99,17 @@ class RMSNorm(nn.Module):
         gpu = mx.default_device().type == mx.DeviceType.gpu
         if gpu and x.dtype != mx.float32:
             return mx.fast.rms_norm(x, self.weight, self.eps)
-        wide = x.astype(mx.float32 if gpu else mx.float64)
+        if gpu:
+            return _scaled(x, mx.mean(mx.square(x), axis=-1, keepdims=True), self.weight, self.eps)
+        wide = x.astype(mx.float64)
         factor = (1 / mx.sqrt(mx.mean(wide * wide, axis=-1, keepdims=True) + self.eps)).astype(mx.float32)
         return (self.weight * (x.astype(mx.float32) * factor)).astype(x.dtype)
+
+
+@mx.compile
+def _scaled(x: mx.array, square: mx.array, weight: mx.array, eps: float) -> mx.array:
+    """`x (B, T, c)` over the root of its mean square `(B, T, 1)`, times the weight: one kernel of a GPU."""
+    return weight * (x * (1 / mx.sqrt(square + eps)))
 
 
 def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tuple[mx.array, mx.array]:
@@ -112,9 +122,18 @@ def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tu
 
 def rotate(x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:
     """`b h t d` -> `b h t d`. Component i is rotated together with component i + D/2 (not with its neighbour)."""
+    if mx.default_device().type == mx.DeviceType.gpu:
+        halved = [array.reshape(*array.shape[:-1], 2, -1) for array in (x, *table)]
+        return _rotated(halved[0], halved[0][..., ::-1, :], *halved[1:], _SIGNS).reshape(x.shape)
     cos, sin = table
     first, second = x.split(2, axis=-1)
     return x * cos + mx.concatenate([-second, first], axis=-1) * sin
+
+
+@mx.compile
+def _rotated(x: mx.array, swapped: mx.array, cos: mx.array, sin: mx.array, signs: mx.array) -> mx.array:
+    """`rotate` of vectors in halves `(..., T, 2, D / 2)`, and of the same with the halves swapped: one kernel."""
+    return x * cos + swapped * (sin * signs.astype(sin.dtype))
 
 
 class LlamaAttention(nn.Module):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from functools import partial
 
 import mlx.core as mx
 from mlx import nn
@@ -29,7 +30,7 @@ class Snake(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         if mx.default_device().type == mx.DeviceType.gpu:
-            return x + (1.0 / (self.alpha + 1e-9)) * mx.square(mx.sin(x * self.alpha))
+            return _native_snake(x, self.alpha)
         wide, alpha = x.astype(mx.float32), self.alpha.astype(mx.float32)
         return _snake(wide, alpha, 1.0 / (alpha + 1e-9)).astype(x.dtype)
 
@@ -136,6 +137,12 @@ class HiFTGenerator(nn.Module):
 
 def _leaky_relu(x: mx.array, slope: float) -> mx.array:
     return mx.maximum(x, slope * x)
+
+
+@partial(mx.compile, shapeless=True)
+def _native_snake(x: mx.array, alpha: mx.array) -> mx.array:
+    """Snake as one kernel of a GPU."""
+    return x + (1.0 / (alpha + 1e-9)) * mx.square(mx.sin(x * alpha))
 
 
 # (sin(r)^2 - r^2) / r^4 for |r| <= pi / 2, of r^2, lowest power first: minimax (Lawson's iteration at 4001 Chebyshev

@@ -125,7 +125,7 @@ def _(m):
             return original(self, x)
         half = self.weight.shape[1] // 2
         x = mx.pad(x, ((0, 0), (half, half), (0, 0)))
-        return mlx_impl.convolution.tapwise_conv1d(x, self.weight, self.bias, self.stride, 1)
+        return mlx_impl.convolution.tapwise_conv1d(x, self.weight, self.stride, 1) + self.bias
 
     wrap(m, PaddedConv1d, "__call__", call)
 

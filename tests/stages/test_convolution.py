@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d, overlap_add
+from mlx_impl.convolution import (
+    ConvTranspose1d,
+    PaddedConv1d,
+    between_zeros,
+    overlap_add,
+    stacked_conv1d,
+    tapwise_conv1d,
+)
 from parity.draws import normal
 from parity.metrics import rmse
 
@@ -77,3 +84,20 @@ def test_overlap_add_adds_frames_where_they_lie():
     for index in range(5):
         expected[:, 3 * index : 3 * index + 7] += frames[:, index]
     np.testing.assert_allclose(np.array(overlap_add(mx.array(frames), 3)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("shape", "stride", "dilation"),
+    [((64, 20, 11, 50), 1, 3), ((256, 32, 7, 40), 1, 5), ((18, 16, 6, 90), 3, 1), ((18, 16, 30, 95), 15, 1)],
+)
+def test_what_a_gpu_runs_is_the_same_convolution(shape, stride, dilation):
+    width_in, width, kernel, frames = shape
+    name = f"stacked{shape}"
+    x = mx.array(normal(name, "x", (2, frames, width_in)))
+    weight = mx.array(normal(name, "weight", (width, kernel, width_in)))
+    bias = mx.zeros((width,))
+    want = np.array(tapwise_conv1d(mx.pad(x, ((0, 0), (3, 3), (0, 0))), weight, bias, stride, dilation))
+    got = np.array(stacked_conv1d(between_zeros(x, 3), weight, stride, dilation))
+    np.testing.assert_allclose(got, want, rtol=0, atol=3e-6 * np.abs(want).max())
+    other = np.array(stacked_conv1d(between_zeros(x, 3), weight[:, ::-1], stride, dilation))
+    assert np.abs(other - want).max() > 0.1 * np.abs(want).max()
