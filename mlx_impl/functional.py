@@ -65,7 +65,7 @@ def sigmoid(x: mx.array) -> mx.array:
 
 
 def tanh(x: mx.array) -> mx.array:
-    """Any shape and layout, within 6 ulp and 1.3 in the root mean square: at most 1 + 2^-22.
+    """Any shape and layout, within 6 ulp and 1.2 in the root mean square: at most 1 + 2^-22.
 
     For gates, where the products round more than that. NaN, inf and -inf give NaN, 1 and -1.
     """

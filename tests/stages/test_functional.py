@@ -119,7 +119,7 @@ def test_tanh_is_within_its_stated_error_over_the_whole_range(span):
     x = np.linspace(-span, span, 200_000, dtype=np.float32)
     largest, mean = tanh_errors(lambda x: np.array(F.tanh(mx.array(x))), x)
     assert largest <= 6
-    assert mean <= 1.3
+    assert mean <= 1.2
     assert np.abs(np.array(F.tanh(mx.array(x)))).max() <= 1 + 2**-22
 
 
@@ -127,7 +127,7 @@ def test_a_tanh_that_is_ten_ulp_off_is_rejected():
     x = np.linspace(0.1, 4, 10_001, dtype=np.float32)
     largest, mean = tanh_errors(lambda x: np.tanh(x) * np.float32(1 + 10 * 2**-23), x)
     assert largest > 6
-    assert mean > 1.3
+    assert mean > 1.2
 
 
 def test_tanh_of_nan_infinities_and_zero():
