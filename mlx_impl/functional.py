@@ -38,11 +38,7 @@ _EXP = (0.49999994, 0.166665211, 0.041668389, 0.00836871658, 0.00138145988)
 # nothing cancels.
 _MILLS_P = (0.5, 0.436565548, 0.181927666, 0.0401848182, 0.00404750695)
 _MILLS_Q = (1.0, 1.67101598, 1.19712937, 0.46601221, 0.100735337, 0.010145464)
-# tanh(x)/x = p(x²)/q(x²) for |x| <= 9, by the method of _EXP: relative error 2.1e-8. All positive, so nothing cancels.
-_TANH_P = (1.0, 0.13381025, 0.00349558750, 2.06090718e-05, 1.33546472e-08)
-_TANH_Q = (1.0, 0.467143416, 0.025876981, 0.000328563357, 7.77655202e-07)
 
-_TANH_CEIL = 9.01  # beyond, tanh rounds to 1
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0; at -150 also 2^(n+64) is taken as 0, which is faster
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
@@ -62,14 +58,6 @@ def silu(x: mx.array) -> mx.array:
 def sigmoid(x: mx.array) -> mx.array:
     """1/(1 + e^-x), any shape and layout. NaN, inf and -inf give NaN, 1 and 0."""
     return _apply(x, lambda x: _sigmoid_from(_exp(mx.clip(-x, _EXP_FLOOR, _EXP_CEIL))), _native_sigmoid)
-
-
-def tanh(x: mx.array) -> mx.array:
-    """Any shape and layout, within 6 ulp and 1.2 in the root mean square: at most 1 + 2^-22.
-
-    For gates, where the products round more than that. NaN, inf and -inf give NaN, 1 and -1.
-    """
-    return _apply(x, lambda x: _tanh(mx.clip(x, -_TANH_CEIL, _TANH_CEIL)), mx.tanh)
 
 
 def gelu(x: mx.array) -> mx.array:
@@ -213,12 +201,6 @@ def _silu(x: mx.array) -> mx.array:
 @mx.compile
 def _sigmoid_from(e: mx.array) -> mx.array:
     return 1 / (1 + e)
-
-
-@mx.compile
-def _tanh(x: mx.array) -> mx.array:
-    """tanh(x) for |x| <= _TANH_CEIL and for NaN."""
-    return x * (_poly(_TANH_P, x * x) / _poly(_TANH_Q, x * x))
 
 
 @mx.compile

@@ -49,8 +49,7 @@ class Partials(nn.Module):
 class LSTM(nn.Module):
     """`p t c` -> `p t c`. One layer; gates are stacked in the order input, forget, cell, output.
 
-    The bias is the sum of PyTorch's two. Steps are many and small, so each takes few operations: σ(x) is
-    (1 + tanh(x/2))/2, which makes all four gates one tanh, the halves already in the weights, where they are exact.
+    The bias is the sum of PyTorch's two.
     """
 
     def __init__(self, width_in: int, width: int):
@@ -61,34 +60,16 @@ class LSTM(nn.Module):
         self.bias = mx.zeros((4 * width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        x = x.swapaxes(0, 1)  # (T, P, in): a step's gates lie together
-        halves = mx.repeat(mx.array([0.5, 0.5, 1, 0.5], dtype=x.dtype), self.width)
-        inputs = _scaled(matmul(x, self.weight_ih.T), halves, self.bias * halves)  # (T, P, 4c)
-        weight = (self.weight_hh * halves[:, None]).T
-        hidden = cell = mx.zeros((x.shape[1], self.width), dtype=x.dtype)
+        inputs = matmul(x, self.weight_ih.T) + self.bias  # (P, T, 4c)
+        hidden = cell = mx.zeros((len(x), self.width), dtype=x.dtype)
         outputs = []
-        for step in range(len(x)):
-            gates = F.tanh(inputs[step] + matmul(hidden, weight))
+        for step in range(x.shape[1]):
+            gates = inputs[:, step] + matmul(hidden, self.weight_hh.T)
             enter, forget, new, leave = mx.split(gates, 4, axis=-1)
-            cell = _next_cell(enter, forget, new, cell)
-            hidden = _opened(leave) * F.tanh(cell)
+            cell = F.sigmoid(forget) * cell + F.sigmoid(enter) * mx.tanh(new)
+            hidden = F.sigmoid(leave) * mx.tanh(cell)
             outputs.append(hidden)
         return mx.stack(outputs, axis=1)
-
-
-@mx.compile
-def _scaled(x: mx.array, scale: mx.array, shift: mx.array) -> mx.array:
-    return x * scale + shift
-
-
-def _opened(gate: mx.array) -> mx.array:
-    """σ(x) of tanh(x/2)."""
-    return 0.5 * gate + 0.5
-
-
-@mx.compile
-def _next_cell(enter: mx.array, forget: mx.array, new: mx.array, cell: mx.array) -> mx.array:
-    return _opened(forget) * cell + _opened(enter) * new
 
 
 class PartialEncoder(nn.Module):
