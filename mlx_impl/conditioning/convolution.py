@@ -93,7 +93,9 @@ def tapwise_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
         for t in range(over_t):
             start = f // stride * frames + t
             y = add_matmul(y, phases[f % stride][:, start : start + count], taps[f, t].T)
-    return mx.as_strided(y, (batch, rows, columns, width_out), (high * frames * width_out, frames * width_out, width_out, 1))
+    return mx.as_strided(
+        y, (batch, rows, columns, width_out), (high * frames * width_out, frames * width_out, width_out, 1)
+    )
 
 
 def blocked_product(rows: mx.array, weight: mx.array) -> mx.array:

@@ -65,9 +65,10 @@ class LSTM(nn.Module):
         outputs = []
         for step in range(x.shape[1]):
             gates = inputs[:, step] + matmul(hidden, self.weight_hh.T)
-            enter, forget, new, leave = mx.split(gates, 4, axis=-1)
-            cell = F.sigmoid(forget) * cell + F.sigmoid(enter) * mx.tanh(new)
-            hidden = F.sigmoid(leave) * mx.tanh(cell)
+            new = gates[:, 2 * self.width : 3 * self.width]
+            enter, forget, _, leave = mx.split(F.sigmoid(gates), 4, axis=-1)  # of all at once: calls cost more here
+            cell = forget * cell + enter * mx.tanh(new)
+            hidden = leave * mx.tanh(cell)
             outputs.append(hidden)
         return mx.stack(outputs, axis=1)
 
