@@ -6,6 +6,7 @@ Upstream: `chatterbox/models/s3gen/flow.py` (`CausalMaskedDiffWithXvec.inference
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import mlx.core as mx
 from mlx import nn
@@ -16,6 +17,7 @@ from mlx_impl.decoder import ConditionalDecoder
 from mlx_impl.encoder import UpsampleConformerEncoder
 from mlx_impl.linear import Linear
 from mlx_impl.ode import Conditions, solve_euler
+from mlx_impl.streams import halves
 from reference.config import FlowConfig
 
 
@@ -70,4 +72,5 @@ class Flow(nn.Module):
         """The whole flow. Mel `(B, M, C)` of everything, the prompt's frames included."""
         mu, frames = self.encode(tokens, lengths, finalize)
         conditions = self.conditions(mu, frames, prompt_mel, embedding)
-        return solve_euler(self.decoder, noise, time_grid, conditions, self.config.guidance)
+        branches = partial(halves, self.decoder)  # of the guidance: each item by itself
+        return solve_euler(branches, noise, time_grid, conditions, self.config.guidance)

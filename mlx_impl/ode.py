@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 
 import mlx.core as mx
-
-from mlx_impl.decoder import ConditionalDecoder
-from mlx_impl.streams import halves
 
 Observe = Callable[[str, mx.array], mx.array]
 
@@ -64,14 +60,13 @@ def euler_step(
 
 
 def solve_euler(
-    decoder: ConditionalDecoder, noise: mx.array, time_grid: mx.array, conditions: Conditions, guidance: float
+    decoder: Callable[..., mx.array], noise: mx.array, time_grid: mx.array, conditions: Conditions, guidance: float
 ) -> mx.array:
     """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
     guided, x = conditions.guided(), noise
     gpu = mx.default_device().type == mx.DeviceType.gpu
-    branches = partial(halves, decoder)
     for t, t_next in pairwise(time_grid):
-        x = euler_step(branches, x, t, t_next, guided, guidance)
+        x = euler_step(decoder, x, t, t_next, guided, guidance)
         # A step's graph is freed before the next is built. A GPU works at it while the host launches the next.
         (mx.async_eval if gpu else mx.eval)(x)
     return x
