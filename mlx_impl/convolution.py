@@ -66,21 +66,18 @@ class PaddedConv1d(nn.Conv1d):
 class ConvTranspose1d(nn.ConvTranspose1d):
     """`b t c` -> `b s c`. Each frame becomes k, `stride` apart from the next one's; weight `(out, k, in)`.
 
-    `padding` frames are cut off at both ends. What `stride` frames of the result hold is a convolution with `stride`
-    times as many channels, over the k / stride frames that reach them. MLX's CPU loop takes fifty times as long.
+    `padding` frames are cut off at both ends. MLX's CPU loop takes fifty times as long as these matrix products.
     """
 
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
-        (width_out, kernel, width), stride = self.weight.shape, self.stride
-        reach = -(-kernel // stride)
-        weight = mx.pad(self.weight, ((0, 0), (0, reach * stride - kernel), (0, 0)))
-        weight = weight.reshape(width_out, reach, stride, width)[:, ::-1]
-        weight = weight.transpose(2, 0, 1, 3).reshape(stride * width_out, reach, width)
+        width_out, kernel, _ = self.weight.shape
+        weight = self.weight.swapaxes(0, 1).reshape(kernel * width_out, 1, -1)
         convolve = stacked_conv1d if mx.default_device().type == mx.DeviceType.gpu else tapwise_conv1d
-        y = convolve(between_zeros(x, reach - 1), weight).reshape(len(x), -1, width_out)
-        return y[:, self.padding : y.shape[1] - (reach * stride - kernel) - self.padding] + self.bias
+        frames = convolve(x, weight).reshape(*x.shape[:2], kernel, width_out)
+        y = overlap_add(frames, self.stride)
+        return y[:, self.padding : y.shape[1] - self.padding] + self.bias
 
 
 def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:

@@ -142,4 +142,5 @@ def test_whole_flow_is_its_stages(side, tokens, given, finalize):
     staged = side.solve(noise, grid, conditions, TINY.guidance)
     own = (side.as_is(given["prompt"]), *map(side.own, (given["embedding"], noise, grid)))
     whole = side.flow(side.own(tokens), LENGTHS, *own, finalize)
-    assert np.array_equal(side.common(whole), staged)
+    bound = ROUNDINGS if side.name == "mlx_impl" else 0  # which computes the guidance branches apart
+    assert relative(side.common(whole), staged) <= bound
