@@ -54,6 +54,10 @@ class Flow(nn.Module):
         speaker = self.spk_embed_affine_layer(F.normalize(embedding, dim=1))
         return Conditions(mu, speaker, cond, padding_mask(frames, mu.shape[2], mu))
 
+    def velocity(self, *guided: Tensor | None) -> Tensor:
+        """The decoder's velocity of a guided batch `(2B, C, M)`."""
+        return self.decoder(*guided)
+
     def forward(
         self,
         tokens: Tensor,
@@ -67,4 +71,4 @@ class Flow(nn.Module):
         """The whole flow. Mel `(B, C, M)` of everything, the prompt's frames included."""
         mu, frames = self.encode(tokens, lengths, finalize)
         conditions = self.conditions(mu, frames, prompt_mel, embedding)
-        return solve_euler(self.decoder, noise, time_grid, conditions, self.config.guidance)
+        return solve_euler(self.velocity, noise, time_grid, conditions, self.config.guidance)

@@ -12,8 +12,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from reference.decoder import ConditionalDecoder
-
 Observe = Callable[[str, Tensor], Tensor]
 
 
@@ -42,7 +40,7 @@ class Conditions:
 
 
 def euler_step(
-    decoder: ConditionalDecoder,
+    decoder: Callable[..., Tensor],
     x: Tensor,
     t: Tensor,
     t_next: Tensor,
@@ -62,7 +60,7 @@ def euler_step(
 
 
 def solve_euler(
-    decoder: ConditionalDecoder, noise: Tensor, time_grid: Tensor, conditions: Conditions, guidance: float
+    decoder: Callable[..., Tensor], noise: Tensor, time_grid: Tensor, conditions: Conditions, guidance: float
 ) -> Tensor:
     """Noise `(B, C, M)` at t = 0 -> mel `(B, C, M)` at t = 1, over `time_grid (steps + 1,)`."""
     guided, x = conditions.guided(), noise

@@ -109,7 +109,7 @@ def estimator(place: Place) -> Task:
     x, mu, cond = (side.frames(normal(place.name, name, (2, bins, place.length))) for name in ("x", "mu", "cond"))
     t, speaker = side.array(np.full(2, 0.5, np.float32)), side.array(normal(place.name, "speaker", (2, bins)))
     return Task(
-        lambda: model.decoder(x, None, mu, t, speaker, cond),
+        lambda: model.velocity(x, None, mu, t, speaker, cond),
         lambda velocity: [side.numpy(velocity, frames=True)],
         [model.decoder],
         [x, mu, cond, t, speaker],
@@ -127,7 +127,7 @@ def ode(place: Place) -> Task:
     solver = side.module("ode")
     conditions = solver.Conditions(mu, speaker, cond, None)
     return Task(
-        lambda: solver.solve_euler(model.decoder, noise, grid, conditions, config.guidance),
+        lambda: solver.solve_euler(model.velocity, noise, grid, conditions, config.guidance),
         lambda mel: [side.numpy(mel, frames=True)],
         [model.decoder],
         [noise, mu, cond, speaker],
