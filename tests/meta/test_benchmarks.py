@@ -15,7 +15,7 @@ import torch
 from parity.errors import InputError
 from parity.results import benchmarks
 from tests.bench import measure, plan, table
-from tests.bench.measure import Bench, Comparison, Row, WrongResult, relative_error
+from tests.bench.measure import Comparison, Row, WrongResult, relative_error
 from tests.bench.mlx_side import MLXSide
 from tests.bench.sides import resident_rise
 from tests.bench.torch_side import TorchSide, operations
@@ -26,8 +26,8 @@ QUICK = {"seconds": 0.0}  # three rounds
 
 
 @pytest.fixture(scope="module")
-def bench(tiny_checkpoint):
-    return Bench("tiny", tiny_checkpoint)
+def bench():
+    return plan.bench_of("tiny", None)
 
 
 @pytest.fixture(autouse=True)

@@ -151,7 +151,7 @@ def test_half_precision_is_what_the_networks_run_in(checkpoint):
     block.__class__ = Watched
     conditions = load_conditionals(checkpoint / "conds.pt")
     assert np.isfinite(side.mel([1, 2, 3], conditions, Draws(0), steps=2)).all()
-    assert seen == [half, half]
+    assert len(seen) >= 2 and set(seen) == {half}  # of each step, and of each guidance branch where they are apart
 
 
 @pytest.mark.parametrize(
