@@ -5,7 +5,7 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.convolution import BLOCK, add_matmul, block_length, its_own, tapwise_conv1d
+from mlx_impl.convolution import BLOCK, add_matmul, between_zeros, block_length, its_own, tapwise_conv1d
 from mlx_impl.linear import matmul, sums_in_order
 
 
@@ -15,9 +15,7 @@ class Conv1d(nn.Conv1d):
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
-        if self.padding:
-            x = mx.pad(x, ((0, 0), (self.padding, self.padding), (0, 0)))
-        y = self.product(x)
+        y = self.product(between_zeros(x, self.padding))
         return y + self.bias if "bias" in self else y
 
     def product(self, x: mx.array) -> mx.array:
