@@ -15,6 +15,7 @@ from operator import add
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.cuda import convolution as cuda
 from mlx_impl.linear import root, sums_in_order
 
 BLOCK = 64
@@ -34,6 +35,10 @@ class Conv1d(nn.Conv1d):
     """`b t c` -> `b t c`. Stride 1, no padding; weight `(out, k, in)`. The same sums on every device."""
 
     def __call__(self, x: mx.array) -> mx.array:
+        if its_own(x):
+            return super().__call__(x)
+        if cuda.applies(x, self.weight):
+            return cuda.conv1d(x, self.weight, self.bias)
         return blocked_conv1d(x, self.weight) + self.bias
 
 
@@ -59,8 +64,14 @@ class PaddedConv1d(nn.Conv1d):
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
+        if self.stride == 1 and cuda.applies(x, self.weight, self.dilation):
+            return cuda.conv1d(x, self.weight, self.bias, self.padding, self.dilation)
         convolve = stacked_conv1d if mx.default_device().type == mx.DeviceType.gpu else tapwise_conv1d
         return convolve(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
+
+    def unbiased(self, x: mx.array) -> mx.array:
+        """MLX's own, without the bias."""
+        return mx.conv1d(x, self.weight, self.stride, self.padding, self.dilation)
 
 
 class ConvTranspose1d(nn.ConvTranspose1d):

@@ -7,12 +7,14 @@ Upstream: `chatterbox/models/t3/t3.py` (`T3.inference`), `models/s3tokenizer/__i
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 
 import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache
+from mlx_impl.t3.cuda import CUDADecoder, applies
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
 from reference.alignment import EXTREME, Alignment, AlignmentAnalyzer
@@ -79,17 +81,35 @@ def each_token(
         raise ValueError(f"max_tokens is {steps}, expected below the {config.speech_positions} positions of the model")
     if uniforms is not None and len(uniforms) < steps:
         raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
-    analyzer = AlignmentAnalyzer(text_tokens.shape[1]) if config.multilingual else None
-    cache, previous = model.new_cache(config.watched_heads if analyzer else ()), [config.start_speech]
+    cache = model.new_cache(config.watched_heads if config.multilingual else ())
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
-    for step in range(steps):
+    if applies(model, cache, sampling):
+        decided = CUDADecoder(model, cache, sampling, uniforms).tokens(logits)
+    else:
+        decided = _decided(model, logits, cache, text_tokens.shape[1], sampling, uniforms)
+    for made, token in enumerate(decided, start=1):
+        yield token
+        if token == config.stop_speech or made == steps:
+            break
+
+
+def _decided(
+    model: T3,
+    logits: mx.array,
+    cache: KVCache,
+    text_length: int,
+    sampling: SamplingConfig,
+    uniforms: Sequence[float] | None,
+) -> Iterator[int]:
+    """Tokens from the prefix's logits on, without end."""
+    config, previous = model.config, [model.config.start_speech]
+    analyzer = AlignmentAnalyzer(text_length) if config.multilingual else None
+    for step in count():
         if analyzer:
-            found = analyzer.step(text_attention(cache, config, text_tokens.shape[1]), previous)
+            found = analyzer.step(text_attention(cache, config, text_length), previous)
             logits = amend(logits, config.stop_speech, found)
         previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
         yield previous[-1]
-        if previous[-1] == config.stop_speech or step + 1 == steps:
-            break
         logits = decode(model, mx.array([previous[-1:]]), step + 1, cache)
 
 

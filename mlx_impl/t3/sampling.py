@@ -18,6 +18,8 @@ from mlx_impl.linear import matmul
 from mlx_impl.ode import Observe, unobserved
 from reference.config import SamplingConfig
 
+NOT_FINITE = "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"
+
 
 def guide(logits: mx.array, guidance: float) -> mx.array:
     """Logits `(2, V)`, conditional and unconditional -> guided `(1, V)`."""
@@ -80,18 +82,19 @@ def sample(
     Raises `ValueError` for logits that are not finite: NaN has no highest, and would be token 0 unnoticed.
     """
     guided = observe("t3.guided_logits", guide(logits, config.guidance))
-    if not mx.isfinite(guided).all().item():
-        raise ValueError(
-            "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"
-        )
+    finite = mx.isfinite(guided).all()
     scores = penalize(guided, previous, config.repetition_penalty)
     if config.temperature != 1:
         scores = scores / config.temperature
     scores = observe("t3.scores", scores)
     if uniform is None:
-        return mx.argmax(scores[0]).item()
-    scores = cut_top_p(cut_min_p(scores, config.min_p), config.top_p)
-    return draw(_softmax(scores), uniform)
+        chosen = mx.argmax(scores[0])
+    else:
+        chosen = _softmax(cut_top_p(cut_min_p(scores, config.min_p), config.top_p))
+    mx.eval(finite, chosen)  # both at once: the device is waited for a single time
+    if not finite.item():
+        raise ValueError(NOT_FINITE)
+    return chosen.item() if uniform is None else draw(chosen, uniform)
 
 
 def _softmax(scores: mx.array) -> mx.array:
