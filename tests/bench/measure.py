@@ -190,8 +190,16 @@ class Comparison:
     @cached_property
     def expected(self) -> list[np.ndarray]:
         """What the reference computes in float32 on the CPU, whatever the device."""
+        return self.computed(self.dtype)
+
+    @cached_property
+    def unrounded(self) -> list[np.ndarray]:
+        """As `expected`, with the weights as they are, of which the reference's are otherwise rounded to `BITS`."""
+        return self.computed("float32")
+
+    def computed(self, dtype: str) -> list[np.ndarray]:
         side = TorchSide("cpu")
-        task = self.work.build(self.bench.place(self.work, self.length, side, self.dtype))
+        task = self.work.build(self.bench.place(self.work, self.length, side, dtype))
         return task.result(side.run(task.call))
 
     @cached_property
@@ -248,6 +256,8 @@ class Comparison:
         if task.audio:
             median = statistics.median(rows)
             more = {"real-time factor": median / task.audio(value), "s to the first audio": median}
+        if self.dtype in BITS:
+            more["error of rounding"] = relative_error(task.result(value), self.unrounded)
         where = (self.work.name, self.bench.size, f"{self.length} {self.work.unit}", self.device, self.dtype)
         return Row(*where, side.name, rows, earlier, error, self.bound, more=more, **counted)
 
