@@ -44,6 +44,7 @@ REFERENCE_ONLY = {
     "streaming.py": "read by both sides",
     "torch_file.py": "read by both sides",
     "watermark.py": "read by both sides",
+    "window.py": "read by both sides",
     "wav_file.py": "what speak_stream.py writes",
     "published_keys/": "what a checkpoint holds, no matter who reads it",
     "safetensors_file.py": "read by both sides",
