@@ -19,6 +19,7 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.device import on_gpu
 from mlx_impl.streams import halves
 
 SHORT = 16
@@ -48,7 +49,7 @@ class QuantizedLinear(nn.QuantizedLinear):
     """`... c` -> `... c`. Codes `(out, in)`, packed; on a CPU each half of the outputs is made on a core of its own."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu or x.dtype != mx.float32:
+        if on_gpu() or x.dtype != mx.float32:
             return super().__call__(x)
         rows = x.reshape(-1, x.shape[-1])
 

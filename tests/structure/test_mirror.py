@@ -51,6 +51,7 @@ REFERENCE_ONLY = {
     "synthetic/": "makes checkpoints for both sides",
 }
 MLX_ONLY = {
+    "device.py": "PyTorch's tensors know where they are",
     "functional.py": "PyTorch's own functions are the reference",
     "convolution.py": "PyTorch's own convolution is the reference",
     "linear.py": "PyTorch's own products are the reference",
