@@ -16,6 +16,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.cuda import convolution as cuda
+from mlx_impl.device import on_gpu
 from mlx_impl.linear import root, sums_in_order
 
 BLOCK = 64
@@ -28,7 +29,7 @@ PyTorch's own sums grow with the kernel. With 3 it would be 1.5."""
 
 def its_own(x: mx.array) -> bool:
     """Whether MLX's own convolution is used."""
-    return mx.default_device().type == mx.DeviceType.gpu and x.dtype != mx.float32
+    return on_gpu() and x.dtype != mx.float32
 
 
 class Conv1d(nn.Conv1d):
@@ -66,7 +67,7 @@ class PaddedConv1d(nn.Conv1d):
             return super().__call__(x)
         if self.stride == 1 and cuda.applies(x, self.weight, self.dilation):
             return cuda.conv1d(x, self.weight, self.bias, self.padding, self.dilation)
-        convolve = stacked_conv1d if mx.default_device().type == mx.DeviceType.gpu else tapwise_conv1d
+        convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         return convolve(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
 
     def unbiased(self, x: mx.array) -> mx.array:
@@ -85,7 +86,7 @@ class ConvTranspose1d(nn.ConvTranspose1d):
             return super().__call__(x)
         width_out, kernel, _ = self.weight.shape
         weight = self.weight.swapaxes(0, 1).reshape(kernel * width_out, 1, -1)
-        convolve = stacked_conv1d if mx.default_device().type == mx.DeviceType.gpu else tapwise_conv1d
+        convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         frames = convolve(x, weight).reshape(*x.shape[:2], kernel, width_out)
         y = overlap_add(frames, self.stride)
         return y[:, self.padding : y.shape[1] - self.padding] + self.bias

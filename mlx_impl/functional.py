@@ -17,6 +17,7 @@ from functools import partial
 
 import mlx.core as mx
 
+from mlx_impl.device import on_gpu
 from mlx_impl.linear import matmul
 from mlx_impl.streams import halves
 
@@ -85,7 +86,7 @@ def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
             f"got scores {scores.shape} and v {v.shape}, expected (B, H, Tq, Tk) and (B, H, Tk, D): "
             "split the heads and repeat shared ones first"
         )
-    if not _on_cpu():
+    if on_gpu():
         return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
     return _by_heads(scores.size, _weighted_mean, scores, v)
 
@@ -104,7 +105,7 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
         )
     if bias is not None and bias.dtype == mx.bool_:
         raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
-    if not _on_cpu():
+    if on_gpu():
         if bias is not None:  # a float32 mask of -1e9 must not become -inf in float16
             bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
@@ -113,15 +114,11 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     return _by_heads(math.prod(shape), partial(_attention, scale), q, k, v, *biases)
 
 
-def _on_cpu() -> bool:
-    return mx.default_device().type == mx.DeviceType.cpu
-
-
 def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[mx.array], mx.array]) -> mx.array:
     """Run `cpu` in float32, or `native`, which does so itself, and return the dtype of `x`."""
     if x.dtype not in _FLOATS:
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
-    if not _on_cpu():
+    if on_gpu():
         return native(x)
     return cpu(x.astype(mx.float32).reshape(-1)).reshape(x.shape).astype(x.dtype)
 

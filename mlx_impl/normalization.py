@@ -10,6 +10,7 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl.device import on_gpu
 from mlx_impl.linear import matmul
 
 
@@ -17,7 +18,7 @@ class LayerNorm(nn.LayerNorm):
     """`... c` -> `... c`, over the last axis, with weight and bias. Statistics in float32 for any dtype."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu:
+        if on_gpu():
             return super().__call__(x)
         return blocked_layer_norm(x.astype(mx.float32), self.weight, self.bias, self.eps).astype(x.dtype)
 

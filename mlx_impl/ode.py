@@ -11,6 +11,8 @@ from itertools import pairwise
 
 import mlx.core as mx
 
+from mlx_impl.device import on_gpu
+
 Observe = Callable[[str, mx.array], mx.array]
 
 
@@ -64,9 +66,8 @@ def solve_euler(
 ) -> mx.array:
     """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
     guided, x = conditions.guided(), noise
-    gpu = mx.default_device().type == mx.DeviceType.gpu
     for t, t_next in pairwise(time_grid):
         x = euler_step(decoder, x, t, t_next, guided, guidance)
         # A step's graph is freed before the next is built. A GPU works at it while the host launches the next.
-        (mx.async_eval if gpu else mx.eval)(x)
+        (mx.async_eval if on_gpu() else mx.eval)(x)
     return x

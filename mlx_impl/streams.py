@@ -12,6 +12,8 @@ from contextvars import ContextVar
 
 import mlx.core as mx
 
+from mlx_impl.device import on_gpu
+
 _SECOND = mx.new_thread_local_stream(mx.cpu)
 _shared = ContextVar("shared", default=False)
 """Whether what is called now has one of the two streams already."""
@@ -20,7 +22,7 @@ _shared = ContextVar("shared", default=False)
 @contextmanager
 def beside() -> Iterator[None]:
     """Inside, what is called is computed beside what is called outside."""
-    if mx.default_device().type != mx.DeviceType.cpu:
+    if on_gpu():
         yield
         return
     with mx.stream(_SECOND):
@@ -33,7 +35,7 @@ def halves(f: Callable[..., mx.array], *arrays: mx.array | None, axis: int = 0) 
     Arrays of length 1 there go to both. Within a half nothing is divided again.
     """
     count = max(array.shape[axis] for array in arrays if array is not None)
-    if count < 2 or _shared.get() or mx.default_device().type != mx.DeviceType.cpu:
+    if count < 2 or _shared.get() or on_gpu():
         return f(*arrays)
     token = _shared.set(True)
     try:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import npy
+from parity import npy, scatter
 from parity.contract import CREATED, INHERITED, Contract
 from parity.errors import InputError
 from parity.evidence import sounds
@@ -132,3 +132,14 @@ def verify(
     if contract.outcome and verifier.whole:
         report.checks = resolve(contract.outcome)(case, checkpoint, end, verifier.states["candidate"])
     return report
+
+
+def undecided(report: Report) -> str:
+    """What to do about failures that a run of both sides would look at a second time; empty if there are none."""
+    close = scatter.doubtful(report.failures)
+    if not close:
+        return ""
+    return (
+        f"{len(close)} failures, all close to their bounds: a recording has one noise floor each, and does not say how "
+        "much of it is chance. Verify where the reference is, without --recording: that looks a second time"
+    )

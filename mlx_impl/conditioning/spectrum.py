@@ -7,6 +7,8 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
+from reference.window import hann_window
+
 
 def reflected(wave: mx.array, edge: int) -> mx.array:
     """`(B, N)` -> `(B, N + 2 edge)`: mirrored at the first and the last sample, which are not repeated."""
@@ -47,6 +49,5 @@ def windowed_transform(length: int) -> mx.array:
 
     The real parts first, then the imaginary ones.
     """
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    spectra = np.fft.rfft(np.diag(window))
+    spectra = np.fft.rfft(np.diag(hann_window(length)))
     return mx.array(np.concatenate([spectra.real, spectra.imag], axis=1), dtype=mx.float64)

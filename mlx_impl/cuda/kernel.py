@@ -10,13 +10,15 @@ from typing import Any
 
 import mlx.core as mx
 
+from mlx_impl.device import on_gpu
+
 FOLDER = Path(__file__).parent
 OLDEST = 8  # major compute capability: Ampere
 
 
 def available() -> bool:
     """Whether what runs now runs on an NVIDIA GPU that has all the kernels' instructions."""
-    return mx.default_device().type == mx.DeviceType.gpu and mx.cuda.is_available() and _generation() >= OLDEST
+    return on_gpu() and mx.cuda.is_available() and _generation() >= OLDEST
 
 
 @dataclass(frozen=True)

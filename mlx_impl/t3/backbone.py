@@ -13,6 +13,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.device import on_gpu
 from mlx_impl.linear import Linear, matmul
 from reference.config import T3Config, rope_frequencies
 
@@ -96,7 +97,7 @@ class RMSNorm(nn.Module):
         self.weight = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        gpu = mx.default_device().type == mx.DeviceType.gpu
+        gpu = on_gpu()
         if gpu and x.dtype != mx.float32:
             return mx.fast.rms_norm(x, self.weight, self.eps)
         if gpu:
@@ -122,7 +123,7 @@ def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tu
 
 def rotate(x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:
     """`b h t d` -> `b h t d`. Component i is rotated together with component i + D/2 (not with its neighbour)."""
-    if mx.default_device().type == mx.DeviceType.gpu:
+    if on_gpu():
         halved = [array.reshape(*array.shape[:-1], 2, -1) for array in (x, *table)]
         return _rotated(halved[0], halved[0][..., ::-1, :], *halved[1:], _SIGNS).reshape(x.shape)
     cos, sin = table

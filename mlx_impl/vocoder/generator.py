@@ -15,6 +15,7 @@ from mlx import nn
 
 from mlx_impl import functional as F
 from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d, its_own
+from mlx_impl.device import on_gpu
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.streams import beside
 from mlx_impl.vocoder.stft import ISTFT, STFT
@@ -29,7 +30,7 @@ class Snake(nn.Module):
         self.alpha = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        if mx.default_device().type == mx.DeviceType.gpu:
+        if on_gpu():
             return _native_snake(x, self.alpha)
         wide, alpha = x.astype(mx.float32), self.alpha.astype(mx.float32)
         return _snake(wide, alpha, 1.0 / (alpha + 1e-9)).astype(x.dtype)
@@ -135,7 +136,7 @@ class HiFTGenerator(nn.Module):
         for level in self.levels:
             x = level(x, spectrum)
             # A level's graph is freed before the next is built. A GPU works at it meanwhile.
-            (mx.async_eval if mx.default_device().type == mx.DeviceType.gpu else mx.eval)(x)
+            (mx.async_eval if on_gpu() else mx.eval)(x)
         return self.finish(x, observe)
 
 

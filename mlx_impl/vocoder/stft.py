@@ -15,11 +15,7 @@ from mlx import nn
 from mlx_impl.convolution import overlap_add
 from mlx_impl.linear import matmul
 from reference.config import VocoderConfig
-
-
-def hann_window(length: int) -> np.ndarray:
-    """Periodic Hann window `(length,)`, float64, to be rounded once. PyTorch's own in float32 is another by an ulp."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+from reference.window import hann_window
 
 
 class STFT(nn.Module):

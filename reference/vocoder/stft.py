@@ -5,16 +5,11 @@ Upstream: `_stft` and `_istft` of `HiFTGenerator` in `chatterbox/models/s3gen/hi
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from reference.config import VocoderConfig
-
-
-def hann_window(length: int) -> np.ndarray:
-    """Periodic Hann window `(length,)`, float64, to be rounded once. PyTorch's own in float32 is another by an ulp."""
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+from reference.window import hann_window
 
 
 class STFT(nn.Module):

@@ -24,7 +24,7 @@ def main() -> int:
     add_options(parser.add_argument)
     parser.add_argument("--size", choices=("tiny", "full"), default="tiny")
     parser.add_argument("--checkpoint", type=Path, help="directory of that size; a synthetic one when left out")
-    parser.add_argument("--work", nargs="*", default=[], help="parts of the works' names")
+    parser.add_argument("--work", nargs="*", default=[], help="parts of names, of works or of points: vocoder-200")
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each pair of sides, about (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows, as pytest-benchmark does")
     parser.add_argument("--show", type=Path, nargs="*", metavar="FILE", help="measure nothing: one table of such files")
@@ -41,7 +41,7 @@ def main() -> int:
     bench, rows, wrong = bench_of(options.size, options.checkpoint), [], []
     comparisons = Comparisons(bench)
     for point in points:
-        if options.work and not any(part in point.work.name for part in options.work):
+        if options.work and not any(part in point.work.name or part in str(point) for part in options.work):
             continue
         print(point, file=sys.stderr, flush=True)
         try:

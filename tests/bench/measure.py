@@ -190,8 +190,16 @@ class Comparison:
     @cached_property
     def expected(self) -> list[np.ndarray]:
         """What the reference computes in float32 on the CPU, whatever the device."""
+        return self.computed(self.dtype)
+
+    @cached_property
+    def unrounded(self) -> list[np.ndarray]:
+        """As `expected`, with the weights as they are, of which the reference's are otherwise rounded to `BITS`."""
+        return self.computed("float32")
+
+    def computed(self, dtype: str) -> list[np.ndarray]:
         side = TorchSide("cpu")
-        task = self.work.build(self.bench.place(self.work, self.length, side, self.dtype))
+        task = self.work.build(self.bench.place(self.work, self.length, side, dtype))
         return task.result(side.run(task.call))
 
     @cached_property
@@ -204,30 +212,32 @@ class Comparison:
     @cached_property
     def timed_reference(self) -> Call:
         """The reference on the device, warm."""
-        task, _, _ = self.checked(self.reference)
+        task, _, _, _ = self.checked(self.reference)
         return lambda: self.reference.run(task.call)
 
-    def checked(self, side: Side) -> tuple[Task, Any, float]:
-        """A side's task, what it returned, and its relative error.
+    def checked(self, side: Side) -> tuple[Task, Any, float, float]:
+        """A side's task, what it returned, its relative error, and the seconds of this first run.
 
         Raises `WrongResult` above the bound: that is not worth timing.
         """
         task = self.work.build(self.bench.place(self.work, self.length, side, self.dtype))
+        start = time.perf_counter()
         value = side.run(task.call)
+        first = time.perf_counter() - start
         error = relative_error(task.result(value), self.expected)
         if not error <= self.bound:
             raise WrongResult(
                 f"{self.work.name}, {self.length} {self.work.unit}, {side.name} in {self.dtype} on {self.device}: "
                 f"relative RMSE {error:.2e} against the reference in float32, expected at most {self.bound:.1e}"
             )
-        return task, value, error
+        return task, value, error, first
 
     def row(self, side: Side, loop: Loop = plain, seconds: float = SECONDS, trace: Path | None = None) -> Row:
         """Check, count and time a side; unless it is the reference itself, in alternation with that.
 
         `trace` names a .gputrace to write of one call more.
         """
-        task, value, error = self.checked(side)
+        task, value, error, once = self.checked(side)
         alone = side.name == self.reference.name
         before = None if alone else self.timed_reference
         call = side.prepared(task.call)
@@ -236,7 +246,8 @@ class Comparison:
             error = relative_error(task.result(value), self.expected)
             if not error <= self.bound:
                 raise WrongResult(f"{self.work.name}, {side.name}: relative RMSE {error:.2e}, at most {self.bound:.1e}")
-        once = sum(plain(each, None, 1)[0] for each in (before, lambda: side.run(call)) if each)
+        if call is not task.call or once < seconds / ROUNDS[0]:  # else there is time for no more than the fewest
+            once = sum(plain(each, None, 1)[0] for each in (before, lambda: side.run(call)) if each)
         rounds = int(min(max(seconds / once, ROUNDS[0]), ROUNDS[1]))
         earlier: list[float] = []
         rows = list(loop(lambda: side.run(call), self.turn(side, call, earlier, once < QUICK), rounds))
@@ -248,6 +259,8 @@ class Comparison:
         if task.audio:
             median = statistics.median(rows)
             more = {"real-time factor": median / task.audio(value), "s to the first audio": median}
+        if self.dtype in BITS:
+            more["error of rounding"] = relative_error(task.result(value), self.unrounded)
         where = (self.work.name, self.bench.size, f"{self.length} {self.work.unit}", self.device, self.dtype)
         return Row(*where, side.name, rows, earlier, error, self.bound, more=more, **counted)
 

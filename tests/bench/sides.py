@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
@@ -30,7 +31,7 @@ STAGES = {
 Call = Callable[[], Any]
 
 
-class Side:
+class Side(ABC):
     """What the two have in common. Arrays given and returned are NumPy's, in the reference's layout.
 
     `kind` is the device's, of `DEVICES`.
@@ -51,32 +52,33 @@ class Side:
         own = config if part is None else getattr(config, part)
         return lambda *dtype: load(checkpoint, own, *dtype)
 
+    @abstractmethod
     def load(self, stage: str, checkpoint: Path, config: ChatterboxConfig, dtype: str) -> Any:
         """A stage's model on the device."""
-        raise NotImplementedError
 
+    @abstractmethod
     def array(self, array: np.ndarray, like: Any = None) -> Any:
         """An array on the device: numbers in float32, or in the dtype of `like`; tokens as they are."""
-        raise NotImplementedError
 
+    @abstractmethod
     def frames(self, array: np.ndarray) -> Any:
         """`b c t`, in this side's order."""
-        raise NotImplementedError
 
+    @abstractmethod
     def numpy(self, value: Any, frames: bool = False) -> np.ndarray:
         """What this side returned; `frames` if that has frames in this side's order."""
-        raise NotImplementedError
 
     def prepared(self, call: Call) -> Call:
         """What is timed in place of a call."""
         return call
 
+    @abstractmethod
     def run(self, call: Call) -> Any:
         """What it returns, when the device is done with it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parameters(self, module: Any) -> list[Any]:
-        raise NotImplementedError
+        """The weights of a module."""
 
     def magnitude(self, module: Any) -> float:
         """The sum of its weights' magnitudes, in double."""
@@ -85,17 +87,17 @@ class Side:
     def weight_bytes(self, modules: Iterable[Any]) -> int:
         return sum(weight.nbytes for module in modules for weight in self.parameters(module))
 
+    @abstractmethod
     def memory(self, call: Call) -> int | None:
         """Bytes by which memory in use rose at most, above what was held before; None where nobody counts it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def product(self, size: int, dtype: str) -> Call:
         """A product of two matrices `(size, size)`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def copy(self, size: int) -> Call:
         """A copy of `size` bytes."""
-        raise NotImplementedError
 
 
 def side_of(package: str, device: str) -> Side:

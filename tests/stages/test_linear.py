@@ -12,9 +12,9 @@ import torch
 from mlx import nn
 
 from mlx_impl import linear
-from mlx_impl.linear import Linear, matmul, sums_in_order
+from mlx_impl.linear import FEW, Linear, QuantizedLinear, matmul, sums_in_order
 from parity.draws import normal
-from parity.metrics import rmse
+from parity.metrics import rms, rmse
 
 MEASURE = """
 import json
@@ -82,7 +82,33 @@ def test_a_linear_layer_is_mlxs_with_other_sums(in_order, bias):
     theirs, ours = nn.Linear.__call__(layer, x), layer(x)
     assert mx.allclose(ours, theirs, rtol=0, atol=1e-5).item()
     assert not mx.array_equal(ours, theirs).item()
-    assert isinstance(layer.to_quantized(32, 8), nn.QuantizedLinear)
+    assert isinstance(layer.to_quantized(32, 8), QuantizedLinear)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("rows", [1, FEW, FEW + 1, 40])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_quantised_layer_is_the_product_of_what_its_codes_stand_for(bits, rows, bias):
+    layer = Linear(256, 33, bias=bias)
+    layer.weight = mx.array(normal("quantized", "weight", (33, 256)))
+    if bias:
+        layer.bias = mx.array(normal("quantized", "bias", (33,)))
+    quantized = layer.to_quantized(64, bits)
+    x = normal("quantized", "x", (1, rows, 256))
+    weight = np.array(mx.dequantize(quantized.weight, quantized.scales, quantized.biases, 64, bits))
+    exact = x.astype(np.float64) @ weight.astype(np.float64).T + (np.array(layer.bias) if bias else 0)
+    ours = np.array(quantized(mx.array(x)))
+    assert ours.shape == exact.shape
+    assert rmse(ours, exact) < 1e-6 * rms(exact)
+
+
+def test_a_quantised_layer_in_half_precision_is_mlxs_own():
+    layer = Linear(64, 32, bias=False)
+    layer.set_dtype(mx.float16)
+    quantized, x = layer.to_quantized(64, 4), mx.array(normal("quantized", "half", (3, 64))).astype(mx.float16)
+    assert mx.array_equal(quantized(x), nn.QuantizedLinear.__call__(quantized, x))
+    with pytest.raises(ValueError, match="only weights are quantised"):
+        layer.to_quantized(64, 4, quantize_input=True)
 
 
 def test_few_terms_and_half_precision_are_mlxs_own(in_order):

@@ -23,6 +23,7 @@ SHARED = (
     "reference.streaming",
     "reference.torch_file",
     "reference.watermark",
+    "reference.window",
     "reference.published_keys",
     "reference.safetensors_file",
 )
@@ -54,6 +55,7 @@ ALLOWED = {
     "reference/torch_file.py": set(),
     "reference/watermark.py": set(),
     "reference/wav_file.py": set(),
+    "reference/window.py": set(),
     "mlx_impl": {"mlx_impl", *SHARED, "mlx", "safetensors"},
     "mlx_impl/__main__.py": {"mlx_impl", "reference.speak", "parity.runtime"},  # a program prepares its process
     "fixtures": {"fixtures", "parity", "reference"},

@@ -44,12 +44,14 @@ REFERENCE_ONLY = {
     "streaming.py": "read by both sides",
     "torch_file.py": "read by both sides",
     "watermark.py": "read by both sides",
+    "window.py": "read by both sides",
     "wav_file.py": "what speak_stream.py writes",
     "published_keys/": "what a checkpoint holds, no matter who reads it",
     "safetensors_file.py": "read by both sides",
     "synthetic/": "makes checkpoints for both sides",
 }
 MLX_ONLY = {
+    "device.py": "PyTorch's tensors know where they are",
     "functional.py": "PyTorch's own functions are the reference",
     "convolution.py": "PyTorch's own convolution is the reference",
     "linear.py": "PyTorch's own products are the reference",
