@@ -10,6 +10,7 @@ precision there, whose rounding is larger than that, they are MLX's own (`its_ow
 from __future__ import annotations
 
 from functools import lru_cache, reduce
+from itertools import starmap
 from operator import add
 
 import mlx.core as mx
@@ -25,6 +26,10 @@ BLOCK = 64
 LONG = 7
 """Kernels from which a tap is one run if it has up to 256 channels: a third faster, and at most 1.1 floors off, since
 PyTorch's own sums grow with the kernel. With 3 it would be 1.5."""
+
+WHOLE = 11
+"""Kernels from which all taps are one product on a CPU: 1.0 floors off where BLAS divides it in runs of 192, as on AMD,
+and 1.4 with runs of 384, as on Intel. With 7 it would be 1.2 and 1.7."""
 
 
 def its_own(x: mx.array) -> bool:
@@ -59,14 +64,17 @@ def blocked_conv1d(x: mx.array, weight: mx.array) -> mx.array:
 class PaddedConv1d(nn.Conv1d):
     """`b t c` -> `b t c`. Any stride, padding and dilation; weight `(out, k, in)`.
 
-    For long signals: one product a tap, of the input as it lies, where `Conv1d` copies it k times.
+    For long signals: products of the input as it lies, where `Conv1d` copies it k times.
     """
 
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
+        _, kernel, channels = self.weight.shape
         if self.stride == 1 and cuda.applies(x, self.weight, self.dilation):
             return cuda.conv1d(x, self.weight, self.bias, self.padding, self.dilation)
+        if self.stride == 1 and kernel >= WHOLE and not on_gpu() and not sums_in_order(kernel * channels):
+            return phased_conv1d(x, self.weight, self.bias, self.padding, self.dilation)
         convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         return convolve(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
 
@@ -92,15 +100,58 @@ class ConvTranspose1d(nn.ConvTranspose1d):
         return y[:, self.padding : y.shape[1] - self.padding] + self.bias
 
 
+def phased_conv1d(x: mx.array, weight: mx.array, bias: mx.array, padding: int, dilation: int) -> mx.array:
+    """`x (B, T, in)`, `weight (out, k, in)`, `bias (out)` -> `(B, T + 2 padding - dilation (k - 1), out)`.
+
+    Where neighbouring frames are convolved, a window is k * in values in one piece, and every k-th window is a row of
+    `x` cut into rows of that length. So each of the k phases is a product of `x` as it lies, from another frame on, of
+    all taps at once. Dilation takes frames that are `dilation` apart: they are brought together first.
+    """
+    batch, frames, channels = x.shape
+    width_out, kernel, _ = weight.shape
+    outputs = frames + 2 * padding - dilation * (kernel - 1)
+    rows = -(-(frames + 2 * padding) // (dilation * kernel))  # of a phase and a residue
+    x = by_residue(x, padding, dilation, rows * kernel, kernel - 1)
+    phases = mx.as_strided(
+        x,
+        (batch, kernel, dilation * rows, kernel * channels),
+        (x.shape[1] * channels, channels, kernel * channels, 1),
+    )
+    columns = weight.reshape(1, 1, width_out, kernel * channels).swapaxes(2, 3)  # of four axes: `phases` is not copied
+    y = (phases @ columns).reshape(batch, kernel, dilation, rows, width_out)
+    y = y.transpose(0, 3, 1, 2, 4) + bias  # one pass brings the frames back in order, too
+    return y.reshape(batch, rows * kernel * dilation, width_out)[:, :outputs]
+
+
+def by_residue(x: mx.array, padding: int, modulus: int, length: int, more: int) -> mx.array:
+    """`x (B, T, c)` between zeros -> `(B, modulus * length + more, c)`, its frames by their number's residue.
+
+    Each residue's are followed by zeros up to `length`, and the last one's by `more`.
+    """
+    batch, _, channels = x.shape
+    parts = []
+    for residue in range(modulus):
+        before = max(0, -((residue - padding) // modulus))
+        part = x[:, before * modulus + residue - padding :: modulus]
+        after = length - before - part.shape[1] + (more if residue == modulus - 1 else 0)
+        zeros = mx.zeros((batch, max(before, after), channels), dtype=x.dtype)
+        parts += [zeros[:, :before], part, zeros[:, :after]]
+    return mx.concatenate(parts, axis=1)
+
+
 def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int = 1) -> mx.array:
     """`x (B, T, in)`, `weight (out, k, in)` -> `(B, (T - dilation (k - 1) - 1) // stride + 1, out)`, without a bias."""
-    outputs = (x.shape[1] - dilation * (weight.shape[1] - 1) - 1) // stride + 1
-    taps = mx.contiguous(weight.swapaxes(0, 1))  # (k, out, in): one copy, and each matrix is read as it lies
-    y = mx.zeros(1)  # not the bias: begun with, it makes every sum after it round like itself; PyTorch adds it last
-    for tap, matrix in enumerate(taps):
-        start = tap * dilation
-        rows = x[:, start : start + (outputs - 1) * stride + 1 : stride]
-        y = add_matmul(y, rows, matrix.T, run_length(len(taps), x.shape[2]))
+    width_out, kernel, channels = weight.shape
+    outputs = (x.shape[1] - dilation * (kernel - 1) - 1) // stride + 1
+    block = largest_divisor(channels, run_length(kernel, channels))
+    weight = weight.reshape(width_out, kernel, channels // block, block)
+    blocks = mx.contiguous(weight.transpose(2, 1, 0, 3))  # (blocks, k, out, block): each matrix is read as it lies
+    y = None  # not the bias: begun with, it makes every sum after it round like itself; PyTorch adds it last
+    for index, taps in enumerate(blocks):
+        part = mx.contiguous(x[:, :, index * block : (index + 1) * block])  # one copy for all taps
+        for tap, matrix in enumerate(taps):
+            start = tap * dilation
+            y = add_matmul(y, part[:, start : start + (outputs - 1) * stride + 1 : stride], matrix.T, block)
     return y
 
 
@@ -140,8 +191,8 @@ def run_length(kernel: int, width: int) -> int:
     return 256 if kernel >= LONG and width <= 256 else BLOCK
 
 
-def add_matmul(total: mx.array, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:
-    """`total`, which broadcasts to `(B, T, out)`, plus `x (B, T, in)` times `weight (in, out)`.
+def add_matmul(total: mx.array | None, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:
+    """`total (B, T, out)`, if there is one, plus `x (B, T, in)` times `weight (in, out)`.
 
     Each block of `in` is added within the matrix product, which spares a pass over the result; but not where that
     product adds its terms to the total one after the other.
@@ -151,8 +202,10 @@ def add_matmul(total: mx.array, x: mx.array, weight: mx.array, longest: int = BL
     block = largest_divisor(length, min(longest, root(length)) if in_order else longest)
     parts = ((x[:, :, start : start + block], weight[start : start + block]) for start in range(0, length, block))
     if in_order:
-        return total + reduce(add, (rows @ columns for rows, columns in parts))
-    return reduce(lambda y, part: mx.addmm(y, *part), parts, total)
+        y = reduce(add, starmap(mx.matmul, parts))
+        return y if total is None else total + y
+    y = mx.matmul(*next(parts)) if total is None else total
+    return reduce(lambda y, part: mx.addmm(y, *part), parts, y)
 
 
 def overlap_add(frames: mx.array, hop: int) -> mx.array:

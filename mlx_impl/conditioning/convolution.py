@@ -86,7 +86,7 @@ def tapwise_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
     phases = [x[:, phase::stride].reshape(1, batch * high * frames, channels) for phase in range(min(stride, over_f))]
     count = batch * high * frames - (high - rows) * frames - over_t + 1
     taps = mx.contiguous(weight.transpose(1, 2, 0, 3))  # (kf, kt, out, in)
-    y = mx.zeros(1)
+    y = None
     for f in range(over_f):
         for t in range(over_t):
             start = f // stride * frames + t

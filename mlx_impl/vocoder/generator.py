@@ -135,8 +135,7 @@ class HiFTGenerator(nn.Module):
         x, spectrum = self.begin(mel, source)
         for level in self.levels:
             x = level(x, spectrum)
-            # A level's graph is freed before the next is built. A GPU works at it meanwhile.
-            (mx.async_eval if on_gpu() else mx.eval)(x)
+            mx.async_eval(x)  # runs while the next level is built; its graph is freed
         return self.finish(x, observe)
 
 
@@ -165,17 +164,17 @@ _ROUND = 1.5 * 2**23  # adding and subtracting it rounds to an integer, for |x| 
 
 
 def _snake(x: mx.array, alpha: mx.array, inverse: mx.array) -> mx.array:
-    return x + inverse * _sine_squared(x * alpha)
+    """Snake of float32: two kernels, since `mx.compile` fuses operations at most 11 deep, and two plain operations.
 
-
-def _sine_squared(x: mx.array) -> mx.array:
-    """sin(x)^2 of float32. Two kernels: `mx.compile` fuses operations at most 11 deep."""
-    return _from_square(_reduced_square(x))
+    Those are not part of the second one: it overwrites its input, and with a channel's factor would not be vectorised.
+    """
+    return x + inverse * _from_square(_reduced_square(x, alpha))
 
 
 @mx.compile
-def _reduced_square(x: mx.array) -> mx.array:
-    """The square of x less the nearest multiple of pi."""
+def _reduced_square(x: mx.array, alpha: mx.array) -> mx.array:
+    """The square of alpha x less the nearest multiple of pi."""
+    x = x * alpha
     n = (x * (1 / math.pi) + _ROUND) - _ROUND
     r = ((x - n * _PI[0]) - n * _PI[1]) - n * _PI[2]
     return r * r
@@ -183,5 +182,6 @@ def _reduced_square(x: mx.array) -> mx.array:
 
 @mx.compile
 def _from_square(q: mx.array) -> mx.array:
+    """sin(r)^2 of q = r^2."""
     c, square = _SINE_SQUARED, q * q
     return q + square * (c[0] + c[1] * q + square * (c[2] + c[3] * q + square * (c[4] + c[5] * q)))

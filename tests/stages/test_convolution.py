@@ -49,6 +49,7 @@ def both(transposed: bool, width_in: int, width: int, kernel: int, frames: int, 
     [
         ((24, 20, 3, 50), {}),
         ((24, 20, 11, 90), {"dilation": 5, "padding": 25}),
+        ((64, 20, 11, 92), {"dilation": 3, "padding": 4}),
         ((18, 16, 30, 181), {"stride": 15, "padding": 7}),
         ((18, 16, 6, 61), {"stride": 3, "padding": 1}),
         ((18, 16, 1, 61), {}),

@@ -173,7 +173,7 @@ def torch_attention(q, k, v, scale, bias=None, dtype=torch.float32):
 
 
 @pytest.mark.parametrize("spread", [0.3, 1.0, 3.0])
-@pytest.mark.parametrize("shape", [(2, 4, 200, 200, 64), (1, 2, 1, 300, 64), (2, 3, 50, 37, 16)])
+@pytest.mark.parametrize("shape", [(2, 4, 200, 200, 64), (20, 2, 1, 300, 64), (2, 3, 50, 37, 16)])
 def test_attention_is_as_accurate_as_torch(shape, spread):
     q, k, v = qkv(*shape, scale=spread)
     b, _, tq, tk, d = shape
@@ -328,4 +328,4 @@ def test_without_a_compiler_the_results_are_as_accurate(tmp_path):
     scores = x[:20000].reshape(2, 2, 50, 100)
     torch32, truth = (torch.from_numpy(scores).to(dtype).softmax(-1).numpy() for dtype in (torch.float32, torch.double))
     assert judge(results["softmax"], torch32, truth) == []  # times 1: no sum, which would be the BLAS's
-    assert len(judge(np.array(mx.softmax(mx.array(scores), axis=-1)), torch32, truth)) == 2
+    assert judge(np.array(mx.softmax(mx.array(scores), axis=-1)), torch32, truth) != []  # MLX's own is not
