@@ -78,10 +78,6 @@ class PaddedConv1d(nn.Conv1d):
         convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         return convolve(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
 
-    def unbiased(self, x: mx.array) -> mx.array:
-        """MLX's own, without the bias."""
-        return mx.conv1d(x, self.weight, self.stride, self.padding, self.dilation)
-
 
 class ConvTranspose1d(nn.ConvTranspose1d):
     """`b t c` -> `b s c`. Each frame becomes k, `stride` apart from the next one's; weight `(out, k, in)`.

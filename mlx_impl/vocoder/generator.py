@@ -14,7 +14,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl import functional as F
-from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d, its_own
+from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d
 from mlx_impl.device import on_gpu
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.streams import beside
@@ -48,9 +48,6 @@ class ResidualUnit(nn.Module):
         self.conv2 = PaddedConv1d(width, width, kernel, padding=half)
 
     def __call__(self, x: mx.array) -> mx.array:
-        if its_own(x):  # a launch less for each bias
-            h = _native_snake(self.conv1.unbiased(self.activation1(x)), self.activation2.alpha, self.conv1.bias)
-            return _sum(self.conv2.unbiased(h), self.conv2.bias, x)
         h = self.conv1(self.activation1(x))
         return self.conv2(self.activation2(h)) + x
 
@@ -144,14 +141,8 @@ def _leaky_relu(x: mx.array, slope: float) -> mx.array:
 
 
 @partial(mx.compile, shapeless=True)
-def _sum(x: mx.array, bias: mx.array, y: mx.array) -> mx.array:
-    return x + bias + y
-
-
-@partial(mx.compile, shapeless=True)
-def _native_snake(x: mx.array, alpha: mx.array, bias: mx.array | None = None) -> mx.array:
-    """Snake as one kernel of a GPU, of what a bias is still to be added to."""
-    x = x if bias is None else x + bias
+def _native_snake(x: mx.array, alpha: mx.array) -> mx.array:
+    """Snake as one kernel of a GPU."""
     return x + (1.0 / (alpha + 1e-9)) * mx.square(mx.sin(x * alpha))
 
 
