@@ -57,6 +57,8 @@ MLX_ONLY = {
     "linear.py": "PyTorch's own products are the reference",
     "streams.py": "PyTorch uses all cores by itself",
     "normalization.py": "PyTorch's own layer norm is the reference",
+    "cuda/": "kernels of this side",
+    "t3/cuda.py": "launches them",
     "weights/layout.py": "layouts are PyTorch's on the other side",
     "weights/mapping/": "the other side keeps upstream's layouts and renames stage by stage",
     "weights/reader.py": "PyTorch's own reader is the reference",
