@@ -21,7 +21,7 @@ CONFIG = CHATTERBOX_SIZES["tiny"].vocoder
 CONTEXT = vocoder_context(CONFIG)
 FRAMES, SAMPLES = 70, CONFIG.frame_samples
 KINDS = {"float64": ("reference", torch.float64), "torch": ("reference", torch.float32), "mlx": ("mlx_impl", None)}
-# The streamed wave against the whole one, in the float32 reference's distances from float64. MLX: most often 0, the same bits.
+# The streamed wave against the whole one, in the float32 reference's distances from float64. MLX: mostly 0.
 # PyTorch: 1.9 at worst of 24 random chunkings, 2.9 of 100 single frames, whose f0 it rounds otherwise. 8 as the
 # contract has it behind the phase, which is a running sum of f0.
 FLOORS = 8
