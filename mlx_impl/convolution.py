@@ -2,9 +2,10 @@
 
 MLX's convolution is one long dot product over k * in values for each output. At 256 channels and k 3 it is 1.7 noise
 floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both, at the
-same speed. `Conv1d` therefore does so everywhere. Dilated, strided and transposed convolutions do so on the CPU, where
-MLX's own loops take a hundred times as long, and in float32 on a GPU, where its own are up to 5 floors off; in half
-precision there, whose rounding is larger than that, they are MLX's own (`its_own`).
+same speed. `Conv1d` therefore does so wherever it computes in float32. Dilated, strided and transposed convolutions do
+so on the CPU, where MLX's own loops take a hundred times as long, and in float32 on a GPU, where its own are up to 5
+floors off. In half precision there, whose rounding is larger than that, all are MLX's own (`its_own`); in float32 on an
+NVIDIA GPU a kernel takes the widths that it can (`cuda/convolution.py`).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def its_own(x: mx.array) -> bool:
 
 
 class Conv1d(nn.Conv1d):
-    """`b t c` -> `b t c`. Stride 1, no padding; weight `(out, k, in)`. The same sums on every device."""
+    """`b t c` -> `b t c`. Stride 1, no padding; weight `(out, k, in)`."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):

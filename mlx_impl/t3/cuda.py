@@ -55,8 +55,6 @@ LOGITS = Kernel(
     ("logits",),
     "project_logits<T, B, K, N>(x, norm, __int_as_float(EPS), weight, logits);",
 )
-
-
 SAMPLE = Kernel(
     "sampling.cu",
     "sample",
@@ -80,15 +78,15 @@ class CUDADecoder:
     """
 
     def __init__(self, model: T3, prefix: KVCache, sampling: SamplingConfig, uniforms: Sequence[float] | None):
-        config, steps = model.config, sampling.max_tokens
+        config, self._steps = model.config, sampling.max_tokens
         keys_and_values = mx.stack(prefix.state(), axis=1)  # (layers, 2, B, H, T, D)
-        cached = [mx.contiguous(layer) for layer in mx.pad(keys_and_values, (*[(0, 0)] * 4, (0, steps), (0, 0)))]
-        tables = rotary_table(config, 0, prefix.length + steps, mx.array(0.0))
+        cached = [mx.contiguous(layer) for layer in mx.pad(keys_and_values, (*[(0, 0)] * 4, (0, self._steps), (0, 0)))]
+        tables = rotary_table(config, 0, prefix.length + self._steps, mx.array(0.0))
         arrivals = mx.zeros(COUNTERS, dtype=mx.uint32)
         drawn = uniforms is not None
         settings = [sampling.guidance, sampling.repetition_penalty, sampling.temperature, sampling.min_p, float(drawn)]
         given = [
-            mx.array([*map(float, uniforms), 0.0] if drawn else [0.0]),  # a step more is queued than read
+            mx.array(list(map(float, uniforms)) if drawn else [0.0]),
             mx.array(settings),
             mx.arange(config.speech_vocab_size) == config.start_speech,
         ]
@@ -101,9 +99,11 @@ class CUDADecoder:
         """From the prefix's logits `(2, V)` on, up to `max_tokens`. Raises `ValueError` where logits are not finite."""
         state, token = self._choose(logits, self._state)
         mx.async_eval(token)
-        while True:
-            state, following = self._choose(self._logits(state), state)
-            mx.async_eval(following)
+        for left in reversed(range(self._steps)):  # no further: cache and uniforms end there
+            following = None
+            if left:
+                state, following = self._choose(self._logits(state), state)
+                mx.async_eval(following)
             if token.item() < 0:
                 raise ValueError(NOT_FINITE)
             yield token.item()
@@ -141,8 +141,8 @@ def _layer(layer: LlamaLayer, x: mx.array, rest: list[mx.array]) -> mx.array:
     parts = [first, *projections, second, mlp.gate_proj, mlp.up_proj, mlp.down_proj]
     inputs = [x, *(part.weight for part in parts), *rest]
     batch, width, mlp_width = *x.shape, len(mlp.gate_proj.weight)
-    template = {"T": x.dtype, "B": batch, "K": width, "N": mlp_width, "D": attention.head_width, "THREADS": THREADS}
-    template["EPS"] = _bits(first.eps)
+    sizes = {"B": batch, "K": width, "N": mlp_width, "D": attention.head_width, "THREADS": THREADS}
+    template = {"T": x.dtype, **sizes, "EPS": _bits(first.eps)}
     shapes = [x.shape] * 3 + [(batch, mlp_width), x.shape]
     *_, out = LAYER(inputs, shapes, x.dtype, template, multiprocessors(), THREADS)
     return out

@@ -310,6 +310,11 @@ np.savez("results.npz", **results)
 """
 
 
+def torch_softmax(scores: np.ndarray) -> list[np.ndarray]:
+    """In float32 and in double."""
+    return [torch.from_numpy(scores).to(dtype).softmax(-1).numpy() for dtype in (torch.float32, torch.double)]
+
+
 def test_without_a_compiler_the_results_are_as_accurate(tmp_path):
     x = grid("N(0,5)", 0)
     np.save(tmp_path / "x.npy", x)
@@ -326,6 +331,7 @@ def test_without_a_compiler_the_results_are_as_accurate(tmp_path):
         # A compiler may contract a·b + c, so equal only to a few roundings.
         np.testing.assert_allclose(results[name], ours, rtol=1e-6, atol=1e-7)
     scores = x[:20000].reshape(2, 2, 50, 100)
-    torch32, truth = (torch.from_numpy(scores).to(dtype).softmax(-1).numpy() for dtype in (torch.float32, torch.double))
-    assert judge(results["softmax"], torch32, truth) == []  # times 1: no sum, which would be the BLAS's
-    assert judge(np.array(mx.softmax(mx.array(scores), axis=-1)), torch32, truth) != []  # MLX's own is not
+    assert judge(results["softmax"], *torch_softmax(scores)) == []  # times 1: no sum, which would be the BLAS's
+    # MLX's own is not. Halved, it is off both ways also where PyTorch has no AVX-512 and rounds more.
+    halved = scores / 2
+    assert len(judge(np.array(mx.softmax(mx.array(halved), axis=-1)), *torch_softmax(halved))) == 2
