@@ -6,7 +6,7 @@ vectorises inside `mx.compile`: + - * /, abs, shifts, integer max and a choice b
 and `where` are not vectorised when fused: they stay outside, or become products with a mask. Without a C++ compiler
 `mx.compile` runs the same operations one by one: the same results, in 1.0 to 1.6 times the time of MLX's own.
 
-Inference only: the bit patterns of `_power_bits` have no gradient.
+Inference only: the bit patterns of `exponential.power_bits` have no gradient.
 """
 
 from __future__ import annotations
@@ -18,25 +18,17 @@ from functools import partial
 import mlx.core as mx
 
 from mlx_impl.device import on_gpu
+from mlx_impl.exponential import exp_times, nearest, poly, power_bits
 from mlx_impl.linear import matmul
 from mlx_impl.streams import halves
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
-_LOG2E = 1 / math.log(2)
-# Cody-Waite: n·355/512 is exact for |n| < 2^15, so x - n·ln 2 loses nothing but the rounding of n·_LN2_LO.
-_LN2_HI = 355 / 512
-_LN2_LO = math.log(2) - _LN2_HI
-# Adding 1.5·2^23 leaves no fraction bits: (x + _ROUND) - _ROUND is x rounded to an integer, for |x| < 2^22.
-_ROUND = 1.5 * 2**23
-# The same with 8 fraction bits left, for |x| < 2^14.
+# Adding 1.5·2^15 leaves 8 fraction bits: (x + _ROUND_8) - _ROUND_8 is x rounded to them, for |x| < 2^14.
 _ROUND_8 = 1.5 * 2**15
-# (e^r - 1 - r)/r² for |r| <= ln(2)/2, lowest power first: minimax, by iteratively reweighted least squares
-# (Lawson) at 4001 Chebyshev points, weighted for the relative error of e^r: 3.8e-9, or 0.06 of a rounding.
-_EXP = (0.49999994, 0.166665211, 0.041668389, 0.00836871658, 0.00138145988)
-# Φ(-u)·e^(u²/2) = p(u)/q(u) for 0 <= u <= 14: the same method on p - q·Φ(-u)·e^(u²/2), the coefficients rounded
-# to float32 one by one from the highest and the rest refitted each time. Relative error 1.2e-8. All are positive:
-# nothing cancels.
+# Φ(-u)·e^(u²/2) = p(u)/q(u) for 0 <= u <= 14: minimax as in `exponential`, on p - q·Φ(-u)·e^(u²/2), the coefficients
+# rounded to float32 one by one from the highest and the rest refitted each time. Relative error 1.2e-8. All are
+# positive: nothing cancels.
 _MILLS_P = (0.5, 0.436565548, 0.181927666, 0.0401848182, 0.00404750695)
 _MILLS_Q = (1.0, 1.67101598, 1.19712937, 0.46601221, 0.100735337, 0.010145464)
 
@@ -135,43 +127,9 @@ _native_gelu = _one_kernel(lambda x: x * (1 + mx.erf(x * math.sqrt(0.5))) / 2)
 _native_mish = _one_kernel(lambda x: x * mx.tanh(mx.logaddexp(x, 0)))
 
 
-def _poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:
-    """Σ c[i]·xⁱ by Estrin's scheme, which is shallower than Horner's."""
-    c = list(coefficients)
-    while len(c) > 1:
-        c = [c[i] + c[i + 1] * x if i + 1 < len(c) else c[i] for i in range(0, len(c), 2)]
-        x = x * x
-    return c[0]
-
-
-def _nearest(x: mx.array) -> mx.array:
-    """The integer n, as a float, for which |x - n·ln 2| <= ln(2)/2."""
-    return (x * _LOG2E + _ROUND) - _ROUND
-
-
-def _exp_times(power: mx.array, x: mx.array, correction: mx.array | float = 0.0) -> mx.array:
-    """power·e^(x + correction - n·ln 2), with n from `_nearest` and a power of two: within 0.75 ulp.
-
-    What the additions r = a - b and 1 + r round off is kept and added to the small terms. `mx.compile` fuses
-    operations at most 11 deep, counted along the last use of a value: so 1 + r comes last, each term is
-    multiplied by `power` by itself (exactly), and the polynomial is not in Horner's form.
-    """
-    n = _nearest(x)
-    a, b = x - n * _LN2_HI, n * _LN2_LO - correction
-    r = a - b
-    one = 1 + r
-    small = (r * r) * _poly(_EXP, r) + ((r - (one - 1)) + ((a - r) - b))
-    return small * power + one * power
-
-
-def _power_bits(n: mx.array) -> mx.array:
-    """The bits of 2^n in float32; of 0 where 2^n would be subnormal."""
-    return (mx.maximum(n.astype(mx.int32), -127) + 127) << 23
-
-
 # 2^n overflows at n = 128 and is subnormal below -126: it is applied as 2^(n±64) and 2^∓64.
-_exp_bits = mx.compile(lambda x: _power_bits(_nearest(x) + mx.where(x < 0, 64.0, -64.0)))
-_exp_from = mx.compile(lambda x, power: _exp_times(power, x) * mx.where(x < 0, 2.0**-64, 2.0**64))
+_exp_bits = mx.compile(lambda x: power_bits(nearest(x) + mx.where(x < 0, 64.0, -64.0)))
+_exp_from = mx.compile(lambda x, power: exp_times(power, x) * mx.where(x < 0, 2.0**-64, 2.0**64))
 
 
 def _exp(x: mx.array) -> mx.array:
@@ -219,16 +177,16 @@ def _top(u: mx.array) -> mx.array:
     return (u + _ROUND_8) - _ROUND_8
 
 
-_gauss_bits = mx.compile(lambda u: _power_bits(_nearest(_top(u) * _top(u) * -0.5)))
+_gauss_bits = mx.compile(lambda u: power_bits(nearest(_top(u) * _top(u) * -0.5)))
 _gauss_from = mx.compile(
-    lambda u, power: _exp_times(power, _top(u) * _top(u) * -0.5, (u - _top(u)) * (u + _top(u)) * -0.5)
+    lambda u, power: exp_times(power, _top(u) * _top(u) * -0.5, (u - _top(u)) * (u + _top(u)) * -0.5)
 )
 
 
 @mx.compile
 def _gelu_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
     # x·Φ(x) = max(x, 0) - |x|·Φ(-|x|): no cancellation on either side.
-    return _positive(x) - u * e * (_poly(_MILLS_P, u) / _poly(_MILLS_Q, u))
+    return _positive(x) - u * e * (poly(_MILLS_P, u) / poly(_MILLS_Q, u))
 
 
 def _gelu(x: mx.array) -> mx.array:

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 import torch
 
+from mlx_impl import exponential, lstm
 from mlx_impl import functional as F
+from tests.stages.accuracy import judge, worst_ulp
 
 ROOT = Path(__file__).resolve().parents[2]
 INF, NAN = math.inf, math.nan
@@ -46,22 +48,6 @@ def grid(kind: str, span: float) -> np.ndarray:
         "range": np.linspace(-span, span, 200_001),
         "around 0": np.linspace(-1, 1, 100_001),
     }[kind].astype(np.float32)
-
-
-def rms(x) -> float:
-    return float(np.sqrt(np.mean(np.square(np.asarray(x, np.float64)))))
-
-
-def judge(ours: np.ndarray, torch32: np.ndarray, truth: np.ndarray) -> list[str]:
-    """What is wrong with ``ours``: nothing if it is as close to the truth, and to PyTorch, as PyTorch allows."""
-    ours, torch32 = ours.astype(np.float64), torch32.astype(np.float64)
-    floor = rms(torch32 - truth)
-    ratios = {"truth": (rms(ours - truth) / floor, 1.3), "distance": (rms(ours - torch32) / floor, 2.0)}
-    return [f"{name} {value:.2f}, expected <= {bound}" for name, (value, bound) in ratios.items() if not value <= bound]
-
-
-def worst_ulp(ours: np.ndarray, truth: np.ndarray) -> float:
-    return float(np.max(np.abs(ours - truth) / np.spacing(np.abs(truth).astype(np.float32)).astype(np.float64)))
 
 
 def three(name: str, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,7 +85,7 @@ def test_the_judge_rejects_a_tanh_gelu_and_an_exp_ten_ulp_off(kind):
 def test_polynomials_have_the_stated_errors():
     """The float32 coefficients, in exact arithmetic: below 0.07 and 0.21 of a rounding (2^-24)."""
     r = np.linspace(-math.log(2) / 2, math.log(2) / 2, 10_001)
-    power = 1 + r + r * r * np.polyval(np.float32(F._EXP[::-1]).astype(np.float64), r)
+    power = 1 + r + r * r * np.polyval(np.float32(exponential._EXP[::-1]).astype(np.float64), r)
     assert np.max(np.abs(power / np.exp(r) - 1)) < 4e-9
     u = torch.linspace(0, 14, 10_001, dtype=torch.float64)
     mills = (torch.special.erfcx(u / math.sqrt(2)) / 2).numpy()
@@ -298,11 +284,16 @@ WITHOUT_COMPILER = """
 import shutil, sys
 import numpy as np
 import mlx.core as mx
+from mlx_impl import exponential
 from mlx_impl import functional as F
+from mlx_impl import lstm
+from tests.stages.accuracy import judge, worst_ulp
 assert shutil.which("g++") is None
 mx.set_default_device(mx.cpu)
 x = np.load("x.npy")
 results = {name: np.array(getattr(F, name)(mx.array(x))) for name in sys.argv[1:]}
+step = lstm.step(mx.array(x[:80000].reshape(4, 100, 200)), mx.ones((1, 100, 200)))
+results["hidden"], results["cell"] = map(np.array, step)
 scores = mx.array(x[:20000].reshape(2, 2, 50, 100))
 each = mx.broadcast_to(mx.eye(100), (2, 2, 100, 100))
 results["softmax"] = np.array(F.softmax_matmul(scores, each))
@@ -330,6 +321,9 @@ def test_without_a_compiler_the_results_are_as_accurate(tmp_path):
         assert judge(results[name], torch32, truth) == []
         # A compiler may contract a·b + c, so equal only to a few roundings.
         np.testing.assert_allclose(results[name], ours, rtol=1e-6, atol=1e-7)
+    given = mx.array(x[:80000].reshape(4, 100, 200)), mx.ones((1, 100, 200))
+    for name, ours in zip(("hidden", "cell"), lstm.step(*given), strict=True):
+        np.testing.assert_allclose(results[name], np.array(ours), rtol=1e-6, atol=1e-7)
     scores = x[:20000].reshape(2, 2, 50, 100)
     assert judge(results["softmax"], *torch_softmax(scores)) == []  # times 1: no sum, which would be the BLAS's
     # MLX's own is not. Halved, it is off both ways also where PyTorch has no AVX-512 and rounds more.

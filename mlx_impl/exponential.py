@@ -1,0 +1,56 @@
+"""What e^x is made of on MLX's CPU: range reduction, a polynomial and powers of two, for kernels of `mx.compile`.
+
+In operations that a compiler vectorises. e^x takes two kernels, since bits become a float by `view`, which is not
+fused: one for the bits of a power of two, one for what is multiplied by it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import mlx.core as mx
+
+_LOG2E = 1 / math.log(2)
+# Cody-Waite: n·355/512 is exact for |n| < 2^15, so x - n·ln 2 loses nothing but the rounding of n·_LN2_LO.
+_LN2_HI = 355 / 512
+_LN2_LO = math.log(2) - _LN2_HI
+# Adding 1.5·2^23 leaves no fraction bits: (x + _ROUND) - _ROUND is x rounded to an integer, for |x| < 2^22.
+_ROUND = 1.5 * 2**23
+# (e^r - 1 - r)/r² for |r| <= ln(2)/2, lowest power first: minimax, by iteratively reweighted least squares
+# (Lawson) at 4001 Chebyshev points, weighted for the relative error of e^r: 3.8e-9, or 0.06 of a rounding.
+_EXP = (0.49999994, 0.166665211, 0.041668389, 0.00836871658, 0.00138145988)
+
+
+def poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:
+    """Σ c[i]·xⁱ by Estrin's scheme, which is shallower than Horner's."""
+    c = list(coefficients)
+    while len(c) > 1:
+        c = [c[i] + c[i + 1] * x if i + 1 < len(c) else c[i] for i in range(0, len(c), 2)]
+        x = x * x
+    return c[0]
+
+
+def nearest(x: mx.array) -> mx.array:
+    """The integer n, as a float, for which |x - n·ln 2| <= ln(2)/2."""
+    return (x * _LOG2E + _ROUND) - _ROUND
+
+
+def power_bits(n: mx.array, lowest: int = -127, highest: int | None = None) -> mx.array:
+    """The bits of 2^n in float32 for n <= 127, of 0 for n = -127. What is beyond `lowest` or `highest` counts as it."""
+    n = mx.maximum(n.astype(mx.int32), lowest)
+    return ((n if highest is None else mx.minimum(n, highest)) + 127) << 23
+
+
+def exp_times(power: mx.array, x: mx.array, correction: mx.array | float = 0.0) -> mx.array:
+    """power·e^(x + correction - n·ln 2), with n from `nearest` and a power of two: within 0.75 ulp.
+
+    What the additions r = a - b and 1 + r round off is kept and added to the small terms. `mx.compile` fuses
+    operations at most 11 deep, counted along the last use of a value: so 1 + r comes last, each term is
+    multiplied by `power` by itself (exactly), and the polynomial is not in Horner's form.
+    """
+    n = nearest(x)
+    a, b = x - n * _LN2_HI, n * _LN2_LO - correction
+    r = a - b
+    one = 1 + r
+    small = (r * r) * poly(_EXP, r) + ((r - (one - 1)) + ((a - r) - b))
+    return small * power + one * power
