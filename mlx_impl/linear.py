@@ -67,6 +67,11 @@ def matmul(x: mx.array, y: mx.array) -> mx.array:
     return x @ y if its_own(x) else sum_of_blocks(x, y)
 
 
+def addmm(term: mx.array, x: mx.array, y: mx.array) -> mx.array:
+    """`term + matmul(x, y)`; `term` is broadcast to it."""
+    return mx.addmm(term, x, y) if its_own(x) else term + sum_of_blocks(x, y)
+
+
 def its_own(x: mx.array) -> bool:
     """Whether MLX's own product over the last axis of `x` is used: half precision rounds more than any order does."""
     return x.dtype != mx.float32 or not sums_in_order(x.shape[-1])

@@ -9,14 +9,17 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl import functional as F
+from mlx_impl import lstm
 from mlx_impl.conditioning.mel import PowerMelSpectrogram
 from mlx_impl.conditioning.summation import l2_normalized, mean_over_time
-from mlx_impl.linear import Linear, matmul
+from mlx_impl.device import on_gpu
+from mlx_impl.linear import Linear, addmm, matmul
+from mlx_impl.threads import one_thread
 from reference.config import VoiceEncoderConfig
 
 WINDOWS_A_SECOND = 1.3
 COVERAGE = 0.8  # of the last window that must be voice, or it is left out
+STEPS_AT_ONCE = 2  # of an LSTM, that a CPU begins with while the next are still being built
 
 
 def window_starts(frames: int, config: VoiceEncoderConfig) -> list[int]:
@@ -60,17 +63,23 @@ class LSTM(nn.Module):
         self.bias = mx.zeros((4 * width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        inputs = matmul(x, self.weight_ih.T) + self.bias  # (P, T, 4c)
-        hidden = cell = mx.zeros((len(x), self.width), dtype=x.dtype)
+        windows, frames, width_in = x.shape
+        rows = x.swapaxes(0, 1).reshape(frames * windows, width_in)
+        inputs = matmul(rows, self.weight_ih.T) + self.bias
+        inputs = mx.contiguous(inputs.reshape(frames, windows, 4, self.width).swapaxes(1, 2))  # (T, 4, P, c)
+        weight = self.weight_hh.reshape(4, self.width, self.width).swapaxes(1, 2)
+        hidden = cell = mx.zeros((1, windows, self.width), dtype=x.dtype)
         outputs = []
-        for step in range(x.shape[1]):
-            gates = inputs[:, step] + matmul(hidden, self.weight_hh.T)
-            new = gates[:, 2 * self.width : 3 * self.width]
-            enter, forget, _, leave = mx.split(F.sigmoid(gates), 4, axis=-1)  # of all at once: calls cost more here
-            cell = forget * cell + enter * mx.tanh(new)
-            hidden = leave * mx.tanh(cell)
-            outputs.append(hidden)
-        return mx.stack(outputs, axis=1)
+        mx.eval(inputs)
+        with one_thread():
+            for frame, given in enumerate(inputs):
+                hidden, cell = lstm.step(addmm(given, hidden, weight), cell)
+                outputs.append(hidden)
+                if frame % STEPS_AT_ONCE == 0 and not on_gpu():
+                    mx.async_eval(hidden)
+            x = mx.concatenate(outputs)
+            mx.eval(x)
+        return x.swapaxes(0, 1)
 
 
 class PartialEncoder(nn.Module):
