@@ -12,7 +12,7 @@ import torch
 from mlx import nn
 
 from mlx_impl import linear
-from mlx_impl.linear import FEW, Linear, QuantizedLinear, matmul, sums_in_order
+from mlx_impl.linear import FEW, Linear, QuantizedLinear, addmm, matmul, sums_in_order
 from parity.draws import normal
 from parity.metrics import rms, rmse
 
@@ -72,6 +72,16 @@ def test_blocks_add_up_to_the_product(in_order, left, right):
     assert ours.shape == exact.shape
     assert rmse(ours, exact) <= 2.0 * floor
     assert rmse(ours, x[..., :-1].astype(np.float64) @ y[..., :-1, :]) > 100 * floor  # a term left out
+
+
+def test_a_term_is_added_to_either_product(monkeypatch):
+    term, x, y = (
+        mx.array(normal("addmm", name, shape)) for name, shape in (("t", (5,)), ("x", (3, 64)), ("y", (64, 5)))
+    )
+    for in_order in (True, False):
+        monkeypatch.setattr(linear, "_sums_in_order", lambda device, bits, in_order=in_order: in_order)
+        assert mx.allclose(addmm(term, x, y), term + matmul(x, y), rtol=0, atol=1e-5).item()
+        assert not mx.allclose(addmm(0 * term, x, y), term + matmul(x, y), rtol=0, atol=1e-5).item()
 
 
 @pytest.mark.parametrize("bias", [True, False])
