@@ -25,6 +25,9 @@ from mlx_impl.streams import halves
 SHORT = 16
 """Terms that may be added in any order."""
 
+WIDE = 2**13
+"""Outputs of a wide layer; T3's head has as many."""
+
 FEW = 3
 """Rows for which reading the codes for each takes less time than making weights of them."""
 
@@ -87,13 +90,16 @@ def sums_in_order(length: int) -> bool:
 
 @cache
 def _sums_in_order(device: mx.DeviceType, bits: int) -> bool:
-    """Of a row of `2**bits` terms times the weight of a linear layer, on the device, which is the default one.
+    """Of two rows of `2**bits` terms times the weight of a wide linear layer, on the device, which is the default one.
 
-    Beside 2**24 a single 1 is rounded away: of 2**24 and many ones a sum in order is 2**24, and any other more.
+    Two, as T3's guidance has them: with more all devices may sum in order, PyTorch on a CPU too. And wide, as cuBLAS
+    then sums 64 terms in order, which it does not for few outputs. Beside 2**24 a single 1 is rounded away: of 2**24
+    and many ones a sum in order is 2**24, and any other more.
     """
     length = 2**bits
-    x = mx.concatenate([mx.full((1, 1), 2.0**24), mx.ones((1, length - 1))], axis=1)
-    return bool((x @ mx.ones((SHORT, length)).T == 2.0**24).all().item())
+    outputs = max(SHORT, min(WIDE, 2**22 // length))  # no more than 16 MB
+    x = mx.concatenate([mx.full((2, 1), 2.0**24), mx.ones((2, length - 1))], axis=1)
+    return bool((x @ mx.ones((outputs, length)).T == 2.0**24).all().item())
 
 
 def root(length: int) -> int:

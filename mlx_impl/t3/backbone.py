@@ -13,6 +13,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.cuda import normalization
 from mlx_impl.device import on_gpu
 from mlx_impl.linear import Linear, matmul
 from reference.config import T3Config, rope_frequencies
@@ -87,8 +88,8 @@ class RMSNorm(nn.Module):
     """`... c` -> `... c`. Divided by the root of the mean square over the last axis; a weight, no bias.
 
     Its factor is a single number for a whole position, so that its rounding is the error of all of them, and with one
-    new position no other evens it out: it is made in double on the CPU, and on a GPU, which has none, of a square root
-    and a division, each rounded once.
+    new position no other evens it out: it is made in double on a CPU and on NVIDIA GPUs, and on others, to which MLX
+    gives none, of a square root and a division, each rounded once.
     """
 
     def __init__(self, width: int, eps: float):
@@ -97,6 +98,8 @@ class RMSNorm(nn.Module):
         self.weight = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
+        if normalization.applies(x):
+            return normalization.rms_norm(x, self.weight, self.eps)
         gpu = on_gpu()
         if gpu and x.dtype != mx.float32:
             return mx.fast.rms_norm(x, self.weight, self.eps)

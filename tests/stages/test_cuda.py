@@ -8,7 +8,7 @@ import pytest
 from mlx.utils import tree_map_with_path
 
 from mlx_impl.convolution import between_zeros, stacked_conv1d
-from mlx_impl.cuda import convolution
+from mlx_impl.cuda import convolution, normalization
 from mlx_impl.cuda.kernel import available
 from mlx_impl.t3 import cuda, generation
 from mlx_impl.t3.model import T3
@@ -67,6 +67,25 @@ def test_convolution_keeps_what_is_not_finite() -> None:
     x[0, 100, 5], x[0, 150, 7] = np.nan, np.inf
     y = np.array(convolution.conv1d(mx.array(x), mx.array(normal("cuda", "weight", (64, 3, 64))), mx.zeros(64), 1))
     assert np.array_equal(np.flatnonzero(~np.isfinite(y[0]).all(axis=1)), [99, 100, 101, 149, 150, 151])
+
+
+@pytest.mark.parametrize("width", [64, 1000, 1024])
+def test_rms_norm_is_rounded_three_times(width: int) -> None:
+    """The factor and two products, each by half a unit at most: in one of a hundred rows float32 sums would be off."""
+    x, weight = normal("cuda", "x", (2, 100, width)), 1 + normal("cuda", "weight", (width,))
+    wide = x.astype(np.float64)
+    exact = weight * (wide / np.sqrt((wide**2).mean(axis=-1, keepdims=True) + 1e-5))
+    assert normalization.applies(mx.array(x))
+    mine = np.array(normalization.rms_norm(mx.array(x), mx.array(weight), 1e-5))
+    assert np.abs(mine / exact - 1).max() < 3.1 * 2.0**-24
+    assert np.abs(mine * np.float32(1 + 2.0**-22) / exact - 1).max() > 3.1 * 2.0**-24
+
+
+def test_rms_norm_keeps_what_is_not_finite_to_its_row() -> None:
+    x = normal("cuda", "x", (1, 3, 64))
+    x[0, 1, 5] = np.nan
+    y = np.array(normalization.rms_norm(mx.array(x), mx.ones(64), 1e-5))
+    assert np.isfinite(y).all(axis=-1).tolist() == [[True, False, True]]
 
 
 @pytest.mark.parametrize(

@@ -53,9 +53,12 @@ REFERENCE_ONLY = {
 MLX_ONLY = {
     "device.py": "PyTorch's tensors know where they are",
     "functional.py": "PyTorch's own functions are the reference",
+    "exponential.py": "what they are made of here",
+    "lstm.py": "PyTorch's own LSTM is the reference",
     "convolution.py": "PyTorch's own convolution is the reference",
     "linear.py": "PyTorch's own products are the reference",
     "streams.py": "PyTorch uses all cores by itself",
+    "threads.py": "PyTorch knows by itself when one is enough",
     "normalization.py": "PyTorch's own layer norm is the reference",
     "cuda/": "kernels of this side",
     "t3/cuda.py": "launches them",

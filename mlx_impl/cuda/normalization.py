@@ -1,0 +1,40 @@
+"""RMS norm in float32 on an NVIDIA GPU, its factor in double there as on a CPU.
+
+A factor in float32 may be an ulp off, and with it all channels of a position, where PyTorch's happens not to be. The
+portable twin for other GPUs is in `t3.backbone`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import mlx.core as mx
+
+from mlx_impl.cuda.kernel import Kernel, available
+
+THREADS = 256
+
+NORMALIZE = Kernel(
+    "normalization.cu",
+    "rms_normalize",
+    ("x", "weight", "eps"),
+    ("y",),
+    "rms_normalize<THREADS>(x, weight, eps[0], weight_shape[0], y);",
+)
+
+
+def applies(x: mx.array) -> bool:
+    """Whether the kernel takes such an array `(..., c)`."""
+    return x.dtype == mx.float32 and available()
+
+
+def rms_norm(x: mx.array, weight: mx.array, eps: float) -> mx.array:
+    """`x (..., c)` over the root of its mean square, times `weight (c)`."""
+    rows = x.size // x.shape[-1]
+    (y,) = NORMALIZE([x, weight, _number(eps)], [x.shape], mx.float32, {"THREADS": THREADS}, rows, THREADS)
+    return y
+
+
+@cache
+def _number(value: float) -> mx.array:
+    return mx.array([value])
