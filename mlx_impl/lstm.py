@@ -10,12 +10,7 @@ from __future__ import annotations
 import mlx.core as mx
 
 from mlx_impl.device import on_gpu
-from mlx_impl.exponential import exp_times, nearest, poly, power_bits
-
-# (tanh(x) - x)/x³ for |x| <= 0.55, of x²: minimax as in `exponential`, the coefficients rounded to float32 one by one
-# from the highest and the rest refitted each time. Relative error of tanh: 4.4e-9.
-_TANH = (-0.333333164, 0.13332586, -0.0538523085, 0.0210716799, -0.00627423963)
-_NEAR = 0.55  # from here on the difference of e^x and e^-x is larger than either's rounding by enough
+from mlx_impl.exponential import NEAR, exp_times, nearest, power_bits, tanh_near
 
 
 def step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
@@ -52,12 +47,11 @@ def _exp_minus(x: mx.array) -> mx.array:
 
 @mx.compile
 def _tanh(x: mx.array, exp_minus: mx.array) -> mx.array:
-    # With one mask for both sides the compiler no longer vectorises it.
-    above, below = mx.where(x > _NEAR, 1.0, 0.0), mx.where(x < -_NEAR, 1.0, 0.0)
-    far = above + below
-    near, exp = (1 - far) * x, 1 / exp_minus
-    square = near * near
-    return (near + (near * square) * poly(_TANH, square)) + far * ((exp - exp_minus) / (exp + exp_minus))
+    # Beyond NEAR the difference of e^x and e^-x is larger by enough than what either was rounded by. With one mask for
+    # both sides, or a sign, the compiler no longer vectorises it.
+    above, below = mx.where(x > NEAR, 1.0, 0.0), mx.where(x < -NEAR, 1.0, 0.0)
+    far, exp = above + below, 1 / exp_minus
+    return tanh_near((1 - far) * x) + far * ((exp - exp_minus) / (exp + exp_minus))
 
 
 @mx.compile

@@ -11,6 +11,7 @@ import math
 import mlx.core as mx
 from mlx import nn
 
+from mlx_impl import functional as F
 from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
 from reference.config import VocoderConfig
@@ -80,4 +81,4 @@ class SourceModule(nn.Module):
         uv = self.upsample(voiced.astype(f0.dtype))[:, :, None]  # (B, N, 1)
         deviation = uv * config.noise_deviation + (1 - uv) * config.sine_amplitude / 3
         harmonics = observe("vocoder.harmonics", sines * uv + deviation * noise)
-        return mx.tanh(self.linear(harmonics))
+        return F.tanh(self.linear(harmonics))
