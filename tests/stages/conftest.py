@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -83,3 +83,14 @@ def sides(tiny_checkpoint: Path) -> dict[str, Side]:
 @pytest.fixture(params=["reference", "mlx_impl"])
 def side(request: pytest.FixtureRequest, sides: dict[str, Side]) -> Side:
     return sides[request.param]
+
+
+@pytest.fixture
+def on_cpu() -> Iterator[None]:
+    """MLX's default device is the CPU, also where there is a GPU."""
+    import mlx.core as mx
+
+    device = mx.default_device()
+    mx.set_default_device(mx.cpu)
+    yield
+    mx.set_default_device(device)

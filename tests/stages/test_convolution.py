@@ -16,13 +16,7 @@ from mlx_impl.convolution import (
 from parity.draws import normal
 from parity.metrics import rmse
 
-
-@pytest.fixture(autouse=True)
-def on_cpu():
-    device = mx.default_device()
-    mx.set_default_device(mx.cpu)
-    yield
-    mx.set_default_device(device)
+pytestmark = pytest.mark.usefixtures("on_cpu")
 
 
 def both(transposed: bool, width_in: int, width: int, kernel: int, frames: int, **options: int) -> tuple[float, float]:

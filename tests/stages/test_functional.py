@@ -31,13 +31,7 @@ FUNCTIONS = {
     "mish": (lambda x: x * torch.tanh(torch.log1p(torch.exp(x))), torch.nn.functional.mish, 80.0, 5.0),
 }
 
-
-@pytest.fixture(autouse=True)
-def on_cpu():
-    device = mx.default_device()
-    mx.set_default_device(mx.cpu)
-    yield
-    mx.set_default_device(device)
+pytestmark = pytest.mark.usefixtures("on_cpu")
 
 
 def grid(kind: str, span: float) -> np.ndarray:

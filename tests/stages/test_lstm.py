@@ -13,13 +13,7 @@ from tests.stages.accuracy import judge, worst_ulp
 
 INF, NAN = math.inf, math.nan
 
-
-@pytest.fixture(autouse=True)
-def on_cpu():
-    device = mx.default_device()
-    mx.set_default_device(mx.cpu)
-    yield
-    mx.set_default_device(device)
+pytestmark = pytest.mark.usefixtures("on_cpu")
 
 
 def of_torch(gates: np.ndarray, cell: np.ndarray, dtype: torch.dtype) -> list[np.ndarray]:

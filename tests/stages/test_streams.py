@@ -9,13 +9,7 @@ import pytest
 from mlx_impl import streams
 from mlx_impl.streams import beside, halves
 
-
-@pytest.fixture(autouse=True)
-def on_the_cpu():
-    device = mx.default_device()
-    mx.set_default_device(mx.cpu)
-    yield
-    mx.set_default_device(device)
+pytestmark = pytest.mark.usefixtures("on_cpu")
 
 
 def seen(calls: list):
