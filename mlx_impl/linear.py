@@ -26,7 +26,7 @@ SHORT = 16
 """Terms that may be added in any order."""
 
 WIDE = 2**13
-"""Outputs of a wide layer; T3's head has as many."""
+"""Outputs of a wide layer, as T3's head has; of as many terms as make 16 MB of weights."""
 
 FEW = 3
 """Rows for which reading the codes for each takes less time than making weights of them."""

@@ -17,7 +17,8 @@ def step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
     """Gates `(4, P, c)`, in the order input, forget, cell, output, and cell `(1, P, c)` -> hidden and cell `(1, P, c)`.
 
     A sigmoid is within 2.5 ulp, a tanh within 3, for gates of less than 2^21; a sigmoid below 1e-38 may be any number
-    below it. Larger gates and infinities may give NaN, and NaN does. Raises ValueError for other shapes.
+    below it. Larger gates and infinities may give NaN or, from 1.4e9 on, the wrong side; NaN gives NaN. On a GPU and in
+    half precision the functions are MLX's own. Raises ValueError for other shapes.
     """
     if cell.shape != (1, *gates.shape[1:]) or len(gates) != 4:
         raise ValueError(f"got gates {gates.shape} and cell {cell.shape}, expected (4, P, c) and (1, P, c)")

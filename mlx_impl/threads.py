@@ -1,7 +1,8 @@
 """One thread instead of two for matrix products too small to share.
 
-Under MLX, PyTorch's library divides any product of two rows or more among its threads. Where there are as many of these
-as cores, and PyTorch has its own, they sleep in between: waking one takes longer than the product of an LSTM's step.
+PyTorch's library, as the BLAS of MLX, divides any product of two rows or more among its threads. In a process with more
+threads than cores, as those of MLX and of PyTorch are together, a thread without work goes to sleep at once: to wake it
+takes longer than the product of an LSTM's step.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def one_thread() -> Iterator[None]:
     """Inside, a matrix product on the CPU takes one thread, where the BLAS is one that can be told so.
 
     It is a setting of the process and holds for what is computed meanwhile: what was queued before should be evaluated
-    before, and what is meant within.
+    before, and what is meant within. Afterwards the number is what it was, whoever set another meanwhile.
     """
     if _set is None or _get is None:
         yield

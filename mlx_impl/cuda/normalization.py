@@ -23,9 +23,9 @@ NORMALIZE = Kernel(
 )
 
 
-def applies(x: mx.array) -> bool:
-    """Whether the kernel takes such an array `(..., c)`."""
-    return x.dtype == mx.float32 and available()
+def applies(x: mx.array, weight: mx.array) -> bool:
+    """Whether the kernel takes such arrays `(..., c)` and `(c)`."""
+    return x.dtype == weight.dtype == mx.float32 and available()
 
 
 def rms_norm(x: mx.array, weight: mx.array, eps: float) -> mx.array:

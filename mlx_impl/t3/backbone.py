@@ -98,7 +98,7 @@ class RMSNorm(nn.Module):
         self.weight = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        if normalization.applies(x):
+        if normalization.applies(x, self.weight):
             return normalization.rms_norm(x, self.weight, self.eps)
         gpu = on_gpu()
         if gpu and x.dtype != mx.float32:

@@ -71,11 +71,11 @@ def test_convolution_keeps_what_is_not_finite() -> None:
 
 @pytest.mark.parametrize("width", [64, 1000, 1024])
 def test_rms_norm_is_rounded_three_times(width: int) -> None:
-    """The factor and two products, each by half a unit at most: in one of a hundred rows float32 sums would be off."""
+    """The factor and two products, each by half a unit at most; weights other than 1 show that they are applied."""
     x, weight = normal("cuda", "x", (2, 100, width)), 1 + normal("cuda", "weight", (width,))
     wide = x.astype(np.float64)
     exact = weight * (wide / np.sqrt((wide**2).mean(axis=-1, keepdims=True) + 1e-5))
-    assert normalization.applies(mx.array(x))
+    assert normalization.applies(mx.array(x), mx.array(weight))
     mine = np.array(normalization.rms_norm(mx.array(x), mx.array(weight), 1e-5))
     assert np.abs(mine / exact - 1).max() < 3.1 * 2.0**-24
     assert np.abs(mine * np.float32(1 + 2.0**-22) / exact - 1).max() > 3.1 * 2.0**-24
