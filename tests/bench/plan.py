@@ -88,7 +88,7 @@ def points(size: str, devices: Sequence[str], dtypes: Sequence[str]) -> list[Poi
         for work in WORKS.values()
         for dtype in work.dtypes
         if dtype in dtypes
-        for length in work.lengths[size]
+        for length in work.lengths_on(device, size)
         for kind in SIDES
         if kind == "mlx" or (dtype == "float32" and (kind == "reference" or work.compiles))
     ]

@@ -65,7 +65,7 @@ class Work:
     precision always `ROUNDINGS`.
 
     `stages` are the models it takes; `compiles` says that torch.compile takes it. `process` that it is no computation
-    of this process alone: it has no count of operations, bytes or memory.
+    of this process alone: it has no count of operations, bytes or memory. `longer` are lengths for GPUs alone.
     """
 
     name: str
@@ -77,6 +77,11 @@ class Work:
     roundings: float = ROUNDINGS
     compiles: bool = False
     process: bool = False
+    longer: tuple[int, ...] = ()
+
+    def lengths_on(self, device: str, size: str) -> tuple[int, ...]:
+        """Those measured on a device of `DEVICES`."""
+        return self.lengths[size] + (self.longer if device != "cpu" and size == "full" else ())
 
 
 WORKS: dict[str, Work] = {}
@@ -221,7 +226,7 @@ def voice_encoder(place: Place) -> Task:
     return Task(lambda: model(wave), lambda embedding: [side.numpy(embedding)], [model], [wave])
 
 
-@work("speech", "tokens", (8,), (50,), stages=("t3", "flow", "vocoder"), roundings=2.0**17)
+@work("speech", "tokens", (8,), (50,), stages=("t3", "flow", "vocoder"), roundings=2.0**17, longer=(250,))
 def speech(place: Place) -> Task:
     """Text tokens and a voice's conditions -> wave. 25 tokens are a second; 75 of the prompt come before them.
 

@@ -183,6 +183,14 @@ def test_every_work_has_a_point_of_each_side():
         kinds = {point.kind for point in points if point.work.name == name}
         assert kinds == ({"reference", "mlx", "compile"} if work.compiles else {"reference", "mlx"})
     assert {p.kind for p in plan.points("tiny", ("cpu",), ("4bit",))} == {"mlx"}
+
+
+@pytest.mark.parametrize(
+    ("device", "size", "lengths"), [("cpu", "full", {50}), ("cuda", "full", {50, 250}), ("cuda", "tiny", {8})]
+)
+def test_a_gpu_says_ten_seconds_too(device, size, lengths):
+    points = plan.points(size, (device,), ("bfloat16",))
+    assert {point.length for point in points if point.work.name == "speech"} == lengths
     assert len({str(point) for point in points}) == len(points)
 
 
