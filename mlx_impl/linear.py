@@ -26,7 +26,7 @@ SHORT = 16
 """Terms that may be added in any order."""
 
 WIDE = 2**13
-"""Outputs of a wide layer, as T3's head has; of as many terms as make 16 MB of weights."""
+"""Outputs of a wide layer; T3's head has as many."""
 
 FEW = 3
 """Rows for which reading the codes for each takes less time than making weights of them."""
@@ -97,7 +97,7 @@ def _sums_in_order(device: mx.DeviceType, bits: int) -> bool:
     and many ones a sum in order is 2**24, and any other more.
     """
     length = 2**bits
-    outputs = max(SHORT, min(WIDE, 2**22 // length))  # no more than 16 MB
+    outputs = max(SHORT, min(WIDE, 2**22 // length))  # fewer where the weights would take more than 16 MB
     x = mx.concatenate([mx.full((2, 1), 2.0**24), mx.ones((2, length - 1))], axis=1)
     return bool((x @ mx.ones((outputs, length)).T == 2.0**24).all().item())
 

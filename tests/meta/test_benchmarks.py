@@ -183,6 +183,7 @@ def test_every_work_has_a_point_of_each_side():
         kinds = {point.kind for point in points if point.work.name == name}
         assert kinds == ({"reference", "mlx", "compile"} if work.compiles else {"reference", "mlx"})
     assert {p.kind for p in plan.points("tiny", ("cpu",), ("4bit",))} == {"mlx"}
+    assert len({str(point) for point in points}) == len(points)
 
 
 @pytest.mark.parametrize(
