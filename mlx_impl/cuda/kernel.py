@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_impl.device import on_gpu
 
@@ -59,6 +60,11 @@ class Kernel:
             threadgroup=(threads, 1, 1),
             template=list(template.items()),
         )
+
+
+def bits(number: float) -> int:
+    """Of a float32, as an integer: what a kernel's template can hold."""
+    return int(np.float32(number).view(np.int32))
 
 
 @cache

@@ -6,20 +6,18 @@ portable twin for other GPUs is in `t3.backbone`.
 
 from __future__ import annotations
 
-from functools import cache
-
 import mlx.core as mx
 
-from mlx_impl.cuda.kernel import Kernel, available
+from mlx_impl.cuda.kernel import Kernel, available, bits
 
 THREADS = 256
 
 NORMALIZE = Kernel(
     "normalization.cu",
     "rms_normalize",
-    ("x", "weight", "eps"),
+    ("x", "weight"),
     ("y",),
-    "rms_normalize<THREADS>(x, weight, eps[0], weight_shape[0], y);",
+    "rms_normalize<THREADS>(x, weight, __int_as_float(EPS), weight_shape[0], y);",
 )
 
 
@@ -31,10 +29,6 @@ def applies(x: mx.array, weight: mx.array) -> bool:
 def rms_norm(x: mx.array, weight: mx.array, eps: float) -> mx.array:
     """`x (..., c)` over the root of its mean square, times `weight (c)`."""
     rows = x.size // x.shape[-1]
-    (y,) = NORMALIZE([x, weight, _number(eps)], [x.shape], mx.float32, {"THREADS": THREADS}, rows, THREADS)
+    template = {"THREADS": THREADS, "EPS": bits(eps)}
+    (y,) = NORMALIZE([x, weight], [x.shape], mx.float32, template, rows, THREADS)
     return y
-
-
-@cache
-def _number(value: float) -> mx.array:
-    return mx.array([value])

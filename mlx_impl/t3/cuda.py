@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 import mlx.core as mx
-import numpy as np
 from mlx import nn
 
-from mlx_impl.cuda.kernel import Kernel, available, multiprocessors
+from mlx_impl.cuda.kernel import Kernel, available, bits, multiprocessors
 from mlx_impl.t3.backbone import KVCache, LlamaLayer, rotary_table
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import NOT_FINITE
@@ -74,7 +73,7 @@ class CUDADecoder:
     """Takes over from a cache that holds the prefix of both guidance branches. Greedy without `uniforms`.
 
     Its own cache, of each layer `(2, B, H, T, D)`, and its list of seen tokens are written in place, which MLX does not
-    know: nobody else has them.
+    know: nobody else has them. `logits` are `logits_of` a state, compiled.
     """
 
     def __init__(self, model: T3, prefix: KVCache, sampling: SamplingConfig, uniforms: Sequence[float] | None):
@@ -92,7 +91,7 @@ class CUDADecoder:
         ]
         self._state = mx.array([config.start_speech, 0, prefix.length - 1])
         mx.eval(cached, tables, arrivals, given)
-        self._logits = mx.compile(partial(logits_of, model, tables, cached, arrivals))
+        self.logits = mx.compile(partial(logits_of, model, tables, cached, arrivals))
         self._choose = mx.compile(partial(_choose, given))
 
     def tokens(self, logits: mx.array) -> Iterator[int]:
@@ -102,7 +101,7 @@ class CUDADecoder:
         for left in reversed(range(self._steps)):  # no further: cache and uniforms end there
             following = None
             if left:
-                state, following = self._choose(self._logits(state), state)
+                state, following = self._choose(self.logits(state), state)
                 mx.async_eval(following)
             if token.item() < 0:
                 raise ValueError(NOT_FINITE)
@@ -128,7 +127,7 @@ def logits_of(
     for layer, cache in zip(model.backbone.layers, cached, strict=True):
         x = _layer(layer, x, [*tables, state, cache, arrivals])
     norm, head = model.backbone.norm, model.speech_head.weight
-    inputs, template = [x, norm.weight, head], template | {"N": len(head), "EPS": _bits(norm.eps)}
+    inputs, template = [x, norm.weight, head], template | {"N": len(head), "EPS": bits(norm.eps)}
     (logits,) = LOGITS(inputs, [(batch, len(head))], mx.float32, template, multiprocessors(), THREADS)
     return logits
 
@@ -142,12 +141,7 @@ def _layer(layer: LlamaLayer, x: mx.array, rest: list[mx.array]) -> mx.array:
     inputs = [x, *(part.weight for part in parts), *rest]
     batch, width, mlp_width = *x.shape, len(mlp.gate_proj.weight)
     sizes = {"B": batch, "K": width, "N": mlp_width, "D": attention.head_width, "THREADS": THREADS}
-    template = {"T": x.dtype, **sizes, "EPS": _bits(first.eps)}
+    template = {"T": x.dtype, **sizes, "EPS": bits(first.eps)}
     shapes = [x.shape] * 3 + [(batch, mlp_width), x.shape]
     *_, out = LAYER(inputs, shapes, x.dtype, template, multiprocessors(), THREADS)
     return out
-
-
-def _bits(number: float) -> int:
-    """Of a float32, as an integer: what a kernel's template can hold."""
-    return int(np.float32(number).view(np.int32))

@@ -135,7 +135,7 @@ class Bench:
         gc.collect()
 
     def place(self, work: Work, length: int, side: Side, dtype: str) -> Place:
-        stored = "float32" if side.package == "reference" and dtype not in BITS else dtype
+        stored = side.stored(dtype)
         models = {}
         for stage in work.stages:
             key = (side.package, side.kind, stored, stage)
@@ -185,7 +185,7 @@ class Comparison:
         bench.keep(work.stages, dtype)
         half = dtype in ("float16", "bfloat16")
         self.bound = (ROUNDINGS if half else work.roundings) * UNIT.get(dtype, UNIT["float32"])
-        self.reference = TorchSide(device)
+        self.reference = TorchSide(device, dtype=dtype if half else "float32")
 
     @cached_property
     def expected(self) -> list[np.ndarray]:

@@ -17,9 +17,12 @@ import mlx.core as mx  # noqa: E402 - the process must be prepared first
 from mlx import nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
+from mlx_impl.t3 import cuda  # noqa: E402
+from mlx_impl.t3.backbone import KVCache  # noqa: E402
+from mlx_impl.t3.model import T3  # noqa: E402
 from mlx_impl.weights.quantization import quantize_module  # noqa: E402
 from mlx_impl.weights.reader import Quantization  # noqa: E402
-from reference.config import ChatterboxConfig  # noqa: E402
+from reference.config import ChatterboxConfig, SamplingConfig  # noqa: E402
 from tests.bench.sides import BITS, GROUP, Call, Side  # noqa: E402
 
 
@@ -68,6 +71,15 @@ class MLXSide(Side):
         mx.eval(value)
         mx.synchronize()
         return value
+
+    def decoding(self, model: T3, token: int, position: int, cache: KVCache) -> Call:
+        """With CUDA its kernels: then the cache is copied, and each call writes the same position."""
+        sampling = SamplingConfig(max_tokens=1)
+        if not cuda.applies(model, cache, sampling):
+            return super().decoding(model, token, position, cache)
+        decoder = cuda.CUDADecoder(model, cache, sampling, None)
+        state = mx.array([token, position, cache.length])
+        return lambda: decoder.logits(state)
 
     def parameters(self, module: nn.Module) -> list[mx.array]:
         return [array for _, array in tree_flatten(module.parameters())]

@@ -24,7 +24,7 @@ from tests.bench.measure import Bench, Comparison  # noqa: E402
 from tests.bench.mlx_side import MLXSide  # noqa: E402
 from tests.bench.sides import DEVICES, Side  # noqa: E402
 from tests.bench.torch_side import TorchSide  # noqa: E402
-from tests.bench.works import T3, WORKS, Work  # noqa: E402
+from tests.bench.works import FLOATS, T3, WORKS, Work  # noqa: E402
 
 CAPTURE = "MTL_CAPTURE_ENABLED"
 SIDES = ("reference", "compile", "mlx")
@@ -45,7 +45,9 @@ class Point:
         return f"{name}-{self.length}-{self.device}-{self.dtype}-{self.kind}"
 
     def side(self) -> Side:
-        return MLXSide(self.device) if self.kind == "mlx" else TorchSide(self.device, self.kind == "compile")
+        if self.kind == "mlx":
+            return MLXSide(self.device)
+        return TorchSide(self.device, self.kind == "compile", self.dtype)
 
     def left_out(self, compiles: bool) -> str:
         """Why this is not measured here; empty if it is."""
@@ -80,7 +82,7 @@ def add_options(add: Callable[..., Any]) -> None:
 
 
 def points(size: str, devices: Sequence[str], dtypes: Sequence[str]) -> list[Point]:
-    """All there are, those of one model after each other. The reference is in float32: other dtypes are the port's."""
+    """All there are, those of one model after each other. 4 or 8 bits are the port's alone; torch.compile: float32."""
     return [
         Point(work, length, device, dtype, kind)
         for device in DEVICES
@@ -90,7 +92,7 @@ def points(size: str, devices: Sequence[str], dtypes: Sequence[str]) -> list[Poi
         if dtype in dtypes
         for length in work.lengths_on(device, size)
         for kind in SIDES
-        if kind == "mlx" or (dtype == "float32" and (kind == "reference" or work.compiles))
+        if kind == "mlx" or (dtype in FLOATS and kind == "reference") or (dtype == "float32" and work.compiles)
     ]
 
 

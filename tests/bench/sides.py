@@ -52,6 +52,10 @@ class Side(ABC):
         own = config if part is None else getattr(config, part)
         return lambda *dtype: load(checkpoint, own, *dtype)
 
+    def stored(self, dtype: str) -> str:
+        """What its models are loaded in for a work in a dtype."""
+        return dtype
+
     @abstractmethod
     def load(self, stage: str, checkpoint: Path, config: ChatterboxConfig, dtype: str) -> Any:
         """A stage's model on the device."""
@@ -75,6 +79,11 @@ class Side(ABC):
     @abstractmethod
     def run(self, call: Call) -> Any:
         """What it returns, when the device is done with it."""
+
+    def decoding(self, model: Any, token: int, position: int, cache: Any) -> Call:
+        """A step of T3 as this side speaks: a token at its speech position -> the next logits, over a cache."""
+        decode, given = self.module("t3.generation").decode, self.array(np.full((1, 1), token))
+        return lambda: decode(model, given, position, cache)
 
     @abstractmethod
     def parameters(self, module: Any) -> list[Any]:

@@ -12,19 +12,27 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from reference.config import ChatterboxConfig
 from reference.weights.rounding import round_weights
+from tests.bench.half import in_half
 from tests.bench.sides import BITS, Call, Side, resident_rise
 
 
 class TorchSide(Side):
-    """In float32 whatever the dtype, as upstream is; its T3 is rounded to what 4 or 8 bits stand for."""
+    """In float32, as upstream is, or all its networks in half precision; T3 is rounded to what 4 or 8 bits stand for.
+
+    It is `dtype` that says so, and not a work's dtype: what MLX computes in half is checked against float32.
+    """
 
     package = "reference"
 
-    def __init__(self, device: str, compiled: bool = False):
+    def __init__(self, device: str, compiled: bool = False, dtype: str = "float32"):
         self.name = "reference, compiled" if compiled else "reference"
+        self.dtype = dtype
         self.kind = device
         self.device, self.compiled = torch.device("mps" if device == "metal" else device), compiled
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+    def stored(self, dtype: str) -> str:
+        return dtype if dtype in BITS else self.dtype
 
     def load(self, stage: str, checkpoint: Path, config: ChatterboxConfig, dtype: str) -> torch.nn.Module:
         model = self.loader(stage, checkpoint, config)()
@@ -32,16 +40,18 @@ class TorchSide(Side):
             root = torch.nn.Module()
             root.t3 = model
             round_weights(root, dtype)
+        if dtype in ("float16", "bfloat16"):
+            model = in_half(model, stage, getattr(torch, dtype))
         return model.to(self.device)
 
     def array(self, array: np.ndarray, like: torch.Tensor | None = None) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.device, None if like is None else like.dtype)
 
     def frames(self, array: np.ndarray) -> torch.Tensor:
         return self.array(array)
 
     def numpy(self, value: torch.Tensor, frames: bool = False) -> np.ndarray:
-        return value.detach().cpu().numpy()
+        return (value.detach().float() if value.is_floating_point() else value).cpu().numpy()
 
     def prepared(self, call: Call) -> Call:
         return torch.compile(call) if self.compiled else call

@@ -21,8 +21,8 @@ from reference.config import ChatterboxConfig, SamplingConfig, time_grid
 from tests.bench.sides import STAGES, Call, Side
 
 ROOT = Path(__file__).resolve().parents[2]
-HALF = ("float32", "float16", "bfloat16")
-T3 = (*HALF, "4bit", "8bit")
+FLOATS = ("float32", "float16", "bfloat16")
+T3 = (*FLOATS, "4bit", "8bit")
 ROUNDINGS = 64.0  # measured: up to 12 of float32, 5 of float16
 PREFIX = 38  # positions of T3's prefix beside the text's letters: 34 conditions, start and stop, speech's start twice
 
@@ -73,7 +73,7 @@ class Work:
     lengths: Mapping[str, tuple[int, ...]]
     unit: str
     stages: tuple[str, ...] = ()
-    dtypes: tuple[str, ...] = HALF
+    dtypes: tuple[str, ...] = FLOATS
     roundings: float = ROUNDINGS
     compiles: bool = False
     process: bool = False
@@ -191,10 +191,9 @@ def decode(place: Place) -> Task:
     for layer in range(config.blocks):
         new = [side.array(normal(place.name, f"{name}.{layer}", shape), norm.weight) for name in ("keys", "values")]
         held += cache.update(layer, *new)
-    token = side.array(integers(place.name, "token", (1, 1), config.start_speech))
-    generation, position = side.module("t3.generation"), place.length // 2
+    token = int(integers(place.name, "token", (1, 1), config.start_speech)[0, 0])
     return Task(
-        lambda: generation.decode(model, token, position, cache),
+        side.decoding(model, token, place.length // 2, cache),
         lambda logits: [side.numpy(logits)],
         [*model.backbone.layers, norm, model.speech_head],
         held,
@@ -269,7 +268,8 @@ def weights(place: Place) -> Task:
     side = place.side
 
     def load() -> dict[str, Any]:
-        return {stage: side.load(stage, place.checkpoint, place.config, place.dtype) for stage in STAGES}
+        dtype = side.stored(place.dtype)
+        return {stage: side.load(stage, place.checkpoint, place.config, dtype) for stage in STAGES}
 
     return Task(load, lambda models: [np.array([side.magnitude(models[stage]) for stage in STAGES])])
 

@@ -109,7 +109,7 @@ def test_logits_are_those_of_the_modules(dtype: mx.Dtype) -> None:
     decoder = cuda.CUDADecoder(model, caches[0], SamplingConfig(max_tokens=STEPS), None)
     for step in range(5):
         token = 1000 * step + 7
-        mine = decoder._logits(mx.array([token, step + 1, length + step]))
+        mine = decoder.logits(mx.array([token, step + 1, length + step]))
         twin = generation.decode(model, mx.array([[token]]), step + 1, caches[1])
         error = mx.sqrt(mx.mean(mx.square(mine - twin)) / mx.mean(mx.square(twin))).item()
         assert error <= 8 * mx.finfo(dtype).eps, f"step {step}"
