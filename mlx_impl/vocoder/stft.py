@@ -54,7 +54,7 @@ class ISTFT(nn.Module):
         frames = matmul(spectrum, mx.array(_synthesis(self.n_fft)))  # (B, F, n_fft)
         half = self.n_fft // 2
         wave = overlap_add(frames[..., None], self.hop)[:, half:-half, 0]  # (B, hop (F - 1))
-        return wave / mx.array(_window_sum(self.n_fft, self.hop, frames.shape[1])[half:-half])
+        return wave / _window_sum(self.n_fft, self.hop, frames.shape[1])[half:-half]
 
 
 @lru_cache
@@ -74,9 +74,17 @@ def _synthesis(n_fft: int) -> np.ndarray:
     return (matrix * hann_window(n_fft)).astype(np.float32)
 
 
-def _window_sum(n_fft: int, hop: int, frames: int) -> np.ndarray:
-    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`, float32."""
-    total = np.zeros((n_fft // hop + frames - 1, hop))
-    for part, square in enumerate((hann_window(n_fft) ** 2).reshape(-1, hop)):
-        total[part : part + frames] += square
-    return total.reshape(-1).astype(np.float32)
+def _window_sum(n_fft: int, hop: int, frames: int) -> mx.array:
+    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`, float32.
+
+    Between its ends it repeats every `hop` samples. Only those of few frames are made on the host, whose memory a GPU
+    reads slowly.
+    """
+    parts = n_fft // hop
+    few = min(frames, parts)
+    total = np.zeros((few + parts - 1, hop))
+    for part, square in enumerate((hann_window(n_fft) ** 2).reshape(parts, hop)):
+        total[part : part + few] += square
+    ends = mx.array(total.astype(np.float32))
+    between = mx.broadcast_to(ends[few - 1], (frames - few, hop))
+    return mx.concatenate([ends[:few], between, ends[few:]]).reshape(-1)

@@ -151,14 +151,14 @@ def _(m):
         sums = np.zeros((n_fft // hop + frames - 1, hop))
         for part, window in enumerate(mlx_impl.vocoder.stft.hann_window(n_fft).reshape(-1, hop)):
             sums[part : part + frames] += window
-        return sums.reshape(-1).astype(np.float32)
+        return mx.array(sums.reshape(-1).astype(np.float32))
 
     m.setattr(mlx_impl.vocoder.stft, "_window_sum", total)
 
 
 @mutant("iSTFT not divided by the windows", "tiny-vocoder", f"{GENERATOR}.istft", "gain")
 def _(m):
-    wrap(m, mlx_impl.vocoder.stft, "_window_sum", lambda f, *args: np.ones_like(f(*args)))
+    wrap(m, mlx_impl.vocoder.stft, "_window_sum", lambda f, *args: mx.ones_like(f(*args)))
 
 
 @mutant("rfft scaling", "tiny-vocoder", f"{GENERATOR}.istft", "gain", "scale")
@@ -170,7 +170,7 @@ def _(m):
 def _(m):
     def total(original, n_fft, hop, frames):
         sums = original(n_fft, hop, frames)
-        return sums * np.where(np.arange(len(sums)) % (2 * hop) < hop, 1.2, 1).astype(np.float32)
+        return sums * mx.where(mx.arange(len(sums)) % (2 * hop) < hop, 1.2, 1.0)
 
     wrap(m, mlx_impl.vocoder.stft, "_window_sum", total)
 
