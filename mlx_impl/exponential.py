@@ -60,6 +60,20 @@ def exp_times(power: mx.array, x: mx.array, correction: mx.array | float = 0.0) 
     return small * power + one * power
 
 
+def expm1_times(power: mx.array, x: mx.array) -> mx.array:
+    """power·e^(x - n·ln 2) - 1, with n from `nearest` and 2^n: within 1.3 ulp, near 0 too. Fused as `exp_times` is.
+
+    Their sum and what it rounds off are made of `whole` and `part` in another order each, or `mx.compile` would take
+    them for one value, and would reach it too deep.
+    """
+    n = nearest(x)
+    a, b = x - n * _LN2_HI, n * _LN2_LO
+    r = a - b
+    whole, part = power - 1, r * power
+    small = (r * r) * poly(_EXP, r) + ((a - r) - b)
+    return (small * power + (part - ((part + whole) - whole))) + (whole + part)
+
+
 def tanh_near(x: mx.array) -> mx.array:
     """tanh(x) for |x| <= `NEAR`: within an ulp."""
     square = x * x

@@ -64,16 +64,18 @@ class LSTM(nn.Module):
 
     def __call__(self, x: mx.array) -> mx.array:
         windows, frames, width_in = x.shape
-        rows = x.swapaxes(0, 1).reshape(frames * windows, width_in)
-        inputs = matmul(rows, self.weight_ih.T) + self.bias
-        inputs = mx.contiguous(inputs.reshape(frames, windows, 4, self.width).swapaxes(1, 2))  # (T, 4, P, c)
-        weight = self.weight_hh.reshape(4, self.width, self.width).swapaxes(1, 2)
+        rows = x.swapaxes(0, 1).reshape(1, frames * windows, width_in)
+        weight_ih, weight_hh, bias = map(lstm.scaled, (self.weight_ih, self.weight_hh, self.bias))
+        inputs = matmul(rows, weight_ih.swapaxes(1, 2)) + bias[:, None]  # (4, T P, c)
+        inputs = inputs.reshape(4, frames, windows, self.width).swapaxes(0, 1)
+        inputs = inputs.reshape(frames * 4, windows, self.width)  # what a step is given lies in one piece
+        weight_hh = weight_hh.swapaxes(1, 2)
         hidden = cell = mx.zeros((1, windows, self.width), dtype=x.dtype)
         outputs = []
-        mx.eval(inputs)
+        mx.eval(inputs, weight_hh)
         with one_thread():
-            for frame, given in enumerate(inputs):
-                hidden, cell = lstm.step(addmm(given, hidden, weight), cell)
+            for frame, given in enumerate(mx.split(inputs, frames)):
+                hidden, cell = lstm.step(addmm(given, hidden, weight_hh), cell)
                 outputs.append(hidden)
                 if frame % STEPS_AT_ONCE == 0 and not on_gpu():
                     mx.async_eval(hidden)
