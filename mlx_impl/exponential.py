@@ -45,18 +45,16 @@ def power_bits(n: mx.array, lowest: int = -127, highest: int | None = None) -> m
     return ((n if highest is None else mx.minimum(n, highest)) + 127) << 23
 
 
-def exp_times(power: mx.array, x: mx.array, correction: mx.array | float = 0.0) -> mx.array:
+def exp_times(power: mx.array, x: mx.array, correction: mx.array | None = None) -> mx.array:
     """power·e^(x + correction - n·ln 2), with n from `nearest` and a power of two: within 0.75 ulp.
 
     What the additions r = a - b and 1 + r round off is kept and added to the small terms. `mx.compile` fuses
     operations at most 11 deep, counted along the last use of a value: so 1 + r comes last, each term is
     multiplied by `power` by itself (exactly), and the polynomial is not in Horner's form.
     """
-    n = nearest(x)
-    a, b = x - n * _LN2_HI, n * _LN2_LO - correction
-    r = a - b
+    r, lost = _reduced(x, correction)
     one = 1 + r
-    small = (r * r) * poly(_EXP, r) + ((r - (one - 1)) + ((a - r) - b))
+    small = (r * r) * poly(_EXP, r) + ((r - (one - 1)) + lost)
     return small * power + one * power
 
 
@@ -66,12 +64,19 @@ def expm1_times(power: mx.array, x: mx.array) -> mx.array:
     Their sum and what it rounds off are made of `whole` and `part` in another order each, or `mx.compile` would take
     them for one value, and would reach it too deep.
     """
+    r, lost = _reduced(x)
+    whole, part = power - 1, r * power
+    small = (r * r) * poly(_EXP, r) + lost
+    return (small * power + (part - ((part + whole) - whole))) + (whole + part)
+
+
+def _reduced(x: mx.array, correction: mx.array | None = None) -> tuple[mx.array, mx.array]:
+    """r = x + correction - n·ln 2, with n from `nearest`, and what it was rounded by."""
     n = nearest(x)
     a, b = x - n * _LN2_HI, n * _LN2_LO
+    b = b if correction is None else b - correction
     r = a - b
-    whole, part = power - 1, r * power
-    small = (r * r) * poly(_EXP, r) + ((a - r) - b)
-    return (small * power + (part - ((part + whole) - whole))) + (whole + part)
+    return r, (a - r) - b
 
 
 def tanh_near(x: mx.array) -> mx.array:
