@@ -13,7 +13,8 @@ from pathlib import Path
 
 from parity.errors import InputError
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # names and numbers of malloc.h
+M_MXFAST, M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = 1, -1, -3  # names and numbers of malloc.h
+LARGEST_FAST_BYTES = 80 * ctypes.sizeof(ctypes.c_size_t) // 4  # what glibc takes for M_MXFAST
 BLAS_SWITCH = "PARITY_BLAS"  # "torch" (default where it applies) or "plain"
 
 
@@ -23,7 +24,7 @@ def prepare() -> str:
     MLX's default on CUDA and on recent Metal is TF32, with 3e-4 relative error: `MLX_ENABLE_TF32=0` turns it off unless
     the caller has set it. The Linux `mlx[cpu]` wheel calls the netlib reference BLAS (about 3 GFLOP/s); PyTorch's
     library exports an optimised `sgemm_`, which takes over when it is loaded first with global symbols (about 130).
-    `PARITY_BLAS=plain` keeps MLX's own. The allocator is told to keep freed memory (`_keep_memory`).
+    `PARITY_BLAS=plain` keeps MLX's own. The allocator is told what suits MLX (`_tune_memory`).
     """
     os.environ.setdefault("MLX_ENABLE_TF32", "0")
     choice = os.environ.get(BLAS_SWITCH, "torch")
@@ -31,7 +32,7 @@ def prepare() -> str:
         raise InputError(f"{BLAS_SWITCH}={choice!r}: expected 'torch' or 'plain'")
     if not sys.platform.startswith("linux"):
         return "platform"
-    _keep_memory()
+    _tune_memory()
     library = _torch_library()
     if choice == "plain" or library is None:
         return "plain"
@@ -45,16 +46,19 @@ def prepare() -> str:
 _loaded: list[ctypes.CDLL] = []
 
 
-def _keep_memory() -> None:
-    """Have glibc reuse freed memory instead of returning it: page faults took two thirds of MLX's attention time.
+def _tune_memory() -> None:
+    """Have glibc keep freed memory, and free small pieces without a lock. Where there is no glibc nothing is changed.
 
-    Without it each temporary of more than 32 MB is mapped anew and touched page by page. Where there is no glibc
-    nothing is changed.
+    Without the first each temporary of more than 32 MB is mapped anew and touched page by page: page faults took two
+    thirds of MLX's attention time. The second is for MLX's two threads: one builds the graph, in some 500 pieces of
+    memory a step of an LSTM, and the other frees them. What neither's own cache takes goes through one lock, and who
+    finds it held goes to sleep; up to `LARGEST_FAST_BYTES` a list without a lock is used instead (64 by default).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+        mallopt(M_MXFAST, LARGEST_FAST_BYTES)
 
 
 def return_memory() -> None:

@@ -66,9 +66,9 @@ class LSTM(nn.Module):
         windows, frames, width_in = x.shape
         rows = x.swapaxes(0, 1).reshape(1, frames * windows, width_in)
         weight_ih, weight_hh, bias = map(lstm.scaled, (self.weight_ih, self.weight_hh, self.bias))
-        inputs = matmul(rows, weight_ih.swapaxes(1, 2)) + bias[:, None]  # (4, T P, c)
-        inputs = inputs.reshape(4, frames, windows, self.width).swapaxes(0, 1)
-        inputs = inputs.reshape(frames * 4, windows, self.width)  # what a step is given lies in one piece
+        inputs = matmul(rows, weight_ih.swapaxes(1, 2)).reshape(4, frames, windows, self.width)
+        inputs = inputs.swapaxes(0, 1) + bias[:, None]  # (T, 4, P, c): what a step is given lies in one piece
+        inputs = inputs.reshape(frames * 4, windows, self.width)
         weight_hh = weight_hh.swapaxes(1, 2)
         hidden = cell = mx.zeros((1, windows, self.width), dtype=x.dtype)
         outputs = []
