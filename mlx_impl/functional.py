@@ -107,7 +107,11 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     if bias is not None and bias.dtype == mx.bool_:
         raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
     if on_gpu():
-        if bias is not None:  # a float32 mask of -1e9 must not become -inf in float16
+        if bias is None:
+            return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
+        if q.dtype == mx.float32:
+            return softmax_matmul(matmul(q * scale, k.swapaxes(-1, -2)) + bias, v)
+        if bias.dtype != q.dtype:  # a float32 mask of -1e9 must not become -inf in float16
             bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
     shape = (*q.shape[:3], k.shape[2])

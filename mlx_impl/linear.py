@@ -108,8 +108,21 @@ def root(length: int) -> int:
 
 
 def sum_of_blocks(x: mx.array, y: mx.array) -> mx.array:
-    """`x (..., T, n)` times `y (..., n, S)`, n summed in blocks of its root."""
+    """`x (..., T, n)` times `y (..., n, S)`, n summed in blocks of its root, or of `SHORT`."""
     length = x.shape[-1]
-    block = root(length)
+    block = max(SHORT, root(length))
+    if on_gpu():
+        return _stacked(x, y, -(-length // block), block)
     starts = range(0, length, block)
     return reduce(add, (x[..., start : start + block] @ y[..., start : start + block, :] for start in starts))
+
+
+def _stacked(x: mx.array, y: mx.array, count: int, block: int) -> mx.array:
+    """As one product of all blocks and one sum of what it gives: a GPU spends its time on launches."""
+    rest = count * block - x.shape[-1]
+    if rest:
+        x = mx.pad(x, [*[(0, 0)] * (x.ndim - 1), (0, rest)])
+        y = mx.pad(y, [*[(0, 0)] * (y.ndim - 2), (0, rest), (0, 0)])
+    rows = x.reshape(*x.shape[:-1], count, block).swapaxes(-2, -3)  # (..., count, T, block)
+    columns = y.reshape(*y.shape[:-2], count, block, y.shape[-1])  # (..., count, block, S)
+    return mx.sum(rows @ columns, axis=-3)

@@ -59,7 +59,10 @@ def _(m):
 
 def table(change):
     def patch(m):
-        wrap(m, mlx_impl.encoder, "position_table", lambda f, *args: np.ascontiguousarray(change(f(*args))))
+        wrap(m, mlx_impl.encoder, "kept_table", lambda f, *args: changed(f(*args)))
+
+    def changed(table):
+        return mx.array(np.ascontiguousarray(change(np.array(table))))
 
     return patch
 
