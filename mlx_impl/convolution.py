@@ -1,11 +1,11 @@
 """Convolutions of this side: sums of matrix products, which round less than MLX's own on every device measured.
 
 MLX's convolution is one long dot product over k * in values for each output. At 256 channels and k 3 it is 1.7 noise
-floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both, at the
-same speed. `Conv1d` therefore does so wherever it computes in float32. Dilated, strided and transposed convolutions do
-so on the CPU, where MLX's own loops take a hundred times as long, and in float32 on a GPU, where its own are up to 5
-floors off. In half precision there, whose rounding is larger than that, all are MLX's own (`its_own`); in float32 on an
-NVIDIA GPU a kernel takes the widths that it can (`cuda/convolution.py`).
+floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both. So all
+are in float32: on the CPU, where MLX's own loops for dilated, strided and transposed ones take a hundred times as long
+besides, and on a GPU, where its own are up to 5 floors off. In half precision there, whose rounding is larger than
+that, all are MLX's own (`its_own`); in float32 on an NVIDIA GPU a kernel takes the widths that it can
+(`cuda/convolution.py`).
 """
 
 from __future__ import annotations
@@ -39,34 +39,7 @@ def its_own(x: mx.array) -> bool:
 
 
 class Conv1d(nn.Conv1d):
-    """`b t c` -> `b t c`. Stride 1, no padding; weight `(out, k, in)`."""
-
-    def __call__(self, x: mx.array) -> mx.array:
-        if its_own(x):
-            return super().__call__(x)
-        if cuda.applies(x, self.weight):
-            return cuda.conv1d(x, self.weight, self.bias)
-        return blocked_conv1d(x, self.weight) + self.bias
-
-
-def blocked_conv1d(x: mx.array, weight: mx.array) -> mx.array:
-    """`x (B, T, in)`, `weight (out, k, in)` -> `(B, T - k + 1, out)`, summed over blocks of k * in."""
-    batch, frames, channels = x.shape
-    width_out, kernel, _ = weight.shape
-    length = kernel * channels
-    block = block_length(length)
-    outputs = frames - kernel + 1
-    windows = mx.as_strided(x, (batch, outputs, length), (frames * channels, channels, 1))
-    rows = windows.reshape(batch * outputs, length // block, block).swapaxes(0, 1)  # (blocks, B * T', block)
-    columns = weight.reshape(width_out, length // block, block).transpose(1, 2, 0)  # (blocks, block, out)
-    return mx.sum(rows @ columns, axis=0).reshape(batch, outputs, width_out)
-
-
-class PaddedConv1d(nn.Conv1d):
-    """`b t c` -> `b t c`. Any stride, padding and dilation; weight `(out, k, in)`.
-
-    For long signals: products of the input as it lies, where `Conv1d` copies it k times.
-    """
+    """`b t c` -> `b t c`. Any stride, padding and dilation; weight `(out, k, in)`."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):

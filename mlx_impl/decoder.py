@@ -182,8 +182,8 @@ class ConditionalDecoder(nn.Module):
         t = self.time_mlp(self.time_embeddings(t).astype(dtype))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, :, None]  # (2B, M, 1)
-        x = mx.concatenate([x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond], axis=2)  # (2B, M, 4C)
-        x = x.astype(dtype)
+        parts = [x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond]
+        x = mx.concatenate([part.astype(dtype) for part in parts], axis=2)  # (2B, M, 4C)
 
         (down,), (up,) = self.down_blocks, self.up_blocks
         skip = down(x, mask, bias, t)

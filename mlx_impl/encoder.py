@@ -54,7 +54,7 @@ class RelativePositions(nn.Module):
 
 @lru_cache(maxsize=4)
 def kept_table(frames: int, width: int, dtype: mx.Dtype, device: mx.DeviceType) -> mx.array:
-    """`position_table` on the device. A GPU takes 2 ms to fetch those of 250 tokens, a quarter of the encoder's time."""
+    """`position_table` on the device. A GPU takes 2 ms to fetch those of 250 tokens, a quarter of the encoder's."""
     table = mx.array(position_table(frames, width)) * 1  # which a GPU writes to memory of its own
     table = table.astype(dtype)
     mx.eval(table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.convolution import PaddedConv1d
+from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear
 from reference.config import VocoderConfig
 
@@ -19,7 +19,7 @@ class ConvRNNF0Predictor(nn.Module):
     def __init__(self, config: VocoderConfig):
         super().__init__()
         widths = [config.mel_bins] + [config.f0_width] * (config.f0_layers - 1)
-        self.convs = [PaddedConv1d(width, config.f0_width, 3, padding=1) for width in widths]
+        self.convs = [Conv1d(width, config.f0_width, 3, padding=1) for width in widths]
         self.classifier = Linear(config.f0_width, 1)
 
     def __call__(self, mel: mx.array) -> mx.array:

@@ -14,7 +14,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl import functional as F
-from mlx_impl.convolution import ConvTranspose1d, PaddedConv1d
+from mlx_impl.convolution import Conv1d, ConvTranspose1d
 from mlx_impl.device import on_gpu
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.streams import beside
@@ -43,9 +43,9 @@ class ResidualUnit(nn.Module):
         super().__init__()
         half = kernel // 2
         self.activation1 = Snake(width)
-        self.conv1 = PaddedConv1d(width, width, kernel, dilation=dilation, padding=half * dilation)
+        self.conv1 = Conv1d(width, width, kernel, dilation=dilation, padding=half * dilation)
         self.activation2 = Snake(width)
-        self.conv2 = PaddedConv1d(width, width, kernel, padding=half)
+        self.conv2 = Conv1d(width, width, kernel, padding=half)
 
     def __call__(self, x: mx.array) -> mx.array:
         h = self.conv1(self.activation1(x))
@@ -80,7 +80,7 @@ class Level(nn.Module):
         self.last = stride == 1
         self.up = ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)
         taps = 1 if self.last else 2 * stride
-        self.source_down = PaddedConv1d(config.n_fft + 2, width // 2, taps, stride, padding=stride // 2)
+        self.source_down = Conv1d(config.n_fft + 2, width // 2, taps, stride, padding=stride // 2)
         self.source_resblock = ResBlock(width // 2, config.source_kernels[index], config.dilations)
         self.resblocks = [ResBlock(width // 2, kernel, config.dilations) for kernel in config.resblock_kernels]
 
@@ -106,9 +106,9 @@ class HiFTGenerator(nn.Module):
         self.config = config
         bins = config.n_fft + 2
         self.stft = STFT(config)
-        self.conv_pre = PaddedConv1d(config.mel_bins, config.width, 7, padding=3)
+        self.conv_pre = Conv1d(config.mel_bins, config.width, 7, padding=3)
         self.levels = [Level(config, index) for index in range(len(config.upsample_rates))]
-        self.conv_post = PaddedConv1d(config.width // 2 ** len(config.upsample_rates), bins, 7, padding=3)
+        self.conv_post = Conv1d(config.width // 2 ** len(config.upsample_rates), bins, 7, padding=3)
         self.istft = ISTFT(config)
 
     def begin(self, mel: mx.array, source: mx.array) -> tuple[mx.array, mx.array]:

@@ -1,5 +1,6 @@
 """parity.runtime: full float32 unless the caller wants it otherwise, and PyTorch's BLAS before MLX or not at all."""
 
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -57,6 +58,16 @@ def test_other_platforms_keep_their_own(on_linux, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert runtime.prepare() == "platform"
     assert on_linux == []
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the allocator is not glibc's")
+def test_glibc_takes_what_it_is_told(monkeypatch):
+    mallopt, answers = ctypes.CDLL(None).mallopt, []
+    glibc = type("Library", (), {"mallopt": lambda self, *setting: answers.append(mallopt(*setting))})()
+    monkeypatch.setattr(runtime.ctypes, "CDLL", lambda path: glibc)
+    runtime._tune_memory()
+    assert answers == [1, 1, 1]
+    assert mallopt(runtime.M_MXFAST, 2 * runtime.LARGEST_FAST_BYTES) == 0  # as it says of what it does not take
 
 
 def test_an_unknown_choice_is_refused(monkeypatch):

@@ -15,7 +15,7 @@ import mlx_impl.vocoder.source
 import mlx_impl.vocoder.stage
 import mlx_impl.vocoder.stft
 import mlx_impl.weights.fold
-from mlx_impl.convolution import PaddedConv1d
+from mlx_impl.convolution import Conv1d
 from mlx_impl.ode import unobserved
 from mlx_impl.vocoder import Vocoder
 from mlx_impl.vocoder.f0 import ConvRNNF0Predictor
@@ -127,7 +127,7 @@ def _(m):
         x = mx.pad(x, ((0, 0), (half, half), (0, 0)))
         return mlx_impl.convolution.tapwise_conv1d(x, self.weight, self.stride, 1) + self.bias
 
-    wrap(m, PaddedConv1d, "__call__", call)
+    wrap(m, Conv1d, "__call__", call)
 
 
 @mutant("residual added twice", "tiny-vocoder", UNIT, "term")

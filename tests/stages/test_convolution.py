@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from mlx_impl.convolution import (
+    Conv1d,
     ConvTranspose1d,
-    PaddedConv1d,
     between_zeros,
     overlap_add,
     stacked_conv1d,
@@ -29,7 +29,7 @@ def both(transposed: bool, width_in: int, width: int, kernel: int, frames: int, 
     tensors = [torch.from_numpy(array) for array in (x, weight, bias)]
     reference = operation(*tensors, **options).numpy()
     exact = operation(*(tensor.double() for tensor in tensors), **options).numpy()
-    module = (ConvTranspose1d if transposed else PaddedConv1d)(width_in, width, kernel, **options)
+    module = (ConvTranspose1d if transposed else Conv1d)(width_in, width, kernel, **options)
     module.weight = mx.array(np.ascontiguousarray(weight.transpose((1, 2, 0) if transposed else (0, 2, 1))))
     module.bias = mx.array(bias)
     ours = np.array(module(mx.array(np.ascontiguousarray(x.swapaxes(1, 2))))).swapaxes(1, 2)
@@ -66,7 +66,7 @@ def test_transposed_convolution_is_as_close_as_torch(kernel_and_rate):
 
 
 def test_a_convolution_of_wrong_dilation_is_far_off():
-    module = PaddedConv1d(4, 4, 3, dilation=2, padding=2)
+    module = Conv1d(4, 4, 3, dilation=2, padding=2)
     x = mx.array(normal("conv", "x", (1, 20, 4)))
     right = np.array(module(x))
     module.dilation, module.padding = 1, 1

@@ -64,7 +64,9 @@ def in_order(monkeypatch):
     ("left", "right"),
     [((3, 17), (17, 5)), ((2, 1, 64), (64, 8)), ((2, 3, 4, 499), (2, 3, 499, 6)), ((1, 2, 7, 20), (1, 2, 20, 1))],
 )
-def test_blocks_add_up_to_the_product(in_order, left, right):
+@pytest.mark.parametrize("gpu", [False, True])
+def test_blocks_add_up_to_the_product(in_order, monkeypatch, gpu, left, right):
+    monkeypatch.setattr(linear, "on_gpu", lambda: gpu)
     x, y = normal("blocks", "x", left), normal("blocks", "y", right)
     exact = x.astype(np.float64) @ y.astype(np.float64)
     floor = rmse((torch.from_numpy(x) @ torch.from_numpy(y)).numpy(), exact)

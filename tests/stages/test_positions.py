@@ -92,6 +92,8 @@ def test_mlx_position_table_is_the_one_that_the_layer_gives():
     table = np.array(layer(mx.zeros((2, 37, FULL.encoder.width))))
     assert np.array_equal(table, position_table(37, FULL.encoder.width))
     assert table.dtype == np.float32
+    half = layer(mx.zeros((2, 37, FULL.encoder.width), dtype=mx.float16))  # in the dtype of the layer's input
+    assert np.array_equal(np.array(half), table.astype(np.float16))
 
 
 def test_positions_run_from_the_furthest_past_to_the_furthest_future():
