@@ -13,10 +13,12 @@ from mlx import nn
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.summation import pairwise_sum
 from mlx_impl.decoder import ConditionalDecoder
+from mlx_impl.device import on_gpu
 from mlx_impl.encoder import UpsampleConformerEncoder
 from mlx_impl.linear import Linear
 from mlx_impl.ode import Conditions, solve_euler
 from mlx_impl.streams import halves
+from mlx_impl.threads import half_the_threads
 from reference.config import FlowConfig
 
 
@@ -59,8 +61,14 @@ class Flow(nn.Module):
         return Conditions(mu, speaker, cond, padding_mask(frames, mu.shape[1], mu))
 
     def velocity(self, *guided: mx.array | None) -> mx.array:
-        """The decoder's velocity of a guided batch `(2B, M, C)`; on a CPU its halves are computed at once."""
-        return halves(self.decoder, *guided)
+        """The decoder's velocity of a guided batch `(2B, M, C)`; on a CPU its halves are computed at once, and here."""
+        if on_gpu():
+            return self.decoder(*guided)
+        mx.eval(guided)
+        with half_the_threads():
+            velocity = halves(self.decoder, *guided)
+            mx.eval(velocity)
+        return velocity
 
     def __call__(
         self,

@@ -1,14 +1,15 @@
-"""One thread instead of two for matrix products too small to share.
+"""Fewer threads for the matrix products of a CPU than the BLAS would take.
 
-PyTorch's library, as the BLAS of MLX, divides any product of two rows or more among its threads. In a process with more
-threads than cores, as those of MLX and of PyTorch are together, a thread without work goes to sleep at once: to wake it
-takes longer than the product of an LSTM's step.
+PyTorch's library, as the BLAS of MLX, divides any product of two rows or more among its threads. That is in vain where
+a product is too small to share: in a process with more threads than cores, as those of MLX and of PyTorch are together,
+a thread without work goes to sleep at once, and to wake it takes longer than the product of an LSTM's step. And it is
+too much where two streams are at work already (`streams`).
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
@@ -16,7 +17,7 @@ _process = ctypes.CDLL(None)
 _set = getattr(_process, "mkl_serv_set_num_threads", None)  # MKL's, as PyTorch's library exports it
 _get = getattr(_process, "mkl_serv_get_max_threads", None)
 _lock = Lock()
-_inside = 0
+_limits: list[int] = []  # of those that are inside
 _before = 0
 
 
@@ -25,21 +26,35 @@ def one_thread() -> Iterator[None]:
     """Inside, a matrix product on the CPU takes one thread, where the BLAS is one that can be told so.
 
     It is a setting of the process and holds for what is computed meanwhile: what was queued before should be evaluated
-    before, and what is meant within. Afterwards the number is what it was, whoever set another meanwhile.
+    before, and what is meant within. The lowest of several holds, and afterwards the number is what it was, whoever set
+    another meanwhile.
     """
+    with _fewer(lambda threads: 1):
+        yield
+
+
+@contextmanager
+def half_the_threads() -> Iterator[None]:
+    """As `one_thread`, but half of what it was, for each of two streams; one at least."""
+    with _fewer(lambda threads: max(1, threads // 2)):
+        yield
+
+
+@contextmanager
+def _fewer(limit: Callable[[int], int]) -> Iterator[None]:
     if _set is None or _get is None:
         yield
         return
-    global _inside, _before
+    global _before
     with _lock:
-        if not _inside:
+        if not _limits:
             _before = _get()
-            _set(1)
-        _inside += 1
+        threads = limit(_before)
+        _limits.append(threads)
+        _set(min(_limits))
     try:
         yield
     finally:
         with _lock:
-            _inside -= 1
-            if not _inside:
-                _set(_before)
+            _limits.remove(threads)
+            _set(min(_limits, default=_before))

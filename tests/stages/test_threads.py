@@ -5,7 +5,7 @@ from threading import Thread
 import pytest
 
 from mlx_impl import threads
-from mlx_impl.threads import one_thread
+from mlx_impl.threads import half_the_threads, one_thread
 from parity.runtime import prepare
 
 
@@ -49,9 +49,21 @@ def test_only_the_last_to_leave_tells_it_back(told):
         other = Thread(target=inner.__enter__)
         other.start()
         other.join()
-    assert told.threads == [5, 1]
+    assert 5 not in told.threads[1:]
     inner.__exit__(None, None, None)
-    assert told.threads == [5, 1, 5]
+    assert told.threads[-1] == 5
+
+
+def test_half_of_them_and_one_at_least(told):
+    with half_the_threads():
+        assert told.threads == [5, 2]
+        with one_thread(), half_the_threads():  # not half of 1, nor of 2
+            assert told.get() == 1
+        assert told.get() == 2
+    assert told.get() == 5
+    told.set(1)
+    with half_the_threads():
+        assert told.get() == 1
 
 
 def test_a_blas_that_cannot_be_told_is_left_alone(monkeypatch):
@@ -63,6 +75,8 @@ def test_a_blas_that_cannot_be_told_is_left_alone(monkeypatch):
 @pytest.mark.skipif(prepare() != "torch" or threads._get is None, reason="needs PyTorch's library with MKL under MLX")
 def test_mkl_does_as_it_is_told():
     before = threads._get()
-    with one_thread():
-        assert threads._get() == 1
+    with half_the_threads():
+        assert threads._get() == max(1, before // 2)
+        with one_thread():
+            assert threads._get() == 1
     assert threads._get() == before
