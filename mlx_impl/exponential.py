@@ -14,8 +14,7 @@ _LOG2E = 1 / math.log(2)
 # Cody-Waite: n·355/512 is exact for |n| < 2^15, so x - n·ln 2 loses nothing but the rounding of n·_LN2_LO.
 _LN2_HI = 355 / 512
 _LN2_LO = math.log(2) - _LN2_HI
-# Adding 1.5·2^23 leaves no fraction bits: (x + _ROUND) - _ROUND is x rounded to an integer, for |x| < 2^22.
-_ROUND = 1.5 * 2**23
+_ROUND = 1.5 * 2**23  # adding it leaves no fraction bits
 # (e^r - 1 - r)/r² for |r| <= ln(2)/2, lowest power first: minimax, by iteratively reweighted least squares
 # (Lawson) at 4001 Chebyshev points, weighted for the relative error of e^r: 3.8e-9, or 0.06 of a rounding.
 _EXP = (0.49999994, 0.166665211, 0.041668389, 0.00836871658, 0.00138145988)
@@ -34,9 +33,14 @@ def poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:
     return c[0]
 
 
+def rounded(x: mx.array) -> mx.array:
+    """`x` rounded to an integer, for |x| < 2^22."""
+    return (x + _ROUND) - _ROUND
+
+
 def nearest(x: mx.array) -> mx.array:
     """The integer n, as a float, for which |x - n·ln 2| <= ln(2)/2."""
-    return (x * _LOG2E + _ROUND) - _ROUND
+    return rounded(x * _LOG2E)
 
 
 def power_bits(n: mx.array, lowest: int = -127, highest: int | None = None) -> mx.array:

@@ -109,7 +109,7 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     if on_gpu():
         if bias is None:
             return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
-        if q.dtype == mx.float32:
+        if q.dtype == mx.float32:  # its own adds the 64 products of a score in order (`linear`)
             return softmax_matmul(matmul(q * scale, k.swapaxes(-1, -2)) + bias, v)
         if bias.dtype != q.dtype:  # a float32 mask of -1e9 must not become -inf in float16
             bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)

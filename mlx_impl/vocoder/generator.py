@@ -16,6 +16,7 @@ from mlx import nn
 from mlx_impl import functional as F
 from mlx_impl.convolution import Conv1d, ConvTranspose1d
 from mlx_impl.device import on_gpu
+from mlx_impl.exponential import rounded
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.streams import beside
 from mlx_impl.vocoder.stft import ISTFT, STFT
@@ -151,7 +152,6 @@ def _native_snake(x: mx.array, alpha: mx.array) -> mx.array:
 _SINE_SQUARED = (-0.33333334, 0.044444486, -0.0031746542, 0.0001411066, -4.262264e-06, 8.505306e-08)
 # pi in three parts; multiples of the first two are exact up to 2**12.
 _PI = (3.140625, 9.67502593994e-04, 1.50995798e-07)
-_ROUND = 1.5 * 2**23  # adding and subtracting it rounds to an integer, for |x| < 2**22
 
 
 def _snake(x: mx.array, alpha: mx.array, inverse: mx.array) -> mx.array:
@@ -166,7 +166,7 @@ def _snake(x: mx.array, alpha: mx.array, inverse: mx.array) -> mx.array:
 def _reduced_square(x: mx.array, alpha: mx.array) -> mx.array:
     """The square of alpha x less the nearest multiple of pi."""
     x = x * alpha
-    n = (x * (1 / math.pi) + _ROUND) - _ROUND
+    n = rounded(x * (1 / math.pi))
     r = ((x - n * _PI[0]) - n * _PI[1]) - n * _PI[2]
     return r * r
 

@@ -20,7 +20,7 @@ import numpy as np
 from parity.metrics import rms, rmse
 from reference.config import CHATTERBOX_SIZES
 from tests.bench.mlx_side import traced
-from tests.bench.sides import BITS, Call, Side
+from tests.bench.sides import BITS, HALF, Call, Side
 from tests.bench.torch_side import TorchSide, operations
 from tests.bench.works import ROUNDINGS, Place, Task, Work
 
@@ -183,7 +183,7 @@ class Comparison:
         if dtype not in work.dtypes:
             raise ValueError(f"{work.name} in {dtype}: expected one of {', '.join(work.dtypes)}")
         bench.keep(work.stages, dtype)
-        half = dtype in ("float16", "bfloat16")
+        half = dtype in HALF
         self.bound = (ROUNDINGS if half else work.roundings) * UNIT.get(dtype, UNIT["float32"])
         self.reference = TorchSide(device, dtype=dtype if half else "float32")
 

@@ -23,7 +23,7 @@ from mlx_impl.t3.model import T3  # noqa: E402
 from mlx_impl.weights.quantization import quantize_module  # noqa: E402
 from mlx_impl.weights.reader import Quantization  # noqa: E402
 from reference.config import ChatterboxConfig, SamplingConfig  # noqa: E402
-from tests.bench.sides import BITS, GROUP, Call, Side  # noqa: E402
+from tests.bench.sides import BITS, GROUP, HALF, Call, Side  # noqa: E402
 
 
 class MLXSide(Side):
@@ -92,7 +92,7 @@ class MLXSide(Side):
         return mx.get_peak_memory() - before
 
     def product(self, size: int, dtype: str) -> Call:
-        kind = getattr(mx, dtype if dtype in ("float16", "bfloat16") else "float32")
+        kind = getattr(mx, dtype if dtype in HALF else "float32")
         a, b = (self.array(np.ones((size, size), np.float32)).astype(kind) for _ in range(2))
         self.run(lambda: (a, b))
         return lambda: a @ b

@@ -19,6 +19,7 @@ from parity import runtime
 from reference.config import ChatterboxConfig
 
 DEVICES = ("cpu", "metal", "cuda")
+HALF = ("float16", "bfloat16")
 BITS = {"4bit": 4, "8bit": 8}  # of T3's linear layers
 GROUP = 64  # inputs that share a scale and a bias
 # Loader of each stage's model, and what of the configuration it takes.

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from reference.config import ChatterboxConfig
 from reference.weights.rounding import round_weights
 from tests.bench.half import in_half
-from tests.bench.sides import BITS, Call, Side, resident_rise
+from tests.bench.sides import BITS, HALF, Call, Side, resident_rise
 
 
 class TorchSide(Side):
@@ -40,7 +40,7 @@ class TorchSide(Side):
             root = torch.nn.Module()
             root.t3 = model
             round_weights(root, dtype)
-        if dtype in ("float16", "bfloat16"):
+        if dtype in HALF:
             model = in_half(model, stage, getattr(torch, dtype))
         return model.to(self.device)
 
@@ -78,7 +78,7 @@ class TorchSide(Side):
         return resident_rise(lambda: self.run(call)) if self.device.type == "cpu" else None
 
     def product(self, size: int, dtype: str) -> Call:
-        kind = getattr(torch, dtype if dtype in ("float16", "bfloat16") else "float32")
+        kind = getattr(torch, dtype if dtype in HALF else "float32")
         a, b = (torch.ones((size, size), device=self.device).to(kind) for _ in range(2))
         return lambda: a @ b
 
