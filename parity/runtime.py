@@ -52,7 +52,7 @@ def _tune_memory() -> None:
     Without the first each temporary of more than 32 MB is mapped anew and touched page by page: page faults took two
     thirds of MLX's attention time. The second is for MLX's two threads: one builds the graph, in some 500 pieces of
     memory a step of an LSTM, and the other frees them. What neither's own cache takes goes through one lock, and who
-    finds it held goes to sleep; up to `LARGEST_FAST_BYTES` a list without a lock is used instead (64 by default).
+    finds it held goes to sleep; up to `LARGEST_FAST_BYTES` a list without a lock is used instead (128 by default).
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

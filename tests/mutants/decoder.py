@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import mlx.core as mx
@@ -125,9 +127,16 @@ def _(m):
     m.setattr(mlx_impl.decoder.BasicTransformerBlock, "__call__", call)
 
 
+def attention(m, change):
+    """The decoder's alone: the encoder calls the same function before it."""
+    functions = SimpleNamespace(**vars(F))
+    functions.attention = partial(change, F.attention)
+    m.setattr(mlx_impl.decoder, "F", functions)
+
+
 @mutant("attention without its scale", "flow", f"{BLOCK}.attn1[step=0]", "mixing")
 def _(m):
-    wrap(m, F, "attention", lambda f, q, k, v, scale, bias=None: f(q, k, v, scale=1.0, bias=bias))
+    attention(m, lambda f, q, k, v, scale, bias=None: f(q, k, v, scale=1.0, bias=bias))
 
 
 @mutant("heads split as (D, H)", "flow", f"{BLOCK}.attn1[step=0]", "mixing")
@@ -298,11 +307,11 @@ def _(m):
 
 @mutant("attention in bfloat16", "flow", f"{BLOCK}.attn1[step=0]", "rounding")
 def _(m):
-    def attention(original, q, k, v, scale, bias=None):
+    def rounded(original, q, k, v, scale, bias=None):
         q, k, v = (a.astype(mx.bfloat16).astype(mx.float32) for a in (q, k, v))
         return original(q, k, v, scale=scale, bias=bias).astype(mx.bfloat16).astype(mx.float32)
 
-    wrap(m, F, "attention", attention)
+    attention(m, rounded)
 
 
 @mutant("epsilon 1e-3 in the layer norms", "flow", f"{DOWN}.resnet.block1.norm[step=0]", "normalisation", "gain")
