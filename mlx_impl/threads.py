@@ -51,10 +51,16 @@ def _fewer(limit: Callable[[int], int]) -> Iterator[None]:
             _before = _get()
         threads = limit(_before)
         _limits.append(threads)
-        _set(min(_limits))
+        _tell(_set, _get)
     try:
         yield
     finally:
         with _lock:
             _limits.remove(threads)
-            _set(min(_limits, default=_before))
+            _tell(_set, _get)
+
+
+def _tell(set_threads: Callable[[int], None], threads: Callable[[], int]) -> None:
+    wanted = min(_limits, default=_before)
+    if threads() != wanted:
+        set_threads(wanted)
