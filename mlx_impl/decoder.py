@@ -14,6 +14,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.attention import HeadLinear, attention
 from mlx_impl.attention_mask import attention_bias
 from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear
@@ -97,9 +98,9 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, head_width: int):
         super().__init__()
         self.heads, self.head_width = heads, head_width
-        self.to_q = Linear(width, heads * head_width, bias=False)
-        self.to_k = Linear(width, heads * head_width, bias=False)
-        self.to_v = Linear(width, heads * head_width, bias=False)
+        self.to_q = HeadLinear(width, heads * head_width, bias=False)
+        self.to_k = HeadLinear(width, heads * head_width, bias=False)
+        self.to_v = HeadLinear(width, heads * head_width, bias=False)
         self.to_out = Linear(heads * head_width, width)
 
     def split(self, x: mx.array) -> mx.array:
@@ -107,7 +108,7 @@ class Attention(nn.Module):
 
     def __call__(self, x: mx.array, bias: mx.array | None) -> mx.array:
         q, k, v = self.split(self.to_q(x)), self.split(self.to_k(x)), self.split(self.to_v(x))
-        out = F.attention(q, k, v, scale=1 / math.sqrt(self.head_width), bias=bias)
+        out = attention(q, k, v, scale=1 / math.sqrt(self.head_width), bias=bias)
         return self.to_out(out.swapaxes(1, 2).reshape(x.shape[0], x.shape[1], -1))
 
 

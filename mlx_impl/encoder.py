@@ -15,6 +15,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.attention import attention
 from mlx_impl.attention_mask import attention_bias, padding_mask
 from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear, matmul
@@ -132,7 +133,7 @@ class RelPositionMultiHeadedAttention(nn.Module):
         position = matmul((q + self.pos_bias_v).swapaxes(1, 2), p.swapaxes(2, 3))  # (B, H, T, 2T - 1)
         position = relative_shift(position) * scale  # (B, H, T, T)
         bias = position if bias is None else position + bias
-        out = F.attention((q + self.pos_bias_u).swapaxes(1, 2), k, v, scale=scale, bias=bias).swapaxes(1, 2)
+        out = attention((q + self.pos_bias_u).swapaxes(1, 2), k, v, scale=scale, bias=bias).swapaxes(1, 2)
         return self.linear_out(out.reshape(x.shape))
 
 

@@ -1,4 +1,4 @@
-"""Elementwise and attention functions, on any layout and shape, at float32 rounding level.
+"""Elementwise functions, on any layout and shape, at float32 rounding level.
 
 On a GPU these are MLX's own operations, but for tanh, which is one kernel on any device. On the CPU, MLX runs `exp`,
 `erf` and `tanh` one element at a time, and its `exp` is off by up to 29 ulp for |x| <= 30. There they are replaced by
@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_impl.device import on_gpu
 from mlx_impl.exponential import NEAR, exp_times, nearest, poly, power_bits, tanh_near
-from mlx_impl.linear import matmul
-from mlx_impl.streams import halves
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
@@ -36,7 +34,6 @@ _MILLS_Q = (1.0, 1.67101598, 1.19712937, 0.46601221, 0.100735337, 0.010145464)
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0; at -150 also 2^(n+64) is taken as 0, which is faster
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
-_MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
 
 
 def exp(x: mx.array) -> mx.array:
@@ -75,50 +72,6 @@ def tanh(x: mx.array) -> mx.array:
     return _apply(x, _tanh, _tanh)
 
 
-def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
-    """Layout (B, H, T, D): softmax of `scores` (B, H, Tq, Tk) over its last axis, times `v` (B, H, Tk, D).
-
-    Additive masks are already in `scores`. The row maximum is subtracted, so any finite score is safe; a row
-    of equal scores, however negative, gives the mean of `v`. -inf gives weight 0; NaN, inf or a row of -inf
-    gives a NaN row. The result (B, H, Tq, D) has the dtype of `v`. Raises ValueError for other shapes.
-    """
-    if scores.ndim != 4 or v.ndim != 4 or scores.shape[:2] + scores.shape[3:] != v.shape[:3]:
-        raise ValueError(
-            f"got scores {scores.shape} and v {v.shape}, expected (B, H, Tq, Tk) and (B, H, Tk, D): "
-            "split the heads and repeat shared ones first"
-        )
-    if on_gpu():
-        return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
-    return _by_heads(scores.size, _weighted_mean, scores, v)
-
-
-def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.array | None = None) -> mx.array:
-    """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v for q (B, H, Tq, D) and k, v (B, H, Tk, D).
-
-    `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and
-    weights are float32 whatever the inputs are; the result has the dtype of `v`. Masks, infinities and NaN:
-    see `softmax_matmul`. Raises ValueError for other shapes.
-    """
-    if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
-        raise ValueError(
-            f"got q {q.shape}, k {k.shape} and v {v.shape}, expected (B, H, Tq, D), (B, H, Tk, D) and "
-            "(B, H, Tk, D): split the heads and repeat shared ones first"
-        )
-    if bias is not None and bias.dtype == mx.bool_:
-        raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
-    if on_gpu():
-        if bias is None:
-            return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
-        if q.dtype == mx.float32:  # its own adds the 64 products of a score in order (`linear`)
-            return softmax_matmul(matmul(q * scale, k.swapaxes(-1, -2)) + bias, v)
-        if bias.dtype != q.dtype:  # a float32 mask of -1e9 must not become -inf in float16
-            bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
-        return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
-    shape = (*q.shape[:3], k.shape[2])
-    biases = () if bias is None else (mx.broadcast_to(bias, shape),)
-    return _by_heads(math.prod(shape), partial(_attention, scale), q, k, v, *biases)
-
-
 def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[mx.array], mx.array]) -> mx.array:
     """Run `cpu` in float32, or `native`, which does so itself, and return the dtype of `x`."""
     if x.dtype not in _FLOATS:
@@ -152,15 +105,14 @@ def _exp(x: mx.array) -> mx.array:
     return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
 
 
-# Bits of 2^n at n = -127 are those of 0: without subnormal results one power of two is enough.
-_down_bits = mx.compile(lambda x: power_bits(nearest(x)))
-_down_from = mx.compile(lambda x, power: exp_times(power, x))
+def _magnitude(limit: float) -> Callable[[mx.array], mx.array]:
+    """A function for min(|x|, limit), and limit for NaN: without the sign a float's bits are ordered as it is."""
+    bits = int(np.float32(limit).view(np.int32))
+    limited = mx.compile(lambda x: mx.minimum(x & 0x7FFFFFFF, bits))
+    return lambda x: limited(x.view(mx.int32)).view(mx.float32)
 
 
-def _exp_down(x: mx.array) -> mx.array:
-    """e^x for _EXP_FLOOR <= x <= 0 and for NaN, in three quarters of the time of `_exp`; what is below 2^-126 is 0."""
-    flat = x.reshape(-1)
-    return _down_from(flat, _down_bits(flat).view(mx.float32)).reshape(x.shape)
+_up_to_150, _up_to_14 = _magnitude(-_EXP_FLOOR), _magnitude(_GELU_CEIL)
 
 
 def _positive(x: mx.array) -> mx.array:
@@ -174,7 +126,7 @@ def _silu_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
 
 
 def _silu(x: mx.array) -> mx.array:
-    u = mx.minimum(mx.abs(x), -_EXP_FLOOR)
+    u = _up_to_150(x)
     return _silu_from(x, u, _exp(-u))
 
 
@@ -193,7 +145,7 @@ def _mish_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
 
 
 def _mish(x: mx.array) -> mx.array:
-    u = mx.minimum(mx.abs(x), -_EXP_FLOOR)
+    u = _up_to_150(x)
     return _mish_from(x, u, _exp(-u))
 
 
@@ -215,24 +167,5 @@ def _gelu_from(x: mx.array, u: mx.array, e: mx.array) -> mx.array:
 
 
 def _gelu(x: mx.array) -> mx.array:
-    u = mx.minimum(mx.abs(x), _GELU_CEIL)
+    u = _up_to_14(x)
     return _gelu_from(x, u, _gauss_from(u, _gauss_bits(u).view(mx.float32)))
-
-
-def _weighted_mean(scores: mx.array, v: mx.array) -> mx.array:
-    """softmax(scores)·v over the last two axes; the weights are normalised after the product."""
-    scores, values = scores.astype(mx.float32), v.astype(mx.float32)
-    shifted = scores - mx.max(scores, axis=-1, keepdims=True)
-    weights = _exp_down(mx.maximum(shifted, _EXP_FLOOR))
-    total = matmul(weights, mx.ones((weights.shape[-1], 1)))
-    return (matmul(weights, values) / total).astype(v.dtype)
-
-
-def _attention(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
-    scores = matmul(q.astype(mx.float32) * scale, k.astype(mx.float32).swapaxes(-1, -2))
-    return _weighted_mean(scores if bias is None else scores + bias, v)
-
-
-def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
-    """f(*arrays): at once where there are few scores, else half of the heads on each stream."""
-    return f(*arrays) if scores < _MANY_SCORES else halves(f, *arrays, axis=1)

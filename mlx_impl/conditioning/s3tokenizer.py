@@ -14,6 +14,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.attention import attention
 from mlx_impl.conditioning.convolution import Conv1d, DepthwiseConv1d
 from mlx_impl.conditioning.mel import LogMelSpectrogram
 from mlx_impl.linear import Linear
@@ -76,7 +77,7 @@ class FSMNMultiHeadAttention(nn.Module):
         k = rotate(self.split(self.key(x)), cos, sin).swapaxes(1, 2)
         v = self.value(x)
         memory = self.memory(v)
-        attended = F.attention(q, k, self.split(v).swapaxes(1, 2), scale=self.head_width**-0.5)
+        attended = attention(q, k, self.split(v).swapaxes(1, 2), scale=self.head_width**-0.5)
         return self.out(attended.swapaxes(1, 2).reshape(x.shape)) + memory
 
 

@@ -11,9 +11,9 @@ from mlx import nn
 
 from mlx_impl import lstm
 from mlx_impl.conditioning.mel import PowerMelSpectrogram
-from mlx_impl.conditioning.summation import l2_normalized, mean_over_time
 from mlx_impl.device import on_gpu
 from mlx_impl.linear import Linear, addmm, matmul
+from mlx_impl.summation import l2_normalized, mean_over_time
 from mlx_impl.threads import one_thread
 from reference.config import VoiceEncoderConfig
 

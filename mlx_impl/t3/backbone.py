@@ -13,6 +13,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
+from mlx_impl.attention import attention
 from mlx_impl.cuda import normalization
 from mlx_impl.device import on_gpu
 from mlx_impl.linear import Linear, matmul
@@ -163,7 +164,7 @@ class LlamaAttention(nn.Module):
         future = positions[None, :] > positions[:, None]
         # A single new position sees everything.
         bias = mx.where(future, mx.array(-mx.inf), mx.array(0.0)) if x.shape[1] > 1 else None
-        out = F.attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
+        out = attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
         return self.o_proj(out.swapaxes(1, 2).reshape(x.shape))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl import functional as F
+from mlx_impl.attention import attention
 from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from mlx_impl.ode import Observe, unobserved
@@ -33,7 +33,7 @@ class PerceiverAttention(nn.Module):
     def __call__(self, x: mx.array, context: mx.array) -> mx.array:
         queries, context = self.norm(x), self.norm(context)
         q, k, v = self.split(self.to_q(queries)), self.split(self.to_k(context)), self.split(self.to_v(context))
-        out = F.attention(q, k, v, scale=q.shape[-1] ** -0.5)
+        out = attention(q, k, v, scale=q.shape[-1] ** -0.5)
         return x + self.proj_out(out.swapaxes(1, 2).reshape(x.shape))
 
 

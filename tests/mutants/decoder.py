@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import mlx.core as mx
 import numpy as np
 from mlx import nn
 
+import mlx_impl.attention
 import mlx_impl.decoder
 import mlx_impl.functional
 import mlx_impl.normalization
@@ -129,9 +129,7 @@ def _(m):
 
 def attention(m, change):
     """The decoder's alone: the encoder calls the same function before it."""
-    functions = SimpleNamespace(**vars(F))
-    functions.attention = partial(change, F.attention)
-    m.setattr(mlx_impl.decoder, "F", functions)
+    m.setattr(mlx_impl.decoder, "attention", partial(change, mlx_impl.attention.attention))
 
 
 @mutant("attention without its scale", "flow", f"{BLOCK}.attn1[step=0]", "mixing")
@@ -151,7 +149,7 @@ def _(m):
 def _(m):
     def call(self, x, bias):
         q, k, v = (self.split(f(x)) for f in (self.to_q, self.to_k, self.to_v))
-        out = F.attention(q, k, v, scale=1 / math.sqrt(self.head_width), bias=bias)
+        out = mlx_impl.attention.attention(q, k, v, scale=1 / math.sqrt(self.head_width), bias=bias)
         return self.to_out(out.reshape(x.shape[0], x.shape[1], -1))
 
     m.setattr(Attention, "__call__", call)

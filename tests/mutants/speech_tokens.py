@@ -16,6 +16,7 @@ import mlx_impl.t3.model
 import mlx_impl.t3.sampling
 import mlx_impl.t3.stage
 import reference.config
+from mlx_impl.attention import attention
 from mlx_impl.t3.backbone import LlamaAttention, LlamaMLP, RMSNorm
 from mlx_impl.t3.model import T3
 from tests.mutants.battery import checkpoint, loaded, mutant, wrap
@@ -107,7 +108,7 @@ def _(m):
 
 @mutant("no causal mask", "t3", f"{LAYER}.self_attn", "mixing")
 def _(m):
-    wrap(m, F, "attention", lambda f, q, k, v, scale, bias=None: f(q, k, v, scale=scale))
+    wrap(m, mlx_impl.t3.backbone, "attention", lambda f, q, k, v, scale, bias=None: f(q, k, v, scale=scale))
 
 
 @mutant("gate and up swapped", "t3", f"{LAYER}.mlp", "activation")
@@ -153,7 +154,7 @@ def _(m):
         count = x.shape[1]
         future = mx.arange(count)[None, :] > mx.arange(count)[:, None]
         bias = mx.where(future, mx.array(-mx.inf), mx.array(0.0)) if count > 1 else None
-        out = F.attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
+        out = attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
         return self.o_proj(out.swapaxes(1, 2).reshape(x.shape))
 
     wrap(m, LlamaAttention, "__call__", call)

@@ -17,7 +17,7 @@ from mlx_impl.conditioning.mel import LogMelSpectrogram, PowerMelSpectrogram, Pr
 from mlx_impl.conditioning.resample import Resample
 from mlx_impl.conditioning.s3tokenizer import FSQ, Memory
 from mlx_impl.conditioning.speaker_encoder import BatchNorm, StatsPool
-from mlx_impl.conditioning.summation import mean_over_time
+from mlx_impl.summation import mean_over_time
 from tests.mutants.activations import tanh_gelu
 from tests.mutants.battery import checkpoint, constant, mutant, wrap
 

@@ -81,8 +81,8 @@ def test_a_fault_is_found_where_it_is(what, verify, monkeypatch):
         right = backbone.LlamaLayer.__call__
         monkeypatch.setattr(backbone.LlamaLayer, "__call__", lambda self, x, *rest: right(self, x, *rest) + 1e-5)
     elif what == "mask":
-        right = backbone.F.attention
-        monkeypatch.setattr(backbone.F, "attention", lambda q, k, v, scale, bias=None: right(q, k, v, scale=scale))
+        right = backbone.attention
+        monkeypatch.setattr(backbone, "attention", lambda q, k, v, scale, bias=None: right(q, k, v, scale=scale))
     else:
         right = sampling.guide
         monkeypatch.setattr(sampling, "guide", lambda logits, guidance: right(logits, guidance + 1e-5))

@@ -54,6 +54,8 @@ MLX_ONLY = {
     "device.py": "PyTorch's tensors know where they are",
     "functional.py": "PyTorch's own functions are the reference",
     "exponential.py": "what they are made of here",
+    "attention.py": "PyTorch's own attention is the reference",
+    "summation.py": "PyTorch's own sums are the reference",
     "lstm.py": "PyTorch's own LSTM is the reference",
     "convolution.py": "PyTorch's own convolution is the reference",
     "linear.py": "PyTorch's own products are the reference",
@@ -76,7 +78,6 @@ MLX_ONLY = {
     "weights/command.py": "the command line of the two",
     "conditioning/convolution.py": "PyTorch's own convolutions are the reference",
     "conditioning/spectrum.py": "PyTorch's own STFT is the reference",
-    "conditioning/summation.py": "PyTorch's own sums are the reference",
 }
 MLX_ONLY_NAMES = {
     "weights/checkpoint.py": {"parameter_of", "load", "own_parameters", "misfits"},  # by the one table of `mapping/`

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import mlx.core as mx
 
+from mlx_impl.linear import root
+
 
 def pairwise_sum(x: mx.array) -> mx.array:
     """`(..., T, c)` -> `(..., 1, c)`. Adds the second half to the first until one is left: log2(T) roundings."""
@@ -16,6 +18,16 @@ def pairwise_sum(x: mx.array) -> mx.array:
         paired = x[..., :rest, :] + x[..., half:, :]
         x = mx.concatenate([paired, x[..., rest:half, :]], axis=-2) if rest < half else paired
     return x
+
+
+def blocked_sum(x: mx.array) -> mx.array:
+    """`(..., T, c)` -> `(..., 1, c)`. In blocks of the root of T, then the blocks: one pass, and 2 √T roundings."""
+    *batch, length, width = x.shape
+    block = root(length)
+    whole = length - length % block
+    blocks = x[..., :whole, :].reshape(*batch, whole // block, block, width)
+    y = mx.sum(mx.sum(blocks, axis=-2), axis=-2, keepdims=True)
+    return y if whole == length else y + mx.sum(x[..., whole:, :], axis=-2, keepdims=True)
 
 
 def mean_over_time(x: mx.array) -> mx.array:

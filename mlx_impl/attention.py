@@ -1,0 +1,135 @@
+"""Attention on any device, at float32 rounding level.
+
+On a GPU it is MLX's fused one where that is exact enough. On a CPU both products are the BLAS's, and what lies between
+them is made of operations that a compiler vectorises (`functional`). Without a bias the scores are made transposed, a
+query's in a column: MLX takes a maximum down columns three times as fast as along rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import mlx.core as mx
+
+from mlx_impl.device import on_gpu
+from mlx_impl.exponential import LOG2E, exp2_times, exp_times, nearest, power_bits, rounded
+from mlx_impl.linear import Linear, matmul
+from mlx_impl.streams import halves
+from mlx_impl.summation import blocked_sum
+
+_EXP_FLOOR = -150.0  # e^-104 rounds to 0
+_MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
+
+
+class HeadLinear(Linear):
+    """`b t c` -> `b t c`, which on a CPU lies in memory as `b c t`, so that each head's rows are one piece.
+
+    `attention` copies nothing then. Its result without a bias lies so too.
+    """
+
+    def __call__(self, x: mx.array) -> mx.array:
+        if on_gpu():
+            return super().__call__(x)
+        y = matmul(self.weight, x.swapaxes(-1, -2))  # (B, C, T)
+        return (y + self.bias[:, None] if "bias" in self else y).swapaxes(-1, -2)
+
+
+def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.array | None = None) -> mx.array:
+    """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v for q (B, H, Tq, D) and k, v (B, H, Tk, D).
+
+    `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and
+    weights are float32 whatever the inputs are; the result has the dtype of `v`. Any finite scores are safe up to 2e38.
+    With a bias masks and infinities are as in `softmax_matmul`; without one an infinite score may give NaN on a CPU.
+    Raises ValueError for other shapes.
+    """
+    if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
+        raise ValueError(
+            f"got q {q.shape}, k {k.shape} and v {v.shape}, expected (B, H, Tq, D), (B, H, Tk, D) and "
+            "(B, H, Tk, D): split the heads and repeat shared ones first"
+        )
+    if bias is not None and bias.dtype == mx.bool_:
+        raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
+    if on_gpu():
+        return _on_gpu(scale, q, k, v, bias)
+    shape = (*q.shape[:3], k.shape[2])
+    if bias is not None:
+        return _by_heads(math.prod(shape), partial(_in_rows, scale), q, k, v, mx.broadcast_to(bias, shape))
+    if q.shape[2] == 1:
+        return _by_heads(math.prod(shape), partial(_in_rows, scale), q, k, v)
+    return _by_heads(math.prod(shape), partial(_in_columns, scale), q, k, v).swapaxes(-1, -2)
+
+
+def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
+    """Layout (B, H, T, D): softmax of `scores` (B, H, Tq, Tk) over its last axis, times `v` (B, H, Tk, D).
+
+    Additive masks are already in `scores`. The row maximum is subtracted, so any finite score is safe; a row
+    of equal scores, however negative, gives the mean of `v`. -inf gives weight 0; NaN, inf or a row of -inf
+    gives a NaN row. The result (B, H, Tq, D) has the dtype of `v`. Raises ValueError for other shapes.
+    """
+    if scores.ndim != 4 or v.ndim != 4 or scores.shape[:2] + scores.shape[3:] != v.shape[:3]:
+        raise ValueError(
+            f"got scores {scores.shape} and v {v.shape}, expected (B, H, Tq, Tk) and (B, H, Tk, D): "
+            "split the heads and repeat shared ones first"
+        )
+    if on_gpu():
+        return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
+    return _by_heads(scores.size, _weighted_mean, scores, v)
+
+
+def _on_gpu(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None) -> mx.array:
+    if bias is None:
+        return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
+    if q.dtype == mx.float32:  # its own adds the 64 products of a score in order (`linear`)
+        return softmax_matmul(matmul(q * scale, k.swapaxes(-1, -2)) + bias, v)
+    if bias.dtype != q.dtype:  # a float32 mask of -1e9 must not become -inf in float16
+        bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
+
+
+def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
+    """f(*arrays): at once where there are few scores, else half of the heads on each stream."""
+    return f(*arrays) if scores < _MANY_SCORES else halves(f, *arrays, axis=1)
+
+
+def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+    """(B, H, D, Tq). By 2^x, whose kernel is shorter than that of e^x, and safe for any finite x."""
+    q, k, values = (x.astype(mx.float32) for x in (q, k, v))
+    scores = matmul(k, (q * (scale * LOG2E)).swapaxes(-1, -2))  # (B, H, Tk, Tq)
+    weights = _power_of_two(scores - mx.max(scores, axis=-2, keepdims=True))
+    return (matmul(values.swapaxes(-1, -2), weights) / blocked_sum(weights)).astype(v.dtype)
+
+
+def _in_rows(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
+    """(B, H, Tq, D)."""
+    scores = matmul(q.astype(mx.float32) * scale, k.astype(mx.float32).swapaxes(-1, -2))
+    return _weighted_mean(scores if bias is None else scores + bias, v)
+
+
+def _weighted_mean(scores: mx.array, v: mx.array) -> mx.array:
+    """softmax(scores)·v over the last two axes; the weights are normalised after the product."""
+    scores, values = scores.astype(mx.float32), v.astype(mx.float32)
+    shifted = scores - mx.max(scores, axis=-1, keepdims=True)
+    weights = _exponential(mx.maximum(shifted, _EXP_FLOOR))
+    total = matmul(weights, mx.ones((weights.shape[-1], 1)))
+    return (matmul(weights, values) / total).astype(v.dtype)
+
+
+# Bits of 2^n at n = -127 are those of 0: what is below 2^-126 is 0, and one power of two is enough.
+_exp_bits = mx.compile(lambda x: power_bits(nearest(x)))
+_exp_from = mx.compile(lambda x, power: exp_times(power, x))
+_exp2_bits = mx.compile(lambda x: power_bits(rounded(x)))
+_exp2_from = mx.compile(lambda x, power: exp2_times(power, x))
+
+
+def _exponential(x: mx.array) -> mx.array:
+    """e^x for _EXP_FLOOR <= x <= 0 and for NaN."""
+    flat = x.reshape(-1)
+    return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
+
+
+def _power_of_two(x: mx.array) -> mx.array:
+    """2^x for finite x <= 0 and for NaN."""
+    flat = x.reshape(-1)
+    return _exp2_from(flat, _exp2_bits(flat).view(mx.float32)).reshape(x.shape)
