@@ -1,8 +1,9 @@
 """Attention on any device, at float32 rounding level.
 
 On a GPU it is MLX's fused one where that is exact enough. On a CPU both products are the BLAS's, and what lies between
-them is made of operations that a compiler vectorises (`functional`). Without a bias the scores are made transposed, a
-query's in a column: MLX takes a maximum down columns three times as fast as along rows.
+them is made of operations that a compiler vectorises (`functional`). Without a bias, or with one that is the same for
+all queries, the scores are made transposed, a query's in a column: MLX takes a maximum down columns three times as fast
+as along rows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from mlx_impl.streams import halves
 from mlx_impl.summation import blocked_sum
 
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0
+_LOWEST = -3e38  # of a mask: finite also with scores added
 _MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
 
 
@@ -41,7 +43,8 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
 
     `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and
     weights are float32 whatever the inputs are; the result has the dtype of `v`. Any finite scores are safe up to 2e38.
-    With a bias masks and infinities are as in `softmax_matmul`; without one an infinite score may give NaN on a CPU.
+    A bias of all queries alike, (.., 1, Tk), may be -inf, which counts as -3e38; without one, or with it, an infinite
+    product of q and k may give NaN. With any other bias infinities are as in `softmax_matmul`.
     Raises ValueError for other shapes.
     """
     if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
@@ -53,12 +56,12 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
         raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
     if on_gpu():
         return _on_gpu(scale, q, k, v, bias)
-    shape = (*q.shape[:3], k.shape[2])
-    if bias is not None:
-        return _by_heads(math.prod(shape), partial(_in_rows, scale), q, k, v, mx.broadcast_to(bias, shape))
-    if q.shape[2] == 1:
-        return _by_heads(math.prod(shape), partial(_in_rows, scale), q, k, v)
-    return _by_heads(math.prod(shape), partial(_in_columns, scale), q, k, v).swapaxes(-1, -2)
+    for_all_queries = bias is None or bias.ndim == 1 or bias.shape[-2] == 1
+    columns = q.shape[2] > 1 and for_all_queries
+    shape = (*q.shape[:2], 1 if columns else q.shape[2], k.shape[2])
+    biases = () if bias is None else (mx.broadcast_to(bias, shape),)
+    out = _by_heads(math.prod(shape), partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)
+    return out.swapaxes(-1, -2) if columns else out
 
 
 def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
@@ -93,10 +96,12 @@ def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.
     return f(*arrays) if scores < _MANY_SCORES else halves(f, *arrays, axis=1)
 
 
-def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
-    """(B, H, D, Tq). By 2^x, whose kernel is shorter than that of e^x, and safe for any finite x."""
+def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
+    """`bias` (B, H, 1, Tk) -> (B, H, D, Tq). By 2^x, which takes a shorter kernel than e^x, and is safe for finite x."""
     q, k, values = (x.astype(mx.float32) for x in (q, k, v))
     scores = matmul(k, (q * (scale * LOG2E)).swapaxes(-1, -2))  # (B, H, Tk, Tq)
+    if bias is not None:
+        scores = scores + mx.maximum(bias.astype(mx.float32) * LOG2E, _LOWEST).swapaxes(-1, -2)
     weights = _power_of_two(scores - mx.max(scores, axis=-2, keepdims=True))
     return (matmul(values.swapaxes(-1, -2), weights) / blocked_sum(weights)).astype(v.dtype)
 

@@ -10,6 +10,7 @@ that, all are MLX's own (`its_own`); in float32 on an NVIDIA GPU a kernel takes 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache, reduce
 from itertools import starmap
 from operator import add
@@ -38,19 +39,27 @@ def its_own(x: mx.array) -> bool:
     return on_gpu() and x.dtype != mx.float32
 
 
+def in_float32(*arrays: mx.array) -> Iterator[mx.array]:
+    """Half precision on a CPU: a sum of its products would be rounded to it at each."""
+    return (array.astype(mx.float32) for array in arrays)
+
+
 class Conv1d(nn.Conv1d):
     """`b t c` -> `b t c`. Any stride, padding and dilation; weight `(out, k, in)`."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
-        _, kernel, channels = self.weight.shape
-        if self.stride == 1 and cuda.applies(x, self.weight, self.dilation):
-            return cuda.conv1d(x, self.weight, self.bias, self.padding, self.dilation)
+        return self.convolved(*in_float32(x, self.weight, self.bias)).astype(x.dtype)
+
+    def convolved(self, x: mx.array, weight: mx.array, bias: mx.array) -> mx.array:
+        _, kernel, channels = weight.shape
+        if self.stride == 1 and cuda.applies(x, weight, self.dilation):
+            return cuda.conv1d(x, weight, bias, self.padding, self.dilation)
         if self.stride == 1 and kernel >= WHOLE and not on_gpu() and not sums_in_order(kernel * channels):
-            return phased_conv1d(x, self.weight, self.bias, self.padding, self.dilation)
+            return phased_conv1d(x, weight, bias, self.padding, self.dilation)
         convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
-        return convolve(between_zeros(x, self.padding), self.weight, self.stride, self.dilation) + self.bias
+        return convolve(between_zeros(x, self.padding), weight, self.stride, self.dilation) + bias
 
 
 class ConvTranspose1d(nn.ConvTranspose1d):
@@ -62,12 +71,15 @@ class ConvTranspose1d(nn.ConvTranspose1d):
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
-        width_out, kernel, _ = self.weight.shape
-        weight = self.weight.swapaxes(0, 1).reshape(kernel * width_out, 1, -1)
+        return self.convolved(*in_float32(x, self.weight, self.bias)).astype(x.dtype)
+
+    def convolved(self, x: mx.array, weight: mx.array, bias: mx.array) -> mx.array:
+        width_out, kernel, _ = weight.shape
+        weight = weight.swapaxes(0, 1).reshape(kernel * width_out, 1, -1)
         convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         frames = convolve(x, weight).reshape(*x.shape[:2], kernel, width_out)
         y = overlap_add(frames, self.stride)
-        return y[:, self.padding : y.shape[1] - self.padding] + self.bias
+        return y[:, self.padding : y.shape[1] - self.padding] + bias
 
 
 def phased_conv1d(x: mx.array, weight: mx.array, bias: mx.array, padding: int, dilation: int) -> mx.array:

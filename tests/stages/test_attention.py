@@ -173,3 +173,15 @@ def test_a_head_linear_is_a_linear_whose_heads_are_not_copied(batch, bias):
     np.testing.assert_allclose(np.array(got), want, rtol=0, atol=1e-6)
     strides = memoryview(got).strides
     assert strides[1] == got.itemsize and strides[2] == 7 * got.itemsize  # frames are next to each other
+
+
+@pytest.mark.parametrize("lowest", [-1e10, -INF, float(np.finfo(np.float32).min)])
+def test_a_mask_of_keys_is_as_no_keys_and_one_of_all_as_none(lowest):
+    q, k, v = map(mx.array, qkv(2, 4, 7, 9, 16))
+    mask = mx.where(mx.arange(9) < 6, 0.0, lowest).reshape(1, 1, 1, 9)
+    got = attention(q, k, mx.where((mx.arange(9) < 6)[:, None], v, 1e30), scale=0.25, bias=mask)
+    want = attention(q, k[:, :, :6], v[:, :, :6], scale=0.25)
+    np.testing.assert_allclose(np.array(got), np.array(want), rtol=0, atol=4e-7)
+    plain = attention(q, k, v, scale=0.25)
+    assert mx.array_equal(attention(q, k, v, scale=0.25, bias=mx.zeros((1, 1, 1, 9))), plain).item()
+    assert mx.isfinite(attention(q, k, v, scale=0.25, bias=mx.full((9,), lowest))).all().item()
