@@ -97,7 +97,7 @@ def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.
 
 
 def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
-    """`bias` (B, H, 1, Tk) -> (B, H, D, Tq). By 2^x, which takes a shorter kernel than e^x, and is safe for finite x."""
+    """`bias` (B, H, 1, Tk) -> (B, H, D, Tq). By 2^x, which takes a shorter kernel than e^x, and is safe if finite."""
     q, k, values = (x.astype(mx.float32) for x in (q, k, v))
     scores = matmul(k, (q * (scale * LOG2E)).swapaxes(-1, -2))  # (B, H, Tk, Tq)
     if bias is not None:

@@ -130,7 +130,7 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int
     blocks = mx.contiguous(weight.transpose(2, 1, 0, 3))  # (blocks, k, out, block): each matrix is read as it lies
     y = None  # not the bias: begun with, it makes every sum after it round like itself; PyTorch adds it last
     for index, taps in enumerate(blocks):
-        part = mx.contiguous(x[:, :, index * block : (index + 1) * block])  # one copy for all taps
+        part = in_one_piece(x[:, :, index * block : (index + 1) * block], block < channels)  # once for all taps
         for tap, matrix in enumerate(taps):
             start = tap * dilation
             y = add_matmul(y, part[:, start : start + (outputs - 1) * stride + 1 : stride], matrix.T, block)
@@ -171,6 +171,11 @@ def between_zeros(x: mx.array, padding: int) -> mx.array:
 def run_length(kernel: int, width: int) -> int:
     """The longest run of products: what rounds no more than PyTorch, whose own sums grow with the kernel."""
     return 256 if kernel >= LONG and width <= 256 else BLOCK
+
+
+def in_one_piece(rows: mx.array, cut: bool) -> mx.array:
+    """`(B, T, c)` as it lies; or `cut` out, as a product with 1: which takes MLX half the time of a copy."""
+    return rows * 1 if cut else mx.contiguous(rows)
 
 
 def add_matmul(total: mx.array | None, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:

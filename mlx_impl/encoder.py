@@ -15,7 +15,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl import functional as F
-from mlx_impl.attention import attention
+from mlx_impl.attention import HeadLinear, attention
 from mlx_impl.attention_mask import attention_bias, padding_mask
 from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear, matmul
@@ -114,8 +114,8 @@ class RelPositionMultiHeadedAttention(nn.Module):
         super().__init__()
         self.heads, self.head_width = heads, width // heads
         self.linear_q = Linear(width, width)
-        self.linear_k = Linear(width, width)
-        self.linear_v = Linear(width, width)
+        self.linear_k = HeadLinear(width, width)
+        self.linear_v = HeadLinear(width, width)
         self.linear_out = Linear(width, width)
         self.linear_pos = Linear(width, width, bias=False)
         self.pos_bias_u = mx.zeros((heads, self.head_width))

@@ -20,6 +20,7 @@ import numpy as np
 
 from mlx_impl.device import on_gpu
 from mlx_impl.exponential import NEAR, exp_times, nearest, poly, power_bits, tanh_near
+from mlx_impl.streams import halves
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
@@ -31,6 +32,7 @@ _ROUND_8 = 1.5 * 2**15
 _MILLS_P = (0.5, 0.436565548, 0.181927666, 0.0401848182, 0.00404750695)
 _MILLS_Q = (1.0, 1.67101598, 1.19712937, 0.46601221, 0.100735337, 0.010145464)
 
+_MANY = 2**17  # values from which on two streams are worth their synchronisation
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0; at -150 also 2^(n+64) is taken as 0, which is faster
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
@@ -78,7 +80,9 @@ def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[m
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
     if on_gpu():
         return native(x)
-    return cpu(x.astype(mx.float32).reshape(-1)).reshape(x.shape).astype(x.dtype)
+    flat = x.astype(mx.float32).reshape(-1)
+    y = cpu(flat) if x.size < _MANY else halves(cpu, flat)
+    return y.reshape(x.shape).astype(x.dtype)
 
 
 def _one_kernel(f: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:
