@@ -56,7 +56,7 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
         raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
     if on_gpu():
         return _on_gpu(scale, q, k, v, bias)
-    for_all_queries = bias is None or bias.ndim == 1 or bias.shape[-2] == 1
+    for_all_queries = bias is None or bias.ndim < 2 or bias.shape[-2] == 1
     columns = q.shape[2] > 1 and for_all_queries
     shape = (*q.shape[:2], 1 if columns else q.shape[2], k.shape[2])
     biases = () if bias is None else (mx.broadcast_to(bias, shape),)

@@ -65,9 +65,12 @@ def exp_times(power: mx.array, x: mx.array, correction: mx.array | None = None) 
 
 
 def exp2_times(power: mx.array, x: mx.array) -> mx.array:
-    """power·2^(x - n), with n = `rounded(x)` and a power of two: within 1.5 ulp, and `power` for any |x| >= 2^23."""
+    """power·2^(x - n), with n = `rounded(x)` and a power of two: within 1.5 ulp; 0 where that is 0, for any finite x.
+
+    `rounded` is off by up to 2^23 for |x| near 2^46: times `power` first, since the whole polynomial would overflow.
+    """
     f = x - rounded(x)
-    return (f * poly(_EXP2, f)) * power + power
+    return (f * power) * poly(_EXP2, f) + power
 
 
 def expm1_times(power: mx.array, x: mx.array) -> mx.array:

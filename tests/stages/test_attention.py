@@ -148,6 +148,17 @@ def test_any_finite_scores_are_safe(bias):
     np.testing.assert_allclose(out[0], want, rtol=2e-7)
 
 
+def test_no_finite_score_is_nan_and_none_far_below_the_largest_counts():
+    """At each power of two, and between: near 2^46 the rounding to an integer is off by 2^23."""
+    far = (
+        (-(2.0 ** np.arange(8, 127))[:, None] * np.linspace(1, 2, 64, endpoint=False)).astype(np.float32).reshape(-1, 1)
+    )
+    k = mx.array(np.concatenate([np.zeros((1, 1), np.float32), far]))[None, None]
+    v = mx.concatenate([mx.full((1, 1, 1, 1), 3.0), mx.full((1, 1, len(far), 1), 1e30)], axis=2)
+    got = np.array(attention(mx.ones((1, 1, 2, 1)), k, v, scale=1.0))
+    assert np.array_equal(got, np.full((1, 1, 2, 1), 3.0))
+
+
 def test_an_infinite_score_is_not_taken_for_a_finite_one():
     q, k, v = map(mx.array, qkv(1, 1, 4, 5, 8))
     k[0, 0, 2, 0] = INF
