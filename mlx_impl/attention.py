@@ -1,9 +1,9 @@
 """Attention on any device, at float32 rounding level.
 
 On a GPU it is MLX's fused one where that is exact enough. On a CPU both products are the BLAS's, and what lies between
-them is made of operations that a compiler vectorises (`functional`). Without a bias, or with one that is the same for
-all queries, the scores are made transposed, a query's in a column: MLX takes a maximum down columns three times as fast
-as along rows.
+them is made of operations that a compiler vectorises (listed in `functional`). Without a bias, or with one that all
+queries share, the scores are made transposed, a query's in a column: MLX takes a maximum down columns three times as
+fast as along rows.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from mlx_impl.streams import halves
 from mlx_impl.summation import blocked_sum
 
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0
-_LOWEST = -3e38  # of a mask: finite also with scores added
+_LOWEST = -1e38  # of a mask: times log2(e) and with scores of up to 5e37, less their maximum, it is finite
 _MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
 
 
 class HeadLinear(Linear):
     """`b t c` -> `b t c`, which on a CPU lies in memory as `b c t`, so that each head's rows are one piece.
 
-    `attention` copies nothing then. Its result without a bias lies so too.
+    `attention` copies nothing then, and where it works in columns what it returns lies so too.
     """
 
     def __call__(self, x: mx.array) -> mx.array:
@@ -42,9 +42,10 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v for q (B, H, Tq, D) and k, v (B, H, Tk, D).
 
     `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and
-    weights are float32 whatever the inputs are; the result has the dtype of `v`. Any finite scores are safe up to 2e38.
-    A bias of all queries alike, (.., 1, Tk), may be -inf, which counts as -3e38; without one, or with it, an infinite
-    product of q and k may give NaN. With any other bias infinities are as in `softmax_matmul`.
+    weights are float32 whatever the inputs are; the result has the dtype of `v`. Scores of up to
+    5e37 either way are safe. On a CPU a bias that all queries share, (.., 1, Tk), may be -inf, which counts as -1e38:
+    if all of it is, the result is the mean of `v`; an infinite product of q and k may give NaN with it, or without a
+    bias. With any other bias infinities are as in `softmax_matmul`.
     Raises ValueError for other shapes.
     """
     if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
@@ -57,10 +58,13 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     if on_gpu():
         return _on_gpu(scale, q, k, v, bias)
     for_all_queries = bias is None or bias.ndim < 2 or bias.shape[-2] == 1
+    if bias is not None and for_all_queries:
+        bias = mx.maximum(bias.astype(mx.float32), _LOWEST)
     columns = q.shape[2] > 1 and for_all_queries
     shape = (*q.shape[:2], 1 if columns else q.shape[2], k.shape[2])
     biases = () if bias is None else (mx.broadcast_to(bias, shape),)
-    out = _by_heads(math.prod(shape), partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)
+    scores = math.prod((*q.shape[:3], k.shape[2]))
+    out = _by_heads(scores, partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)
     return out.swapaxes(-1, -2) if columns else out
 
 
@@ -97,11 +101,11 @@ def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.
 
 
 def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
-    """`bias` (B, H, 1, Tk) -> (B, H, D, Tq). By 2^x, which takes a shorter kernel than e^x, and is safe if finite."""
+    """`bias` (B, H, 1, Tk) -> (B, H, D, Tq). By 2^x, whose kernel is shorter and needs no limit before it."""
     q, k, values = (x.astype(mx.float32) for x in (q, k, v))
     scores = matmul(k, (q * (scale * LOG2E)).swapaxes(-1, -2))  # (B, H, Tk, Tq)
     if bias is not None:
-        scores = scores + mx.maximum(bias.astype(mx.float32) * LOG2E, _LOWEST).swapaxes(-1, -2)
+        scores = scores + (bias * LOG2E).swapaxes(-1, -2)
     weights = _power_of_two(scores - mx.max(scores, axis=-2, keepdims=True))
     return (matmul(values.swapaxes(-1, -2), weights) / blocked_sum(weights)).astype(v.dtype)
 

@@ -40,7 +40,7 @@ def its_own(x: mx.array) -> bool:
 
 
 def in_float32(*arrays: mx.array) -> Iterator[mx.array]:
-    """Half precision on a CPU: a sum of its products would be rounded to it at each."""
+    """As float32: half precision on a CPU would be rounded at every product that is added."""
     return (array.astype(mx.float32) for array in arrays)
 
 
@@ -174,7 +174,7 @@ def run_length(kernel: int, width: int) -> int:
 
 
 def in_one_piece(rows: mx.array, cut: bool) -> mx.array:
-    """`(B, T, c)` as it lies; or `cut` out, as a product with 1: which takes MLX half the time of a copy."""
+    """`(B, T, c)` in one piece. What is `cut` out, by a product with 1, which takes MLX half the time of a copy."""
     return rows * 1 if cut else mx.contiguous(rows)
 
 

@@ -67,7 +67,8 @@ def exp_times(power: mx.array, x: mx.array, correction: mx.array | None = None) 
 def exp2_times(power: mx.array, x: mx.array) -> mx.array:
     """power·2^(x - n), with n = `rounded(x)` and a power of two: within 1.5 ulp; 0 where that is 0, for any finite x.
 
-    `rounded` is off by up to 2^23 for |x| near 2^46: times `power` first, since the whole polynomial would overflow.
+    `rounded` is off by up to 2^23 for |x| near 2^46: times `power` first, or the polynomial would
+    overflow, and 0 times inf is NaN.
     """
     f = x - rounded(x)
     return (f * power) * poly(_EXP2, f) + power

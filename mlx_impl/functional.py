@@ -2,10 +2,10 @@
 
 On a GPU these are MLX's own operations, but for tanh, which is one kernel on any device. On the CPU, MLX runs `exp`,
 `erf` and `tanh` one element at a time, and its `exp` is off by up to 29 ulp for |x| <= 30. There they are replaced by
-polynomials made of operations that a compiler vectorises inside `mx.compile`: + - * /, abs, shifts, integer max and a
-choice between two constants. Float `max`, `min` and `where` are not vectorised when fused: they stay outside, or become
-products with a mask. Without a C++ compiler `mx.compile` runs the same operations one by one: the same results, in 1.0
-to 1.6 times the time of MLX's own.
+polynomials made of operations that a compiler vectorises inside `mx.compile`: + - * /, abs, shifts, &, integer min and
+max, and a choice between two constants. Float `max`, `min` and `where` are not vectorised when fused: they stay
+outside, or become products with a mask. Without a C++ compiler `mx.compile` runs the same operations one by one: the
+same results, in 1.0 to 1.6 times the time of MLX's own.
 
 Inference only: the bit patterns of `exponential.power_bits` have no gradient.
 """

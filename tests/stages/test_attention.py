@@ -139,7 +139,7 @@ def test_native_branch(monkeypatch):
 @pytest.mark.parametrize("bias", [False, True])
 def test_any_finite_scores_are_safe(bias):
     """A query of 1 and keys that are its scores: the weights of the columns' path are those of the rows'."""
-    scores = np.float32([[0, 0], [-1e30, -1e30], [0, -2e38], [1e38, -1e38], [1e5, 1e5 - 200], [-3, -3.5]])
+    scores = np.float32([[0, 0], [-1e30, -1e30], [0, -5e37], [5e37, -5e37], [1e5, 1e5 - 200], [-3, -3.5]])
     q, v = mx.ones((1, len(scores), 2, 1)), mx.broadcast_to(mx.array([[1.0], [3.0]]), (1, len(scores), 2, 1))
     extra = {"bias": mx.zeros((2,))} if bias else {}
     out = np.array(attention(q, mx.array(scores)[None, :, :, None], v, scale=1.0, **extra))
@@ -165,6 +165,24 @@ def test_an_infinite_score_is_not_taken_for_a_finite_one():
     assert mx.isnan(attention(q, k, v, scale=1.0)).any().item()
 
 
+@pytest.mark.parametrize("masked", [0, 1])
+def test_the_largest_scores_are_safe_beside_a_mask(masked):
+    k = mx.array([5e37, -5e37, 5e37]).reshape(1, 1, 3, 1)
+    mask = mx.where(mx.arange(3) == masked, -INF, 0.0)
+    got = attention(mx.ones((1, 1, 2, 1)), k, mx.array([1.0, 2.0, 4.0]).reshape(1, 1, 3, 1), scale=1.0, bias=mask)
+    assert np.array_equal(np.array(got), np.full((1, 1, 2, 1), 2.5 if masked else 4.0))
+
+
+@pytest.mark.parametrize("by_query", [False, True])
+@pytest.mark.parametrize("queries", [2**6, 2**6 - 1])
+def test_from_many_scores_on_each_stream_has_half_of_the_heads(queries, by_query, monkeypatch):
+    divided = []
+    monkeypatch.setattr(module, "halves", lambda f, *arrays, axis: divided.append(axis) or f(*arrays))
+    q, k, v = map(mx.array, qkv(1, 4, queries, 2**8, 4))  # at most 2^16 scores
+    attention(q, k, v, scale=0.5, bias=mx.zeros((queries, 2**8)) if by_query else None)
+    assert divided == ([1] if queries == 2**6 else [])
+
+
 @pytest.mark.parametrize("frames", [2, 7, 64, 501])
 def test_weights_of_columns_have_a_sum_as_exact_as_torchs(frames):
     q, k, _ = qkv(1, 2, frames, frames, 16)
@@ -187,8 +205,9 @@ def test_a_head_linear_is_a_linear_whose_heads_are_not_copied(batch, bias):
 
 
 @pytest.mark.parametrize("lowest", [-1e10, -INF, float(np.finfo(np.float32).min)])
-def test_a_mask_of_keys_is_as_no_keys_and_one_of_all_as_none(lowest):
-    q, k, v = map(mx.array, qkv(2, 4, 7, 9, 16))
+@pytest.mark.parametrize("queries", [1, 7])
+def test_a_mask_of_keys_is_as_no_keys_and_one_of_all_as_none(queries, lowest):
+    q, k, v = map(mx.array, qkv(2, 4, queries, 9, 16))
     mask = mx.where(mx.arange(9) < 6, 0.0, lowest).reshape(1, 1, 1, 9)
     got = attention(q, k, mx.where((mx.arange(9) < 6)[:, None], v, 1e30), scale=0.25, bias=mask)
     want = attention(q, k[:, :, :6], v[:, :, :6], scale=0.25)
