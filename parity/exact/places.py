@@ -5,15 +5,23 @@ from __future__ import annotations
 import linecache
 import sys
 from dataclasses import dataclass
+from types import FrameType
+
+LIBRARIES = ("mlx", "torch", "functools", "contextlib")
+"""Packages whose lines say less than the line that called them: `mlx.nn` has an activation, a model chooses it."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A line of a source file, and the function that it is in."""
+    """A line of a source file, and the function that it is in.
+
+    `asked` is the nearest caller's line outside of `LIBRARIES`, where the line itself is inside of one.
+    """
 
     file: str
     line: int
     function: str
+    asked: Place | None = None
 
     @property
     def text(self) -> str:
@@ -30,10 +38,25 @@ def caller(*skipped: str, depth: int = 1) -> Place | None:
     `skipped` are dotted names: `"mlx.nn"` skips `mlx.nn.layers.linear` too. The function that asks is skipped itself,
     with `depth - 1` of its callers.
     """
-    frame = sys._getframe(depth)
-    while frame.f_back is not None:
-        frame = frame.f_back
-        module = frame.f_globals.get("__name__", "")
-        if not any(module == name or module.startswith(f"{name}.") for name in skipped):
-            return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-    return None
+    frame = _outside(sys._getframe(depth), skipped)
+    if frame is None:
+        return None
+    asking = _outside(frame, skipped + LIBRARIES) if _inside(frame, LIBRARIES) else None
+    return _place(frame, None if asking is None else _place(asking))
+
+
+def _place(frame: FrameType, asked: Place | None = None) -> Place:
+    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, asked)
+
+
+def _outside(frame: FrameType, packages: tuple[str, ...]) -> FrameType | None:
+    """The nearest caller of a frame that is in none of the packages."""
+    found = frame.f_back
+    while found is not None and _inside(found, packages):
+        found = found.f_back
+    return found
+
+
+def _inside(frame: FrameType, packages: tuple[str, ...]) -> bool:
+    module = frame.f_globals.get("__name__", "")
+    return any(module == name or module.startswith(f"{name}.") for name in packages)

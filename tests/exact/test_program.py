@@ -82,3 +82,12 @@ def test_the_caller_is_found_outside_of_what_is_skipped():
     assert place.file == __file__
     assert place.text == 'place = asks("parity")'
     assert asks(__name__).file != __file__
+
+
+def test_of_a_line_in_a_library_the_line_that_asked_is_known_too():
+    library = {"asks": asks, "__name__": "mlx.nn.layers.activations"}
+    exec(compile("def gelu():\n    return asks('parity')\n", "activations.py", "exec"), library)
+    place = library["gelu"]()
+    assert (place.file, place.line, place.function) == ("activations.py", 2, "gelu")
+    assert place.asked.text == 'place = library["gelu"]()'
+    assert place.asked.asked is None
