@@ -8,12 +8,13 @@ import sys
 import pytest
 
 from tests.exact.planted import FAULTS
+from tests.exact.planted.rewrites import IDIOMS, PLAIN_MLX, REWRITES
 from tests.exact.planted.source import Fault, line_of, planted
 
 MODULE = "tests.exact.planted.sample"
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", [*FAULTS, *REWRITES], ids=lambda fault: fault.name)
 def test_a_fault_stands_once_in_the_source(fault: Fault):
     source = fault.file.read_text()
     assert line_of(source, fault.old)
@@ -23,6 +24,8 @@ def test_a_fault_stands_once_in_the_source(fault: Fault):
 
 def test_there_are_a_hundred_faults_and_all_differ():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 100
+    assert len(IDIOMS) >= 20
+    assert len(PLAIN_MLX) == 4
 
 
 def sample() -> int:
