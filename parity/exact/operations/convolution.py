@@ -26,7 +26,7 @@ def convolve(
     groups: int = 1,
     flip: bool = False,
 ) -> np.ndarray:
-    """x (N, ..., C), weight (O, ..., C / groups), result (N, ..., O): a cross-correlation, or with `flip` a convolution.
+    """x (N, ..., C), weight (O, ..., C / groups): a cross-correlation (N, ..., O), or with `flip` a convolution.
 
     A number stands for the same number on every spatial axis. Zeros stand between inputs (`input_dilation`) and around
     them. A negative padding removes inputs before zeros are put between them, as in MLX. Raises `InputError` where
@@ -60,7 +60,7 @@ def convolve(
 
 @dataclass(frozen=True)
 class _Phase:
-    """Outputs, evenly spaced, that meet the same taps: each tap (its number, the first input met), inputs `step` apart."""
+    """Outputs, evenly spaced, that meet the same taps: of each its number and the first input met, `step` apart."""
 
     outputs: slice
     taps: tuple[tuple[int, int], ...]
@@ -69,7 +69,7 @@ class _Phase:
 
 @dataclass(frozen=True)
 class _Axis:
-    """One spatial axis. Output o meets position o · stride + tap · dilation - low; inputs are at multiples of `spread`."""
+    """One spatial axis. Output o meets o · stride + tap · dilation - low, where inputs are the multiples of `spread`."""
 
     size: int
     kernel: int
@@ -82,8 +82,7 @@ class _Axis:
     @property
     def length(self) -> int:
         room = max(self.low, 0) + self.spread * (self.size - 1) + max(self.high, 0) - self.dilation * (self.kernel - 1)
-        # Rounded towards zero, as in MLX: a kernel that hangs over by less than the stride still gives one output.
-        return int(room / self.stride) + 1
+        return room // self.stride + 1
 
     @property
     def margin(self) -> tuple[int, int]:

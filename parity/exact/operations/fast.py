@@ -1,0 +1,88 @@
+"""The compound operations of `mx.fast`: normalisation, rotary positions and attention."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.exact.operations.reductions import softmax
+from parity.exact.operations.special import rsqrt
+
+
+def rms_norm(x: np.ndarray, weight: np.ndarray | None, eps: float) -> np.ndarray:
+    """x / √(mean x² + eps) over the last axis, times weight."""
+    normal = x * rsqrt(np.mean(np.square(x), axis=-1, keepdims=True) + eps)
+    return np.asarray(normal if weight is None else normal * weight)
+
+
+def layer_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None, eps: float) -> np.ndarray:
+    """(x - mean) / √(variance + eps) over the last axis, times weight, plus bias."""
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    normal = centred * rsqrt(np.mean(np.square(centred), axis=-1, keepdims=True) + eps)
+    scaled = normal if weight is None else normal * weight
+    return np.asarray(scaled if bias is None else scaled + bias)
+
+
+def rope(
+    x: np.ndarray,
+    dims: int,
+    traditional: bool,
+    base: float | None,
+    scale: float,
+    offset: np.ndarray | int,
+    freqs: np.ndarray | None = None,
+    forward: bool = True,
+) -> np.ndarray:
+    """Rotate pairs among the first `dims` of the last axis of x (B, ..., T, D) by scale · (offset + t) / frequency.
+
+    Frequencies are `freqs` (dims / 2), or base^(2i / dims). `traditional` pairs neighbours, else each value of the
+    first half with one of the second. `offset` is a number, or one of each entry of the first axis. Not `forward`
+    rotates back.
+    """
+    half = dims // 2
+    if freqs is None:
+        if base is None:
+            raise ValueError("rope needs a base or frequencies")
+        freqs = base ** (np.arange(half) / half)
+    start = np.asarray(offset, np.float64).reshape(-1)
+    start = start.reshape(-1, *(1,) * (x.ndim - 2)) if start.size > 1 else start
+    angle = ((np.arange(x.shape[-2]) + start) * scale)[..., None] / np.asarray(freqs, np.float64)
+    cosine, sine = np.cos(angle), np.sin(angle) if forward else -np.sin(angle)
+    first, second = (slice(0, dims, 2), slice(1, dims, 2)) if traditional else (slice(0, half), slice(half, dims))
+    turned = np.array(x)
+    turned[..., first] = x[..., first] * cosine - x[..., second] * sine
+    turned[..., second] = x[..., first] * sine + x[..., second] * cosine
+    return turned
+
+
+def attention(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    scale: float,
+    mask: np.ndarray | None = None,
+    sinks: np.ndarray | None = None,
+    causal: bool = False,
+) -> np.ndarray:
+    """softmax(scale · q kᵀ + mask) v. q (B, H, T, D), k (B, G, S, D), v (B, G, S, E), H a multiple of G: (B, H, T, E).
+
+    A boolean mask is true where a query sees a key, another one is added; both broadcast to (B, H, T, S). `causal`: the
+    last query sees every key, one before it one fewer. `sinks` (H) are scores that take part in the softmax alone. A
+    query that a boolean or causal mask leaves without a key sees all alike, as on MLX's CPU; without a key because of
+    -∞ in an added mask, NaN.
+    """
+    heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
+    grouped = (q * scale).reshape(q.shape[0], k.shape[1], -1, queries, q.shape[3])
+    scores = (grouped @ np.swapaxes(k, -1, -2)[:, :, None]).reshape(q.shape[0], heads, queries, keys)
+    if causal:
+        mask = np.arange(keys) <= np.arange(queries)[:, None] + (keys - queries)
+    if mask is not None:
+        # The lowest finite number, not -∞: then a query without a key has scores that are all alike.
+        hidden = np.finfo(np.float32).min
+        scores = np.where(mask, scores, hidden) if mask.dtype == np.bool_ else scores + mask
+    if sinks is not None:
+        shown = np.broadcast_to(sinks[:, None, None], (*scores.shape[:-1], 1))
+        weights = softmax(np.concatenate([shown, scores], -1))[..., 1:]
+    else:
+        weights = softmax(scores)
+    grouped = weights.reshape(q.shape[0], k.shape[1], -1, queries, keys)
+    return np.asarray((grouped @ v[:, :, None]).reshape(q.shape[0], heads, queries, v.shape[3]))
