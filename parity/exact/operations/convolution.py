@@ -69,7 +69,7 @@ class _Phase:
 
 @dataclass(frozen=True)
 class _Axis:
-    """One spatial axis. Output o meets o · stride + tap · dilation - low, where inputs are the multiples of `spread`."""
+    """One spatial axis. Output o meets o · stride + tap · dilation - low; the multiples of `spread` are inputs."""
 
     size: int
     kernel: int

@@ -45,11 +45,11 @@ def mean(x: np.ndarray, axis: Axes = None, keepdims: bool = False) -> np.ndarray
 
 
 def variance(x: np.ndarray, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> np.ndarray:
-    """Σ (x - mean)² / (n - ddof); NaN or ∞ where n is not above ddof."""
+    """Σ |x - mean|² / (n - ddof); a number divided by 0, ∞ or NaN, where n is not above ddof."""
     x = np.asarray(x)
     with np.errstate(invalid="ignore", divide="ignore"):
-        apart = np.abs(x - mean(x, axis, True)) ** 2 if x.dtype.kind != "c" else (x - mean(x, axis, True)) ** 2
-        return np.asarray(_sum(apart, axis, keepdims) / (_count(x, axis) - ddof))
+        apart = np.square(np.abs(x - mean(x, axis, True)))
+        return np.asarray(_sum(apart, axis, keepdims) / max(_count(x, axis) - ddof, 0))
 
 
 def standard_deviation(x: np.ndarray, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> np.ndarray:

@@ -1,0 +1,69 @@
+"""Sorting and searching. NaN is larger than every number; equal values keep their order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def sort(x: np.ndarray, axis: int | None = -1) -> np.ndarray:
+    """x in ascending order along an axis, or flattened (None)."""
+    return np.asarray(np.sort(x, axis=axis, kind="stable"))
+
+
+def argsort(x: np.ndarray, axis: int | None = -1) -> np.ndarray:
+    """The indices (uint32) that sort x; of equal values the earlier one comes first."""
+    return np.argsort(x, axis=axis, kind="stable").astype(np.uint32)
+
+
+def partition(x: np.ndarray, kth: int, axis: int | None = -1) -> np.ndarray:
+    """x with its kth smallest value in place, smaller ones before and larger ones behind it.
+
+    Of the orders that the definition leaves open it is the sorted one. An order that MLX gives is another.
+    """
+    del kth
+    return sort(x, axis)
+
+
+def argpartition(x: np.ndarray, kth: int, axis: int | None = -1) -> np.ndarray:
+    """The indices (uint32) that partition x, in the order of `partition`."""
+    del kth
+    return argsort(x, axis)
+
+
+def topk(x: np.ndarray, k: int, axis: int | None = -1) -> np.ndarray:
+    """The k largest values, ascending; MLX promises no order. Where k is the whole axis, x as it is."""
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    size = x.shape[axis]
+    if k == size:
+        return x
+    return np.asarray(np.take(sort(x, axis), np.arange(size - k, size), axis))
+
+
+def argmax(x: np.ndarray, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
+    """The index (uint32) of the largest value, the first of equal ones; NaN counts only where it is the first value."""
+    return _argument(x, axis, keepdims, largest=True)
+
+
+def argmin(x: np.ndarray, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
+    """The index (uint32) of the smallest value, the first of equal ones; NaN counts only where it is the first value."""
+    return _argument(x, axis, keepdims, largest=False)
+
+
+def _argument(x: np.ndarray, axis: int | None, keepdims: bool, largest: bool) -> np.ndarray:
+    find = np.argmax if largest else np.argmin
+    if x.dtype.kind == "f":
+        flat = x.reshape(-1) if axis is None else x
+        unordered = np.isnan(flat)
+        seen = find(np.where(unordered, -np.inf if largest else np.inf, flat), axis=axis or 0)
+        found = np.where(np.take(unordered, 0, axis or 0), 0, seen)
+        if keepdims:
+            found = found.reshape([1] * x.ndim) if axis is None else np.expand_dims(found, axis)
+    else:
+        found = find(x, axis=axis, keepdims=keepdims)
+    return np.asarray(found).astype(np.uint32)
+
+
+def searchsorted(ordered: np.ndarray, values: np.ndarray, right: bool = False) -> np.ndarray:
+    """Where values go into an ascending array (uint32): before equal ones, or behind them (`right`)."""
+    return np.searchsorted(ordered, values, side="right" if right else "left").astype(np.uint32)
