@@ -33,6 +33,7 @@ ALLOWED = {
     "parity": {"parity"},
     "parity/capture/torch.py": {"parity", "torch"},
     "parity/capture/mlx.py": {"parity", "mlx"},
+    "parity/exact/mlx": {"parity", "mlx"},
     "reference": {"reference", "torch", "safetensors"},
     "reference/config.py": set(),
     "reference/text.py": {"reference.config", "reference.languages"},

@@ -1,0 +1,65 @@
+"""Constants that were stored in single or half precision: each stands for an interval of half an ulp around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from parity.errors import InputError
+from parity.exact.program import Constant, Program, widened
+
+SIGNIFICANT = {"float32": 24, "complex64": 24, "float16": 11, "bfloat16": 8}
+"""Significant bits of the dtypes that are narrower than double."""
+
+
+def rounded(array: np.ndarray, dtype: str) -> str:
+    """The dtype that the values of a constant were rounded to; empty where nothing was lost.
+
+    Values that need at most half of the dtype's bits are taken as meant: 0, 1, 0.5, -inf, a mask. Of other numbers one
+    in 4,096 has so many zeros at its end in float32.
+    """
+    if dtype not in SIGNIFICANT:
+        return ""
+    parts = np.stack([array.real, array.imag]) if array.dtype.kind == "c" else array
+    fraction, _ = np.frexp(np.where(np.isfinite(parts), parts, 0.0))
+    scaled = np.ldexp(fraction, SIGNIFICANT[dtype] // 2)
+    return "" if np.array_equal(scaled, np.rint(scaled)) else dtype
+
+
+def half_ulp(constant: Constant) -> np.ndarray:
+    """How far the value that was meant can be from each value of a rounded constant; 0 for an exact one."""
+    if not constant.rounded:
+        return np.zeros(constant.array.shape)
+    size = np.abs(constant.array)
+    _, exponent = np.frexp(np.where(np.isfinite(size), size, 0.0))
+    return np.asarray(np.ldexp(0.5, exponent - SIGNIFICANT[constant.rounded]))
+
+
+def unresolved(program: Program) -> dict[int, Constant]:
+    """The constants that are still rounded, by number."""
+    return {number: constant for number, constant in program.constants.items() if constant.rounded}
+
+
+def resolved(program: Program, values: Mapping[int, np.ndarray]) -> Program:
+    """The program with rounded constants replaced by the values that were meant.
+
+    A value must lie in the interval of its constant: raises `InputError` for one that does not, or of another shape.
+    """
+    constants = dict(program.constants)
+    for number, value in values.items():
+        if number not in constants:
+            raise InputError(f"value {number} is no constant of {program.source or 'the program'}")
+        constant, value = constants[number], widened(value)
+        if value.shape != constant.array.shape:
+            raise InputError(f"constant {number} has shape {constant.array.shape}, the value for it {value.shape}")
+        beyond = ~(np.abs(value - constant.array) <= half_ulp(constant)) & (value != constant.array)
+        if beyond.any():
+            at = tuple(int(index) for index in np.argwhere(beyond)[0])
+            raise InputError(
+                f"constant {number} is {constant.array[at]!r} at {at}, stored in {constant.rounded or 'double'}: "
+                f"{value[at]!r} is more than half an ulp away, so it was not what was meant"
+            )
+        constants[number] = replace(constant, array=value, rounded="")
+    return replace(program, constants=constants)

@@ -1,0 +1,120 @@
+"""The table of primitives: of each name, its definition in double and the names of its arguments."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.exact.program import Compute, NoProgram
+
+Definition = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What MLX says of an array: its shape, and its dtype by name ("float32", "bool")."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A definition takes arrays by position and `arguments` by keyword.
+
+    `scalars` are those arguments that MLX keeps in float32: the definition is handed a value that may have been
+    replaced by a more exact one. `wants` are the keywords `inputs` and `outputs`, where the definition takes them.
+    `seen` is False where a graph made on this project's machines never holds the primitive: a Mac's does.
+    """
+
+    definition: Definition
+    arguments: tuple[str, ...]
+    scalars: tuple[str, ...]
+    wants: frozenset[str]
+    seen: bool
+
+
+TABLE: dict[str, Entry] = {}
+
+
+def primitive(
+    name: str, *arguments: str, scalars: tuple[str, ...] = (), seen: bool = True
+) -> Callable[[Definition], Definition]:
+    """Enter a definition for the primitive `name`, whose state MLX exports in the order of `arguments`."""
+
+    def enter(definition: Definition) -> Definition:
+        try:
+            wants = frozenset({"inputs", "outputs"} & set(inspect.signature(definition).parameters))
+        except ValueError:  # NumPy's own functions of before 2.4 have no signature
+            wants = frozenset()
+        TABLE[name] = Entry(definition, arguments, scalars, wants, seen)
+        return definition
+
+    return enter
+
+
+def named(name: str, arguments: Sequence[Any]) -> dict[str, Any]:
+    """The arguments of a primitive by name. Raises `NoProgram` for a primitive or a state that is not known."""
+    entry = TABLE.get(name)
+    if entry is None:
+        raise NoProgram(f"the primitive {name} has no definition in double: {advice(name)}")
+    if len(arguments) != len(entry.arguments):
+        raise NoProgram(
+            f"the primitive {name} has {len(arguments)} arguments, expected {len(entry.arguments)} "
+            f"({', '.join(entry.arguments)}): the graph is of another MLX version; export it with the installed one"
+        )
+    return dict(zip(entry.arguments, arguments, strict=True))
+
+
+def compute(
+    name: str,
+    arguments: Mapping[str, Any],
+    inputs: tuple[Output, ...],
+    outputs: tuple[Output, ...],
+    scalars: tuple[str, ...] = (),
+) -> Compute:
+    """The function of a primitive: arrays in, arrays out, of the shapes that MLX says.
+
+    `scalars` are arguments that come as further arrays behind the inputs, in that order.
+    """
+    entry = TABLE[name]
+    said = {"inputs": inputs, "outputs": outputs}
+    fixed = {key: value for key, value in arguments.items() if key not in scalars}
+    fixed |= {key: said[key] for key in entry.wants}
+    count = len(inputs)
+
+    def run(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+        given = dict(zip(scalars, arrays[count:], strict=True))
+        with np.errstate(all="ignore"):  # infinities and NaN are values, as in MLX
+            made = entry.definition(*arrays[:count], **fixed, **given)
+        values = list(made) if isinstance(made, (list, tuple)) else [made]
+        for value, output in zip(values, outputs, strict=True):
+            if np.shape(value) != output.shape:
+                raise NoProgram(
+                    f"the definition of {name}({arguments}) gives shape {np.shape(value)} and MLX says "
+                    f"{output.shape}: the definition is wrong for these shapes; please report it"
+                )
+        return [np.asarray(value) for value in values]
+
+    return run
+
+
+REFUSED = {
+    "CustomKernel": "a kernel of one's own has no definition but its source; trace the plain path beside it",
+    "Compiled": "a fused kernel does not say what it computes; export with mx.disable_compile()",
+    "CustomTransforms": "mx.custom_function cannot be exported; trace the function without the decorator",
+    "Load": "an array is still in its file; evaluate the parameters before exporting",
+    "RandomBits": "random bits are no mathematics; give `draws`, or hand the random tensors to the function as inputs",
+}
+"""Primitives without a definition, and what to do."""
+
+
+def advice(name: str) -> str:
+    """What to do about a primitive that has no definition."""
+    if name.endswith("VJP"):
+        return "a gradient is not part of a forward pass; trace the forward pass alone"
+    return REFUSED.get(name, "run the port in the stand-in for mlx.core, and report the primitive")
