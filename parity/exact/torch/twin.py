@@ -1,0 +1,163 @@
+"""The twin in double of a torch module: the same parameters, and tables computed anew in double."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from parity.errors import InputError
+from parity.exact.torch.check import remarks
+from parity.exact.torch.operations import NARROW, WIDEST
+from parity.exact.torch.widening import widened
+
+ULP = 2.0**-23
+"""Of float32, relative: what a table that was rounded once may differ by."""
+COMPUTED = 2.0**-7
+"""Relative to a table's largest value: what a table computed in single precision may differ by, cosines of thousands
+of radians among them. Drawn values and those of another formula differ by more."""
+
+
+def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = None) -> nn.Module:
+    """The module that `build` makes, in double, in eval mode and without gradients.
+
+    It is made within `widened`. Parameters are those of `model`, widened: a module in float32 that `build` made, with
+    its weights loaded; without one, `build` is called once more for it. A tensor that is no parameter (a buffer, or an
+    attribute of a module: rotary frequencies, position tables, windows, filters) is
+
+    - the one computed in double, where every value is within one float32 ulp of the model's; or where a second
+      `build` in single precision gives the model's bits, so that it is computed by the constructor, and double is
+      within 2^-7 of its largest value, so that it is not drawn at random;
+    - otherwise the model's, widened: it was loaded.
+
+    `build` may be the model itself. It is made anew as `type(model)(model.config)`, with the eager experts of a
+    mixture, or as `type(model)()`; where neither gives the same parameters it is copied and widened, and
+    `parity.exact.torch.single` names the tables that stay rounded. Raises `InputError` where the two builds differ in
+    their parameters.
+    """
+    if isinstance(build, nn.Module):
+        model = build
+        again = _rebuild(model)
+        if again is None:
+            return _copy(model)
+        build = again
+    with widened() as entered:
+        wide = build()
+    computed: nn.Module | None = None
+    if model is None:
+        model = build()
+    elif any(True for _ in _tables(model)):
+        computed = build()
+    _take_parameters(wide, model)
+    _take_tables(wide, model, computed)
+    remarks[wide] = list(dict.fromkeys(entered))
+    return wide.eval().requires_grad_(False)
+
+
+def _take_parameters(wide: nn.Module, model: nn.Module) -> None:
+    """Give the twin the model's parameters; those that are one in the model are one in the twin."""
+    theirs: dict[str, nn.Parameter] = dict(model.named_parameters(remove_duplicate=False))
+    ours: dict[str, nn.Parameter] = dict(wide.named_parameters(remove_duplicate=False))
+    if odd := sorted(theirs.keys() ^ ours.keys()):
+        raise InputError(f"the twin and the model differ in parameters ({', '.join(odd[:5])}): build both alike")
+    taken: dict[int, Any] = {}
+    for name, parameter in theirs.items():
+        mine = taken.setdefault(id(parameter), ours[name])
+        if mine.shape != parameter.shape:
+            raise InputError(
+                f"{name}: the twin has shape {tuple(mine.shape)}, the model {tuple(parameter.shape)}: build both alike"
+            )
+        if mine is not ours[name]:
+            path, _, leaf = name.rpartition(".")
+            setattr(wide.get_submodule(path), leaf, mine)
+        mine.data = _wide(parameter)
+
+
+def _take_tables(wide: nn.Module, model: nn.Module, computed: nn.Module | None) -> None:
+    """Give the twin those tables of the model that were loaded, and keep those that were computed."""
+    again = {} if computed is None else {name: tensor for name, _, _, tensor in _tables(computed)}
+    mine = {name: tensor for name, _, _, tensor in _tables(wide)}
+    for name, path, leaf, theirs in _tables(model):
+        ours, second = mine.get(name), again.get(name)
+        if ours is not None and ours.shape == theirs.shape and ours.is_floating_point():
+            deterministic = computed is None or (second is not None and _equal(second, theirs))
+            if _within(ours, theirs, deterministic):
+                _set(wide, path, leaf, ours.to(WIDEST.get(ours.dtype, ours.dtype)))
+                continue
+        _set(wide, path, leaf, _wide(theirs))
+
+
+def _tables(model: nn.Module) -> Iterator[tuple[str, str, str, Tensor]]:
+    """Buffers and tensors that are plain attributes of modules: full name, path of the module, name, tensor."""
+    for path, module in model.named_modules():
+        for leaf, tensor in [*module._buffers.items(), *vars(module).items()]:
+            if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter):
+                yield f"{path}.{leaf}".lstrip("."), path, leaf, tensor
+
+
+def _set(model: nn.Module, path: str, leaf: str, value: Tensor) -> None:
+    module = model.get_submodule(path)
+    if leaf in module._buffers:
+        module._buffers[leaf] = value
+    else:
+        setattr(module, leaf, value)
+
+
+def _within(ours: Tensor, theirs: Tensor, deterministic: bool) -> bool:
+    """Whether `ours` in double is the table that `theirs` is in single precision."""
+    theirs = theirs.double()
+    both = torch.isfinite(theirs)
+    if not torch.equal(ours.double()[~both].nan_to_num(), theirs[~both].nan_to_num()):
+        return False
+    difference = (ours.double() - theirs)[both].abs()
+    if bool((difference <= ULP * theirs[both].abs()).all()):
+        return True
+    return deterministic and bool(difference.max() <= COMPUTED * theirs[both].abs().max())
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """A copy; floating-point values as double."""
+    return tensor.detach().to(WIDEST.get(tensor.dtype, tensor.dtype), copy=True)
+
+
+def _rebuild(model: nn.Module) -> Callable[[], nn.Module] | None:
+    """A function that makes a module like this one, if its constructor can be called again."""
+    config = getattr(model, "config", None)
+    names = {name: parameter.shape for name, parameter in model.named_parameters(remove_duplicate=False)}
+
+    def build() -> nn.Module:
+        if config is None:
+            return type(model)()
+        own = copy.deepcopy(config)
+        if hasattr(own, "_experts_implementation"):
+            own._experts_implementation = "eager"
+        return type(model)(own)
+
+    try:
+        with torch.device("meta"):
+            made = build()
+    except Exception:  # whatever a constructor raises that wants other arguments
+        return None
+    same = names == {name: parameter.shape for name, parameter in made.named_parameters(remove_duplicate=False)}
+    return build if same else None
+
+
+def _copy(model: nn.Module) -> nn.Module:
+    """The module widened as it is: its tables stay as rounded as they are, which is remarked."""
+    wide = copy.deepcopy(model)
+    for parameter in wide.parameters():
+        parameter.data = _wide(parameter)
+    rounded = []
+    for name, path, leaf, tensor in list(_tables(wide)):
+        if tensor.dtype in NARROW:
+            rounded.append(f"{name}: values of {str(tensor.dtype).removeprefix('torch.')}, for the module was copied")
+        _set(wide, path, leaf, _wide(tensor))
+    remarks[wide] = rounded
+    return wide.eval().requires_grad_(False)

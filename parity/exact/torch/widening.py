@@ -1,0 +1,142 @@
+"""A double default: single precision that a torch program asks for, by whatever name, becomes double."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
+
+from parity.exact.places import caller
+
+WIDE = {torch.float32: torch.float64, torch.complex64: torch.complex128}
+NAMES = {
+    "float32": torch.float64,
+    "float": torch.float64,
+    "complex64": torch.complex128,
+    "cfloat": torch.complex128,
+    "FloatTensor": torch.DoubleTensor,
+}
+TYPES = {"torch.FloatTensor": "torch.DoubleTensor", torch.FloatTensor: torch.DoubleTensor}
+
+_entered: ContextVar[list[str] | None] = ContextVar("entered", default=None)
+
+
+@contextmanager
+def widened() -> Iterator[list[str]]:
+    """Within, single precision that is asked for becomes double, in this process; all is put back on leaving.
+
+    Widened are the names (`torch.float32`, `torch.float`, `torch.complex64`, `torch.FloatTensor`), a dtype that was
+    taken from them before and is passed to a torch function, `Tensor.float`, `Tensor.type`, the default dtype whatever
+    the program sets it to, and constructors. `torch.finfo` of double gives the limits of float32, for which double
+    stands here: a mask of `finfo(torch.float32).min` keeps its value. Half precision stays: a cast to it rounds.
+    float32 values that enter from NumPy become double without changing: the list that this gives names their places,
+    for they are rounded already. `torch._grouped_mm`, which refuses double, is a loop over its groups.
+    """
+    entered: list[str] = []
+    default = torch.get_default_dtype()
+    with ExitStack() as stack:
+        stack.callback(torch.set_default_dtype, default)
+        torch.set_default_dtype(torch.float64)
+        for name, wide in NAMES.items():
+            stack.enter_context(mock.patch.object(torch, name, wide))
+        for name, replacement in (
+            ("finfo", _finfo(torch.finfo)),
+            ("from_numpy", _entering(torch.from_numpy)),
+            ("set_default_dtype", _ignored),
+            ("set_default_tensor_type", _ignored),
+            ("_grouped_mm", grouped_mm),
+        ):
+            if hasattr(torch, name):
+                stack.enter_context(mock.patch.object(torch, name, replacement))
+        if hasattr(torch.nn.functional, "grouped_mm"):
+            stack.enter_context(mock.patch.object(torch.nn.functional, "grouped_mm", grouped_mm))
+        token = _entered.set(entered)
+        stack.callback(_entered.reset, token)
+        stack.enter_context(_Widening())
+        yield entered
+
+
+def wide_arguments(arguments: Any) -> Any:
+    """Arguments of a torch function, dtypes of single precision among them replaced by double."""
+    return tree_map(lambda leaf: WIDE.get(leaf, leaf) if isinstance(leaf, torch.dtype) else leaf, arguments)
+
+
+def grouped_mm(
+    a: Tensor, b: Tensor, offs: Tensor | None = None, bias: Tensor | None = None, out_dtype: Any = None
+) -> Tensor:
+    """Products by groups, `torch.nn.functional.grouped_mm`: rows, columns or sums of them end at `offs`.
+
+    2-d by 3-d: rows of `a (rows, in)` in groups, each with its `b (group, in, out)`. 3-d by 2-d: columns of `b` in
+    groups. 2-d by 2-d: the summed axis in groups, which gives `(group, rows, out)`. 3-d by 3-d: a batch.
+    """
+    if offs is None:
+        result = torch.bmm(a, b)
+    else:
+        ends = offs.tolist()
+        spans = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        if a.ndim == 2 and b.ndim == 3:
+            result = a.new_zeros(a.shape[0], b.shape[2])
+            for group, span in enumerate(spans):
+                result[span] = a[span] @ b[group]
+        elif a.ndim == 3 and b.ndim == 2:
+            result = a.new_zeros(a.shape[1], b.shape[1])
+            for group, span in enumerate(spans):
+                result[:, span] = a[group] @ b[:, span]
+        else:
+            result = torch.stack([a[:, span] @ b[span] for span in spans])
+    return result if bias is None else result + bias
+
+
+class _Widening(TorchFunctionMode):
+    """Of every torch function that is called from Python: dtypes that are passed, and single precision that enters."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.Tensor.float:
+            return args[0].double()
+        if func is torch.Tensor.cfloat:
+            return args[0].cdouble()
+        if func is torch.Tensor.type and len(args) > 1:
+            args = (args[0], TYPES.get(args[1], args[1]), *args[2:])
+        result = func(*wide_arguments(args), **wide_arguments(kwargs))
+        if func in (torch.tensor, torch.as_tensor, torch.asarray, torch.frombuffer):
+            return _widen_entering(result)
+        return result
+
+
+def _widen_entering(value: Tensor) -> Tensor:
+    if value.dtype not in WIDE:
+        return value
+    entered = _entered.get()
+    if entered is not None:
+        entered.append(
+            f"{caller('torch', 'parity.exact')}: values of shape {tuple(value.shape)} enter in single precision"
+        )
+    return value.to(WIDE[value.dtype])
+
+
+def _entering(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda array: _widen_entering(original(array))
+
+
+def _finfo(original: Any) -> Callable[..., Any]:
+    """The limits of the dtype that was asked for: double stands for float32."""
+
+    def finfo(dtype: torch.dtype | None = None) -> Any:
+        return original(torch_single if dtype in (None, torch.float64, torch.complex128) else dtype)
+
+    return finfo
+
+
+torch_single = torch.float32
+
+
+def _ignored(dtype: Any) -> None:
+    """The default stays double."""
