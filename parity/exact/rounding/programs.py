@@ -1,0 +1,127 @@
+"""A recorded or traced program with its results rounded at random: the same operations, computed otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from parity.exact.operations import casts
+from parity.exact.program import Compute, Node, Program, Replace, Values, evaluate
+from parity.exact.rounding import composites
+from parity.exact.rounding.coin import Rounding
+from parity.exact.rounding.floors import RUNS, Floors
+
+Rule = Callable[[Rounding, Node, Sequence[np.ndarray]], Any]
+
+
+def _product(r: Rounding, node: Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """An operation that is linear in each of its arrays of floats."""
+    places = [place for place, array in enumerate(arrays) if array.dtype.kind in "fc"]
+
+    def multiply(*factors: np.ndarray) -> np.ndarray:
+        taken = list(arrays)
+        for place, factor in zip(places, factors, strict=True):
+            taken[place] = factor
+        return node.compute(*taken)[0]
+
+    return r.product(multiply, *(arrays[place] for place in places))
+
+
+def _reduced(r: Rounding, node: Node, arrays: Sequence[np.ndarray]) -> Any:
+    """Sums are accumulated; what takes the largest, or multiplies, is rounded once."""
+    if node.arguments["operation"] == 2:
+        return r.sum(arrays[0], tuple(node.arguments["axes"]), keepdims=True)
+    return None
+
+
+def _addmm(r: Rounding, node: Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    a, b, c, *rest = arrays
+    alpha, beta = rest or (node.arguments["alpha"], node.arguments["beta"])
+    return composites.addmm(r, c, a, b, alpha, beta)
+
+
+def _of(composite: Callable[..., Any], **fixed: Any) -> Rule:
+    """A composite function of the arrays, with the arguments that a primitive has implicitly."""
+    return lambda r, node, arrays: composite(r, *arrays, **fixed)
+
+
+PRIMITIVES: dict[str, Rule] = {
+    "Matmul": _of(Rounding.matmul),
+    "Convolution": _product,
+    "GatherMM": _product,
+    "SegmentedMM": _product,
+    "BlockMaskedMM": _product,
+    "AddMM": _addmm,
+    "Reduce": _reduced,
+    "Exp": _of(Rounding.exp),
+    "Sigmoid": _of(composites.sigmoid),
+    "LogAddExp": _of(composites.logaddexp),
+    "LogSumExp": _of(composites.logsumexp, axis=-1, keepdims=True),
+    "Softmax": _of(composites.softmax, axis=-1),
+}
+"""What MLX's primitives round inside; the others are rounded once. A rule gives None where that is so."""
+
+_NARROW = ("float16", "bfloat16")
+
+
+def rounded(program: Program, rounding: Rounding) -> Program:
+    """The program with every float32 result rounded at random. Half precision keeps the rounding that it has."""
+
+    def compute(node: Node) -> Compute:
+        rule = PRIMITIVES.get(node.operation)
+        narrow = [program.dtypes.get(number, "") for number in node.outputs]
+
+        def run(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+            inexact = rule is not None and any(array.dtype.kind in "fc" for array in arrays)
+            made = rule(rounding, node, arrays) if rule is not None and inexact else None
+            if made is not None:
+                return [casts.rounded(made, narrow[0]) if narrow[0] in _NARROW else made]
+            return [
+                value if dtype in _NARROW else rounding.once(value)
+                for value, dtype in zip(node.compute(*arrays), narrow, strict=True)
+            ]
+
+        return run
+
+    return replace(program, nodes=tuple(replace(node, compute=compute(node)) for node in program.nodes))
+
+
+def made(program: Program, inputs: Sequence[np.ndarray], numbers: Collection[int], given: Replace) -> Values:
+    """What a program itself makes at these values, while it goes on with those that are given in their place."""
+    seen: Values = {}
+
+    def watched(node: Node) -> Node:
+        def compute(*arrays: np.ndarray) -> Sequence[np.ndarray]:
+            outputs = node.compute(*arrays)
+            seen.update(
+                {number: value for number, value in zip(node.outputs, outputs, strict=True) if number in wanted}
+            )
+            return outputs
+
+        return replace(node, compute=compute)
+
+    wanted = frozenset(numbers)
+    nodes = tuple(watched(node) if wanted.intersection(node.outputs) else node for node in program.nodes)
+    evaluate(replace(program, nodes=nodes), inputs, given, keep=False)
+    return seen
+
+
+def floors(
+    program: Program,
+    inputs: Sequence[np.ndarray],
+    numbers: Collection[int],
+    given: Mapping[int, np.ndarray],
+    case: str = "",
+) -> dict[int, float]:
+    """The program's own floor at these values: the largest RMSE of `RUNS` runs rounded at random against the double.
+
+    `given` stands in for values once they were made, so that each has its local error. Both are run from the same
+    inputs and given values; these should be float32 numbers, as a device would have them.
+    """
+    found = Floors(made(program, inputs, numbers, given))
+    for number in range(RUNS):
+        found.add(made(rounded(program, Rounding(case, number)), inputs, numbers, given))
+    return found.largest()
