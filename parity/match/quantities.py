@@ -1,0 +1,92 @@
+"""The reference's quantities: its values, those that are the same up to an arrangement taken as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from parity.match.values import Index, Pooled, Runs, arranged, informative, neutral, whole
+
+
+class Quantities:
+    """Of each value of the reference the quantity that it is: the key of the first value that is equal to it.
+
+    `made[quantity]` is the step that makes it, `parts[quantity]` the quantities that this step takes and that depend on
+    the program's inputs. `neutral` quantities (masks, indices) are taken as they are and never looked for.
+    """
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+        self.values = runs.evaluate()
+        self.of: dict[int, int] = {}
+        self.index, self.small = Index(), Index()
+        self.neutral: set[int] = set()
+        for key in runs.inputs:
+            self._enter(key, ())
+        for step in runs.steps:
+            for key in step.outputs:
+                if key in runs.dynamic:
+                    self._enter(key, [part for part in step.inputs if part in runs.dynamic])
+        self.made = {key: runs.makers[key] for key in set(self.of.values()) if key in runs.makers}
+        self.parts = {
+            quantity: tuple(dict.fromkeys(self.of[key] for key in runs.steps[place].inputs if key in runs.dynamic))
+            for quantity, place in self.made.items()
+        }
+        self.members: dict[int, list[int]] = {}
+        for key, quantity in self.of.items():
+            self.members.setdefault(quantity, []).append(key)
+        self.users: dict[int, list[int]] = {}
+        for quantity, parts in self.parts.items():
+            for part in parts:
+                self.users.setdefault(part, []).append(quantity)
+
+    def ancestors(self, quantity: int) -> set[int]:
+        """All quantities that this one is made of."""
+        if not hasattr(self, "_ancestors"):
+            self._ancestors: dict[int, set[int]] = {}
+        seen: set[int] = set()
+        left = [quantity]
+        while left:
+            for part in self.parts.get(left.pop(), ()):
+                if part not in seen:
+                    seen.add(part)
+                    left.append(part)
+        return seen
+
+    def cone(self, quantity: int, seen: Iterable[int]) -> tuple[set[int], set[int]]:
+        """What of this quantity was not seen: itself and what it is made of, back to `seen` ones, which come second."""
+        seen = seen if isinstance(seen, (set, dict)) else set(seen)
+        inside, edge, left = set(), set(), [quantity]
+        while left:
+            one = left.pop()
+            if one in inside or one in edge:
+                continue
+            if one not in self.made or (one in seen and one != quantity) or one in self.neutral:
+                edge.add(one)
+                continue
+            inside.add(one)
+            left.extend(self.parts[one])
+        return inside, edge
+
+    def _enter(self, key: int, parts: Iterable[int]) -> None:
+        pooled = self.values[key]
+        self.of[key] = key
+        if not whole(pooled):
+            return
+        for part in parts:
+            if self.runs.layout(self.runs.makers[key]) and arranged(pooled, self.values[part]) is not None:
+                self.of[key] = self.of[part]
+                return
+        if informative(pooled):
+            for equal, _, _ in self.index.find(pooled):
+                self.of[key] = equal
+                return
+            self.index.add(key, pooled)
+        elif neutral(pooled):
+            self.neutral.add(key)
+        else:
+            self.small.add(key, pooled)
+
+
+def same(one: Pooled, other: Pooled) -> bool:
+    """Both are equal in some arrangement, at every length."""
+    return arranged(one, other) is not None
