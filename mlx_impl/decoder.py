@@ -19,6 +19,7 @@ from mlx_impl.attention_mask import attention_bias
 from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
+from mlx_impl.precision import working_float
 from reference.config import DecoderConfig, FlowConfig
 
 
@@ -40,9 +41,10 @@ class SinusoidalPosEmb(nn.Module):
 
 @lru_cache(maxsize=8)
 def frequencies(half: int) -> np.ndarray:
-    """`(half,)`, NumPy float32: the exponential rounded once from double, which is what PyTorch's yields here."""
-    exponent = np.arange(half, dtype=np.float32) * np.float32(-(math.log(10000) / (half - 1)))
-    return np.exp(exponent.astype(np.float64)).astype(np.float32)
+    """`(half,)`, for NumPy: the exponential rounded once from double, which is what PyTorch's yields here."""
+    real = working_float()
+    exponent = np.arange(half, dtype=real) * real(-(math.log(10000) / (half - 1)))
+    return np.exp(exponent.astype(np.float64)).astype(real)
 
 
 class TimestepEmbedding(nn.Module):

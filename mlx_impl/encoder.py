@@ -20,6 +20,7 @@ from mlx_impl.attention_mask import attention_bias, padding_mask
 from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear, matmul
 from mlx_impl.normalization import LayerNorm
+from mlx_impl.precision import working_float
 from reference.config import EncoderConfig
 
 
@@ -42,7 +43,7 @@ class LinearEmbedding(nn.Module):
 class RelativePositions(nn.Module):
     """`1 r c`. Sinusoids of the relative positions T-1 ... -(T-1), sine and cosine interleaved; r = 2T - 1.
 
-    Upstream: `EspnetRelPositionalEncoding`; the table is made in float32, its functions rounded once from double.
+    Upstream: `EspnetRelPositionalEncoding`; the table's functions are rounded once from double.
     """
 
     def __init__(self, width: int):
@@ -64,12 +65,13 @@ def kept_table(frames: int, width: int, dtype: mx.Dtype, device: mx.DeviceType) 
 
 @lru_cache(maxsize=4)
 def position_table(frames: int, width: int) -> np.ndarray:
-    """The table as NumPy float32 `(1, 2 frames - 1, width)`: frequencies and angles as PyTorch rounds them."""
-    position = np.arange(frames - 1, -frames, -1, dtype=np.float32)[:, None]
-    exponent = np.arange(0, width, 2, dtype=np.float32) * np.float32(-(math.log(10000.0) / width))
-    angle = (position * np.exp(exponent.astype(np.float64)).astype(np.float32)).astype(np.float64)
+    """The table for NumPy, `(1, 2 frames - 1, width)`: frequencies and angles as PyTorch rounds them."""
+    real = working_float()
+    position = np.arange(frames - 1, -frames, -1, dtype=real)[:, None]
+    exponent = np.arange(0, width, 2, dtype=real) * real(-(math.log(10000.0) / width))
+    angle = (position * np.exp(exponent.astype(np.float64)).astype(real)).astype(np.float64)
     table = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
-    return table.reshape(1, 2 * frames - 1, width).astype(np.float32)
+    return table.reshape(1, 2 * frames - 1, width).astype(real)
 
 
 class PreLookaheadLayer(nn.Module):

@@ -20,6 +20,7 @@ import numpy as np
 
 from mlx_impl.device import on_gpu
 from mlx_impl.exponential import NEAR, exp_times, nearest, poly, power_bits, tanh_near
+from mlx_impl.precision import in_double
 from mlx_impl.streams import halves
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
@@ -71,7 +72,7 @@ def tanh(x: mx.array) -> mx.array:
 
     Near 0 MLX's own rounds twice as much as PyTorch's, on the CPU and with CUDA: there it is a polynomial.
     """
-    return _apply(x, _tanh, _tanh)
+    return _apply(x, _tanh, _native_tanh if in_double() else _tanh)
 
 
 def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[mx.array], mx.array]) -> mx.array:
@@ -93,6 +94,7 @@ def _one_kernel(f: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.ar
 _native_exp = _one_kernel(mx.exp)
 _native_silu = _one_kernel(lambda x: x * mx.sigmoid(x))
 _native_sigmoid = _one_kernel(mx.sigmoid)
+_native_tanh = _one_kernel(mx.tanh)
 _tanh = _one_kernel(lambda x: mx.where(mx.abs(x) < NEAR, tanh_near(x), mx.tanh(x)))
 _native_gelu = _one_kernel(lambda x: x * (1 + mx.erf(x * math.sqrt(0.5))) / 2)
 _native_mish = _one_kernel(lambda x: x * mx.tanh(mx.logaddexp(x, 0)))

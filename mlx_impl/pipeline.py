@@ -17,6 +17,7 @@ from mlx import nn
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.stage import run_prompt, run_speaker
 from mlx_impl.ode import Conditions, Observe, euler_step, unobserved
+from mlx_impl.precision import working_float
 from mlx_impl.t3.generation import speech_only
 from mlx_impl.t3.stage import run_prefill, run_rest, run_step
 from mlx_impl.vocoder.stage import run_source, run_wave
@@ -119,7 +120,7 @@ class Pipeline:
         conditions = self.model.conditions(
             mu, frames, self.tensor(state["prompt_mel"]), self.tensor(state["embedding"])
         )
-        grid = time_grid(config.steps)
+        grid = time_grid(config.steps, working_float())
         rest = {name: array for name, array in state.items() if name not in ("tokens", "lengths", "embedding")}
         return rest | {
             "mu": _widened(observe("mu", mu)),
@@ -153,7 +154,7 @@ class Pipeline:
         return run_wave(self.model.vocoder, state, observe)
 
     def tensor(self, array: np.ndarray) -> mx.array:
-        return mx.array(np.ascontiguousarray(array, np.float32))
+        return mx.array(np.ascontiguousarray(array, working_float()))
 
 
 def _widened(array: mx.array) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 
+from mlx_impl.precision import working_float
 from mlx_impl.t3.generation import each_token, speech_only
 from mlx_impl.vocoder.streaming import VocoderStream
 from mlx_impl.vocoder.vocoder import fade_in
@@ -105,7 +106,7 @@ class Chatterbox:
         encoder = self.config.flow.encoder
         frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
         noise = draws.flow_noise(self.config.flow.mel_bins, frames).swapaxes(1, 2)  # (1, M, C)
-        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps)))
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps, working_float())))
         mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return np.ascontiguousarray(np.array(mel[:, prompt_mel.shape[1] :]).swapaxes(1, 2))
 
@@ -144,4 +145,4 @@ class Chatterbox:
     def tensor(self, array: np.ndarray) -> mx.array:
         """An array on this side: numbers in float32, which a stage rounds if it takes less; tokens as they are."""
         floating = np.issubdtype(array.dtype, np.floating)
-        return mx.array(np.ascontiguousarray(array, np.float32 if floating else None))
+        return mx.array(np.ascontiguousarray(array, working_float() if floating else None))

@@ -19,6 +19,7 @@ from mlx_impl.conditioning.convolution import Conv1d, DepthwiseConv1d
 from mlx_impl.conditioning.mel import LogMelSpectrogram
 from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
+from mlx_impl.precision import working_float
 from reference.config import TokenizerConfig
 
 LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
@@ -28,13 +29,14 @@ LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
 def rotary_positions(frames: int, width: int, dtype: mx.Dtype) -> tuple[mx.array, mx.array]:
     """Cosine and sine of each position's angles, `(1, frames, 1, width)`; the second half repeats the first.
 
-    Frequencies and angles are rounded to float32 as PyTorch rounds them, the functions once from double.
+    Frequencies and angles are rounded as PyTorch rounds them, the functions once from double.
     """
-    exponent = np.arange(0, width, 2, dtype=np.float32) / np.float32(width)
-    frequencies = np.float32(1) / (10000.0 ** exponent.astype(np.float64)).astype(np.float32)
-    angles = np.outer(np.arange(frames, dtype=np.float32), frequencies).astype(np.float64)
+    real = working_float()
+    exponent = np.arange(0, width, 2, dtype=real) / real(width)
+    frequencies = real(1) / (10000.0 ** exponent.astype(np.float64)).astype(real)
+    angles = np.outer(np.arange(frames, dtype=real), frequencies).astype(np.float64)
     angles = np.concatenate([angles, angles], axis=-1)[None, :, None]
-    return tuple(mx.array(f(angles).astype(np.float32)).astype(dtype) for f in (np.cos, np.sin))
+    return tuple(mx.array(f(angles).astype(real)).astype(dtype) for f in (np.cos, np.sin))
 
 
 def rotate(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:

@@ -12,6 +12,7 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
+from mlx_impl.precision import working_float
 from reference import window
 
 # Slaney's mel scale: linear below 1 kHz, then 27 mel for a factor of 6.4.
@@ -80,4 +81,4 @@ def sinc_kernel(source: int, target: int, dtype: mx.Dtype) -> mx.array:
 
 def _rounded(table: np.ndarray, dtype: mx.Dtype) -> mx.array:
     """A table made in double, in `dtype`."""
-    return mx.array(table.astype(np.float32)).astype(dtype)
+    return mx.array(table.astype(working_float())).astype(dtype)

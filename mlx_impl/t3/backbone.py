@@ -17,6 +17,7 @@ from mlx_impl.attention import attention
 from mlx_impl.cuda import normalization
 from mlx_impl.device import on_gpu
 from mlx_impl.linear import Linear, matmul
+from mlx_impl.precision import working_float
 from reference.config import T3Config, rope_frequencies
 
 _SIGNS = mx.array([[-1.0], [1.0]])  # of the sine, by half
@@ -119,9 +120,10 @@ def _scaled(x: mx.array, square: mx.array, weight: mx.array, eps: float) -> mx.a
 
 def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tuple[mx.array, mx.array]:
     """Cosines and sines of `count` positions from `start`, each `(count, D)`: rounded once from double, in NumPy."""
-    angles = np.arange(start, start + count, dtype=np.float32)[:, None] * rope_frequencies(config)
+    real = working_float()
+    angles = np.arange(start, start + count, dtype=real)[:, None] * rope_frequencies(config, real)
     angles = np.concatenate([angles, angles], axis=-1).astype(np.float64)
-    cos, sin = (mx.array(table.astype(np.float32)) for table in (np.cos(angles), np.sin(angles)))
+    cos, sin = (mx.array(table.astype(real)) for table in (np.cos(angles), np.sin(angles)))
     return cos.astype(like.dtype), sin.astype(like.dtype)
 
 

@@ -6,6 +6,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.precision import working_float
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.generation import decode, prefill
 from mlx_impl.t3.model import T3
@@ -75,4 +76,4 @@ def _left(logits: mx.array, cache: KVCache, tokens: list[int]) -> State:
 
 
 def _floats(array: np.ndarray) -> mx.array:
-    return mx.array(np.ascontiguousarray(array, np.float32))
+    return mx.array(np.ascontiguousarray(array, working_float()))

@@ -14,6 +14,7 @@ from mlx import nn
 from mlx_impl import functional as F
 from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.precision import in_double
 from reference.config import VocoderConfig
 
 _FRACTION_BITS = 26
@@ -26,7 +27,7 @@ class SineGenerator(nn.Module):
     The phase is a running sum over the whole signal. A GPU has no double, and a sum in float32 is off by whole cycles
     after some seconds. It is made of integers here, whose sums are exact in any order and on every device: with f0 in
     units of 2**-26 Hz, the sum is the phase in units of 1 / (24000 2**26) cycles, and remainders take off whole cycles.
-    int64 holds an hour and a half of 1 kHz.
+    int64 holds an hour and a half of 1 kHz. In a run in double the sums are the reference's, harmonic by harmonic.
     """
 
     def __init__(self, config: VocoderConfig):
@@ -36,19 +37,32 @@ class SineGenerator(nn.Module):
         self.sample_rate = config.sample_rate
 
     def turns(self, f0: mx.array, before: mx.array | None = None) -> mx.array:
-        """The running sum of the fundamental `(B, N)`, whole cycles off, a stream's `before` its last column so far."""
+        """The running sum of the fundamental `(B, N)`, whole cycles off, a stream's `before` its last column so far.
+
+        In double, of each harmonic: cycles `(B, N, harmonics)`.
+        """
+        if in_double():
+            increment = f0[:, :, None] * mx.arange(1, self.harmonics + 1).astype(f0.dtype) / self.sample_rate
+            if before is None:
+                return mx.cumsum(increment, axis=1)
+            return mx.cumsum(mx.concatenate([before, increment], axis=1), axis=1)[:, 1:]
         cycle = self.sample_rate * 2**_FRACTION_BITS
         fixed = mx.round(f0.astype(mx.float32) * 2.0**_FRACTION_BITS).astype(mx.int64)
         total = mx.cumsum(fixed, axis=1)
         return (total if before is None else total + before) % cycle
 
-    def __call__(self, f0: mx.array, phase: mx.array, before: mx.array | None = None) -> mx.array:
+    def _angles(self, f0: mx.array, before: mx.array | None = None) -> mx.array:
+        """The angle of each harmonic at each sample, in rad from 0 to 2 pi, `(B, N, harmonics)`."""
+        if in_double():
+            return 2 * math.pi * (self.turns(f0, before) % 1)
         harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
         cycle = self.sample_rate * 2**_FRACTION_BITS
         total = self.turns(f0, before)[:, :, None] * harmonic % cycle  # (B, N, harmonics)
-        theta = total.astype(mx.float32) * (2 * math.pi / cycle)
+        return total.astype(mx.float32) * (2 * math.pi / cycle)
+
+    def __call__(self, f0: mx.array, phase: mx.array, before: mx.array | None = None) -> mx.array:
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)  # the fundamental starts at 0
-        return self.amplitude * mx.sin(theta + start[:, None, :])
+        return self.amplitude * mx.sin(self._angles(f0, before) + start[:, None, :])
 
 
 class SourceModule(nn.Module):

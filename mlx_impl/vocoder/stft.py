@@ -14,6 +14,7 @@ from mlx import nn
 
 from mlx_impl.convolution import overlap_add
 from mlx_impl.linear import matmul
+from mlx_impl.precision import working_float
 from reference.config import VocoderConfig
 from reference.window import hann_window
 
@@ -59,23 +60,23 @@ class ISTFT(nn.Module):
 
 @lru_cache
 def _analysis(n_fft: int) -> np.ndarray:
-    """Samples to real and imaginary parts, the window included: `(n_fft, n_fft + 2)`, float32."""
+    """Samples to real and imaginary parts, the window included: `(n_fft, n_fft + 2)`."""
     angle = 2 * np.pi * np.outer(np.arange(n_fft), np.arange(n_fft // 2 + 1)) / n_fft
-    return (hann_window(n_fft)[:, None] * np.hstack([np.cos(angle), -np.sin(angle)])).astype(np.float32)
+    return (hann_window(n_fft)[:, None] * np.hstack([np.cos(angle), -np.sin(angle)])).astype(working_float())
 
 
 @lru_cache
 def _synthesis(n_fft: int) -> np.ndarray:
-    """Real and imaginary parts to samples, the window included: `(n_fft + 2, n_fft)`, float32."""
+    """Real and imaginary parts to samples, the window included: `(n_fft + 2, n_fft)`."""
     angle = 2 * np.pi * np.outer(np.arange(n_fft // 2 + 1), np.arange(n_fft)) / n_fft
     twice = np.full((n_fft // 2 + 1, 1), 2 / n_fft)  # a bin and its conjugate
     twice[0] = twice[-1] = 1 / n_fft
     matrix = np.vstack([twice * np.cos(angle), -twice * np.sin(angle)])
-    return (matrix * hann_window(n_fft)).astype(np.float32)
+    return (matrix * hann_window(n_fft)).astype(working_float())
 
 
 def _window_sum(n_fft: int, hop: int, frames: int) -> mx.array:
-    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`, float32.
+    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`.
 
     Between its ends it repeats every `hop` samples. Only those of few frames are made on the host, whose memory a GPU
     reads slowly.
@@ -85,6 +86,6 @@ def _window_sum(n_fft: int, hop: int, frames: int) -> mx.array:
     total = np.zeros((few + parts - 1, hop))
     for part, square in enumerate((hann_window(n_fft) ** 2).reshape(parts, hop)):
         total[part : part + few] += square
-    ends = mx.array(total.astype(np.float32))
+    ends = mx.array(total.astype(working_float()))
     between = mx.broadcast_to(ends[few - 1], (frames - few, hop))
     return mx.concatenate([ends[:few], between, ends[few:]]).reshape(-1)

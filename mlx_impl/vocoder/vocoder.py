@@ -10,6 +10,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.precision import working_float
 from mlx_impl.vocoder.f0 import ConvRNNF0Predictor
 from mlx_impl.vocoder.generator import HiFTGenerator
 from mlx_impl.vocoder.source import SourceModule
@@ -60,5 +61,5 @@ def fade_in(wave: mx.array, sample_rate: int) -> mx.array:
     """Wave `(B, N)` with 20 ms silenced and the next 20 ms faded in: they hold what is left of the reference voice."""
     samples = sample_rate // 50
     ramp = (np.cos(np.linspace(np.pi, 0, samples)) + 1) / 2
-    fade = mx.array(np.concatenate([np.zeros(samples), ramp]).astype(np.float32))
+    fade = mx.array(np.concatenate([np.zeros(samples), ramp]).astype(working_float()))
     return mx.concatenate([wave[:, : 2 * samples] * fade, wave[:, 2 * samples :]], axis=1)

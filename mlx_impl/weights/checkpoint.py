@@ -9,6 +9,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
+from mlx_impl.precision import working_float
 from mlx_impl.weights.layout import MLX as MLX_LAYOUT
 from mlx_impl.weights.layout import permutation, permuted
 from mlx_impl.weights.mapping import MLX, SCHEMES, UPSTREAM, Parameter
@@ -59,7 +60,7 @@ def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
         )
     arrays = []
     for name, parameter in own.items():
-        value = mx.array(tensors.value(parameter, MLX_LAYOUT))
+        value = mx.array(tensors.value(parameter, MLX_LAYOUT, working_float()))
         arrays.append((name, value if tensors.packed(parameter) else value.astype(dtype)))
     module.load_weights(arrays, strict=True)
     module.eval()

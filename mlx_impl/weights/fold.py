@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 
-def fold(name: str, g: np.ndarray, v: np.ndarray) -> np.ndarray:
+def fold(name: str, g: np.ndarray, v: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """The weight g v / ||v||, the norm over all axes but the first; `g (n, 1, 1)`, `v (n, ., .)` in PyTorch's layout.
 
-    The same for transposed convolutions, whose first axis is their input. In float64, rounded once to float32. Raises
+    The same for transposed convolutions, whose first axis is their input. In float64, rounded once to `dtype`. Raises
     `ValueError` where g does not fit v, or a channel of v has no direction.
     """
     if g.shape != (v.shape[0], *(1 for _ in v.shape[1:])):
@@ -19,7 +19,7 @@ def fold(name: str, g: np.ndarray, v: np.ndarray) -> np.ndarray:
     norm = np.sqrt(np.sum(wide * wide, axis=tuple(range(1, v.ndim)), keepdims=True))
     wide /= norm
     wide *= g
-    return wide.astype(np.float32)
+    return wide.astype(dtype, copy=False)
 
 
 def unfold(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -29,11 +29,11 @@ def unfold(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return norm.astype(np.float32), weight
 
 
-def add(name: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """The sum, taken in float64 and rounded once to float32. Raises `ValueError` for two shapes."""
+def add(name: str, first: np.ndarray, second: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """The sum, taken in float64 and rounded once to `dtype`. Raises `ValueError` for two shapes."""
     if first.shape != second.shape:
         raise ValueError(f"{name}: two biases of shapes {first.shape} and {second.shape}, expected one")
-    return (first.astype(np.float64) + second).astype(np.float32)
+    return (first.astype(np.float64) + second).astype(dtype)
 
 
 def split(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

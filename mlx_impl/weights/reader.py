@@ -111,14 +111,14 @@ class Tensors:
             raise ValueError(f"{self.file}: {entry.key} holds NaN or infinite weights; fetch or make the file again")
         return array
 
-    def value(self, parameter: Parameter, layout: str = PYTORCH) -> np.ndarray:
-        """A parameter whose parts are all there, folded or summed, in a layout."""
+    def value(self, parameter: Parameter, layout: str = PYTORCH, dtype: type[np.floating] = np.float32) -> np.ndarray:
+        """A parameter whose parts are all there, in a layout; of two parts, folded or summed and rounded to `dtype`."""
         parts = [self.part(entry) for _, entry in sorted(self.parameters[parameter].parts.items())]
         have = self.scheme.layout
         if len(parts) == 2:
             name = short_name(self.parameters[parameter].whole.key)
             try:
-                parts = [{FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation](name, *parts)]
+                parts = [{FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation](name, *parts, dtype)]
             except ValueError as error:
                 raise ValueError(f"{self.file}: {error}") from error
         return convert(parts[0], parameter.leaf.layout if not self.packed(parameter) else {}, have, layout)

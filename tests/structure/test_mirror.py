@@ -61,6 +61,7 @@ MLX_ONLY = {
     "linear.py": "PyTorch's own products are the reference",
     "streams.py": "PyTorch uses all cores by itself",
     "threads.py": "PyTorch knows by itself when one is enough",
+    "precision.py": "PyTorch's modules know their dtype",
     "normalization.py": "PyTorch's own layer norm is the reference",
     "cuda/": "kernels of this side",
     "t3/cuda.py": "launches them",
