@@ -51,18 +51,19 @@ class SineGenerator(nn.Module):
         total = mx.cumsum(fixed, axis=1)
         return (total if before is None else total + before) % cycle
 
-    def _angles(self, f0: mx.array, before: mx.array | None = None) -> mx.array:
-        """The angle of each harmonic at each sample, in rad from 0 to 2 pi, `(B, N, harmonics)`."""
-        if in_double():
-            return 2 * math.pi * (self.turns(f0, before) % 1)
-        harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
-        cycle = self.sample_rate * 2**_FRACTION_BITS
-        total = self.turns(f0, before)[:, :, None] * harmonic % cycle  # (B, N, harmonics)
-        return total.astype(mx.float32) * (2 * math.pi / cycle)
-
     def __call__(self, f0: mx.array, phase: mx.array, before: mx.array | None = None) -> mx.array:
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)  # the fundamental starts at 0
-        return self.amplitude * mx.sin(self._angles(f0, before) + start[:, None, :])
+        theta = _angles(self.turns(f0, before), self.harmonics, self.sample_rate)
+        return self.amplitude * mx.sin(theta + start[:, None, :])
+
+
+def _angles(turns: mx.array, harmonics: int, sample_rate: int) -> mx.array:
+    """What `SineGenerator.turns` gives -> the angle of each harmonic in rad, from 0 to 2 pi, `(B, N, harmonics)`."""
+    if in_double():
+        return 2 * math.pi * (turns % 1)
+    cycle = sample_rate * 2**_FRACTION_BITS
+    total = turns[:, :, None] * mx.arange(1, harmonics + 1, dtype=mx.int64) % cycle
+    return total.astype(mx.float32) * (2 * math.pi / cycle)
 
 
 class SourceModule(nn.Module):
