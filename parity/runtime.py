@@ -36,7 +36,7 @@ def prepare() -> str:
     library = _torch_library()
     if choice == "plain" or library is None:
         return "plain"
-    if "mlx.core" in sys.modules and not _loaded:
+    if getattr(sys.modules.get("mlx.core"), "__file__", None) and not _loaded:
         raise RuntimeError("mlx.core was imported before parity.runtime.prepare(); call prepare() first")
     if not _loaded:
         _loaded.append(ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL))

@@ -1,0 +1,118 @@
+"""Putting the stand-in in MLX's place, and MLX back."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from parity.errors import InputError
+from parity.exact.standin import core
+from parity.exact.standin.random import Draws
+from parity.exact.standin.runtime import DeviceType
+
+_OWN = "parity.exact.standin"
+_installed: list[ModuleType] = []
+
+
+@contextmanager
+def installed(
+    device: str = "gpu", draws: Draws | None = None, kernels: Mapping[str, Callable[..., Any]] | None = None
+) -> Iterator[ModuleType]:
+    """Inside, `import mlx.core` gives the stand-in, which the context manager gives as well.
+
+    Modules that reach MLX (`mlx.nn`, a port's own) are imported anew inside, on top of the stand-in; afterwards those
+    from before are back as they were. `device` is what the default device says it is: for a GPU many ports have one
+    plain path, for a CPU special ones. `draws` are what calls of `mx.random` give, `kernels` the twins of custom
+    kernels by their names. Raises InputError inside of another.
+    """
+    if _installed:
+        raise InputError("the stand-in for mlx.core is installed already; leave the inner `installed()` out")
+    if device not in ("cpu", "gpu"):
+        raise InputError(f"got device {device!r}, expected 'cpu' or 'gpu'")
+    made = core.modules(DeviceType[device], draws, kernels or {})
+    before = dict(sys.modules)
+    kept = _take_out(reaching(before))
+    import mlx
+
+    parents = [(mlx, "core", vars(mlx).get("core"))]
+    _installed.append(made["mlx.core"])
+    sys.modules.update(made)
+    mlx.core = made["mlx.core"]
+    try:
+        with np.errstate(all="ignore"):
+            yield made["mlx.core"]
+    finally:
+        _installed.clear()
+        after = dict(sys.modules)
+        _take_out({name for name in reaching(after) if after[name] is not before.get(name)})
+        for parent, name, value in parents:
+            _set(parent, name, value)
+        for name, (module, parent, value) in kept.items():
+            sys.modules[name] = module
+            if parent is not None:
+                _set(parent, name.rpartition(".")[2], value)
+
+
+def _set(parent: ModuleType, name: str, value: Any) -> None:
+    if value is None:
+        vars(parent).pop(name, None)
+    else:
+        setattr(parent, name, value)
+
+
+Kept = dict[str, tuple[ModuleType, ModuleType | None, Any]]
+
+
+def _take_out(names: set[str]) -> Kept:
+    """Remove modules, and their names in the packages that hold them. What was there comes back."""
+    kept: Kept = {}
+    for name in names:
+        package, _, own = name.rpartition(".")
+        parent = sys.modules.get(package)
+        value = vars(parent).get(own) if parent is not None else None
+        kept[name] = sys.modules[name], parent, value
+    for name, (_, parent, value) in kept.items():
+        del sys.modules[name]
+        if parent is not None and value is not None:
+            vars(parent).pop(name.rpartition(".")[2], None)
+    return kept
+
+
+def reaching(modules: Mapping[str, ModuleType]) -> set[str]:
+    """The names of modules that are MLX's, or whose globals hold something of one that reaches it.
+
+    That a package holds its own submodules is the import system's doing: it does not count.
+    """
+    users: dict[str, set[str]] = {}
+    for name, module in modules.items():
+        if module is None or name == "__main__" or name == _OWN or name.startswith(f"{_OWN}."):
+            continue
+        for value in list(getattr(module, "__dict__", {}).values()):
+            origin = _origin(value)
+            if origin in modules and origin != name and not (isinstance(value, ModuleType) and _within(origin, name)):
+                users.setdefault(origin, set()).add(name)
+    found = {name for name in modules if name == "mlx.core" or name.startswith(("mlx.core.", "mlx.nn", "mlx.utils"))}
+    waiting = list(found)
+    while waiting:
+        for user in users.get(waiting.pop(), ()):
+            if user not in found:
+                found.add(user)
+                waiting.append(user)
+    return found
+
+
+def _within(name: str, package: str) -> bool:
+    return name.startswith(f"{package}.")
+
+
+def _origin(value: Any) -> str:
+    if isinstance(value, ModuleType):
+        return value.__name__
+    holder = value if isinstance(value, type | FunctionType) else type(value)
+    origin = holder.__module__
+    return origin if isinstance(origin, str) else ""
