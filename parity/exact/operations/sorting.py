@@ -41,12 +41,12 @@ def topk(x: np.ndarray, k: int, axis: int | None = -1) -> np.ndarray:
 
 
 def argmax(x: np.ndarray, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
-    """The index (uint32) of the largest value, the first of equal ones; NaN counts only where it is the first value."""
+    """The index (uint32) of the largest value, the first of equal ones; NaN counts only where it stands first."""
     return _argument(x, axis, keepdims, largest=True)
 
 
 def argmin(x: np.ndarray, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
-    """The index (uint32) of the smallest value, the first of equal ones; NaN counts only where it is the first value."""
+    """The index (uint32) of the smallest value, the first of equal ones; NaN counts only where it stands first."""
     return _argument(x, axis, keepdims, largest=False)
 
 
