@@ -15,7 +15,8 @@ from parity.draws import generator
 
 Axes = int | Sequence[int] | None
 
-_DROPPED = np.int64(2**29 - 1)  # of a double's 52 bits of fraction, those that float32 has not
+_DROPPED = {"float32": np.int64(2**29 - 1), "float16": np.int64(2**42 - 1), "bfloat16": np.int64(2**45 - 1)}
+"""Of a double's 52 bits of fraction, those that a dtype has not."""
 
 COIN = 0.425 * 2.0**-23
 """RMS error of one rounding by coin, relative to the value: a unit of the last place over √3, the unit lying between
@@ -33,21 +34,22 @@ class Rounding:
     def __init__(self, case: str, number: int):
         self._generator = generator(f"{case} {number}", "rounding")
 
-    def once(self, value: np.ndarray) -> np.ndarray:
-        """The value as float32, each element rounded up or down by coin, in the dtype of a double.
+    def once(self, value: np.ndarray, dtype: str = "float32") -> np.ndarray:
+        """Each element rounded to float32 or half precision, up or down by coin; the result is held in doubles.
 
-        What is a float32 already stays as it is, and so do integers, infinities and NaN. The exponent is not limited:
-        nothing overflows or becomes subnormal.
+        What has no more bits already stays as it is, and so do integers, infinities and NaN. The exponent is not
+        limited: nothing overflows or becomes subnormal.
         """
         value = np.asarray(value)
         if value.dtype.kind == "c":
-            return self.once(value.real) + 1j * self.once(value.imag)
+            return np.asarray(self.once(value.real, dtype) + 1j * self.once(value.imag, dtype))
         if value.dtype.kind != "f" or not value.size:
             return value
         bits = np.ascontiguousarray(value, np.float64).view(np.int64)
         coins = np.unpackbits(np.frombuffer(self._generator.bytes(-(-value.size // 8)), np.uint8), count=value.size)
-        added = np.multiply(coins.reshape(value.shape), _DROPPED, dtype=np.int64)
-        return np.asarray(((bits + added) & ~_DROPPED).view(np.float64))
+        dropped = _DROPPED[dtype]
+        added = np.multiply(coins.reshape(value.shape), dropped, dtype=np.int64)
+        return np.asarray(((bits + added) & ~dropped).view(np.float64))
 
     def sum(self, x: np.ndarray, axis: Axes = None, keepdims: bool = False) -> np.ndarray:
         """The sum along axes, accumulated in float32."""

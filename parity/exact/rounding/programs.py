@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from parity.exact.operations import casts
 from parity.exact.program import Compute, Node, Program, Replace, Values, evaluate
 from parity.exact.rounding import composites
 from parity.exact.rounding.coin import Rounding
@@ -64,29 +63,29 @@ PRIMITIVES: dict[str, Rule] = {
 }
 """What MLX's primitives round inside; the others are rounded once. A rule gives None where that is so."""
 
-_NARROW = ("float16", "bfloat16")
-
 
 def rounded(program: Program, rounding: Rounding) -> Program:
-    """The program with every float32 result rounded at random. Half precision keeps the rounding that it has."""
+    """The program with every result rounded at random to the dtype that the framework reports for it."""
 
     def compute(node: Node) -> Compute:
         rule = PRIMITIVES.get(node.operation)
-        narrow = [program.dtypes.get(number, "") for number in node.outputs]
+        dtypes = [program.dtypes.get(number, "float32") for number in node.outputs]
 
         def run(*arrays: np.ndarray) -> Sequence[np.ndarray]:
-            inexact = rule is not None and any(array.dtype.kind in "fc" for array in arrays)
+            inexact = any(array.dtype.kind in "fc" for array in arrays)
             made = rule(rounding, node, arrays) if rule is not None and inexact else None
-            if made is not None:
-                return [casts.rounded(made, narrow[0]) if narrow[0] in _NARROW else made]
-            return [
-                value if dtype in _NARROW else rounding.once(value)
-                for value, dtype in zip(node.compute(*arrays), narrow, strict=True)
-            ]
+            values = node.compute(*arrays) if made is None else [made]
+            return [narrowed(rounding, value, dtype) for value, dtype in zip(values, dtypes, strict=True)]
 
         return run
 
     return replace(program, nodes=tuple(replace(node, compute=compute(node)) for node in program.nodes))
+
+
+def narrowed(rounding: Rounding, value: np.ndarray, dtype: str) -> np.ndarray:
+    """A result rounded to its dtype, where that is one that a device rounds to."""
+    dtype = "float32" if dtype == "complex64" else dtype
+    return rounding.once(value, dtype) if dtype in ("float32", "float16", "bfloat16") else value
 
 
 def made(program: Program, inputs: Sequence[np.ndarray], numbers: Collection[int], given: Replace) -> Values:
