@@ -161,7 +161,9 @@ class _Recorder(TorchDispatchMode):
     # Operations
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        args, kwargs = wide_arguments(args), wide_arguments(kwargs or {})
+        kwargs = kwargs or {}
+        if func is not torch.ops.aten.view.dtype:  # which reads bits
+            args, kwargs = wide_arguments(args), wide_arguments(kwargs)
         if operations.is_decomposed(func):
             with self:
                 result = func.decompose(*args, **kwargs)

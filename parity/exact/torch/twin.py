@@ -24,13 +24,14 @@ of radians among them. Drawn values and those of another formula differ by more.
 def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = None) -> nn.Module:
     """The module that `build` makes, in double, in eval mode and without gradients.
 
-    It is made within `widened`. Parameters are those of `model`, widened: a module in float32 that `build` made, with
-    its weights loaded; without one, `build` is called once more for it. A tensor that is no parameter (a buffer, or an
-    attribute of a module: rotary frequencies, position tables, windows, filters) is
+    It is made within `widened`, and then given the values of `model`: a module in float32 that `build` made, with its
+    weights loaded. Without one, `build` loads the weights itself, and is called once more for it. A parameter, a
+    buffer or a tensor that is an attribute of a module is
 
-    - the one computed in double, where every value is within one float32 ulp of the model's; or where a second
-      `build` in single precision gives the model's bits, so that it is computed by the constructor, and double is
-      within 2^-7 of its largest value, so that it is not drawn at random;
+    - the one computed in double (rotary frequencies, position tables, windows, filters, weight norms folded by a
+      loader), where every value is within one float32 ulp of the model's; or where a second `build` in single precision
+      gives the model's bits, so that all of it is the constructor's, and double is within 2^-7 of its largest value,
+      so that it is not drawn at random;
     - otherwise the model's, widened: it was loaded.
 
     `build` may be the model itself. It is made anew as `type(model)(model.config)`, with the eager experts of a
@@ -46,21 +47,19 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
         build = again
     with widened() as entered:
         wide = build()
-    computed: nn.Module | None = None
+    given = model is not None
     if model is None:
         model = build()
-    elif any(True for _ in _tables(model)):
-        computed = build()
-    _take_parameters(wide, model)
-    _take_tables(wide, model, computed)
+    second = build() if given else model
+    _take_parameters(wide, model, second)
+    _take_tables(wide, model, second)
     remarks[wide] = list(dict.fromkeys(entered))
     return wide.eval().requires_grad_(False)
 
 
-def _take_parameters(wide: nn.Module, model: nn.Module) -> None:
+def _take_parameters(wide: nn.Module, model: nn.Module, second: nn.Module) -> None:
     """Give the twin the model's parameters; those that are one in the model are one in the twin."""
-    theirs: dict[str, nn.Parameter] = dict(model.named_parameters(remove_duplicate=False))
-    ours: dict[str, nn.Parameter] = dict(wide.named_parameters(remove_duplicate=False))
+    theirs, ours, again = _parameters(model), _parameters(wide), _parameters(second)
     if odd := sorted(theirs.keys() ^ ours.keys()):
         raise InputError(f"the twin and the model differ in parameters ({', '.join(odd[:5])}): build both alike")
     taken: dict[int, Any] = {}
@@ -73,21 +72,28 @@ def _take_parameters(wide: nn.Module, model: nn.Module) -> None:
         if mine is not ours[name]:
             path, _, leaf = name.rpartition(".")
             setattr(wide.get_submodule(path), leaf, mine)
-        mine.data = _wide(parameter)
+        else:
+            mine.data = _chosen(mine.detach(), parameter.detach(), again.get(name))
 
 
-def _take_tables(wide: nn.Module, model: nn.Module, computed: nn.Module | None) -> None:
+def _parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    return dict(model.named_parameters(remove_duplicate=False))
+
+
+def _take_tables(wide: nn.Module, model: nn.Module, second: nn.Module) -> None:
     """Give the twin those tables of the model that were loaded, and keep those that were computed."""
-    again = {} if computed is None else {name: tensor for name, _, _, tensor in _tables(computed)}
+    again = {name: tensor for name, _, _, tensor in _tables(second)}
     mine = {name: tensor for name, _, _, tensor in _tables(wide)}
-    for name, path, leaf, theirs in _tables(model):
-        ours, second = mine.get(name), again.get(name)
-        if ours is not None and ours.shape == theirs.shape and ours.is_floating_point():
-            deterministic = computed is None or (second is not None and _equal(second, theirs))
-            if _within(ours, theirs, deterministic):
-                _set(wide, path, leaf, ours.to(WIDEST.get(ours.dtype, ours.dtype)))
-                continue
-        _set(wide, path, leaf, _wide(theirs))
+    for name, path, leaf, theirs in list(_tables(model)):
+        _set(wide, path, leaf, _chosen(mine.get(name), theirs, again.get(name)))
+
+
+def _chosen(ours: Tensor | None, theirs: Tensor, second: Tensor | None) -> Tensor:
+    """In double: `ours`, if that is how the model's was computed, else the model's."""
+    if ours is None or ours.shape != theirs.shape or not ours.is_floating_point() or not theirs.is_floating_point():
+        return _wide(theirs)
+    computed = second is not None and _equal(second, theirs)
+    return _wide(ours) if _within(ours.double(), theirs.double(), computed) else _wide(theirs)
 
 
 def _tables(model: nn.Module) -> Iterator[tuple[str, str, str, Tensor]]:
@@ -106,16 +112,13 @@ def _set(model: nn.Module, path: str, leaf: str, value: Tensor) -> None:
         setattr(module, leaf, value)
 
 
-def _within(ours: Tensor, theirs: Tensor, deterministic: bool) -> bool:
+def _within(ours: Tensor, theirs: Tensor, computed: bool) -> bool:
     """Whether `ours` in double is the table that `theirs` is in single precision."""
-    theirs = theirs.double()
-    both = torch.isfinite(theirs)
-    if not torch.equal(ours.double()[~both].nan_to_num(), theirs[~both].nan_to_num()):
+    finite = torch.isfinite(theirs)
+    if not finite.any() or not torch.equal(ours[~finite].nan_to_num(), theirs[~finite].nan_to_num()):
         return False
-    difference = (ours.double() - theirs)[both].abs()
-    if bool((difference <= ULP * theirs[both].abs()).all()):
-        return True
-    return deterministic and bool(difference.max() <= COMPUTED * theirs[both].abs().max())
+    difference, size = (ours - theirs)[finite].abs(), theirs[finite].abs()
+    return bool((difference <= ULP * size).all() or (computed and difference.max() <= COMPUTED * size.max()))
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,8 @@ NAMES = {
     "FloatTensor": torch.DoubleTensor,
 }
 TYPES = {"torch.FloatTensor": "torch.DoubleTensor", torch.FloatTensor: torch.DoubleTensor}
+
+NARROW = {wide: narrow for narrow, wide in WIDE.items()}
 
 _entered: ContextVar[list[str] | None] = ContextVar("entered", default=None)
 
@@ -97,6 +100,10 @@ def grouped_mm(
 class _Widening(TorchFunctionMode):
     """Of every torch function that is called from Python: dtypes that are passed, and single precision that enters."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.viewed: Tensor | None = None
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is torch.Tensor.float:
@@ -105,10 +112,26 @@ class _Widening(TorchFunctionMode):
             return args[0].cdouble()
         if func is torch.Tensor.type and len(args) > 1:
             args = (args[0], TYPES.get(args[1], args[1]), *args[2:])
+        if func in (torch.Tensor.view, torch.Tensor.reshape):
+            return self._bits(func, args, kwargs)
         result = func(*wide_arguments(args), **wide_arguments(kwargs))
-        if func in (torch.tensor, torch.as_tensor, torch.asarray, torch.frombuffer):
+        if func in (torch.tensor, torch.as_tensor, torch.asarray):
             return _widen_entering(result)
         return result
+
+    def _bits(self, func: Any, args: Any, kwargs: Any) -> Tensor:
+        """A view of bits as another dtype is what it is. safetensors looks its dtypes up by name and would view a file's
+        float32 as double: bytes are viewed as float32, until the shape that is asked for says that they are double.
+        """
+        source = args[0]
+        wide = kwargs.get("dtype", args[1] if len(args) > 1 else None)
+        if func is torch.Tensor.view and source.dtype == torch.uint8 and wide in NARROW:
+            self.viewed = func(source, NARROW[wide])
+            return self.viewed
+        shape = args[1] if len(args) == 2 else args[1:]
+        if source is self.viewed and not isinstance(shape, int) and 2 * math.prod(shape) == source.numel():
+            source = source.view(WIDE[source.dtype])
+        return func(source, *args[1:], **kwargs)
 
 
 def _widen_entering(value: Tensor) -> Tensor:
