@@ -1,6 +1,7 @@
 """Linear algebra of the last two axes by NumPy and SciPy, with the arguments and shapes of `mx.linalg`.
 
-Signs of factors, and the order of eigenvalues, are LAPACK's, as in MLX.
+MLX gives LAPACK its rows as columns, the transposed matrix. So do the functions here where signs of singular vectors or
+the order of eigenvalues depend on it; neither is promised.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def svd(a: np.ndarray, compute_uv: bool = True) -> tuple[np.ndarray, ...]:
     """U (..., M, M), the singular values (..., K), descending, and Vᵀ (..., N, N); or the values alone."""
     if not compute_uv:
         return (np.linalg.svd(a, compute_uv=False),)
-    return tuple(np.linalg.svd(a, full_matrices=True))
+    right, values, left = np.linalg.svd(np.swapaxes(a, -1, -2), full_matrices=True)
+    return np.swapaxes(left, -1, -2), values, np.swapaxes(right, -1, -2)
 
 
 def inv(a: np.ndarray) -> np.ndarray:
@@ -88,18 +90,18 @@ def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool = False) -> np.nd
 
 def eig(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues and right eigenvectors, complex also where all are real."""
-    values, vectors = np.linalg.eig(a)
-    return values.astype(np.complex128), vectors.astype(np.complex128)
+    values, left = scipy.linalg.eig(np.swapaxes(a, -1, -2), left=True, right=False)
+    return values.astype(np.complex128), np.conj(left).astype(np.complex128)
 
 
 def eigvals(a: np.ndarray) -> np.ndarray:
     """Eigenvalues, complex also where all are real."""
-    return np.asarray(np.linalg.eigvals(a)).astype(np.complex128)
+    return np.asarray(np.linalg.eigvals(np.swapaxes(a, -1, -2))).astype(np.complex128)
 
 
 def eigh(a: np.ndarray, uplo: str = "L") -> tuple[np.ndarray, np.ndarray]:
     """Ascending eigenvalues and eigenvectors of a symmetric or Hermitian matrix, of which one triangle is read."""
-    values, vectors = np.linalg.eigh(a, uplo)  # type: ignore[arg-type]
+    values, vectors = np.linalg.eigh(np.conj(np.swapaxes(a, -1, -2)), "U" if uplo == "L" else "L")
     return values, vectors
 
 

@@ -44,9 +44,9 @@ def pack(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def from_fp8(x: np.ndarray) -> np.ndarray:
-    """The values of e4m3 bytes. As in MLX none of them is NaN: the code of NaN is ±480."""
+    """The values of e4m3 bytes; 127 and 255 are NaN."""
     size = ((x.astype(np.uint16) & 127) << 7).view(np.float16).astype(np.float64) * 256
-    return np.where(x & 128, -size, size)
+    return np.where((x & 127) == 127, np.nan, np.where(x & 128, -size, size))
 
 
 def to_fp8(x: np.ndarray) -> np.ndarray:
@@ -90,9 +90,9 @@ def quantize(
 ) -> tuple[np.ndarray, ...]:
     """Packed words, scales and, if affine, biases of w (..., K).
 
-    Affine: the value of a group that is farthest from 0 is exact, so that 0 is nearly so. The others: each scale takes
-    the largest value of its group to the largest that a code has; a scale is a power of two or the nearest e4m3.
-    Values go to the nearest code, ties to the even one; MLX's plain CPU path takes ties of e2m1 to the lower one.
+    Affine: the value of a group that is farthest from 0 is exact, and 0 is; of 1 bit both ends are. The others: a scale
+    takes the largest value of its group to the largest that a code has: a power of two that is not below, or the
+    nearest e4m3. Values go to the nearest code, ties of e2m1 towards 0, as on MLX's CPU; its GPU takes them to even.
     """
     group_size, bits = settings(mode, group_size, bits)
     groups = _double(w).reshape(*w.shape[:-1], -1, group_size)
@@ -103,7 +103,7 @@ def quantize(
         wider = 1.0 if global_scale is None else _LARGEST_E4M3 * _LARGEST_E2M1 / np.asarray(global_scale, np.float64)
         scales = to_fp8(largest * wider)
     else:
-        exponent = np.rint(np.log2(np.where(largest == 0, 1.0, largest)))
+        exponent = np.ceil(np.log2(np.where(largest == 0, 1.0, largest)))
         scales = np.clip(exponent + 127, 0, 255).astype(np.uint8)
     unit = _scale(scales, mode, global_scale)[..., None]
     scaled = np.where(unit == 0, 0.0, groups / np.where(unit == 0, 1.0, unit))
@@ -113,15 +113,16 @@ def quantize(
 
 def _affine(groups: np.ndarray, bits: int) -> tuple[np.ndarray, ...]:
     high, low = groups.max(axis=-1), groups.min(axis=-1)
-    below = np.abs(low) > np.abs(high)
     steps = 2**bits - 1
-    scales = np.maximum((high - low) / steps, 1e-7)
-    scales = np.where(below, scales, -scales)
-    edge = np.where(below, low, high)
-    nearest = np.rint(edge / scales)
-    zero = nearest == 0
-    scales = np.where(zero, scales, edge / np.where(zero, 1.0, nearest))
-    biases = np.where(zero, 0.0, edge)
+    scales, biases = np.maximum((high - low) / steps, 1e-7), low
+    if bits > 1:
+        below = np.abs(low) > np.abs(high)
+        scales = np.where(below, scales, -scales)
+        edge = np.where(below, low, high)
+        nearest = np.rint(edge / scales)
+        zero = nearest == 0
+        scales = np.where(zero, scales, edge / np.where(zero, 1.0, nearest))
+        biases = np.where(zero, 0.0, edge)
     codes = np.clip(np.rint((groups - biases[..., None]) / scales[..., None]), 0, steps)
     return pack(codes.reshape(*groups.shape[:-2], -1), bits), scales, biases
 
@@ -202,9 +203,7 @@ def _scale(scales: np.ndarray, mode: str, global_scale: np.ndarray | float | Non
 
 
 def _to_e2m1(x: np.ndarray) -> np.ndarray:
-    """The codes of the nearest e2m1 values, ties to the even code; NaN has that of the largest."""
-    borders = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0]
-    size = np.abs(x)
-    above = sum((size > border) | ((size == border) & (code % 2 == 1)) for code, border in enumerate(borders))
-    code = np.where(np.isnan(x), 7, above)
-    return (code | np.where(np.signbit(x), 8, 0)).astype(np.uint8)
+    """The codes of the nearest e2m1 values, ties towards 0, which has one code alone."""
+    borders = (_E2M1[:7] + _E2M1[1:8]) / 2
+    code = np.searchsorted(borders, np.abs(x), side="left")
+    return np.where((code > 0) & (x < 0), code + 8, code).astype(np.uint8)
