@@ -12,6 +12,7 @@ import numpy as np
 
 from parity.exact.standin import dtypes
 from parity.exact.operations import casts
+from parity.exact.standin.dispatch import STATE, Names
 from parity.exact.standin.dtypes import Dtype
 
 
@@ -31,12 +32,9 @@ class array:  # noqa: N801 - MLX's name
     mark: Any
 
     def __init__(self, value: Any, dtype: Dtype | None = None):
-        made = _made(value)
-        if dtype is None or dtype is made.dtype:
-            self.value, self.dtype = made.value, made.dtype
-        else:
-            self.value, self.dtype = cast(made.value, made.dtype, dtype), dtype
-        self.mark = None
+        recorded = STATE.recorder is not None and any(isinstance(leaf, array) for leaf in _leaves(value))
+        made = _CONVERSION["array"](value, dtype) if recorded else _of_dtype(value, dtype)
+        self.value, self.dtype, self.mark = made.value, made.dtype, made.mark
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -104,10 +102,10 @@ class array:  # noqa: N801 - MLX's name
         return id(self)
 
     def __copy__(self) -> array:
-        return wrapped(self.value, self.dtype)
+        return wrapped(self.value, self.dtype).rebind(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> array:
-        return wrapped(self.value, self.dtype)
+        return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return wrapped, (self.value, self.dtype)
@@ -143,7 +141,8 @@ def wrapped(value: Any, dtype: Dtype) -> array:
     return made
 
 
-def _made(value: Any) -> array:
+def converted(value: Any) -> array:
+    """What `mx.array(value)` is; an array as it is."""
     if isinstance(value, array):
         return value
     if hasattr(value, "__mlx_array__"):
@@ -174,7 +173,7 @@ def _integers(found: np.ndarray) -> tuple[np.ndarray, Dtype]:
 def _from_list(value: list[Any] | tuple[Any, ...]) -> array:
     leaves = list(_leaves(value))
     if any(isinstance(leaf, array) for leaf in leaves):
-        parts = [_made(part) for part in value]
+        parts = [converted(part) for part in value]
         dtype = dtypes.result_type(*(part.dtype for part in parts))
         return wrapped(np.stack([cast(part.value, part.dtype, dtype) for part in parts]), dtype)
     for leaf in leaves:
@@ -203,6 +202,22 @@ def _leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
+_CONVERSION = Names()
+
+
+@_CONVERSION.operation
+def array_(value: Any, dtype: Dtype | None = None) -> array:
+    """An array made of others, alone or in lists."""
+    return _of_dtype(value, dtype)
+
+
+def _of_dtype(value: Any, dtype: Dtype | None) -> array:
+    made = converted(value)
+    if dtype is None or dtype is made.dtype:
+        return wrapped(made.value, made.dtype)
+    return wrapped(cast(made.value, made.dtype, dtype), dtype)
+
+
 def scalar(value: Any, dtype: Dtype) -> array:
     """A Python scalar beside an array of `dtype`, as MLX takes it: it gives way to the array's dtype where it can.
 
@@ -213,7 +228,7 @@ def scalar(value: Any, dtype: Dtype) -> array:
         return wrapped(np.array(value, dtype.storage), dtype)
     if isinstance(value, int):
         if dtype is dtypes.bool_:
-            return _made(value)
+            return converted(value)
         if not dtype.is_inexact:
             limits = np.iinfo(dtype.storage)
             if not (limits.min if limits.min else -limits.max) <= value <= limits.max:
@@ -223,7 +238,7 @@ def scalar(value: Any, dtype: Dtype) -> array:
     if isinstance(value, float):
         dtype = dtype if dtype.is_floating else dtypes.float32
         return wrapped(_rounded(value, dtype), dtype)
-    return _made(value)
+    return converted(value)
 
 
 def _rounded(value: float, dtype: Dtype) -> np.ndarray:
@@ -249,7 +264,7 @@ def operands(a: Any, b: Any) -> tuple[array, array]:
 def _operand(value: Any) -> array:
     if isinstance(value, list | tuple | str | dict | set) or value is None:
         raise ValueError(f"Cannot perform this operation on an mlx.core.array and {type(value).__name__}")
-    return _made(value)
+    return converted(value)
 
 
 def asarray(value: Any) -> array:
