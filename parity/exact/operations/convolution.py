@@ -58,6 +58,26 @@ def convolve(
     return out
 
 
+def transposed(
+    x: np.ndarray,
+    weight: np.ndarray,
+    stride: Sequence[int] | int = 1,
+    padding: Sequence[int] | int = 0,
+    dilation: Sequence[int] | int = 1,
+    output_padding: Sequence[int] | int = 0,
+    groups: int = 1,
+) -> np.ndarray:
+    """A transposed convolution as `mx.conv_transpose1d` to `3d` define it: `convolve` with `stride` zeros apart."""
+    axes = x.ndim - 2
+    padding, dilation, output_padding = (
+        (each,) * axes if isinstance(each, int) else tuple(each) for each in (padding, dilation, output_padding)
+    )
+    reach = [apart * (taps - 1) for apart, taps in zip(dilation, weight.shape[1:-1], strict=True)]
+    low = [each - cut for each, cut in zip(reach, padding, strict=True)]
+    high = [each + more for each, more in zip(low, output_padding, strict=True)]
+    return convolve(x, weight, 1, low, high, dilation, stride, groups, flip=True)
+
+
 @dataclass(frozen=True)
 class _Phase:
     """Outputs, evenly spaced, that meet the same taps: of each its number and the first input met, `step` apart."""

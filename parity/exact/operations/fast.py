@@ -1,10 +1,10 @@
-"""The compound operations of `mx.fast`: normalisation, rotary positions and attention."""
+"""The compound operations of `mx.fast`: normalisation, rotary positions, attention, cross entropy, the delta rule."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from parity.exact.operations.reductions import softmax
+from parity.exact.operations.reductions import logsumexp, softmax
 from parity.exact.operations.special import rsqrt
 
 
@@ -86,3 +86,40 @@ def attention(
         weights = softmax(scores)
     grouped = weights.reshape(q.shape[0], k.shape[1], -1, queries, keys)
     return np.asarray((grouped @ v[:, :, None]).reshape(q.shape[0], heads, queries, v.shape[3]))
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """log Σ exp(logits) - logits[target] over the last axis; targets have the shape without it."""
+    chosen = np.take_along_axis(logits, targets.astype(np.int64)[..., None], -1)[..., 0]
+    return np.asarray(logsumexp(logits, -1) - chosen)
+
+
+def gated_delta_update(
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    initial_state: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The gated delta rule: at every step S ← gamma · S, S ← S + beta · (v - S k) kᵀ, output S q.
+
+    q, k (B, T, G, D), v (B, T, H, E), gamma and beta (B, T, H), H a multiple of G, the state S (B, H, E, D), 0 at first
+    unless given. Where the mask (B, T) is false the output is 0 and the state stays. Returns outputs (B, T, H, E) and
+    the last state.
+    """
+    batch, steps, heads, width = v.shape
+    q, k = (np.repeat(each, heads // each.shape[2], axis=2) for each in (q, k))
+    state = np.zeros((batch, heads, width, k.shape[-1])) if initial_state is None else initial_state
+    outputs = np.zeros(v.shape)
+    for step in range(steps):
+        decayed = state * gamma[:, step, :, None, None]
+        missing = (v[:, step] - (decayed @ k[:, step, ..., None])[..., 0]) * beta[:, step, :, None]
+        moved = decayed + missing[..., None] * k[:, step, :, None, :]
+        output = (moved @ q[:, step, ..., None])[..., 0]
+        if mask is not None:
+            seen = mask[:, step, None, None]
+            output, moved = np.where(seen, output, 0), np.where(seen[..., None], moved, state)
+        outputs[:, step], state = output, moved
+    return outputs, state

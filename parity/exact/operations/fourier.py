@@ -34,3 +34,77 @@ def transform(
 
 def _double(x: np.ndarray) -> np.ndarray:
     return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64, copy=False)
+
+
+def stft(
+    x: np.ndarray,
+    n_fft: int = 2048,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: np.ndarray | None = None,
+    center: bool = True,
+    pad_mode: str = "reflect",
+    norm: str = "backward",
+    onesided: bool | None = None,
+) -> np.ndarray:
+    """Transforms of the windowed frames of the last axis: (..., frequencies, frames), complex.
+
+    Frames of `n_fft` begin every `hop_length` (n_fft // 4). `center` pads n_fft // 2 at both ends by 'reflect',
+    'constant' or 'edge'. Without `onesided`, real inputs give the non-negative half.
+    """
+    x = _double(x)
+    hop = n_fft // 4 if hop_length is None else hop_length
+    if center:
+        x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(n_fft // 2, n_fft // 2)], mode=pad_mode)  # type: ignore[call-overload]
+    frames = np.lib.stride_tricks.sliding_window_view(x, n_fft, axis=-1)[..., ::hop, :]
+    half = x.dtype.kind != "c" if onesided is None else onesided
+    spectrum = transform(frames * _window(window, win_length, n_fft), None, [-1], real=half, norm=norm)
+    return np.swapaxes(spectrum, -1, -2)
+
+
+def istft(
+    spectrum: np.ndarray,
+    n_fft: int | None = None,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: np.ndarray | None = None,
+    center: bool = True,
+    norm: str = "backward",
+    onesided: bool | None = None,
+    length: int | None = None,
+) -> np.ndarray:
+    """The inverse of `stft`: frames windowed once more, added where they overlap, over the sum of squared windows.
+
+    The result is real, without `onesided` too. `length` cuts the result or pads it with zeros.
+    """
+    half = onesided is None or onesided
+    if n_fft is None:
+        n_fft = 2 * (spectrum.shape[-2] - 1) if half else spectrum.shape[-2]
+    hop = n_fft // 4 if hop_length is None else hop_length
+    shape = _window(window, win_length, n_fft)
+    frames = transform(np.swapaxes(spectrum, -1, -2), [n_fft], [-1], inverse=True, real=half, norm=norm).real * shape
+    count = frames.shape[-2]
+    total = n_fft + hop * (count - 1)
+    signal, weight = np.zeros((*frames.shape[:-2], total), frames.dtype), np.zeros(total)
+    for frame in range(count):
+        place = slice(frame * hop, frame * hop + n_fft)
+        signal[..., place] += frames[..., frame, :]
+        weight[place] += np.square(shape)
+    signal = signal / np.where(weight > _LEAST_WEIGHT, weight, 1.0)
+    if center:
+        signal = signal[..., n_fft // 2 : total - n_fft // 2 if length is None else total]
+    if length is None:
+        return signal
+    signal = signal[..., :length]
+    return np.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(0, length - signal.shape[-1])])
+
+
+_LEAST_WEIGHT = 1e-10
+
+
+def _window(window: np.ndarray | None, win_length: int | None, n_fft: int) -> np.ndarray:
+    """The window in the middle of n_fft values, zeros around it; ones where none is given."""
+    size = n_fft if win_length is None else win_length
+    values = np.ones(size) if window is None else _double(window)
+    low = (n_fft - size) // 2
+    return np.pad(values, (low, n_fft - size - low))

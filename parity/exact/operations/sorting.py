@@ -67,3 +67,22 @@ def _argument(x: np.ndarray, axis: int | None, keepdims: bool, largest: bool) ->
 def searchsorted(ordered: np.ndarray, values: np.ndarray, right: bool = False) -> np.ndarray:
     """Where values go into an ascending array (uint32): before equal ones, or behind them (`right`)."""
     return np.searchsorted(ordered, values, side="right" if right else "left").astype(np.uint32)
+
+
+def unique(
+    x: np.ndarray, size: int, fill_value: np.ndarray | float | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The `size` smallest distinct values, ascending; where each stands first; what rebuilds x; how often each occurs.
+
+    Where there are fewer, the rest holds `fill_value`, or the smallest value, and a count of 0. Each NaN is distinct.
+    """
+    values, index, inverse, counts = np.unique(
+        x.reshape(-1), return_index=True, return_inverse=True, return_counts=True, equal_nan=False
+    )
+    missing = max(size - len(values), 0)
+    filler = values[:1] if fill_value is None else np.asarray([fill_value])
+    values = np.concatenate([values[:size], np.repeat(filler.astype(x.dtype), missing)])
+    index = np.concatenate([index[:size], np.repeat(index[:1], missing)])
+    counts = np.concatenate([counts[:size], np.zeros(missing, counts.dtype)])
+    inverse = np.minimum(inverse.reshape(x.shape), max(size - 1, 0))
+    return values, index.astype(np.uint32), inverse.astype(np.uint32), counts.astype(np.int32)
