@@ -132,7 +132,8 @@ def _sum(
 ) -> None:
     """Fill `out` with the sum over `taps`: what they meet is laid side by side, block by block, for one product."""
     each = weight.shape[-1]
-    kernel = np.stack([weight[(slice(None), *(tap for tap, _ in at))] for at in taps], axis=1)
+    channels_last = np.moveaxis(weight, 0, -2)
+    kernel = np.stack([channels_last[tuple(tap for tap, _ in at)] for at in taps], axis=1)
     kernel = kernel.reshape(groups, -1, len(taps) * each).swapaxes(1, 2)
     lengths = out.shape[1:-1]
     rows = max(1, _BLOCK // max(1, x.shape[0] * math.prod(lengths[1:]) * len(taps) * x.shape[-1]))
@@ -142,12 +143,8 @@ def _sum(
         for place, at in enumerate(taps):
             firsts = [first for _, first in at]
             firsts[0] += start * steps[0]
-            met = x[
-                (
-                    slice(None),
-                    *(slice(a, a + (n - 1) * step + 1, step) for a, n, step in zip(firsts, shape, steps, strict=True)),
-                )
-            ]
+            inputs = [slice(a, a + (n - 1) * step + 1, step) for a, n, step in zip(firsts, shape, steps, strict=True)]
+            met = x[(slice(None), *inputs)]
             beside[..., place, :] = np.moveaxis(met.reshape(*met.shape[:-1], groups, each), -2, 0)
         product = beside.reshape(groups, -1, len(taps) * each) @ kernel
         out[:, start : start + shape[0]] = np.moveaxis(product, 0, 1).reshape(x.shape[0], *shape, -1)

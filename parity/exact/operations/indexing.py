@@ -58,7 +58,7 @@ def scatter_axis(
 ) -> np.ndarray:
     """A copy of source with `updates` put, or added ('sum'), at indices along one axis: of the shape of the indices."""
     out = np.array(source)
-    places = list(np.indices(indices.shape, sparse=True))
+    places: list[np.ndarray] = list(np.indices(indices.shape, sparse=True))
     places[axis] = _signed(indices)
     _put(out, tuple(places), np.broadcast_to(updates, indices.shape), mode)
     return out
@@ -146,7 +146,7 @@ def _put(target: np.ndarray, where: tuple[np.ndarray | slice, ...], values: np.n
         target[where] = values
     elif mode in _COMBINE:
         with np.errstate(over="ignore", invalid="ignore"):
-            _COMBINE[mode].at(target, where, values)
+            _COMBINE[mode].at(target, where, values)  # type: ignore[arg-type]
     else:
         raise InputError(f"mode is 'none', 'sum', 'prod', 'max' or 'min', got {mode!r}")
 

@@ -20,7 +20,7 @@ def norm(
     if isinstance(where, tuple) and len(where) == 1:
         where = where[0]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.asarray(np.linalg.norm(x, ord, where, keepdims))  # type: ignore[arg-type, call-overload]
+        return np.asarray(np.linalg.norm(x, ord, where, keepdims))  # type: ignore[arg-type]
 
 
 def qr(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -107,7 +107,7 @@ def eigh(a: np.ndarray, uplo: str = "L") -> tuple[np.ndarray, np.ndarray]:
 
 def eigvalsh(a: np.ndarray, uplo: str = "L") -> np.ndarray:
     """Ascending eigenvalues of a symmetric or Hermitian matrix, of which one triangle is read."""
-    return np.asarray(np.linalg.eigvalsh(a, uplo))  # type: ignore[arg-type]
+    return np.asarray(np.linalg.eigvalsh(a, "U" if uplo == "U" else "L"))
 
 
 def det(a: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def _masked(x: np.ndarray, mask: np.ndarray | None, block: int) -> np.ndarray:
         return x
     spread = np.repeat(np.repeat(mask, block, axis=-2), block, axis=-1)[..., : x.shape[-2], : x.shape[-1]]
     # A masked block is zero even where it holds ∞ or NaN.
-    return np.where(spread != 0, x, 0) * spread
+    return np.asarray(np.where(spread != 0, x, 0) * spread)
 
 
 def hadamard_transform(x: np.ndarray, scale: float | None = None) -> np.ndarray:

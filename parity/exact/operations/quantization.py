@@ -199,11 +199,11 @@ def _scale(scales: np.ndarray, mode: str, global_scale: np.ndarray | float | Non
         wider = 1.0 if global_scale is None else np.asarray(global_scale, np.float64) / (_LARGEST_E4M3 * _LARGEST_E2M1)
         return np.asarray(from_fp8(scales) * wider)
     exponent = scales.astype(np.int32) - 127
-    return np.where(exponent == 128, np.inf, np.ldexp(1.0, exponent))
+    return np.where(exponent == 128, np.inf, np.asarray(np.ldexp(1.0, exponent)))
 
 
 def _to_e2m1(x: np.ndarray) -> np.ndarray:
     """The codes of the nearest e2m1 values, ties towards 0, which has one code alone."""
     borders = (_E2M1[:7] + _E2M1[1:8]) / 2
     code = np.searchsorted(borders, np.abs(x), side="left")
-    return np.where((code > 0) & (x < 0), code + 8, code).astype(np.uint8)
+    return np.asarray(np.where((code > 0) & (x < 0), code + 8, code).astype(np.uint8))

@@ -60,7 +60,7 @@ def sign(x: np.ndarray) -> np.ndarray:
     if x.dtype.kind == "c":
         size = np.abs(x)
         return np.where(size == 0, x, x / np.where(size == 0, 1, size))
-    return np.where(np.isnan(x), 0, np.sign(x)) if x.dtype.kind == "f" else np.sign(x)
+    return np.where(np.isnan(x), 0, np.sign(x)) if x.dtype.kind == "f" else np.asarray(np.sign(x))
 
 
 def maximum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         if np.result_type(a, b).kind != "f":
             return np.asarray(np.remainder(a, b))
         rest = np.fmod(a, b)
-        return np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
+        return np.asarray(np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest))
 
 
 def floor_divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
