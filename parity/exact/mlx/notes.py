@@ -9,8 +9,9 @@ from typing import Any
 
 import mlx.core as mx
 
-from parity.exact.mlx.events import Origin
+from parity.exact.graph import Origin
 from parity.exact.mlx.fast import COMPOSED
+from parity.exact.mlx.opaque import OPAQUE, Operation, held
 from parity.exact.mlx.patches import Patches
 from parity.exact.places import caller
 
@@ -25,10 +26,9 @@ QUIET = ("eval", "async_eval", "synchronize", "set_default_device", "set_default
 
 IGNORED = ("export_function", "exporter", "import_function", "compile", "enable_compile", "disable_compile", "stream")
 
-OPERATORS = frozenset(
-    "add sub mul truediv div floordiv mod pow matmul and or xor lshift rshift neg abs invert "
-    "eq ne lt le gt ge getitem setitem".split()
-)
+ARITHMETIC = ("add", "sub", "mul", "truediv", "div", "floordiv", "mod", "pow", "matmul", "neg", "abs")
+BITS = ("and", "or", "xor", "lshift", "rshift", "invert")
+OPERATORS = (*ARITHMETIC, *BITS, "eq", "ne", "lt", "le", "gt", "ge", "getitem", "setitem")
 
 FLOAT32, FLOAT64 = mx.float32, mx.float64
 MODULES = (mx, mx.fast, mx.fft, mx.linalg, mx.random)
@@ -43,6 +43,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.arrays: list[tuple[Any, Origin]] = []
+        self.operations: list[Operation] = []
         self.modules: list[str] = []
         self._suspended = 0
 
@@ -60,10 +61,10 @@ class Notes:
                         patches.set(module, name, self._replacement(module, name, function))
             for name, function in list(vars(mx.array).items()):
                 if type(function).__name__ == "nb_method" and (not name.startswith("_") or _is_operator(name)):
-                    patches.set(mx.array, name, self._wrapped(function, name))
+                    patches.set(mx.array, name, self._wrapped(mx.array, name, function))
             for name, function in list(vars(mx.ArrayAt).items()):
                 if type(function).__name__ == "nb_method" and not name.startswith("_"):
-                    patches.set(mx.ArrayAt, name, self._wrapped(function, name))
+                    patches.set(mx.ArrayAt, name, self._wrapped(mx.ArrayAt, name, function))
             patches.set(mx, "finfo", _finfo(mx.finfo))
             patches.set(mx, "stream", lambda device: nullcontext())
             patches.set(mx, "array", _constructor(mx.array))
@@ -79,7 +80,7 @@ class Notes:
             return lambda a, *args, **kwargs: a  # it has no state to export, and changes no value
         if module is mx.fast and name in COMPOSED:
             return COMPOSED[name]
-        return self._wrapped(function, name)
+        return self._wrapped(module, name, function)
 
     def _transform(self, transform: Callable[..., Any]) -> Callable[..., Any]:
         def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -94,7 +95,12 @@ class Notes:
 
         return call
 
-    def _wrapped(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def _wrapped(self, owner: Any, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        if (owner, name) in OPAQUE:
+            function = held(owner, name, function, self.operations.append)
+        elif name == "view":
+            function = _viewed(function)
+
         def call(*args: Any, **kwargs: Any) -> Any:
             kwargs.pop("stream", None)
             args = tuple(_widened_dtype(arg) for arg in args)
@@ -131,6 +137,16 @@ def _is_operator(name: str) -> bool:
 
 def _widened_dtype(argument: Any) -> Any:
     return FLOAT64 if isinstance(argument, mx.Dtype) and argument == FLOAT32 else argument
+
+
+def _viewed(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Bytes are counted as if float64 were the float32 whose place it takes."""
+
+    def call(a: Any, dtype: Any) -> Any:
+        a = _ASTYPE(a, FLOAT32) if a.dtype == FLOAT64 else a
+        return view(a, FLOAT32 if dtype == FLOAT64 else dtype)
+
+    return call
 
 
 def _finfo(finfo: Any) -> Callable[[Any], Any]:

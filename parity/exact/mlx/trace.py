@@ -11,8 +11,10 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
 from parity.capture.mlx import instrument
-from parity.exact.mlx.events import Builder, Graph, Origin, exported
+from parity.exact.graph import Graph, Origin, program
+from parity.exact.mlx.events import exported
 from parity.exact.mlx.notes import Notes
+from parity.exact.mlx.opaque import opened
 from parity.exact.program import NoProgram, Program
 
 
@@ -44,6 +46,7 @@ def trace(
             *results,
             *(array for _, array in taps),
             *(array for _, array in parameters),
+            *(operation.result for operation in notes.operations),
             *(array for array, _ in notes.arrays),
         ]
 
@@ -63,17 +66,18 @@ def trace(
 
 
 def _program(graph: Graph, outputs: int, taps: list[str], parameters: list[str], notes: Notes, source: str) -> Program:
-    names = iter(name for name, _, _ in graph.outputs)
+    names = iter(graph.outputs)
     ours = [next(names) for _ in range(outputs)]
     tapped = {path: next(names) for path in taps}
     paths = {next(names): path for path in parameters}
+    opened(graph, {next(names): operation for operation in notes.operations})
     origins = _origins(graph, [(next(names), origin) for _, origin in notes.arrays])
-    return Builder(graph, double=True, names=paths, origins=origins).program(ours, tapped, source)
+    return program(graph, ours, tapped, paths, origins, double=True, source=source)
 
 
 def _origins(graph: Graph, noted: list[tuple[str, Origin]]) -> dict[str, Origin]:
     """The origin of every value: a call's is that of its result and of all that was made for it on the way."""
-    makers = {name: event for event in graph.primitives for name, _, _ in event["outputs"]}
+    makers = {name: call for call in graph.calls for name in call.outputs}
     origins: dict[str, Origin] = {}
     for result, origin in noted:
         waiting = [result]
@@ -81,8 +85,8 @@ def _origins(graph: Graph, noted: list[tuple[str, Origin]]) -> dict[str, Origin]
             name = waiting.pop()
             if name in origins or name not in makers:
                 continue
-            origins.update({output: origin for output, _, _ in makers[name]["outputs"]})
-            waiting.extend(taken for taken, _, _ in makers[name]["inputs"])
+            origins.update(dict.fromkeys(makers[name].outputs, origin))
+            waiting.extend(makers[name].inputs)
     return origins
 
 

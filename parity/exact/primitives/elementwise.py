@@ -77,15 +77,23 @@ def sqrt(x: np.ndarray, *, reciprocal: bool) -> np.ndarray:
     return special.rsqrt(x) if reciprocal else np.asarray(np.sqrt(x))
 
 
-@primitive("Log", "base")
-def log(x: np.ndarray, *, base: int) -> np.ndarray:
-    """`base` numbers MLX's: 2, 10, e."""
-    return np.asarray((np.log2, np.log10, np.log)[base](x))
+@primitive("Log", "base", choices={"base": ("2", "10", "e")})
+def log(x: np.ndarray, *, base: str) -> np.ndarray:
+    return np.asarray({"2": np.log2, "10": np.log10, "e": np.log}[base](x))
 
 
-@primitive("BitwiseBinary", "operation")
-def bitwise(a: np.ndarray, b: np.ndarray, *, operation: int) -> np.ndarray:
-    return np.asarray((np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift)[operation](a, b))
+_BITWISE: dict[str, Any] = {
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+    "left_shift": np.left_shift,
+    "right_shift": np.right_shift,
+}
+
+
+@primitive("BitwiseBinary", "operation", choices={"operation": tuple(_BITWISE)})
+def bitwise(a: np.ndarray, b: np.ndarray, *, operation: str) -> np.ndarray:
+    return np.asarray(_BITWISE[operation](a, b))
 
 
 @primitive("AsType", "dtype")

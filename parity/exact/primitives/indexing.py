@@ -1,4 +1,4 @@
-"""Primitives that read or write parts of an array."""
+"""Primitives that read or write parts of an array, sort it or search in it."""
 
 from __future__ import annotations
 
@@ -6,49 +6,87 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from parity.exact.operations import indexing, sorting
 from parity.exact.primitives.registry import primitive
 
-
-def slices(start: Sequence[int], stop: Sequence[int], step: Sequence[int]) -> tuple[slice, ...]:
-    """MLX writes the end before the first element as -1; NumPy takes that for the last one."""
-    return tuple(
-        slice(first, None if stride < 0 and last < 0 else last, stride)
-        for first, last, stride in zip(start, stop, step, strict=True)
-    )
+MODES = {"mode": ("max", "min", "sum", "prod", "none")}
+"""How an update meets what is there."""
 
 
 @primitive("Slice", "start", "stop", "step")
 def slice_(x: np.ndarray, *, start: Sequence[int], stop: Sequence[int], step: Sequence[int]) -> np.ndarray:
-    return x[slices(start, stop, step)]
+    return x[indexing.windows(x.shape, start, stop, step)]
 
 
-@primitive("SliceUpdate", "operation", "start", "stop", "step")
+@primitive("SliceUpdate", "mode", "start", "stop", "step", choices=MODES)
 def slice_update(
-    x: np.ndarray,
-    update: np.ndarray,
-    *,
-    operation: int,
-    start: Sequence[int],
-    stop: Sequence[int],
-    step: Sequence[int],
+    x: np.ndarray, update: np.ndarray, *, mode: str, start: Sequence[int], stop: Sequence[int], step: Sequence[int]
 ) -> np.ndarray:
-    """`operation` numbers MLX's: max, min, sum, prod, and none, which replaces."""
-    result, part = x.copy(), slices(start, stop, step)
-    function = (np.maximum, np.minimum, np.add, np.multiply, lambda old, new: new)[operation]
-    result[part] = function(result[part], update)
-    return result
+    return indexing.slice_update(x, update, start, stop, step, mode)
+
+
+@primitive("DynamicSlice", "axes", "sizes")
+def dynamic_slice(x: np.ndarray, start: np.ndarray, *, axes: Sequence[int], sizes: Sequence[int]) -> np.ndarray:
+    return indexing.dynamic_slice(x, start, axes, sizes)
+
+
+@primitive("DynamicSliceUpdate", "axes")
+def dynamic_slice_update(x: np.ndarray, update: np.ndarray, start: np.ndarray, *, axes: Sequence[int]) -> np.ndarray:
+    return indexing.dynamic_slice_update(x, update, start, axes)
 
 
 @primitive("Gather", "axes", "sizes")
 def gather(x: np.ndarray, *indices: np.ndarray, axes: Sequence[int], sizes: Sequence[int]) -> np.ndarray:
-    """Of each index a block of `sizes`: result (*indices, *sizes). A negative index counts from the end."""
-    start = np.broadcast_arrays(*indices)[0].shape if indices else ()
-    places = []
-    for axis, size in enumerate(sizes):
-        place = np.arange(size).reshape((-1,) + (1,) * (x.ndim - axis - 1))
-        if axis in axes:
-            index = indices[list(axes).index(axis)].astype(np.int64)
-            index = np.where(index < 0, index + x.shape[axis], index)
-            place = place + np.broadcast_to(index, start).reshape(start + (1,) * x.ndim)
-        places.append(place)
-    return np.asarray(x[tuple(places)])
+    return indexing.gather(x, indices, axes, sizes)
+
+
+@primitive("GatherAxis", "axis")
+def gather_axis(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndarray:
+    return indexing.gather_axis(x, indices, axis)
+
+
+@primitive("Scatter", "mode", "axes", choices=MODES)
+def scatter(x: np.ndarray, *others: np.ndarray, mode: str, axes: Sequence[int]) -> np.ndarray:
+    """The others are the indices, one array an axis, and at last the updates."""
+    return indexing.scatter(x, others[:-1], others[-1], axes, mode)
+
+
+@primitive("ScatterAxis", "mode", "axis", choices={"mode": ("sum", "none")})
+def scatter_axis(x: np.ndarray, indices: np.ndarray, updates: np.ndarray, *, mode: str, axis: int) -> np.ndarray:
+    return indexing.scatter_axis(x, indices, updates, axis, mode)
+
+
+@primitive("MaskedScatter")
+def masked_scatter(x: np.ndarray, mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return indexing.masked_scatter(x, mask, values)
+
+
+@primitive("ArgReduce", "operation", "axis", choices={"operation": ("min", "max")})
+def arg_reduce(x: np.ndarray, *, operation: str, axis: int) -> np.ndarray:
+    """The place of the smallest value, or of the largest."""
+    return (sorting.argmin if operation == "min" else sorting.argmax)(x, axis, keepdims=True)
+
+
+@primitive("Sort", "axis")
+def sort(x: np.ndarray, *, axis: int) -> np.ndarray:
+    return sorting.sort(x, axis)
+
+
+@primitive("ArgSort", "axis")
+def argsort(x: np.ndarray, *, axis: int) -> np.ndarray:
+    return sorting.argsort(x, axis)
+
+
+@primitive("Partition", "kth", "axis")
+def partition(x: np.ndarray, *, kth: int, axis: int) -> np.ndarray:
+    return sorting.partition(x, kth, axis)
+
+
+@primitive("ArgPartition", "kth", "axis")
+def argpartition(x: np.ndarray, *, kth: int, axis: int) -> np.ndarray:
+    return sorting.argpartition(x, kth, axis)
+
+
+@primitive("SearchSorted", "right")
+def searchsorted(ordered: np.ndarray, values: np.ndarray, *, right: bool) -> np.ndarray:
+    return sorting.searchsorted(ordered, values, right)

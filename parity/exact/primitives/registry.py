@@ -22,13 +22,17 @@ class Output:
     dtype: str
 
 
+Refuse = Callable[[tuple[Output, ...], tuple[Output, ...]], str]
+"""Says of inputs and outputs why there is no definition for them; empty where there is one."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A definition takes arrays by position and `arguments` by keyword.
 
     `scalars` are those arguments that MLX keeps in float32: the definition is handed a value that may have been
     replaced by a more exact one. `wants` are the keywords `inputs` and `outputs`, where the definition takes them.
-    `seen` is False where a graph made on this project's machines never holds the primitive: a Mac's does.
+    `choices` names what MLX numbers. `seen` is False where no graph made on a CPU holds the primitive: a Mac's does.
     """
 
     definition: Definition
@@ -36,13 +40,20 @@ class Entry:
     scalars: tuple[str, ...]
     wants: frozenset[str]
     seen: bool
+    refuse: Refuse
+    choices: Mapping[str, tuple[str, ...]]
 
 
 TABLE: dict[str, Entry] = {}
 
 
 def primitive(
-    name: str, *arguments: str, scalars: tuple[str, ...] = (), seen: bool = True
+    name: str,
+    *arguments: str,
+    scalars: tuple[str, ...] = (),
+    seen: bool = True,
+    refuse: Refuse = lambda inputs, outputs: "",
+    choices: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Callable[[Definition], Definition]:
     """Enter a definition for the primitive `name`, whose state MLX exports in the order of `arguments`."""
 
@@ -51,23 +62,27 @@ def primitive(
             wants = frozenset({"inputs", "outputs"} & set(inspect.signature(definition).parameters))
         except ValueError:  # NumPy's own functions of before 2.4 have no signature
             wants = frozenset()
-        TABLE[name] = Entry(definition, arguments, scalars, wants, seen)
+        TABLE[name] = Entry(definition, arguments, scalars, wants, seen, refuse, choices or {})
         return definition
 
     return enter
 
 
-def named(name: str, arguments: Sequence[Any]) -> dict[str, Any]:
+def named(
+    name: str, arguments: Sequence[Any], inputs: tuple[Output, ...], outputs: tuple[Output, ...]
+) -> dict[str, Any]:
     """The arguments of a primitive by name. Raises `NoProgram` for a primitive or a state that is not known."""
     entry = TABLE.get(name)
-    if entry is None:
-        raise NoProgram(f"the primitive {name} has no definition in double: {advice(name)}")
+    why = advice(name) if entry is None else entry.refuse(inputs, outputs)
+    if entry is None or why:
+        raise NoProgram(f"the primitive {name} has no definition in double: {why}")
     if len(arguments) != len(entry.arguments):
         raise NoProgram(
             f"the primitive {name} has {len(arguments)} arguments, expected {len(entry.arguments)} "
             f"({', '.join(entry.arguments)}): the graph is of another MLX version; export it with the installed one"
         )
-    return dict(zip(entry.arguments, arguments, strict=True))
+    said = dict(zip(entry.arguments, arguments, strict=True))
+    return said | {key: names[said[key]] for key, names in entry.choices.items()}
 
 
 def compute(

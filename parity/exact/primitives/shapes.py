@@ -73,6 +73,22 @@ def pad(
     return np.pad(x, width, constant_values=value)
 
 
+def _bits(inputs: tuple[Output, ...], outputs: tuple[Output, ...]) -> str:
+    pair = {inputs[0].dtype, outputs[0].dtype}
+    if len(pair) == 1 or pair == {"float32", "complex64"} or not any(casts.storage(each).kind in "fc" for each in pair):
+        return ""
+    return (
+        f"it reads the bits of {inputs[0].dtype} as {outputs[0].dtype}, and bits are no numbers; trace the plain path "
+        "beside it"
+    )
+
+
+@primitive("View", "dtype", refuse=_bits)
+def view(x: np.ndarray, *, dtype: str) -> np.ndarray:
+    """Of integers their bytes, of complex values their two parts, anew: the last axis grows or shrinks with them."""
+    return np.ascontiguousarray(x).view(casts.storage(dtype))
+
+
 @primitive("AsStrided", "shape", "strides", "offset")
 def as_strided(x: np.ndarray, *, shape: Sequence[int], strides: Sequence[int], offset: int) -> np.ndarray:
     """Strides and offset count elements of the array laid out row by row."""
