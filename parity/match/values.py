@@ -111,6 +111,15 @@ class Runs:
                 values[key] = pooled
         return values
 
+    def static(self, replace: Mapping[int, Pooled] | None = None) -> dict[int, Pooled]:
+        """The values that do not depend on the inputs, by key; `replace` stands in for constants."""
+        values = {**{k: v for k, v in self.given.items() if k not in self.dynamic}, **(replace or {})}
+        for step in self.steps:
+            if not self.dynamic.intersection(step.outputs):
+                made = step.compute([values[key] for key in step.inputs], self.lengths)
+                values.update(zip(step.outputs, made, strict=True))
+        return values
+
     def layout(self, place: int) -> bool:
         """The step makes nothing new of one array: it has one input that depends on the program's, and no other."""
         return len(self.steps[place].inputs) == 1

@@ -32,7 +32,7 @@ def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
     narrow = {"float32": np.float32, "float16": np.float16, "complex64": np.float32}.get(dtype)
     if narrow is not None:
         size = np.abs(array).astype(narrow)
-        return np.spacing(size).astype(np.float64) / 2
+        return np.asarray(np.spacing(size), np.float64) / 2
     if dtype == "bfloat16":
         with np.errstate(divide="ignore"):
             exponent = np.floor(np.log2(np.maximum(np.abs(array), np.finfo(np.float32).tiny)))

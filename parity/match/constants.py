@@ -1,0 +1,105 @@
+"""Constants that were rounded to a narrower dtype: each stands for the interval of half an ulp around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.match.values import Pooled, Runs
+from parity.match.weights import Anchors, half_ulp
+
+_MOST = 1 << 16
+"""Larger constants than this are compared with whole arrays of the reference alone, not number by number."""
+
+
+@dataclass(frozen=True)
+class Unresolved:
+    """A rounded constant of the candidate inside whose interval no constant of the reference lies."""
+
+    number: int
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass
+class Resolved:
+    """`exact` has the reference's values in place of rounded ones, by key; `unresolved` the others."""
+
+    exact: dict[int, Pooled] = field(default_factory=dict)
+    unresolved: list[Unresolved] = field(default_factory=list)
+
+
+def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
+    """Of every rounded constant of the candidate, the reference's where that lies within half an ulp everywhere.
+
+    Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars: its
+    constants of one number and the numbers that its operations take as arguments. A number that the narrow dtype holds
+    exactly and that the reference has too needs no replacement.
+    """
+    scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
+    result = Resolved()
+    for key in candidate.given:
+        constants = candidate.constants(key) if key not in candidate.inputs else []
+        first = constants[0] if constants else None
+        if first is None or not first.rounded or first.array.dtype.kind not in "fc":
+            continue
+        if key in anchors.exact:
+            result.exact[key] = anchors.exact[key]
+            continue
+        arrays = [None if c is None else _exact(c.array, c.rounded, scalars) for c in constants]
+        if any(array is None for array in arrays):
+            number = candidate.numbers[key][0]
+            if not _whole_numbers(first.array):
+                result.unresolved.append(
+                    Unresolved(-1 if number is None else number, first.name, first.rounded, first.array.shape)
+                )
+            continue
+        result.exact[key] = tuple(arrays)
+    return result
+
+
+def _exact(array: np.ndarray, dtype: str, scalars: np.ndarray) -> np.ndarray | None:
+    """Every number replaced by the reference's scalar within half an ulp; None where one has none."""
+    if array.size > _MOST or not scalars.size or array.dtype.kind == "c":
+        return None
+    distinct, places = np.unique(array, return_inverse=True)
+    right = np.clip(np.searchsorted(scalars, distinct), 1, max(scalars.size - 1, 1))
+    left = scalars[right - 1]
+    nearest = left if scalars.size == 1 else np.where(
+        np.abs(distinct - left) <= np.abs(scalars[right] - distinct), left, scalars[right]
+    )
+    if np.any(np.abs(nearest - distinct) > half_ulp(distinct, dtype) * 1.0001):
+        return None
+    return np.asarray(nearest[places].reshape(array.shape))
+
+
+def _whole_numbers(array: np.ndarray) -> bool:
+    """Numbers like 0, 1 or 1/2 are what they say: nothing was rounded."""
+    finite = array[np.isfinite(array)]
+    return bool(np.all(finite * 256 == np.round(finite * 256)))
+
+
+def _scalars(runs: Runs) -> Iterator[float]:
+    for key, pooled in runs.given.items():
+        if key in runs.inputs or pooled[0] is None:
+            continue
+        array = pooled[0]
+        if array.size == 1 and array.dtype.kind in "fiu" and np.isfinite(array).all():
+            yield float(array.reshape(()))
+    for step in runs.steps:
+        yield from _numbers(step.node.arguments)
+
+
+def _numbers(value: Any) -> Iterator[float]:
+    if isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _numbers(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _numbers(inner)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and np.isfinite(value):
+        yield float(value)

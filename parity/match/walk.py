@@ -1,0 +1,260 @@
+"""The candidate's program run once beside the reference's values, every departure mended where it is made.
+
+A value that is equal to a quantity of the reference is found. A rewrite leaves some values that are not found, and is
+found again behind them; a departure is not. How far a departure is followed is counted in operations that take a
+weight: behind `PATIENCE` of them, and at an output, what is wrong before them is searched, exchanged for the
+reference's value, and only what follows from the exchange is computed again.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from parity.match.arrangement import BOUND, Arrangement
+from parity.match.quantities import Quantities
+from parity.match.values import Pooled, Runs, Step, arranged, neutral
+from parity.match.weights import Anchors
+
+PATIENCE = 4
+"""Operations with weights that a value not found is followed through before it is called a departure."""
+
+_EXACT = 1e-13
+"""From this error on the reference's value goes on in place of an equal one, so that no error grows on the way."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of a value of the candidate.
+
+    `quantity` is the reference's quantity that it is equal to, in `arrangements` at the lengths. `settled`: nothing is
+    wrong with it. `age`: operations with weights since the last found value. `made_of`: the found quantities next
+    before it. `follows`: numbers of the departures that had to be mended before it.
+    """
+
+    quantity: int | None = None
+    arrangements: tuple[Arrangement, ...] = ()
+    error: float = 0.0
+    settled: bool = False
+    age: int = 0
+    made_of: frozenset[int] = frozenset()
+    follows: frozenset[int] = frozenset()
+
+
+Edge = tuple[int, int]
+"""Place of a step and position of its input."""
+
+
+@dataclass
+class Overlay:
+    """Values that an exchange changes, with what is known of them."""
+
+    values: dict[int, Pooled] = field(default_factory=dict)
+    status: dict[int, Status] = field(default_factory=dict)
+    edges: dict[Edge, tuple[Pooled, Status]] = field(default_factory=dict)
+
+
+class Walk:
+    """State of the pass: the candidate's values so far, after exchanges, and what is known of them."""
+
+    def __init__(self, reference: Quantities, candidate: Runs, anchors: Anchors, values: Mapping[int, Pooled]) -> None:
+        self.reference, self.candidate, self.anchors = reference, candidate, anchors
+        self.values: dict[int, Pooled] = {key: v for key, v in values.items() if key not in candidate.dynamic}
+        self.status: dict[int, Status] = {key: Status(settled=True) for key in self.values}
+        self.neutral: set[int] = set()
+        self.seen: dict[int, set[int]] = {}
+        self.edges: dict[Edge, tuple[Pooled, Status]] = {}
+        self.alternatives: dict[int, list[tuple[int, int]]] = {}
+        self.arrangements: dict[tuple[tuple[int, ...], ...], dict[tuple[Arrangement, ...], None]] = {}
+        self.takers = _takers(reference, anchors)
+        self.lengths = tuple(candidate.lengths)
+        for key in candidate.inputs:
+            self.values[key] = candidate.given[key]
+            self._enter(key, self._input(key))
+
+    def pass_through(self, mend: Callable[[int, int], None]) -> None:
+        """Evaluate every step; `mend` is called with a place and a key where a departure must lie before it."""
+        for place, step in enumerate(self.candidate.steps):
+            if not self.candidate.dynamic.intersection(step.outputs):
+                continue
+            overlay = Overlay()
+            self._evaluate(place, overlay, self.lengths)
+            self._alternative(place, overlay)
+            self.commit(overlay)
+            for key in step.outputs:
+                if self.astray(key):
+                    mend(place, key)
+
+    def astray(self, key: int, status: Status | None = None) -> bool:
+        """A departure lies before this value."""
+        status = status or self.status[key]
+        if status.settled:
+            return False
+        return key in self.candidate.outputs or status.age >= PATIENCE
+
+    def anchored(self, step: Step) -> bool:
+        """The step takes a weight that the reference has too."""
+        return any(key in self.anchors.same for key in step.inputs)
+
+    def propagate(
+        self,
+        changes: Mapping[int, tuple[Pooled, Status]],
+        edges: Mapping[Edge, tuple[Pooled, Status]],
+        until: int,
+        lengths: Sequence[int],
+    ) -> Overlay:
+        """What becomes of all values up to the place `until` when some are exchanged, each or at single uses."""
+        overlay = Overlay({k: v for k, (v, _) in changes.items()}, {k: s for k, (_, s) in changes.items()}, {**edges})
+        left = [place for place, _ in edges]
+        for key in changes:
+            left.extend(self.candidate.users.get(key, ()))
+        heapq.heapify(left)
+        last = -1
+        while left:
+            place = heapq.heappop(left)
+            if place == last or place > until:
+                continue
+            last = place
+            for key in self._evaluate(place, overlay, lengths, fixed=changes):
+                for user in self.candidate.users.get(key, ()):
+                    heapq.heappush(left, user)
+        return overlay
+
+    def commit(self, overlay: Overlay) -> None:
+        """The values of an exchange become those of the pass."""
+        self.edges.update(overlay.edges)
+        for key, value in overlay.values.items():
+            self.values[key] = value
+            self._enter(key, overlay.status[key])
+        for _, status in overlay.edges.values():
+            if status.quantity is not None:
+                self.seen.setdefault(status.quantity, set()).add(-1)
+
+    def reference_value(self, quantity: int, arrangements: Sequence[Arrangement], like: Pooled) -> Pooled:
+        """The quantity as the candidate holds it, at the lengths at which `like` is there."""
+        arrays = []
+        for array, truth, arrangement in zip(like, self.reference.values[quantity], arrangements, strict=False):
+            arrays.append(None if array is None or truth is None else arrangement.apply(truth, array.shape))
+        return tuple(arrays) + (None,) * (len(like) - len(arrays))
+
+    def _enter(self, key: int, status: Status) -> None:
+        before = self.status.get(key)
+        if before is not None and before.quantity is not None:
+            self.seen[before.quantity].discard(key)
+            if not self.seen[before.quantity]:
+                del self.seen[before.quantity]
+        self.status[key] = status
+        if status.quantity is not None:
+            self.seen.setdefault(status.quantity, set()).add(key)
+            if status.arrangements:
+                shapes = shape_pair(self.reference.values[status.quantity], self.values[key])
+                self.arrangements.setdefault(shapes, {})[status.arrangements] = None
+
+    def _input(self, key: int) -> Status:
+        for theirs in self.reference.runs.inputs:
+            found = arranged(self.values[key], self.reference.values[theirs])
+            if found is not None:
+                quantity = self.reference.of[theirs]
+                return Status(quantity, found[0], found[1], True, 0, frozenset({quantity}))
+        return Status(settled=True)
+
+    def _evaluate(
+        self, place: int, overlay: Overlay, lengths: Sequence[int], fixed: Mapping[int, object] | None = None
+    ) -> list[int]:
+        """Compute a step within an overlay; gives the keys whose values others must be computed from again."""
+        step = self.candidate.steps[place]
+        taken, known = [], []
+        for position, key in enumerate(step.inputs):
+            edge = overlay.edges.get((place, position)) or self.edges.get((place, position))
+            if edge is not None:
+                taken.append(edge[0])
+                known.append(edge[1])
+            else:
+                taken.append(overlay.values[key] if key in overlay.values else self.values[key])
+                known.append(overlay.status[key] if key in overlay.status else self.status[key])
+        base = Status(
+            age=max((s.age for s in known), default=0) + self.anchored(step),
+            made_of=frozenset().union(*(s.made_of for s in known)),
+            follows=frozenset().union(*(s.follows for s in known)),
+        )
+        changed = []
+        for key, pooled in zip(step.outputs, step.compute(taken, lengths), strict=True):
+            if fixed is not None and key in fixed:
+                continue
+            before = self.status.get(key)
+            if before is None and neutral(pooled):
+                self.neutral.add(key)
+            value, status = self.settle(key, pooled, base, lengths)
+            overlay.values[key], overlay.status[key] = value, status
+            if fixed is None or before is None or status.quantity is None or status.quantity != before.quantity:
+                changed.append(key)
+        return changed
+
+    def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:
+        """What a computed value is, and the value that the pass goes on with."""
+        if any(pooled[length] is None for length in lengths):
+            return pooled, replace(base, settled=True, age=0)
+        if key in self.neutral:
+            return pooled, replace(base, settled=True, age=0)
+        found = self._look_up(pooled, base, lengths)
+        if found is None:
+            return pooled, base
+        quantity, arrangements, error = found
+        if error > _EXACT:
+            pooled = self.reference_value(quantity, arrangements, pooled)
+        return pooled, Status(quantity, arrangements, error, True, 0, frozenset({quantity}), base.follows)
+
+    def _look_up(
+        self, pooled: Pooled, base: Status, lengths: Sequence[int]
+    ) -> tuple[int, tuple[Arrangement, ...], float] | None:
+        for hit in self.reference.index.find(pooled, BOUND, lengths):
+            return hit
+        if not base.made_of:
+            return None
+        for hit in self.reference.small.find(pooled, BOUND, lengths):
+            if base.made_of <= self.reference.ancestors(hit[0]) | {hit[0]}:
+                return hit
+        return None
+
+    def _alternative(self, place: int, overlay: Overlay) -> None:
+        """Where a value was exchanged at one use, a later use that is not found may need the same."""
+        step = self.candidate.steps[place]
+        if all(overlay.status[key].settled for key in step.outputs):
+            return
+        for position, key in enumerate(step.inputs):
+            for departure, quantity in self.alternatives.get(key, ()):
+                before = self.status[key]
+                shapes = shape_pair(self.reference.values[quantity], self.values[key])
+                for arrangements in list(self.arrangements.get(shapes, ())):
+                    value = self.reference_value(quantity, arrangements, self.values[key])
+                    status = replace(
+                        before,
+                        quantity=quantity,
+                        arrangements=arrangements,
+                        made_of=frozenset({quantity}),
+                        follows=before.follows | {departure},
+                    )
+                    other = Overlay(edges={(place, position): (value, status)})
+                    self._evaluate(place, other, self.lengths)
+                    if all(other.status[key].settled for key in step.outputs):
+                        overlay.values, overlay.status, overlay.edges = other.values, other.status, other.edges
+                        return
+
+
+def shape_pair(reference: Pooled, candidate: Pooled) -> tuple[tuple[int, ...], ...]:
+    """Shapes of both at every length."""
+    return tuple(array.shape for pooled in (reference, candidate) for array in pooled if array is not None)
+
+
+def _takers(reference: Quantities, anchors: Anchors) -> dict[int, list[int]]:
+    """Of each weight of the reference, the quantities that are made with it, in running order."""
+    used = {key for keys in anchors.same.values() for key in keys}
+    takers: dict[int, list[int]] = {}
+    for step in reference.runs.steps:
+        for key in step.inputs:
+            if key in used:
+                for made in step.outputs:
+                    if made in reference.of:
+                        takers.setdefault(key, []).append(reference.of[made])
+    return takers
