@@ -106,7 +106,7 @@ class Call:
         parameters = func._schema.arguments
         given = dict(zip((argument.name for argument in parameters), args, strict=False)) | kwargs
         writes = [argument.name for argument in parameters if argument.alias_info and argument.alias_info.is_write]
-        held = tree_flatten([given.get(name) for name in writes])[0]
+        held = tree_flatten([given.get(name) for name in writes])[0] if writes else []
         self.written: list[Tensor] = [leaf for leaf in held if isinstance(leaf, Tensor) and not self.changes_view]
         self.arguments = {name: _shown(value) for name, value in given.items() if _is_plain(value)}
 
@@ -185,7 +185,8 @@ class Call:
 
 def others(result: Any, written: Sequence[Tensor]) -> list[Tensor]:
     """The tensors of a result that are not those written to."""
-    made = [leaf for leaf in tree_flatten(result)[0] if isinstance(leaf, Tensor)]
+    leaves = (result,) if isinstance(result, Tensor) else tree_flatten(result)[0]
+    made = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
     return [tensor for tensor in made if not any(same(tensor, other) for other in written)]
 
 
@@ -215,7 +216,8 @@ def _index(tensors: Sequence[Tensor], wanted: Tensor) -> int:
 
 
 def _is_plain(value: Any) -> bool:
-    return value is not None and not any(isinstance(leaf, Tensor) for leaf in tree_flatten(value)[0])
+    held = value if isinstance(value, list | tuple) else (value,)
+    return value is not None and not any(isinstance(item, Tensor) for item in held)
 
 
 def _shown(value: Any) -> Any:

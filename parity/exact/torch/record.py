@@ -163,7 +163,7 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is not torch.ops.aten.view.dtype:  # which reads bits
-            args, kwargs = wide_arguments(args), wide_arguments(kwargs)
+            args, kwargs = wide_arguments(args, kwargs)
         if operations.is_decomposed(func):
             with self:
                 result = func.decompose(*args, **kwargs)

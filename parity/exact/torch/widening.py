@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -12,7 +12,6 @@ from unittest import mock
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
 
 from parity.exact.places import caller
 
@@ -66,9 +65,13 @@ def widened() -> Iterator[list[str]]:
         yield entered
 
 
-def wide_arguments(arguments: Any) -> Any:
+def wide_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments of a torch function, dtypes of single precision among them replaced by double."""
-    return tree_map(lambda leaf: WIDE.get(leaf, leaf) if isinstance(leaf, torch.dtype) else leaf, arguments)
+    return tuple(map(_wide_dtype, args)), {name: _wide_dtype(value) for name, value in kwargs.items()}
+
+
+def _wide_dtype(value: Any) -> Any:
+    return WIDE.get(value, value) if isinstance(value, torch.dtype) else value
 
 
 def grouped_mm(
@@ -102,7 +105,7 @@ class _Widening(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.viewed: Tensor | None = None
+        self.viewed: Any = None
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -114,16 +117,19 @@ class _Widening(TorchFunctionMode):
             args = (args[0], TYPES.get(args[1], args[1]), *args[2:])
         if func in (torch.Tensor.view, torch.Tensor.reshape):
             return self._bits(func, args, kwargs)
-        result = func(*wide_arguments(args), **wide_arguments(kwargs))
+        args, kwargs = wide_arguments(args, kwargs)
+        result = func(*args, **kwargs)
         if func in (torch.tensor, torch.as_tensor, torch.asarray):
             return _widen_entering(result)
         return result
 
     def _bits(self, func: Any, args: Any, kwargs: Any) -> Tensor:
-        """A view of bits as another dtype is what it is. safetensors looks its dtypes up by name and would view a file's
-        float32 as double: bytes are viewed as float32, until the shape that is asked for says that they are double.
+        """A view of bits as another dtype is what it is.
+
+        safetensors looks its dtypes up by name, and would view a file's float32 as double: bytes are viewed as float32,
+        until the shape that is asked for says that they are double.
         """
-        source = args[0]
+        source: Any = args[0]
         wide = kwargs.get("dtype", args[1] if len(args) > 1 else None)
         if func is torch.Tensor.view and source.dtype == torch.uint8 and wide in NARROW:
             self.viewed = func(source, NARROW[wide])
