@@ -29,9 +29,13 @@ DECOMPOSED = {
     "aten._scaled_dot_product_attention_math",
     "aten.stft",
     "aten.istft",
+}
+DROPPING = {
     "aten.dropout",
+    "aten.native_dropout",
     "aten.feature_dropout",
     "aten.alpha_dropout",
+    "aten.rrelu_with_noise",
 }
 # What is not written reads as 0, so that a run can be repeated.
 UNFILLED = {
@@ -105,9 +109,15 @@ class Call:
         self.positions = [place for place, leaf in enumerate(self.leaves) if isinstance(leaf, Tensor)]
         parameters = func._schema.arguments
         given = dict(zip((argument.name for argument in parameters), args, strict=False)) | kwargs
-        writes = [argument.name for argument in parameters if argument.alias_info and argument.alias_info.is_write]
-        held = tree_flatten([given.get(name) for name in writes])[0] if writes else []
-        self.written: list[Tensor] = [leaf for leaf in held if isinstance(leaf, Tensor) and not self.changes_view]
+        self.targets: list[int] = []
+        if func._schema.is_mutable and not self.changes_view:
+            writes = {argument.name for argument in parameters if argument.alias_info and argument.alias_info.is_write}
+            start = 0
+            for name, value in given.items():
+                end = start + len(tree_flatten(value)[0])
+                self.targets += [place for place in self.positions if start <= place < end and name in writes]
+                start = end
+        self.written: list[Tensor] = [self.leaves[place] for place in self.targets]
         self.arguments = {name: _shown(value) for name, value in given.items() if _is_plain(value)}
 
     @property
@@ -129,7 +139,7 @@ class Call:
         """The positions of the leaves that the result depends on."""
         if not self.overwrites:
             return self.positions
-        return [place for place in self.positions if self.leaves[place] is not self.written[0]]
+        return [place for place in self.positions if place not in self.targets]
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -159,8 +169,7 @@ class Call:
         leaves = [None if place in self.positions else leaf for place, leaf in enumerate(self.leaves)]
         func, spec, taken, unfilled = self.func, self.spec, self.taken, self.name in UNFILLED
         alias = self.changes_view
-        targets = [self.positions[_index(self.tensors_all, tensor)] for tensor in self.written]
-        layouts = [Layout.of(tensor) for tensor in self.written]
+        targets, layouts = self.targets, [Layout.of(tensor) for tensor in self.written]
 
         def run(*tensors: Tensor) -> list[Tensor]:
             filled = list(leaves)
@@ -177,10 +186,6 @@ class Call:
             return [*written, *others(result, written)]
 
         return run
-
-    @property
-    def tensors_all(self) -> list[Tensor]:
-        return [self.leaves[place] for place in self.positions]
 
 
 def others(result: Any, written: Sequence[Tensor]) -> list[Tensor]:
@@ -209,10 +214,6 @@ def compute(function: Callable[..., list[Tensor]], layouts: Sequence[Layout]) ->
             torch.set_default_dtype(default)
 
     return run
-
-
-def _index(tensors: Sequence[Tensor], wanted: Tensor) -> int:
-    return next(place for place, tensor in enumerate(tensors) if tensor is wanted)
 
 
 def _is_plain(value: Any) -> bool:

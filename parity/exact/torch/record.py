@@ -182,6 +182,8 @@ class _Recorder(TorchDispatchMode):
         if call.written:
             self._written(call, taken, made)
         elif not all(self.memory.known(tensor) for tensor in made):
+            if call.name in operations.DROPPING:
+                raise NoProgram(f"{call.name} at {self._place()} draws what it drops: call eval() on the model first")
             if call.random:
                 for tensor in made:
                     self.memory.made(tensor, self._constant(tensor))
