@@ -10,6 +10,7 @@ from typing import Any
 import mlx.core as mx
 
 from parity.exact.graph import Origin
+from parity.exact.mlx.draws import DRAWING, Draws, drawing
 from parity.exact.mlx.fast import COMPOSED
 from parity.exact.mlx.opaque import OPAQUE, Operation, held
 from parity.exact.mlx.patches import Patches
@@ -38,10 +39,11 @@ class Notes:
     """Within `listening` every array that MLX's functions, methods and operators give is noted with its origin.
 
     float32 is float64 meanwhile, so that scalars beside an array become double constants: where a call asks for float32
-    it gets float64, and a float32 result is widened.
+    it gets float64, and a float32 result is widened. Draws, where they are given, stand for what `mx.random` draws.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, draws: Draws | None = None) -> None:
+        self.drawn = None if draws is None else drawing(draws)
         self.arrays: list[tuple[Any, Origin]] = []
         self.operations: list[Operation] = []
         self.modules: list[str] = []
@@ -78,6 +80,8 @@ class Notes:
             return self._transform(function)
         if module is mx and name == "contiguous":
             return lambda a, *args, **kwargs: a  # it has no state to export, and changes no value
+        if module is mx.random and name in DRAWING and self.drawn is not None:
+            function = self.drawn(name, function)
         if module is mx.fast and name in COMPOSED:
             return COMPOSED[name]
         return self._wrapped(module, name, function)

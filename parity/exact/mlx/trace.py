@@ -12,6 +12,7 @@ from mlx.utils import tree_flatten, tree_map
 
 from parity.capture.mlx import instrument
 from parity.exact.graph import Graph, Origin, program
+from parity.exact.mlx.draws import Draws
 from parity.exact.mlx.events import exported
 from parity.exact.mlx.notes import Notes
 from parity.exact.mlx.opaque import opened
@@ -22,6 +23,7 @@ def trace(
     function: Callable[..., Any],
     inputs: Sequence[Any],
     root: nn.Module | None = None,
+    draws: Draws | None = None,
     source: str = "",
 ) -> Program:
     """The program that `function` runs on inputs of these shapes: its graph, in double.
@@ -29,12 +31,13 @@ def trace(
     `inputs` are NumPy or MLX arrays, `root` the module whose parameters and submodules are named (`function` itself if
     it is one). Outputs are the arrays of what the function returns, in order. While it is traced, parameters and inputs
     are float64, so that scalar constants are double; behind it everything is as it was. An array of the function's own
-    that is float32 becomes a constant with `rounded`.
+    that is float32 becomes a constant with `rounded`. `draws` are what calls of `mx.random` give, in order, or a
+    function that gives one of a shape.
 
     Raises `NoProgram` where the control flow depends on values, or where a primitive has no definition in double.
     """
     root = function if root is None and isinstance(function, nn.Module) else root
-    notes, taps = Notes(), list[tuple[str, Any]]()
+    notes, taps = Notes(draws), list[tuple[str, Any]]()
     results: list[Any] = []
     parameters: list[tuple[str, Any]] = []
 
