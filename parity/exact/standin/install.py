@@ -94,7 +94,7 @@ def reaching(modules: Mapping[str, ModuleType]) -> set[str]:
             continue
         for value in list(getattr(module, "__dict__", {}).values()):
             origin = _origin(value)
-            if origin in modules and origin != name and not (isinstance(value, ModuleType) and _within(origin, name)):
+            if origin in modules and origin != name and not (_is(value, ModuleType) and _within(origin, name)):
                 users.setdefault(origin, set()).add(name)
     found = {name for name in modules if name == "mlx.core" or name.startswith(("mlx.core.", "mlx.nn", "mlx.utils"))}
     waiting = list(found)
@@ -111,8 +111,13 @@ def _within(name: str, package: str) -> bool:
 
 
 def _origin(value: Any) -> str:
-    if isinstance(value, ModuleType):
-        return value.__name__
-    holder = value if isinstance(value, type | FunctionType) else type(value)
+    if _is(value, ModuleType):
+        return str(value.__name__)
+    holder = value if _is(value, type, FunctionType) else type(value)
     origin = holder.__module__
     return origin if isinstance(origin, str) else ""
+
+
+def _is(value: Any, *kinds: type) -> bool:
+    """Its class is one of these. `isinstance` asks the value too, and a deprecated one answers with a warning."""
+    return issubclass(type(value), kinds)
