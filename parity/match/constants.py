@@ -69,8 +69,10 @@ def _exact(array: np.ndarray, dtype: str, scalars: np.ndarray) -> np.ndarray | N
     distinct, places = np.unique(array, return_inverse=True)
     right = np.clip(np.searchsorted(scalars, distinct), 1, max(scalars.size - 1, 1))
     left = scalars[right - 1]
-    nearest = left if scalars.size == 1 else np.where(
-        np.abs(distinct - left) <= np.abs(scalars[right] - distinct), left, scalars[right]
+    nearest = (
+        left
+        if scalars.size == 1
+        else np.where(np.abs(distinct - left) <= np.abs(scalars[right] - distinct), left, scalars[right])
     )
     if np.any(np.abs(nearest - distinct) > half_ulp(distinct, dtype) * 1.0001):
         return None

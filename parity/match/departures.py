@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice, product
 
 from parity.exact.program import Node
-from parity.match.arrangement import Arrangement, guesses, relative_error
-from parity.match.quantities import Quantities
-from parity.match.values import Pooled, neutral
-from parity.match.walk import Edge, Overlay, Status, Walk, shape_pair
+from parity.match.arrangement import BOUND, Arrangement, relative_error
+from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, plain, targets, unsettled
+from parity.match.values import Pooled
+from parity.match.walk import Edge, Overlay, Status, Walk
 
 _TRIALS = 4000
-"""Exchanges tried for one departure, the smallest first."""
+"""Exchanges tried for one departure, the cheapest first."""
+
+_REACH = 12.0
+"""So much more may one exchange cost than the first of several that explain the same."""
+
+_ALIKE = 0.1
+"""Relative RMSE up to which two results of one operation are each other's counterparts."""
 
 
 @dataclass
 class Departure:
     """A few operations on either side, between equal inputs and a differing output.
 
-    `kind` is "differs", "missing" (the reference's operations are not in the candidate), "extra" (the candidate's are
-    not in the reference) or "operand" (an operation takes another value that is right in itself). `quantity` is the
-    reference's value that was put in place of the candidate's `key`, at all its uses or at `edges` alone. `error` is
-    the relative RMSE before. `healed`: behind the exchange values of the reference are found again.
+    `kind` is that of the `Move` that mends it. `quantity` is the reference's value that was put in place of the
+    candidate's `key`, at all its uses or at `edges` alone; `takers` are the operations there. `inputs` are the
+    quantities that the reference's operations take. `error` is the relative RMSE before the exchange. `healed`: behind
+    the exchange values of the reference were found that had not been.
     """
 
     number: int
@@ -31,30 +38,18 @@ class Departure:
     key: int
     reference: tuple[Node, ...]
     candidate: tuple[Node, ...]
+    takers: tuple[Node, ...]
     inputs: tuple[int, ...]
     error: float
     value: Pooled
-    edges: list[Edge] = field(default_factory=list)
+    edges: tuple[Edge, ...] = ()
     healed: bool = True
     module: str = ""
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """A quantity of the reference to be put in place of a value, everywhere or at single uses."""
-
-    kind: str
-    quantity: int
-    key: int
-    edges: tuple[Edge, ...]
-    cost: float
-    reference: frozenset[int]
-    candidate: frozenset[int]
-
-
-@dataclass(frozen=True)
 class _Outcome:
-    arrangements: tuple[Arrangement, ...]
+    arrangements: tuple[tuple[Arrangement, ...], ...]
     found: int
     healed: bool
 
@@ -66,294 +61,236 @@ class Search:
         self.walk = walk
         self.departures: list[Departure] = []
         self.habits: set[tuple[object, ...]] = set()
-        self.given_up: list[int] = []
 
     def mend(self, place: int, key: int) -> None:
         """Exchange until nothing is wrong before this value."""
         while self.walk.astray(key):
-            if not self._mend_one(place, key):
-                self._give_up(place, key)
+            if self._mend_one(place, key, float("inf")) is None:
+                self._give_up(key)
 
-    def _mend_one(self, place: int, key: int) -> bool:
-        partial: tuple[Exchange, _Outcome] | None = None
-        for count, exchange in enumerate(self._exchanges(key)):
-            if count > _TRIALS or (partial is not None and exchange.cost >= partial[0].cost + 3):
+    def _mend_one(self, place: int, key: int, budget: float) -> float | None:
+        """Make the best exchange, if one within the budget mends anything; gives what was spent.
+
+        An exchange that mends a part is the first of several departures, or a coincidence. It is kept where the others
+        that it leaves are found, and all together cost less than one exchange that mends everything.
+        """
+        first: tuple[Exchange, _Outcome] | None = None
+        whole: tuple[Exchange, _Outcome] | None = None
+        for exchange in islice(exchanges(self.walk, key, self.habits), _TRIALS):
+            if exchange.cost > budget or (first is not None and exchange.cost > first[0].cost + _REACH):
                 break
             outcome = self._try(exchange, place, key)
             if outcome is None:
                 continue
             if outcome.healed:
-                if self._accept(exchange, outcome, place, key):
-                    return True
-            elif partial is None and outcome.found:
-                partial = exchange, outcome
-        return partial is not None and self._accept(*partial, place, key)
-
-    def _exchanges(self, key: int) -> Iterator[Exchange]:
-        """All exchanges that could explain a value that is not found, those of the fewest operations first."""
-        walk, quantities = self.walk, self.walk.reference
-        cones = self._candidate_cones(key)
-        targets = self._targets(key)
-        inside: set[int] = set()
-        edge: set[int] = set()
-        for target in targets:
-            new, border = quantities.cone(target, walk.seen)
-            inside |= new
-            edge |= border
-        ours = {quantity: quantities.cone(quantity, walk.seen) for quantity in inside}
-        uses: dict[int, list[Edge]] = {}
-        for maker in {walk.candidate.makers[k] for k in cones}:
-            for position, taken in enumerate(walk.candidate.steps[maker].inputs):
-                if (maker, position) not in walk.edges and walk.status[taken].quantity is not None:
-                    uses.setdefault(taken, []).append((maker, position))
-        edge = {
-            q for q in edge | {walk.status[k].quantity for k in uses} if q is not None and q not in quantities.neutral
-        }
-        sizes = {q: _sizes(quantities.values[q]) for q in inside | edge}
-        rows: list[Exchange] = []
-        for k, cone in cones.items():
-            size = _sizes(walk.values[k])
-            last = 100.0 if k == key and key not in walk.candidate.outputs else 0.0
-            for quantity, (made, border) in ours.items():
-                if sizes[quantity] == size and (border & walk.status[k].made_of or not walk.status[k].made_of):
-                    cost = len(made) + len(cone) + 1 + last - self._bonus(quantity, k)
-                    rows.append(Exchange("differs", quantity, k, (), cost, frozenset(made), cone))
-            for quantity in edge:
-                if sizes[quantity] == size and quantity in walk.status[k].made_of:
-                    rows.append(Exchange("extra", quantity, k, (), len(cone) + 3 + last, frozenset(), cone))
-        for k, edges in uses.items():
-            size = _sizes(walk.values[k])
-            own = walk.status[k].quantity
-            choices = [tuple(edges)] + ([(one,) for one in edges] if len(edges) > 1 else [])
-            for quantity in inside | edge:
-                if sizes[quantity] != size or quantity == own:
-                    continue
-                made, border = ours.get(quantity, (set(), set()))
-                if made and own not in border:
-                    continue
-                for choice in choices:
-                    cost = len(made) + 3 + 0.5 * (len(choice) < len(edges))
-                    kind = "missing" if made else "operand"
-                    rows.append(Exchange(kind, quantity, k, choice, cost, frozenset(made), frozenset()))
-        return iter(sorted(rows, key=lambda row: (row.cost, row.quantity, row.key)))
-
-    def _bonus(self, quantity: int, key: int) -> float:
-        """An exchange like one that was right before is tried earlier; operations of one name before others."""
-        if self._habit("differs", quantity, key) in self.habits:
-            return 0.5
-        place = self.walk.reference.made.get(quantity)
-        if place is None:
-            return 0.0
-        ours = self.walk.reference.runs.steps[place].node.operation
-        theirs = self.walk.candidate.steps[self.walk.candidate.makers[key]].node.operation
-        return 0.25 if plain(ours) == plain(theirs) else 0.0
-
-    def _habit(self, kind: str, quantity: int, key: int) -> tuple[object, ...]:
-        walk = self.walk
-        ours, theirs = walk.reference.made.get(quantity), walk.candidate.makers.get(key)
-        node = None if ours is None else walk.reference.runs.steps[ours].node
-        other = None if theirs is None else walk.candidate.steps[theirs].node
-        return (kind, *((n.operation, n.place) if n is not None else None for n in (node, other)))
-
-    def _candidate_cones(self, key: int) -> dict[int, frozenset[int]]:
-        """Of every value before `key` that is not found, the ones that it is made of that are not found either."""
-        walk = self.walk
-        cones: dict[int, frozenset[int]] = {}
-
-        def visit(one: int) -> frozenset[int]:
-            if one not in cones:
-                maker = walk.candidate.makers[one]
-                inner = [
-                    visit(taken)
-                    for position, taken in enumerate(walk.candidate.steps[maker].inputs)
-                    if not walk.status[taken].settled and (maker, position) not in walk.edges
-                ]
-                cones[one] = frozenset({one}).union(*inner)
-            return cones[one]
-
-        visit(key)
-        return cones
-
-    def _targets(self, key: int) -> list[int]:
-        """The reference's quantities that this value, or one soon after it, should be."""
-        walk = self.walk
-        outputs = walk.reference.runs.outputs
-        if key in walk.candidate.outputs:
-            position = walk.candidate.outputs.index(key)
-            if len(outputs) == len(walk.candidate.outputs):
-                return [walk.reference.of[outputs[position]]]
-            return [walk.reference.of[one] for one in outputs if walk.reference.of[one] not in walk.seen]
-        step = walk.candidate.steps[walk.candidate.makers[key]]
-        targets = []
-        for taken in step.inputs:
-            for weight in walk.anchors.same.get(taken, ()):
-                targets.extend([q for q in walk.takers.get(weight, ()) if q not in walk.seen][:1])
-        if targets:
-            return [max(targets)]
-        return [walk.reference.of[one] for one in outputs if one in walk.reference.of]
-
-    def _options(self, exchange: Exchange) -> list[tuple[Arrangement, ...]]:
-        """Arrangements in which the quantity could stand there, those that were seen before or come closest first."""
-        walk = self.walk
-        truth, value = walk.reference.values[exchange.quantity], walk.values[exchange.key]
-        shapes = shape_pair(truth, value)
-        own = walk.status[exchange.key]
-        options: dict[tuple[Arrangement, ...], None] = {}
-        if own.quantity is not None:
-            origin = walk.reference.values[own.quantity]
-            if [a.shape for a in origin if a is not None] == [a.shape for a in truth if a is not None]:
-                options[own.arrangements] = None
-        options.update(walk.arrangements.get(shapes, {}))
-        for first in guesses(shapes[len(truth)], shapes[0]):
-            row = [first]
-            for length in range(1, len(truth)):
-                fitting = guesses(shapes[len(truth) + length], shapes[length])
-                other = next((a for a in fitting if a.order == first.order), None)
-                if other is not None:
-                    row.append(other)
-            if len(row) == len(truth):
-                options[tuple(row)] = None
-        if exchange.kind == "differs" and len(options) > 1:
-            return sorted(options, key=lambda row: self._error(exchange, row, (0,)))[:2]
-        return list(options)[:3]
-
-    def _error(self, exchange: Exchange, row: tuple[Arrangement, ...], lengths: Sequence[int]) -> float:
-        truth = self.walk.reference_value(exchange.quantity, row, self.walk.values[exchange.key])
-        errors = []
-        for length in lengths:
-            one, other = self.walk.values[exchange.key][length], truth[length]
-            if one is not None and other is not None:
-                errors.append(relative_error(one, other))
-        return max(errors, default=0.0)
+                whole = exchange, outcome
+                break
+            if first is None:
+                first = exchange, outcome
+        if first is not None:
+            before = self.walk.snapshot(), len(self.departures), set(self.habits)
+            spent = first[0].cost
+            if self._accept(*first, place, key):
+                limit = budget if whole is None else whole[0].cost
+                while whole is not None and spent < limit and self.walk.astray(key):
+                    more = self._mend_one(place, key, limit - spent)
+                    if more is None:
+                        break
+                    spent += more
+                if whole is None or (spent < limit and not self.walk.astray(key)):
+                    return spent
+                self.walk.restore(before[0])
+                del self.departures[before[1] :]
+                self.habits = before[2]
+        if whole is not None and self._accept(*whole, place, key):
+            return whole[0].cost
+        return None
 
     def _try(self, exchange: Exchange, place: int, key: int) -> _Outcome | None:
-        """What the exchange mends at the first length."""
+        """What the exchange mends at the first length, in the best of the likeliest arrangements."""
         best: _Outcome | None = None
-        for arrangements in self._options(exchange):
-            overlay = self._exchanged(exchange, arrangements, place, (0,))
-            outcome = self._judge(exchange, arrangements, overlay, key)
+        for rows in product(*(self._options(move) for move in exchange.moves)):
+            outcome = self._judge(exchange, rows, self._exchanged(exchange, rows, place, (0,)), key)
             if outcome is not None and (best is None or (outcome.healed, outcome.found) > (best.healed, best.found)):
                 best = outcome
-            if best is not None and best.healed:
-                return best
+                if best.healed:
+                    break
         return best
 
+    def _options(self, move: Move) -> list[tuple[Arrangement, ...]]:
+        rows = list(options(self.walk, move))
+        if move.kind == "differs" and len(rows) > 1:
+            return sorted(rows, key=lambda row: self._error(move, row, (0,)))[:2]
+        return rows[:6] if move.kind == "order" else rows[:3]
+
+    def _error(self, move: Move, row: tuple[Arrangement, ...], lengths: Sequence[int]) -> float:
+        value = self.walk.values[move.key]
+        truth = self.walk.reference_value(move.quantity, row, value)
+        pairs = [(value[length], truth[length]) for length in lengths]
+        return max((relative_error(x, y) for x, y in pairs if x is not None and y is not None), default=0.0)
+
     def _exchanged(
-        self, exchange: Exchange, arrangements: tuple[Arrangement, ...], place: int, lengths: Sequence[int]
+        self, exchange: Exchange, rows: tuple[tuple[Arrangement, ...], ...], place: int, lengths: Sequence[int]
     ) -> Overlay:
         walk = self.walk
-        like = walk.values[exchange.key]
-        kept = tuple(array if length in lengths else None for length, array in enumerate(like))
-        value = walk.reference_value(exchange.quantity, arrangements, kept)
-        before = walk.status[exchange.key]
-        status = Status(
-            exchange.quantity,
-            arrangements,
-            settled=True,
-            made_of=frozenset({exchange.quantity}),
-            follows=before.follows | {len(self.departures)},
-        )
-        if exchange.edges:
-            return walk.propagate({}, dict.fromkeys(exchange.edges, (value, status)), place, lengths)
-        return walk.propagate({exchange.key: (value, status)}, {}, place, lengths)
+        changes: dict[int, tuple[Pooled, Status]] = {}
+        edges: dict[Edge, tuple[Pooled, Status]] = {}
+        for number, (move, row) in enumerate(zip(exchange.moves, rows, strict=True), len(self.departures)):
+            like = walk.values[move.key]
+            kept = tuple(array if length in lengths else None for length, array in enumerate(like))
+            follows = walk.status[move.key].follows | {number}
+            made_of = frozenset({move.quantity})
+            there = (
+                walk.reference_value(move.quantity, row, kept),
+                Status(move.quantity, row, 0.0, True, 0, made_of, follows),
+            )
+            if move.edges:
+                edges.update(dict.fromkeys(move.edges, there))
+            else:
+                changes[move.key] = there
+        return walk.propagate(changes, edges, place, lengths)
 
     def _judge(
-        self, exchange: Exchange, arrangements: tuple[Arrangement, ...], overlay: Overlay, key: int
+        self, exchange: Exchange, rows: tuple[tuple[Arrangement, ...], ...], overlay: Overlay, key: int
     ) -> _Outcome | None:
         walk = self.walk
+        moved = {move.key for move in exchange.moves if not move.edges}
+        put = {move.quantity for move in exchange.moves}
         found = 0
         for changed, status in overlay.status.items():
-            if changed == exchange.key:
-                continue
             before = walk.status[changed]
             if before.settled and not status.settled:
                 return None
-            new = status.quantity is not None and status.quantity != exchange.quantity
-            found += new and not before.settled
+            if changed not in moved and not before.settled and status.quantity is not None:
+                found += status.quantity not in put and status.quantity not in walk.seen
         last = overlay.status.get(key, walk.status[key])
-        output = key in walk.candidate.outputs
-        healed = last.settled or (not output and last.age <= 1 and found > 0)
-        return _Outcome(arrangements, found, healed) if found or healed else None
+        healed = last.settled or (key not in walk.candidate.outputs and last.age <= 1 and found > 0)
+        return _Outcome(rows, found, healed) if found or healed else None
 
     def _accept(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
-        walk = self.walk
-        overlay = self._exchanged(exchange, outcome.arrangements, place, walk.lengths)
+        exchange, outcome = self._fewest_uses(exchange, outcome, place, key)
+        self._split(exchange, outcome, place)
+        overlay = self._exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
         again = self._judge(exchange, outcome.arrangements, overlay, key)
         if again is None or again.healed < outcome.healed:
             return False
-        self._note(exchange, outcome.arrangements, overlay, again.found > 0)
-        walk.commit(overlay)
+        for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
+            self._note(move, row, overlay, again.found > 0)
+        self.walk.commit(overlay)
         return True
 
-    def _note(self, exchange: Exchange, arrangements: tuple[Arrangement, ...], overlay: Overlay, healed: bool) -> None:
+    def _fewest_uses(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> tuple[Exchange, _Outcome]:
+        """Of an exchange at several uses, those that it is needed at."""
+        move = exchange.moves[0]
+        for edge in move.edges:
+            if len(move.edges) < 2:
+                break
+            fewer = replace(move, edges=tuple(one for one in move.edges if one != edge))
+            less = Exchange((fewer,), exchange.cost)
+            again = self._judge(
+                less, outcome.arrangements, self._exchanged(less, outcome.arrangements, place, (0,)), key
+            )
+            if again is not None and again.healed >= outcome.healed and again.found >= outcome.found:
+                exchange, outcome, move = less, again, fewer
+        return exchange, outcome
+
+    def _split(self, exchange: Exchange, outcome: _Outcome, place: int) -> None:
+        """Note a departure directly before another one apart from it.
+
+        Nothing is found between the two. Both are single operations of one name on either side. The first takes the
+        same found values, and with the reference's result there, the second still differs.
+        """
+        walk = self.walk
+        move = exchange.moves[0]
+        if len(exchange.moves) > 1 or move.kind != "differs" or len(move.reference) < 2 or len(move.candidate) < 2:
+            return
+        maker = walk.candidate.makers[move.key]
+        if not self._one_name(move.quantity, move.key):
+            return
+        before = self._error(move, outcome.arrangements[0], (0,))
+        for part in walk.reference.parts[move.quantity]:
+            for taken in unsettled(walk, maker):
+                if part not in move.reference or not self._one_name(part, taken):
+                    continue
+                made, border = walk.reference.cone(part, walk.seen)
+                cone = candidate_cones(walk, taken)[taken]
+                if len(made) > 1 or len(cone) > 1 or not border & walk.status[taken].made_of:
+                    continue
+                first = Exchange((Move("differs", part, taken, (), frozenset(made), cone),), 0.0)
+                rows = self._options(first.moves[0])[:1]
+                if not rows:
+                    continue
+                overlay = self._exchanged(first, (rows[0],), place, (0,))
+                value, truth = overlay.values[move.key][0], walk.reference.values[move.quantity][0]
+                assert value is not None and truth is not None
+                left = relative_error(value, outcome.arrangements[0][0].apply(truth, value.shape))
+                if left <= BOUND or not (self._error(first.moves[0], rows[0], (0,)) < _ALIKE or left < before / 2):
+                    continue
+                overlay = self._exchanged(first, (rows[0],), place, walk.lengths)
+                self._note(first.moves[0], rows[0], overlay, False)
+                walk.commit(overlay)
+                return
+
+    def _one_name(self, quantity: int, key: int) -> bool:
+        ours = self.walk.reference.runs.steps[self.walk.reference.made[quantity]].node.operation
+        return plain(ours) == plain(self.walk.candidate.steps[self.walk.candidate.makers[key]].node.operation)
+
+    def _note(self, move: Move, row: tuple[Arrangement, ...], overlay: Overlay, healed: bool) -> None:
         walk = self.walk
         runs, candidate = walk.reference.runs, walk.candidate
         number = len(self.departures)
-        ours = sorted({walk.reference.made[q] for q in exchange.reference})
-        theirs = sorted({candidate.makers[k] for k in exchange.candidate} | {place for place, _ in exchange.edges})
-        made = walk.reference.made.get(exchange.quantity)
-        value = overlay.edges[exchange.edges[0]][0] if exchange.edges else overlay.values[exchange.key]
-        _, border = walk.reference.cone(exchange.quantity, walk.seen)
+        ours = sorted({walk.reference.made[q] for q in move.reference})
+        theirs = sorted({candidate.makers[k] for k in move.candidate})
+        made = walk.reference.made.get(move.quantity)
+        value = overlay.edges[move.edges[0]][0] if move.edges else overlay.values[move.key]
+        _, border = walk.reference.cone(move.quantity, walk.seen)
         self.departures.append(
             Departure(
                 number,
-                exchange.kind,
-                exchange.quantity,
-                exchange.key,
+                move.kind,
+                move.quantity,
+                move.key,
                 tuple(runs.steps[place].node for place in ours),
                 tuple(candidate.steps[place].node for place in theirs),
+                tuple(candidate.steps[place].node for place in sorted({place for place, _ in move.edges})),
                 tuple(sorted(border)),
-                self._error(exchange, arrangements, walk.lengths),
+                self._error(move, row, walk.lengths),
                 value,
-                list(exchange.edges),
+                move.edges,
                 healed,
                 "" if made is None else runs.steps[made].node.module,
             )
         )
-        self.habits.add(self._habit(exchange.kind, exchange.quantity, exchange.key))
-        if exchange.edges:
-            walk.alternatives.setdefault(exchange.key, []).append((number, exchange.quantity))
+        self.habits.add(mark(walk, move))
+        if move.edges:
+            walk.alternatives.setdefault(move.key, []).append((number, move.quantity))
 
-    def _give_up(self, place: int, key: int) -> None:
+    def _give_up(self, key: int) -> None:
         """No exchange mends it: the stretch is noted as it is, and the walk goes on behind it."""
         walk = self.walk
-        cones = self._candidate_cones(key)
-        targets = self._targets(key)
-        inside = {q for target in targets for q in walk.reference.cone(target, walk.seen)[0]}
+        cones = candidate_cones(walk, key)
+        wanted = targets(walk, key)
+        inside = {q for target in wanted for q in walk.reference.cone(target, walk.seen)[0]}
         runs, candidate = walk.reference.runs, walk.candidate
+        number = len(self.departures)
         self.departures.append(
             Departure(
-                len(self.departures),
+                number,
                 "differs",
-                targets[0] if targets else -1,
+                wanted[0] if wanted else -1,
                 key,
-                tuple(runs.steps[p].node for p in sorted({walk.reference.made[q] for q in inside})),
-                tuple(candidate.steps[p].node for p in sorted({candidate.makers[k] for k in cones})),
+                tuple(runs.steps[place].node for place in sorted({walk.reference.made[q] for q in inside})),
+                tuple(candidate.steps[place].node for place in sorted({candidate.makers[k] for k in cones})),
+                (),
                 (),
                 float("inf"),
                 walk.values[key],
                 healed=False,
             )
         )
-        overlay = Overlay()
-        number = frozenset({len(self.departures) - 1})
-        for one in cones:
-            overlay.values[one] = walk.values[one]
-            overlay.status[one] = replace(
-                walk.status[one], settled=True, age=0, follows=walk.status[one].follows | number
-            )
+        overlay = Overlay({k: walk.values[k] for k in cones})
+        for k in cones:
+            known = walk.status[k]
+            overlay.status[k] = replace(known, settled=True, age=0, follows=known.follows | {number})
         walk.commit(overlay)
-
-
-def _sizes(pooled: Pooled) -> tuple[int, ...]:
-    return tuple(-1 if array is None else array.size for array in pooled)
-
-
-def plain(operation: str) -> str:
-    """The name of an operation as both frameworks would write it: `aten.add_.Tensor` and `Add` are `add`."""
-    parts = [part for part in operation.replace("::", ".").split(".") if part not in ("aten", "prims", "mx", "core")]
-    return (parts[0] if parts else operation).strip("_").lower()
-
-
-__all__ = ["Departure", "Exchange", "Quantities", "Search", "neutral", "plain"]

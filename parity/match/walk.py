@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from parity.match.arrangement import BOUND, Arrangement
 from parity.match.quantities import Quantities
@@ -130,6 +131,16 @@ class Walk:
         for _, status in overlay.edges.values():
             if status.quantity is not None:
                 self.seen.setdefault(status.quantity, set()).add(-1)
+
+    def snapshot(self) -> tuple[object, ...]:
+        """The state, for `restore`."""
+        seen = {quantity: set(keys) for quantity, keys in self.seen.items()}
+        alternatives = {key: list(rows) for key, rows in self.alternatives.items()}
+        return dict(self.values), dict(self.status), seen, dict(self.edges), alternatives
+
+    def restore(self, snapshot: tuple[Any, ...]) -> None:
+        """Take back all exchanges since the snapshot."""
+        self.values, self.status, self.seen, self.edges, self.alternatives = snapshot
 
     def reference_value(self, quantity: int, arrangements: Sequence[Arrangement], like: Pooled) -> Pooled:
         """The quantity as the candidate holds it, at the lengths at which `like` is there."""

@@ -1,0 +1,227 @@
+"""What could explain a value that is not found: quantities of the reference put in place of values, cheapest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from parity.match.arrangement import Arrangement, guesses
+from parity.match.values import Pooled
+from parity.match.walk import Edge, Walk, shape_pair
+
+LAST = 100.0
+"""Cost of an exchange that shows nothing: of the value itself whose faults are searched."""
+
+_CHAIN = 3
+"""Steps of one input that are followed back from an operation where two faults meet."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One quantity put in place of one value, at all its uses or at `edges` alone.
+
+    `kind` is "differs" (operations on both sides), "missing" (`reference` ones that the candidate does not have),
+    "extra" (`candidate` ones that the reference does not have), "operand" (another value is taken that is right in
+    itself) or "order" (the right value is taken, its axes in the wrong order). `reference` are quantities and
+    `candidate` values that are not found, and lie before the exchange.
+    """
+
+    kind: str
+    quantity: int
+    key: int
+    edges: tuple[Edge, ...] = ()
+    reference: frozenset[int] = frozenset()
+    candidate: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Moves made together, where two faults meet in one operation; one else. `cost` grows with the operations in it."""
+
+    moves: tuple[Move, ...]
+    cost: float
+
+
+def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exchange]:
+    """All that could explain why this value is not found, those of the fewest operations first.
+
+    `habits` are marks of exchanges that were right before: the same operations are tried earlier.
+    """
+    quantities = walk.reference
+    cones = candidate_cones(walk, key)
+    inside: set[int] = set()
+    edge: set[int] = set()
+    for target in targets(walk, key):
+        new, border = quantities.cone(target, walk.seen)
+        inside |= new
+        edge |= border
+    uses = _uses(walk, cones)
+    edge |= {quantity for k in uses if (quantity := walk.status[k].quantity) is not None}
+    edge -= quantities.neutral
+    ours = {quantity: quantities.cone(quantity, walk.seen) for quantity in inside}
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for quantity in inside | edge:
+        by_size.setdefault(sizes(quantities.values[quantity]), []).append(quantity)
+    rows: list[Exchange] = []
+    single: dict[tuple[int, int], Exchange] = {}
+    for k, cone in cones.items():
+        last = LAST if k == key and key not in walk.candidate.outputs else 0.0
+        made_of = walk.status[k].made_of
+        for quantity in by_size.get(sizes(walk.values[k]), ()):
+            if quantity in ours:
+                made, border = ours[quantity]
+                if border & made_of or not made_of:
+                    move = Move("differs", quantity, k, (), frozenset(made), cone)
+                    cost = len(made) + len(cone) + 1 + last - bonus(walk, move, habits)
+                    single[quantity, k] = Exchange((move,), cost)
+            if quantity in made_of:
+                rows.append(Exchange((Move("extra", quantity, k, (), frozenset(), cone),), len(cone) + 2 + last))
+    rows.extend(single.values())
+    for k, edges in uses.items():
+        own = walk.status[k].quantity
+        choices = [tuple(edges)] + ([(one,) for one in edges] if len(edges) > 1 else [])
+        for quantity in by_size.get(sizes(walk.values[k]), ()):
+            made, border = ours.get(quantity, (set(), set()))
+            if made and own not in border:
+                continue
+            kind = "missing" if made else "order" if quantity == own else "operand"
+            for choice in choices:
+                cost = (len(made) + 2 if made else 2.5) + 0.5 * (len(choice) < len(edges))
+                rows.append(Exchange((Move(kind, quantity, k, choice, frozenset(made)),), cost))
+    rows.extend(_joint(walk, cones, inside, single))
+    return sorted(rows, key=lambda row: (row.cost, row.moves[0].quantity, row.moves[0].key))
+
+
+def candidate_cones(walk: Walk, key: int) -> dict[int, frozenset[int]]:
+    """Of every value before `key` that is not found, itself and the ones not found that it is made of."""
+    cones: dict[int, frozenset[int]] = {}
+    left = [key]
+    while left:
+        one = left[-1]
+        inner = unsettled(walk, walk.candidate.makers[one])
+        waiting = [taken for taken in inner if taken not in cones]
+        if waiting:
+            left.extend(waiting)
+            continue
+        left.pop()
+        cones[one] = frozenset({one}).union(*(cones[taken] for taken in inner))
+    return cones
+
+
+def unsettled(walk: Walk, place: int) -> list[int]:
+    """Inputs of a step that are not found and not exchanged."""
+    return [
+        taken
+        for position, taken in enumerate(walk.candidate.steps[place].inputs)
+        if not walk.status[taken].settled and (place, position) not in walk.edges
+    ]
+
+
+def targets(walk: Walk, key: int) -> list[int]:
+    """The reference's quantities that this value, or one soon after it, should be: by outputs, else by weights."""
+    outputs = [walk.reference.of[one] for one in walk.reference.runs.outputs if one in walk.reference.of]
+    if key in walk.candidate.outputs:
+        position = walk.candidate.outputs.index(key)
+        if len(outputs) == len(walk.candidate.outputs):
+            return [outputs[position]]
+        return [one for one in outputs if one not in walk.seen]
+    step = walk.candidate.steps[walk.candidate.makers[key]]
+    found = []
+    for taken in step.inputs:
+        for weight in walk.anchors.same.get(taken, ()):
+            found.extend([q for q in walk.takers.get(weight, ()) if q not in walk.seen][:1])
+    return [max(found)] if found else outputs
+
+
+def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
+    """Arrangements in which the quantity could stand there, those that were seen between such shapes first."""
+    truth, value = walk.reference.values[move.quantity], walk.values[move.key]
+    shapes = shape_pair(truth, value)
+    own = walk.status[move.key]
+    rows: dict[tuple[Arrangement, ...], None] = {}
+    if own.quantity is not None and len(own.arrangements) == len(truth):
+        origin = walk.reference.values[own.quantity]
+        if [a.shape for a in origin if a is not None] == [a.shape for a in truth if a is not None]:
+            rows[own.arrangements] = None
+    rows.update(walk.arrangements.get(shapes, {}))
+    for first in guesses(shapes[len(truth)], shapes[0]):
+        row = [first]
+        for length in range(1, len(truth)):
+            fitting = guesses(shapes[len(truth) + length], shapes[length])
+            row.extend([a for a in fitting if a.order == first.order][:1])
+        if len(row) == len(truth):
+            rows[tuple(row)] = None
+    if move.kind == "order":
+        rows.pop(own.arrangements, None)
+    return iter(rows)
+
+
+def mark(walk: Walk, move: Move) -> tuple[object, ...]:
+    """What an exchange has in common with those of other layers: the operations and their places in the sources."""
+    ours, theirs = walk.reference.made.get(move.quantity), walk.candidate.makers.get(move.key)
+    node = None if ours is None else walk.reference.runs.steps[ours].node
+    other = None if theirs is None else walk.candidate.steps[theirs].node
+    return (move.kind, *((n.operation, n.place) if n is not None else None for n in (node, other)))
+
+
+def bonus(walk: Walk, move: Move, habits: set[tuple[object, ...]]) -> float:
+    """What makes an exchange likelier than others of as many operations."""
+    if mark(walk, move) in habits:
+        return 0.5
+    ours = walk.reference.runs.steps[walk.reference.made[move.quantity]].node.operation
+    theirs = walk.candidate.steps[walk.candidate.makers[move.key]].node.operation
+    return 0.25 if plain(ours) == plain(theirs) else 0.0
+
+
+def sizes(pooled: Pooled) -> tuple[int, ...]:
+    """Number of elements at every length."""
+    return tuple(-1 if array is None else array.size for array in pooled)
+
+
+def plain(operation: str) -> str:
+    """The name of an operation as both frameworks would write it: `aten.add_.Tensor` and `Add` are `add`."""
+    parts = [part for part in operation.replace("::", ".").split(".") if part not in ("aten", "prims", "mx", "core")]
+    name = (parts[0] if parts else operation).strip("_").lower()
+    return {"sub": "subtract", "mul": "multiply", "div": "divide", "neg": "negative", "mm": "matmul"}.get(name, name)
+
+
+def _uses(walk: Walk, cones: dict[int, frozenset[int]]) -> dict[int, list[Edge]]:
+    """Where found values are taken by operations whose results are not found."""
+    uses: dict[int, list[Edge]] = {}
+    for place in sorted({walk.candidate.makers[k] for k in cones}):
+        for position, taken in enumerate(walk.candidate.steps[place].inputs):
+            if (place, position) not in walk.edges and walk.status[taken].quantity is not None:
+                uses.setdefault(taken, []).append((place, position))
+    return uses
+
+
+def _joint(
+    walk: Walk, cones: dict[int, frozenset[int]], inside: set[int], single: dict[tuple[int, int], Exchange]
+) -> Iterator[Exchange]:
+    """Two faults beside each other that meet in one operation: neither is seen to be mended alone."""
+    meetings = []
+    for quantity in inside:
+        parts = [part for part in walk.reference.parts[quantity] if part in inside]
+        meetings.extend([(one, other) for one in parts for other in parts if one != other])
+    for place in sorted({walk.candidate.makers[k] for k in cones}):
+        inner = list(dict.fromkeys(unsettled(walk, place)))
+        for first, second in [(a, b) for n, a in enumerate(inner) for b in inner[n + 1 :]]:
+            for k, other in product(_back(walk, first), _back(walk, second)):
+                if k in cones[other] or other in cones[k]:
+                    continue
+                for one, two in meetings:
+                    if (one, k) in single and (two, other) in single:
+                        a, b = single[one, k], single[two, other]
+                        yield Exchange(a.moves + b.moves, a.cost + b.cost)
+
+
+def _back(walk: Walk, key: int) -> list[int]:
+    """The value, and what it is made of step by step, as long as one value alone is not found and has its size."""
+    chain = [key]
+    while len(chain) <= _CHAIN:
+        inner = unsettled(walk, walk.candidate.makers[chain[-1]])
+        if len(inner) != 1 or sizes(walk.values[inner[0]]) != sizes(walk.values[key]):
+            break
+        chain.append(inner[0])
+    return chain
