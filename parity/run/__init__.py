@@ -1,0 +1,1 @@
+"""Runs of a contract's sides, and what they found."""

@@ -1,0 +1,184 @@
+"""Prove a candidate against the reference in double, segment by segment: the mathematics alone, without rounding.
+
+The reference runs once, in float64. The candidate's own program runs twice beside it, on a stand-in for its framework
+that computes in double: teacher-forced, where each block gets the reference's own inputs, and freely, from its own
+state, where it follows the reference's decisions. No device, no precision and no machine has a say in the verdicts.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from parity.capture import Runner
+from parity.contract import CREATED, INHERITED, Contract, Segment
+from parity.errors import InputError
+from parity.judge.mathematics import with_floor
+from parity.judge.segment import Proving
+from parity.run.floors import Rounding
+from parity.run.report import ExactReport
+from parity.runtime import return_memory
+from parity.side import Case, State, make_side
+from parity.trace import DiskTrace, Trace, copied, keep, require_contract
+
+MODES = (CREATED, INHERITED)
+
+
+class Exact:
+    """Proves a contract's candidate on a case. Raises `InputError` for unusable input.
+
+    Only one segment's values are held at a time. Of the stages that the contract names as `in_turn` the two sides'
+    weights are never held together: each side runs all of the stage, with the traces in a temporary folder.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        progress: Callable[[str], None] = lambda message: None,
+    ):
+        self.contract = contract = contract.rules_of(case.name)
+        self.case, self.checkpoint, self.progress = case, checkpoint, progress
+        self.segments = contract.segments(case.dims, case.segments)
+        contract.check_decisions(self.segments)
+        taps = [tap for segment in self.segments for tap in segment.taps]
+        self.report = ExactReport(
+            case.name,
+            str(checkpoint),
+            [segment.label for segment in self.segments],
+            len(MODES) * sum(len(contract.branches(tap.axes)) for tap in taps),
+        )
+        self.decided: dict[str, np.ndarray] = {}
+        self.rounding = Rounding(contract, case, checkpoint, self.segments, self.decided, progress)
+        self.states: dict[str, State] = dict.fromkeys(("reference", "candidate"), case.inputs)
+
+    def run(self) -> ExactReport:
+        """Two verdicts for each branch of each tap of the contract, or the report fails."""
+        with ExitStack() as stack:
+            with self._timed("preparing"):
+                self.reference = self._runner("reference", "float64")
+                self.candidate = stack.enter_context(self._candidate())
+            for stage, numbers in groupby(range(len(self.segments)), key=lambda number: self.segments[number].stage):
+                if stage in self.contract.in_turn:
+                    self._in_turn(list(numbers))
+                else:
+                    for number in numbers:
+                        self._together(number)
+                self._release(self.reference, self.candidate)
+                self.rounding.release()
+                return_memory()
+        return self.report
+
+    def _runner(self, name: str, dtype: str) -> Runner:
+        self.progress(f"preparing {name}")
+        runner = Runner(self.contract, name, make_side(self.contract, name, self.checkpoint, self.case, dtype))
+        self.report.environment |= runner.adapter.environment()
+        return runner
+
+    @contextmanager
+    def _candidate(self) -> Iterator[Runner]:
+        """The candidate with its framework in double. Its modules are imported anew, and taken out again afterwards."""
+        framework = self.contract.sides["candidate"]["framework"]
+        if framework == "torch":
+            from parity.exact.torch import widened
+
+            with widened():
+                yield self._runner("candidate", "float64")
+        elif framework == "mlx":
+            from parity.exact.standin import installed
+
+            with installed():
+                yield self._runner("candidate", "float32")
+        else:
+            raise InputError(f"{self.contract.path}: no double for framework {framework!r}; expected 'mlx' or 'torch'")
+
+    def _together(self, number: int) -> None:
+        start, reference = self.states["reference"], dict[str, np.ndarray]()
+        self._run_reference(number, reference)
+        for mode in MODES:
+            self._prove(number, mode, start, reference)
+            self._look_again(number, mode, start, reference)
+
+    def _in_turn(self, numbers: list[int]) -> None:
+        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+            starts, references = {}, {}
+            for number in numbers:
+                starts[number], references[number] = (
+                    DiskTrace(Path(folder, str(number), what)) for what in ("start", "reference")
+                )
+                starts[number].update(self.states["reference"])
+                self._run_reference(number, references[number])
+            self._release(self.reference)
+            for number in numbers:
+                for mode in MODES:
+                    self._prove(number, mode, copied(starts[number]), references[number])
+            self._release(self.candidate)
+            for number in numbers:
+                for mode in MODES:
+                    self._look_again(number, mode, copied(starts[number]), references[number])
+
+    def _release(self, *runners: Runner) -> None:
+        for runner in runners:
+            runner.side.release()
+        return_memory()
+
+    def _run_reference(self, number: int, trace: Trace) -> None:
+        segment = self.segments[number]
+        with self._timed("reference", segment.label):
+            self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
+        require_contract(self.contract, segment, trace, "the reference in float64")
+        self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
+
+    def _prove(self, number: int, mode: str, start: State, reference: Trace) -> None:
+        """Run the candidate and judge each tap as it appears."""
+        segment, verdicts = self.segments[number], self.report.verdicts
+        proving = Proving(self.contract, self.case, segment, mode, reference, verdicts)
+        judged = len(verdicts)
+        stopped = self.report.stopped if mode == INHERITED else ""
+        try:
+            if mode == CREATED:
+                with self._timed("candidate, grafted", segment.label):
+                    self.candidate.run(segment, start, proving.visit, graft=reference)
+            elif not stopped:
+                with self._timed("candidate", segment.label):
+                    state = self.candidate.run(segment, self.states["candidate"], proving.visit, graft=self.decided)
+                self.states["candidate"] = state
+        except InputError:
+            raise
+        except Exception as error:  # a port that stops has a verdict, too: the taps it did not reach fail
+            stopped = f"the candidate stopped in {segment.label}: {type(error).__name__}: {error}"
+            self.report.stopped = self.report.stopped or stopped
+        proving.finish(stopped)
+        self.report.add_place(segment.stage, len(verdicts) - judged)
+
+    def _look_again(self, number: int, mode: str, start: State, reference: Trace) -> None:
+        """Judge by their noise floors what is beyond the first bound by so little that a floor could explain it."""
+        names = {tap.name for tap in self.segments[number].taps}
+        doubtful = {
+            place: verdict
+            for place, verdict in enumerate(self.report.verdicts)
+            if verdict.doubtful and verdict.mode == mode and verdict.tap in names
+        }
+        if not doubtful:
+            return
+        with self._timed("noise floors"):
+            wanted = {verdict.tap for verdict in doubtful.values()}
+            floors = self.rounding.floors(number, mode, start, reference, wanted)
+        for place, verdict in doubtful.items():
+            self.report.verdicts[place] = with_floor(verdict, floors.get((verdict.tap, verdict.branch), float("nan")))
+
+    @contextmanager
+    def _timed(self, what: str, place: str = "") -> Iterator[None]:
+        self.progress(f"{place}: {what}" if place else what)
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.report.seconds[what] = self.report.seconds.get(what, 0.0) + time.perf_counter() - began
