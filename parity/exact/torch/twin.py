@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.weight_norm import WeightNorm
 
 from parity.errors import InputError
 from parity.exact.torch.check import remarks
@@ -26,7 +27,7 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
 
     It is made within `widened`, and then given the values of `model`: a module in float32 that `build` made, with its
     weights loaded. Without one, `build` loads the weights itself, and is called once more for it. A parameter, a
-    buffer or a tensor that is an attribute of a module is
+    buffer or a tensor among the attributes of a module is
 
     - the one computed in double (rotary frequencies, position tables, windows, filters, weight norms folded by a
       loader), where every value is within one float32 ulp of the model's; or where a second `build` in single precision
@@ -39,20 +40,22 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
     `parity.exact.torch.single` names the tables that stay rounded. Raises `InputError` where the two builds differ in
     their parameters.
     """
-    if isinstance(build, nn.Module):
-        model = build
-        again = _rebuild(model)
-        if again is None:
-            return _copy(model)
-        build = again
-    with widened() as entered:
-        wide = build()
-    given = model is not None
-    if model is None:
-        model = build()
-    second = build() if given else model
+    with torch.random.fork_rng(devices=[]):
+        if isinstance(build, nn.Module):
+            model, again = build, _constructor(build)
+            second = None if again is None else _made_alike(again, model)
+            if again is None or second is None:
+                return _copy(model)
+            build = again
+        else:
+            second = None if model is None else build()
+            model = build() if model is None else model
+        with widened() as entered:
+            wide = build()
+    second = model if second is None else second
     _take_parameters(wide, model, second)
     _take_tables(wide, model, second)
+    _fold(wide)
     remarks[wide] = list(dict.fromkeys(entered))
     return wide.eval().requires_grad_(False)
 
@@ -82,34 +85,47 @@ def _parameters(model: nn.Module) -> dict[str, nn.Parameter]:
 
 def _take_tables(wide: nn.Module, model: nn.Module, second: nn.Module) -> None:
     """Give the twin those tables of the model that were loaded, and keep those that were computed."""
-    again = {name: tensor for name, _, _, tensor in _tables(second)}
-    mine = {name: tensor for name, _, _, tensor in _tables(wide)}
-    for name, path, leaf, theirs in list(_tables(model)):
-        _set(wide, path, leaf, _chosen(mine.get(name), theirs, again.get(name)))
+    again, mine = _tables(second), _tables(wide)
+    for name, (_, _, theirs) in _tables(model).items():
+        if name in mine:
+            holder, key, ours = mine[name]
+            holder[key] = _chosen(ours, theirs, again[name][2] if name in again else None)
+        else:  # made after the constructor
+            path, _, leaf = name.rpartition(".")
+            setattr(wide.get_submodule(path), leaf, _wide(theirs))
 
 
-def _chosen(ours: Tensor | None, theirs: Tensor, second: Tensor | None) -> Tensor:
+def _chosen(ours: Tensor, theirs: Tensor, second: Tensor | None) -> Tensor:
     """In double: `ours`, if that is how the model's was computed, else the model's."""
-    if ours is None or ours.shape != theirs.shape or not ours.is_floating_point() or not theirs.is_floating_point():
+    if ours.shape != theirs.shape or not ours.is_floating_point() or not theirs.is_floating_point():
         return _wide(theirs)
     computed = second is not None and _equal(second, theirs)
     return _wide(ours) if _within(ours.double(), theirs.double(), computed) else _wide(theirs)
 
 
-def _tables(model: nn.Module) -> Iterator[tuple[str, str, str, Tensor]]:
-    """Buffers and tensors that are plain attributes of modules: full name, path of the module, name, tensor."""
+def _tables(model: nn.Module) -> dict[str, tuple[Any, Any, Tensor]]:
+    """Tensors that are no parameters: buffers, attributes of modules, items of lists and dictionaries among these.
+
+    By name: what holds the tensor, its key there, and the tensor.
+    """
+    found = {}
     for path, module in model.named_modules():
-        for leaf, tensor in [*module._buffers.items(), *vars(module).items()]:
-            if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter):
-                yield f"{path}.{leaf}".lstrip("."), path, leaf, tensor
+        own = vars(module)
+        for leaf, held in {"": own, **own}.items():
+            items = held.items() if isinstance(held, dict) else enumerate(held) if isinstance(held, list) else ()
+            for key, tensor in items:
+                if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter):
+                    parts = (path, "" if leaf == "_buffers" else leaf, str(key))
+                    found[".".join(filter(None, parts))] = (held, key, tensor)
+    return found
 
 
-def _set(model: nn.Module, path: str, leaf: str, value: Tensor) -> None:
-    module = model.get_submodule(path)
-    if leaf in module._buffers:
-        module._buffers[leaf] = value
-    else:
-        setattr(module, leaf, value)
+def _fold(model: nn.Module) -> None:
+    """Compute the weights of the older weight norm anew, which does so when a module is called, not in `forward`."""
+    for module in model.modules():
+        for hook in module._forward_pre_hooks.values():
+            if isinstance(hook, WeightNorm):
+                setattr(module, hook.name, hook.compute_weight(module).detach())
 
 
 def _within(ours: Tensor, theirs: Tensor, computed: bool) -> bool:
@@ -130,26 +146,25 @@ def _wide(tensor: Tensor) -> Tensor:
     return tensor.detach().to(WIDEST.get(tensor.dtype, tensor.dtype), copy=True)
 
 
-def _rebuild(model: nn.Module) -> Callable[[], nn.Module] | None:
-    """A function that makes a module like this one, if its constructor can be called again."""
+def _constructor(model: nn.Module) -> Callable[[], nn.Module] | None:
+    """How a module like this one is made, if its class takes a configuration or nothing."""
     config = getattr(model, "config", None)
-    names = {name: parameter.shape for name, parameter in model.named_parameters(remove_duplicate=False)}
+    if config is None:
+        return type(model)
+    own = copy.deepcopy(config)
+    if hasattr(own, "_experts_implementation"):
+        own._experts_implementation = "eager"
+    return lambda: type(model)(copy.deepcopy(own))
 
-    def build() -> nn.Module:
-        if config is None:
-            return type(model)()
-        own = copy.deepcopy(config)
-        if hasattr(own, "_experts_implementation"):
-            own._experts_implementation = "eager"
-        return type(model)(own)
 
+def _made_alike(build: Callable[[], nn.Module], model: nn.Module) -> nn.Module | None:
+    """What `build` makes, if its parameters are those of the model."""
     try:
-        with torch.device("meta"):
-            made = build()
+        made = build()
     except Exception:  # whatever a constructor raises that wants other arguments
         return None
-    same = names == {name: parameter.shape for name, parameter in made.named_parameters(remove_duplicate=False)}
-    return build if same else None
+    shapes = [{name: p.shape for name, p in _parameters(m).items()} for m in (made, model)]
+    return made if shapes[0] == shapes[1] else None
 
 
 def _copy(model: nn.Module) -> nn.Module:
@@ -158,9 +173,10 @@ def _copy(model: nn.Module) -> nn.Module:
     for parameter in wide.parameters():
         parameter.data = _wide(parameter)
     rounded = []
-    for name, path, leaf, tensor in list(_tables(wide)):
+    for name, (holder, key, tensor) in _tables(wide).items():
         if tensor.dtype in NARROW:
             rounded.append(f"{name}: values of {str(tensor.dtype).removeprefix('torch.')}, for the module was copied")
-        _set(wide, path, leaf, _wide(tensor))
+        holder[key] = _wide(tensor)
+    _fold(wide)
     remarks[wide] = rounded
     return wide.eval().requires_grad_(False)
