@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from reference.safetensors_file import FormatError, read_header
 
@@ -16,6 +18,22 @@ S3GEN = "s3gen.safetensors"
 PART = 32  # tensors
 STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
 Module = TypeVar("Module", bound=nn.Module)
+
+
+@contextmanager
+def without_values() -> Iterator[None]:
+    """Modules that are made inside have shapes alone: they are on the meta device, and nothing initialises them."""
+    with torch.device("meta"), _Uninitialised():
+        yield
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Initialisers do nothing. To draw an embedding's values on the meta device PyTorch imports its compiler: 3 s."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(function, "__module__", "") == nn.init.__name__:
+            return kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 def read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -58,7 +76,7 @@ def load(
     dtype: torch.dtype,
     prepare: Callable[[dict[str, Tensor]], dict[str, Tensor]] = dict,
 ) -> Module:
-    """Fill a module, made on the meta device, from the keys that start with `prefix`; eval mode, in `dtype`.
+    """Fill a module, made `without_values`, from the keys that start with `prefix`; eval mode, in `dtype`.
 
     `prepare` makes the tensors of the parameters from those of the file, where they are not the same; `parameter_name`
     gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file and every missing,

@@ -13,7 +13,7 @@ from reference.conditioning.s3tokenizer import S3Tokenizer
 from reference.conditioning.speaker_encoder import CAMPPlus
 from reference.conditioning.voice_encoder import VoiceEncoder
 from reference.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
-from reference.weights.checkpoint import S3GEN, load
+from reference.weights.checkpoint import S3GEN, load, without_values
 
 VE = "ve.safetensors"
 SIMILARITY = ("similarity_weight", "similarity_bias")  # of the voice encoder's loss in training
@@ -88,7 +88,7 @@ def sum_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def load_tokenizer(checkpoint: Path, config: TokenizerConfig, dtype: torch.dtype = torch.float32) -> S3Tokenizer:
     """The S3 tokenizer of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         tokenizer = S3Tokenizer(config)
     return load(tokenizer, checkpoint / S3GEN, "tokenizer.", tokenizer_parameter_name, dtype)
 
@@ -97,7 +97,7 @@ def load_speaker_encoder(
     checkpoint: Path, config: SpeakerEncoderConfig, dtype: torch.dtype = torch.float32
 ) -> CAMPPlus:
     """The speaker encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         encoder = CAMPPlus(config)
     return load(encoder, checkpoint / S3GEN, "speaker_encoder.", speaker_encoder_parameter_name, dtype)
 
@@ -106,14 +106,14 @@ def load_voice_encoder(
     checkpoint: Path, config: VoiceEncoderConfig, dtype: torch.dtype = torch.float32
 ) -> VoiceEncoder:
     """The voice encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         encoder = VoiceEncoder(config)
     return load(encoder, checkpoint / VE, "", voice_encoder_parameter_name, dtype, sum_biases)
 
 
 def load_conditioner(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype = torch.float32) -> Conditioner:
     """All of conditioning, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         conditioner = Conditioner(config)
     conditioner.tokenizer = load_tokenizer(checkpoint, config.tokenizer, dtype)
     conditioner.speaker_encoder = load_speaker_encoder(checkpoint, config.speaker_encoder, dtype)

@@ -9,7 +9,7 @@ import torch
 
 from reference.config import FlowConfig
 from reference.flow import Flow
-from reference.weights.checkpoint import S3GEN, load
+from reference.weights.checkpoint import S3GEN, load, without_values
 
 # Upstream names a U-Net block's parts by position and a convolution block's by place in a Sequential.
 RENAMES = tuple(
@@ -40,6 +40,6 @@ def parameter_name(key: str) -> str:
 
 def load_flow(checkpoint: Path, config: FlowConfig, dtype: torch.dtype = torch.float32) -> Flow:
     """The flow of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         flow = Flow(config)
     return load(flow, checkpoint / S3GEN, "flow.", parameter_name, dtype)

@@ -9,7 +9,7 @@ import torch
 
 from reference.config import T3Config
 from reference.t3.model import T3
-from reference.weights.checkpoint import load
+from reference.weights.checkpoint import load, without_values
 
 ENGLISH = "t3_cfg.safetensors"
 MULTILINGUAL = "t3_mtl23ls_v2.safetensors"
@@ -37,6 +37,6 @@ def parameter_name(key: str) -> str:
 
 def load_t3(checkpoint: Path, config: T3Config, dtype: torch.dtype = torch.float32) -> T3:
     """T3 of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         t3 = T3(config)
     return load(t3, checkpoint / (MULTILINGUAL if config.multilingual else ENGLISH), "", parameter_name, dtype)

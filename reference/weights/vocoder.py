@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reference.config import VocoderConfig
 from reference.vocoder import Vocoder
-from reference.weights.checkpoint import S3GEN, load
+from reference.weights.checkpoint import S3GEN, load, without_values
 
 # Upstream lists the parts of all levels side by side and numbers its f0 layers with the ELUs between them.
 RENAMES = (
@@ -36,7 +36,7 @@ def vocoder_parameter_name(key: str, blocks: int = 3) -> str:
 
 def load_vocoder(checkpoint: Path, config: VocoderConfig, dtype: torch.dtype = torch.float32) -> Vocoder:
     """The vocoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    with torch.device("meta"):
+    with without_values():
         vocoder = Vocoder(config)
     name = partial(vocoder_parameter_name, blocks=len(config.resblock_kernels))
     return load(vocoder, checkpoint / S3GEN, "mel2wav.", name, dtype, partial(fold_weight_norm, dtype=dtype))

@@ -87,7 +87,7 @@ MLX_ONLY_NAMES = {
     "decoder.py": {"frequencies"},
 }
 REFERENCE_ONLY_NAMES = {
-    "weights/checkpoint.py": {"read", "load"},  # by a table of each stage
+    "weights/checkpoint.py": {"read", "load", "without_values"},  # by a table of each stage; MLX makes no values early
     "weights/conditioning.py": {"renamed", "sum_biases"},
     "weights/vocoder.py": {"vocoder_parameter_name", "fold_weight_norm"},  # the table knows of three blocks a level
 }
