@@ -20,6 +20,7 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.device import on_gpu
+from mlx_impl.precision import in_double
 from mlx_impl.streams import halves
 
 SHORT = 16
@@ -83,9 +84,9 @@ def its_own(x: mx.array) -> bool:
 def sums_in_order(length: int) -> bool:
     """Whether the device adds so many terms one after the other, and they are not few.
 
-    Lengths between two powers of two are taken to be summed alike.
+    Lengths between two powers of two are taken to be summed alike. In double no order rounds too much.
     """
-    return length > SHORT and _sums_in_order(mx.default_device().type, (length - 1).bit_length())
+    return length > SHORT and not in_double() and _sums_in_order(mx.default_device().type, (length - 1).bit_length())
 
 
 @cache
