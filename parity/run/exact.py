@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.capture import Runner
-from parity.contract import CREATED, INHERITED, Contract, Segment
+from parity.contract import CREATED, INHERITED, Contract
 from parity.errors import InputError
 from parity.judge.mathematics import with_floor
 from parity.judge.segment import Proving

@@ -44,7 +44,7 @@ class ExactReport:
 
     @property
     def first_failure(self) -> Mathematics | None:
-        """Where it went wrong first: the first tap that is wrong given the reference's inputs, else the first at all."""
+        """The first tap that is wrong given the reference's inputs, else the first at all."""
         forced = (verdict for verdict in self.failures if verdict.mode == CREATED)
         return next(forced, next(iter(self.failures), None))
 
