@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from parity.exact.standin import dtypes
 from parity.exact.operations import casts
+from parity.exact.standin import dtypes
 from parity.exact.standin.dispatch import STATE, Names
 from parity.exact.standin.dtypes import Dtype
 
 
-class array:  # noqa: N801 - MLX's name
+class array:
     """`mx.array(value, dtype)`: `value` is a scalar, nested lists, a NumPy array or an array; it is copied.
 
     `value` holds the numbers, `dtype` is what MLX would report. NumPy's float64 is reported as float32 and keeps its
@@ -231,7 +231,7 @@ def scalar(value: Any, dtype: Dtype) -> array:
             return converted(value)
         if not dtype.is_inexact:
             limits = np.iinfo(dtype.storage)
-            if not (limits.min if limits.min else -limits.max) <= value <= limits.max:
+            if not limits.min <= value <= limits.max and dtype is not dtypes.uint64:
                 raise ValueError(f"Converting {value} to {dtype.name} would result in overflow.")
             return wrapped(np.array(value).astype(dtype.storage), dtype)
         return wrapped(_rounded(value, dtype), dtype)

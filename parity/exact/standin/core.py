@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from parity.exact.standin import (
     creation,
     dtypes,
@@ -17,7 +19,9 @@ from parity.exact.standin import (
     io,
     linalg,
     linear,
+    mapping,
     methods,
+    quantized,
     random,
     reductions,
     runtime,
@@ -37,19 +41,21 @@ _ARRAYS = (
     | shapes.NAMES
     | creation.NAMES
     | linear.NAMES
+    | quantized.NAMES
     | indexing.FUNCTIONS
     | sorting.NAMES
     | io.NAMES
 )
 _DTYPES = {dtype.name: dtype for dtype in dtypes.ALL if dtype is not dtypes.bool_} | {"bool_": dtypes.bool_}
-_CATEGORIES = {
-    name: getattr(dtypes, name)
-    for name in "generic number integer signedinteger unsignedinteger inexact floating complexfloating".split()
-}
+_CATEGORIES = {name: category for name, category in vars(dtypes).items() if isinstance(category, dtypes.DtypeCategory)}
 
 
 def _asarray(a: Any, dtype: dtypes.Dtype | None = None, *, copy: bool | None = None) -> array:
     return array(a, dtype)
+
+
+def _from_dlpack(x: Any, /, *, copy: bool | None = None) -> array:
+    return array(np.from_dlpack(x))
 
 
 def _result_type(*given: Any) -> dtypes.Dtype:
@@ -74,7 +80,9 @@ _OTHERS = {
     "nan": math.nan,
     "newaxis": None,
     "pi": math.pi,
+    "from_dlpack": _from_dlpack,
     "result_type": _result_type,
+    "vmap": mapping.vmap,
 }
 
 for _cls in (array, ArrayAt, dtypes.Dtype, dtypes.DtypeCategory, dtypes.finfo, dtypes.iinfo):

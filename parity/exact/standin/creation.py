@@ -103,7 +103,7 @@ def tri(n: int, m: int | None = None, k: int = 0, dtype: Dtype | None = None) ->
 
 
 def _window(name: str, make: Any) -> None:
-    def function(M: int) -> array:  # noqa: N803 - MLX's name
+    def function(M: int) -> array:
         return wrapped(make(M), dtypes.float32)
 
     function.__name__ = name

@@ -138,7 +138,7 @@ def issubdtype(dtype: Dtype | DtypeCategory, category: Dtype | DtypeCategory) ->
     return inner is category
 
 
-class finfo:  # noqa: N801 - MLX's name
+class finfo:
     """Limits of a floating-point dtype as it is reported, not of the double that holds its values."""
 
     _LIMITS = (
@@ -157,7 +157,7 @@ class finfo:  # noqa: N801 - MLX's name
         self.min = -self.max
 
 
-class iinfo:  # noqa: N801 - MLX's name
+class iinfo:
     """Limits of an integer dtype."""
 
     def __init__(self, dtype: Dtype):

@@ -22,6 +22,11 @@ def inexact(dtype: Dtype) -> Dtype:
     return dtype if dtype.is_inexact else dtypes.float32
 
 
+def real_of(dtype: Dtype) -> Dtype:
+    """The dtype of a size: float32 of complex numbers and integers."""
+    return dtype if dtype.is_floating else dtypes.float32
+
+
 def doubled(a: array) -> np.ndarray:
     """The value of an array with integers as doubles."""
     return a.value if a.dtype.is_inexact else a.value.astype(np.float64)
@@ -32,11 +37,13 @@ def _named(name: str, function: Compute) -> None:
     NAMES.operation(function)
 
 
-def _of_floats(name: str, compute: Compute) -> None:
-    """One argument; integers are taken as floats."""
+def _of_floats(name: str, compute: Compute, real: bool = False) -> None:
+    """One argument; integers are taken as floats. `real`: it is not defined for complex numbers."""
 
     def function(a: Any, /) -> array:
         a = asarray(a)
+        if real and a.dtype is dtypes.complex64:
+            raise ValueError(f"[{name}] got an array of complex64, expected real numbers")
         return wrapped(compute(doubled(a)), inexact(a.dtype))
 
     _named(name, function)
@@ -123,14 +130,14 @@ for _name, _compute in {
     "degrees": lambda a: a * (180 / np.pi),
     "radians": lambda a: a * (np.pi / 180),
 }.items():
-    _of_floats(_name, _compute)
+    _of_floats(_name, _compute, real=_name in ("erf", "erfinv", "expm1", "degrees", "radians"))
 
 for _name, _compute in {
     "square": np.square,
-    "sign": special.sign,
-    "floor": lambda a: np.floor(a) if a.dtype.kind == "f" else a,
-    "ceil": lambda a: np.ceil(a) if a.dtype.kind == "f" else a,
-    "trunc": lambda a: np.trunc(a) if a.dtype.kind == "f" else a,
+    "sign": lambda a: a if a.dtype.kind == "b" else special.sign(a),
+    "floor": lambda a: np.floor(a) if a.dtype.kind in "fc" else a,
+    "ceil": lambda a: np.ceil(a) if a.dtype.kind in "fc" else a,
+    "trunc": lambda a: np.trunc(a) if a.dtype.kind in "fc" else a,
     "positive": lambda a: a,
     "stop_gradient": lambda a: a,
     "conjugate": np.conjugate,
@@ -155,7 +162,7 @@ for _name, _compute in {
     "minimum": special.minimum,
     "power": special.power,
     "remainder": special.remainder,
-    "floor_divide": special.floor_divide,
+    "floor_divide": lambda a, b: np.divide(a, b) if a.dtype.kind == "c" else special.floor_divide(a, b),
 }.items():
     _of_two(_name, _compute)
 
@@ -163,11 +170,15 @@ _of_two("divide", np.true_divide, to=inexact)
 _of_two("logaddexp", special.logaddexp, to=inexact)
 _of_two("arctan2", np.arctan2, to=inexact)
 
-for _name, _compute in {"bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor}.items():
+for _name, _compute in {
+    "bitwise_and": np.bitwise_and,
+    "bitwise_or": np.bitwise_or,
+    "bitwise_xor": np.bitwise_xor,
+}.items():
     _of_two(_name, _compute, only="iub")
 
 for _name, _compute in {"left_shift": np.left_shift, "right_shift": np.right_shift}.items():
-    _of_two(_name, _compute, only="iu")
+    _of_two(_name, _compute, only="iub", to=lambda dtype: dtypes.uint8 if dtype is dtypes.bool_ else dtype)
 
 for _name, _compute in {
     "equal": np.equal,
@@ -176,11 +187,22 @@ for _name, _compute in {
     "less_equal": np.less_equal,
     "greater": np.greater,
     "greater_equal": np.greater_equal,
-    "logical_and": np.logical_and,
-    "logical_or": np.logical_or,
-    "logical_xor": np.logical_xor,
 }.items():
     _compared(_name, _compute)
+
+
+def _of_truths(name: str, compute: Compute) -> None:
+    """Two arguments, each by itself: a scalar does not give way to an array."""
+
+    def function(a: Any, b: Any, /) -> array:
+        return wrapped(compute(asarray(a).value, asarray(b).value), dtypes.bool_)
+
+    _named(name, function)
+
+
+_of_truths("logical_and", np.logical_and)
+_of_truths("logical_or", np.logical_or)
+_of_truths("logical_xor", np.logical_xor)
 
 
 @NAMES.operation

@@ -76,6 +76,36 @@ def cross_entropy(logits: Any, targets: Any) -> array:
     return wrapped(total - chosen, dtypes.float32)
 
 
+@NAMES.operation
+def gated_delta_update(
+    q: Any, k: Any, v: Any, gamma: Any, beta: Any, initial_state: Any = None, mask: Any = None
+) -> list[array]:
+    """The gated delta rule: S ← gamma · S, then S ← S + beta · (v - S k) kᵀ, result S q; and the last S.
+
+    q and k (B, T, Hk, Dk), v (B, T, Hv, Dv), gamma and beta (B, T, Hv), S (B, Hv, Dv, Dk), mask (B, T) where a step
+    counts.
+    """
+    given = [asarray(a) for a in (q, k, v, gamma, beta)]
+    queries, keys, values, decay, rate = (doubled(a) for a in given)
+    repeats = values.shape[2] // keys.shape[2]
+    queries, keys = (np.repeat(a, repeats, 2) for a in (queries, keys))
+    batch, steps, heads, width = values.shape
+    state = (
+        np.zeros((batch, heads, width, keys.shape[-1])) if initial_state is None else doubled(asarray(initial_state))
+    )
+    out = np.zeros(values.shape)
+    for t in range(steps):
+        faded = state * decay[:, t, :, None, None]
+        error = values[:, t] - np.einsum("bhvk,bhk->bhv", faded, keys[:, t])
+        new = faded + np.einsum("bhv,bhk->bhvk", rate[:, t, :, None] * error, keys[:, t])
+        out[:, t] = np.einsum("bhvk,bhk->bhv", new, queries[:, t])
+        if mask is not None:
+            new = np.where(asarray(mask).value[:, t, None, None, None], new, state)
+        state = new
+    start = dtypes.float32 if initial_state is None else asarray(initial_state).dtype
+    return [wrapped(out, given[2].dtype), wrapped(state, start)]
+
+
 class Kernel:
     """What `metal_kernel` and `cuda_kernel` give: it runs the twin registered under its name, or refuses."""
 

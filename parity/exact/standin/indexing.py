@@ -185,5 +185,3 @@ def slice_update(a: Any, update: Any, start_indices: Any, axes: Any) -> array:
     value = _value(a, update)
     made[_window(a, start_indices, axes, [value.shape[axis] for axis in axes])] = value
     return wrapped(made, a.dtype)
-
-

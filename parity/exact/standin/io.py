@@ -66,7 +66,8 @@ def _read(path: Path) -> tuple[dict[str, array], dict[str, str]]:
     metadata = header.pop("__metadata__", {})
     if not header:
         return {}, metadata
-    raw = np.memmap(path, np.uint8, "r", offset=8 + length) if path.stat().st_size > 8 + length else np.empty(0, np.uint8)
+    whole = np.memmap(path, np.uint8, "r")
+    raw = whole[8 + length :]
     return {name: _tensor(path, raw, name, entry) for name, entry in header.items()}, metadata
 
 

@@ -29,10 +29,11 @@ _OPERATORS = {
 }
 _COMPARISONS = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
 _METHODS = (
-    "abs all any argmax argmin astype conj cos cummax cummin cumprod cumsum diag diagonal exp flatten log log10 log1p "
-    "log2 logcumsumexp logsumexp max mean min moveaxis prod reciprocal round rsqrt sin split sqrt square squeeze std "
-    "sum swapaxes var view"
-).split()
+    "abs", "all", "any", "argmax", "argmin", "astype", "conj", "cos", "cummax", "cummin", "cumprod", "cumsum",
+    "diag", "diagonal", "exp", "flatten", "log", "log10", "log1p", "log2", "logcumsumexp", "logsumexp", "max",
+    "mean", "min", "moveaxis", "prod", "reciprocal", "round", "rsqrt", "sin", "split", "sqrt", "square", "squeeze",
+    "std", "sum", "swapaxes", "var", "view",
+)  # fmt: skip
 
 
 def _reflected(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:

@@ -93,9 +93,7 @@ def functions(draws: Draws | None) -> dict[str, Any]:
             shape = np.broadcast_shapes(asarray(lower).shape, asarray(upper).shape)
         return generator.draw("truncated_normal", shape, dtype or dtypes.float32)
 
-    def gumbel(
-        shape: Any = (), dtype: Dtype | None = dtypes.float32, key: Any = None, stream: Any = None
-    ) -> array:
+    def gumbel(shape: Any = (), dtype: Dtype | None = dtypes.float32, key: Any = None, stream: Any = None) -> array:
         return generator.draw("gumbel", shape, dtype or dtypes.float32)
 
     def laplace(

@@ -154,7 +154,9 @@ def _said(function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     names = _parameters(function)
     said = {names[min(place, len(names) - 1)]: value for place, value in enumerate(args)}
     said |= kwargs
-    return {name: value.name if isinstance(value, Dtype) else value for name, value in said.items() if value is not _HOLE}
+    return {
+        name: value.name if isinstance(value, Dtype) else value for name, value in said.items() if value is not _HOLE
+    }
 
 
 class _Recorder:

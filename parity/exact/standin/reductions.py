@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
+from parity.exact.operations import reductions, scan, sorting
+from parity.exact.program import NoProgram
 from parity.exact.standin import dtypes
-from parity.exact.standin.array import array, asarray, wrapped
+from parity.exact.standin.array import array, asarray, cast, wrapped
 from parity.exact.standin.dispatch import Names
 from parity.exact.standin.dtypes import Dtype
-from parity.exact.standin.elementwise import doubled, inexact
+from parity.exact.standin.elementwise import doubled, inexact, real_of
 
 NAMES = Names()
 Axis = int | Sequence[int] | None
@@ -29,42 +29,47 @@ def axes_of(axis: Axis, ndim: int) -> tuple[int, ...] | None:
 
 
 def _reduction(name: str, compute: Callable[..., Any], to: Callable[[Dtype], Dtype]) -> None:
-    """A reduction over one axis, several or all. `to` is the dtype that it is made in and reported in."""
+    """A reduction over one axis, several or all; `to` is the dtype that is reported of it."""
 
     def function(a: Any, /, axis: Axis = None, keepdims: bool = False) -> array:
         a = asarray(a)
-        dtype = to(a.dtype)
-        value = a.value if a.dtype.storage is dtype.storage else a.value.astype(dtype.storage)
-        return wrapped(compute(value, axis=axes_of(axis, a.ndim), keepdims=keepdims), dtype)
+        return wrapped(compute(a.value, axes_of(axis, a.ndim), keepdims), to(a.dtype))
 
-    function.__name__ = function.__qualname__ = name
+    function.__name__ = name
     NAMES.operation(function)
+
+
+def _same(dtype: Dtype) -> Dtype:
+    return dtype
 
 
 def _summed(dtype: Dtype) -> Dtype:
     """Truth values and small integers are summed as int32, unsigned ones as uint32."""
-    if dtype is dtypes.bool_ or dtype in (dtypes.int8, dtypes.int16):
-        return dtypes.int32
-    return dtypes.uint32 if dtype in (dtypes.uint8, dtypes.uint16) else dtype
+    return dtype if dtype.is_inexact else dtypes.named(reductions.accumulated(dtype.storage).name)
 
 
-def _sum(value: np.ndarray, axis: Any, keepdims: bool) -> Any:
-    return np.sum(value, axis=axis, keepdims=keepdims, dtype=value.dtype)
+def _truth(dtype: Dtype) -> Dtype:
+    return dtypes.bool_
 
 
-def _prod(value: np.ndarray, axis: Any, keepdims: bool) -> Any:
-    return np.prod(value, axis=axis, keepdims=keepdims, dtype=value.dtype)
+def _reduce(kind: str) -> Callable[..., Any]:
+    return lambda value, axes, keepdims: reductions.reduce(value, kind, axes, keepdims)
 
 
-_reduction("sum", _sum, _summed)
-_reduction("prod", _prod, _summed)
-_reduction("mean", np.mean, inexact)
-_reduction("max", np.max, lambda dtype: dtype)
-_reduction("min", np.min, lambda dtype: dtype)
-_reduction("all", np.all, lambda dtype: dtypes.bool_)
-_reduction("any", np.any, lambda dtype: dtypes.bool_)
-_reduction("count_nonzero", _sum, lambda dtype: dtypes.int32)
-_reduction("median", np.median, inexact)
+_reduction("sum", _reduce("sum"), _summed)
+_reduction("prod", _reduce("prod"), _summed)
+_reduction("max", _reduce("max"), _same)
+_reduction("min", _reduce("min"), _same)
+_reduction("all", _reduce("and"), _truth)
+_reduction("any", _reduce("or"), _truth)
+_reduction("mean", reductions.mean, inexact)
+_reduction("median", reductions.median, inexact)
+
+
+@NAMES.operation
+def count_nonzero(a: Any, /, *, axis: Axis = None, keepdims: bool = False) -> array:
+    a = asarray(a)
+    return wrapped(reductions.reduce(a.value != 0, "sum", axes_of(axis, a.ndim), keepdims), dtypes.int32)
 
 
 @NAMES.operation
@@ -72,8 +77,7 @@ def var(a: Any, /, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, 
     """The variance, over `n - ddof`."""
     a = asarray(a)
     ddof = ddof if correction is None else correction
-    value = np.var(doubled(a), axis=axes_of(axis, a.ndim), keepdims=keepdims, ddof=ddof)
-    return wrapped(value, inexact(a.dtype))
+    return wrapped(reductions.variance(a.value, axes_of(axis, a.ndim), keepdims, ddof), real_of(a.dtype))
 
 
 @NAMES.operation
@@ -81,8 +85,7 @@ def std(a: Any, /, axis: Axis = None, keepdims: bool = False, ddof: int = 0, *, 
     """The standard deviation, over `n - ddof`."""
     a = asarray(a)
     ddof = ddof if correction is None else correction
-    value = np.std(doubled(a), axis=axes_of(axis, a.ndim), keepdims=keepdims, ddof=ddof)
-    return wrapped(value, inexact(a.dtype))
+    return wrapped(reductions.standard_deviation(a.value, axes_of(axis, a.ndim), keepdims, ddof), real_of(a.dtype))
 
 
 @NAMES.operation
@@ -92,78 +95,60 @@ def minmax(a: Any, /, axis: Axis = None, keepdims: bool = False) -> tuple[array,
 
 @NAMES.operation
 def argmax(a: Any, /, axis: int | None = None, keepdims: bool = False) -> array:
-    a = asarray(a)
-    return wrapped(np.argmax(a.value, axis=axis, keepdims=keepdims).astype(np.uint32), dtypes.uint32)
+    return wrapped(sorting.argmax(asarray(a).value, axis, keepdims), dtypes.uint32)
 
 
 @NAMES.operation
 def argmin(a: Any, /, axis: int | None = None, keepdims: bool = False) -> array:
-    a = asarray(a)
-    return wrapped(np.argmin(a.value, axis=axis, keepdims=keepdims).astype(np.uint32), dtypes.uint32)
+    return wrapped(sorting.argmin(asarray(a).value, axis, keepdims), dtypes.uint32)
 
 
 @NAMES.operation
 def softmax(a: Any, /, axis: Axis = None, *, precise: bool = False) -> array:
-    """exp(a) over its sum; integers give float32 cast back, as in MLX."""
+    """exp(a) over its sum. Of integers it is a float along the last axis, else cast back to integers, as in MLX."""
     a = asarray(a)
     axes = axes_of(axis, a.ndim)
-    value = doubled(a)
-    raised = np.exp(value - np.max(value, axis=axes, keepdims=True))
-    raised /= np.sum(raised, axis=axes, keepdims=True)
-    return wrapped(raised, a.dtype) if a.dtype.is_inexact else wrapped(raised.astype(a.dtype.storage), a.dtype)
+    value = reductions.softmax(a.value, axes)
+    along = range(a.ndim) if axes is None else [one % a.ndim for one in axes]
+    if a.dtype.is_inexact or list(along) == [a.ndim - 1]:
+        return wrapped(value, inexact(a.dtype))
+    return wrapped(cast(value, dtypes.float32, a.dtype), a.dtype)
 
 
 @NAMES.operation
 def logsumexp(a: Any, /, axis: Axis = None, keepdims: bool = False) -> array:
     a = asarray(a)
-    axes, value = axes_of(axis, a.ndim), doubled(a)
-    largest = np.max(value, axis=axes, keepdims=True)
-    finite = np.where(np.isfinite(largest), largest, 0)
-    found = np.log(np.sum(np.exp(value - finite), axis=axes, keepdims=True)) + finite
-    return wrapped(found if keepdims else np.squeeze(found, axis=axes), inexact(a.dtype))
+    return wrapped(reductions.logsumexp(doubled(a), axes_of(axis, a.ndim), keepdims), inexact(a.dtype))
 
 
-def _running(name: str, accumulate: Callable[..., Any], to: Callable[[Dtype], Dtype], first: Any) -> None:
-    """A running reduction along an axis, of the flattened array without one."""
+def _running(name: str, kind: str, to: Callable[[Dtype], Dtype], typed: bool = False) -> None:
+    """A running reduction along an axis, of the flattened array without one. With `typed` a dtype can be asked for."""
 
     def function(
-        a: Any,
-        /,
-        axis: int | None = None,
-        *,
-        reverse: bool = False,
-        inclusive: bool = True,
-        dtype: Dtype | None = None,
+        a: Any, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, dtype: Any = None
     ) -> array:
         a = asarray(a)
-        kind = to(a.dtype) if dtype is None else dtype
-        value = a.value.reshape(-1) if axis is None else a.value
-        value, along = value.astype(kind.storage), 0 if axis is None else axis
-        if reverse:
-            value = np.flip(value, along)
-        value = accumulate(value, axis=along)
-        if not inclusive:
-            start = np.full_like(np.take(value, [0], along), first(kind)) if value.size else value
-            kept = [slice(None)] * value.ndim
-            kept[along] = slice(0, value.shape[along] - 1)
-            value = np.concatenate([start, value[tuple(kept)]], along)
-        return wrapped(np.flip(value, along) if reverse else value, kind)
+        if dtype is not None and not typed:
+            raise TypeError(f"{name}() takes no dtype")
+        made = a.dtype if dtype is None else dtype
+        if kind == "logaddexp" and made is dtypes.complex64:
+            raise NoProgram(f"mx.{name} of complex numbers has no definition in double here; take logaddexp step by step")
+        value = doubled(a) if kind == "logaddexp" else cast(a.value, a.dtype, made)
+        value, along = (value.reshape(-1), 0) if axis is None else (value, axis)
+        found = scan.scan(value, kind, along, reverse, inclusive)
+        return wrapped(found.astype(to(made).storage, copy=False), to(made))
 
-    function.__name__ = function.__qualname__ = name
+    function.__name__ = name
     NAMES.operation(function)
 
 
-def _least(dtype: Dtype) -> Any:
-    return -np.inf if dtype.is_floating else np.iinfo(dtype.storage).min
+def _counted(dtype: Dtype) -> Dtype:
+    return dtypes.int32 if dtype is dtypes.bool_ else dtype
 
 
-def _largest(dtype: Dtype) -> Any:
-    return np.inf if dtype.is_floating else np.iinfo(dtype.storage).max
-
-
-_running("cumsum", np.add.accumulate, lambda dtype: dtypes.int32 if dtype is dtypes.bool_ else dtype, lambda dtype: 0)
-_running("cumprod", np.multiply.accumulate, lambda dtype: dtype, lambda dtype: 1)
-_running("cummax", np.maximum.accumulate, lambda dtype: dtype, _least)
-_running("cummin", np.minimum.accumulate, lambda dtype: dtype, _largest)
-_running("logcumsumexp", np.logaddexp.accumulate, inexact, lambda dtype: -np.inf)
+_running("cumsum", "sum", _counted, typed=True)
+_running("cumprod", "prod", _same, typed=True)
+_running("cummax", "max", _same)
+_running("cummin", "min", _same)
+_running("logcumsumexp", "logaddexp", inexact)
 NAMES["cumulative_sum"], NAMES["cumulative_prod"] = NAMES["cumsum"], NAMES["cumprod"]

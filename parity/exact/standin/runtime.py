@@ -80,6 +80,12 @@ class Group:
         return self
 
 
+class PrintOptions:
+    """How arrays are printed: as NumPy does."""
+
+    precision = -1
+
+
 class CustomFunction:
     """A function with derivatives of its own, which are left alone."""
 
@@ -117,9 +123,8 @@ def refused_at_once(name: str, advice: str) -> Callable[..., Any]:
 
 
 FORWARD = "prove the forward pass alone"
-ONE_BY_ONE = "call the function for each entry, or write it for a batch"
+DEQUANTIZED = "dequantise the weights and gather with mx.gather_mm"
 GRAPH = "a graph is traced with mlx itself: see parity.exact.mlx"
-BYTES = "load weights from .safetensors or .npz"
 
 
 def compile_(
@@ -156,6 +161,10 @@ def functions(default: DeviceType) -> dict[str, Any]:
     def new_thread_local_stream(device: Any) -> ThreadLocalStream:
         return ThreadLocalStream(_device(device), 1)
 
+    @contextlib.contextmanager
+    def printoptions(precision: int = -1) -> Iterator[None]:
+        yield
+
     def device_info(d: Any = None) -> dict[str, Any]:
         return {
             "device_name": "double",
@@ -169,6 +178,7 @@ def functions(default: DeviceType) -> dict[str, Any]:
         name: lambda *args: 0
         for name in (
             "get_active_memory",
+            "get_array_buffer_size",
             "get_cache_memory",
             "get_memory_limit",
             "get_peak_memory",
@@ -216,11 +226,14 @@ def functions(default: DeviceType) -> dict[str, Any]:
             "new_stream": new_stream,
             "new_thread_local_stream": new_thread_local_stream,
             "new_thread_unsafe_stream": new_stream,
+            "gather_qqmm": refused_at_once("mx.gather_qqmm", DEQUANTIZED),
+            "get_printoptions": PrintOptions,
+            "PrintOptions": PrintOptions,
+            "printoptions": printoptions,
             "set_default_device": set_default_device,
             "stream": stream,
             "value_and_grad": refused("mx.value_and_grad", FORWARD),
             "vjp": refused_at_once("mx.vjp", FORWARD),
-            "vmap": refused("mx.vmap", ONE_BY_ONE),
         }
         | {
             name: refused_at_once(f"mx.{name}", GRAPH)

@@ -222,7 +222,9 @@ def as_strided(
     first = offset + sum(min(one, 0) for one in reach)
     last = offset + sum(max(one, 0) for one in reach)
     if math.prod(shape) and not 0 <= first <= last < flat.size:
-        raise InputError(f"as_strided of shape {shape}, strides {strides} and offset {offset} leaves {flat.size} values")
+        raise InputError(
+            f"as_strided of shape {shape}, strides {strides} and offset {offset} leaves {flat.size} values"
+        )
     steps = [stride * flat.itemsize for stride in strides]
     return _same(a, np.lib.stride_tricks.as_strided(flat[offset:], shape, steps, writeable=False))
 

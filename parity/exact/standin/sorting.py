@@ -1,4 +1,4 @@
-"""Orders of values along an axis. Among ties the order is NumPy's stable one; MLX promises none."""
+"""Orders of values along an axis. Among ties MLX promises no order, and has one of its own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.exact.operations import sorting
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, operands, wrapped
 from parity.exact.standin.dispatch import Names
@@ -13,46 +14,66 @@ from parity.exact.standin.dispatch import Names
 NAMES = Names()
 
 
-def _laid(a: Any, axis: int | None) -> tuple[array, int]:
-    a = asarray(a)
-    return (wrapped(a.value.reshape(-1), a.dtype), 0) if axis is None else (a, axis)
-
-
 @NAMES.operation
 def sort(a: Any, /, axis: int | None = -1) -> array:
-    a, axis = _laid(a, axis)
-    return wrapped(np.sort(a.value, axis, kind="stable"), a.dtype)
+    a = asarray(a)
+    return wrapped(sorting.sort(a.value, axis), a.dtype)
 
 
 @NAMES.operation
 def argsort(a: Any, /, axis: int | None = -1) -> array:
-    a, axis = _laid(a, axis)
-    return wrapped(np.argsort(a.value, axis, kind="stable").astype(np.uint32), dtypes.uint32)
+    return wrapped(sorting.argsort(asarray(a).value, axis), dtypes.uint32)
 
 
 @NAMES.operation
 def partition(a: Any, /, kth: int, axis: int | None = -1) -> array:
-    """Sorted altogether, which is one of the orders that a partition may give."""
-    a, axis = _laid(a, axis)
-    return wrapped(np.sort(a.value, axis, kind="stable"), a.dtype)
+    a = asarray(a)
+    return wrapped(sorting.partition(a.value, kth, axis), a.dtype)
 
 
 @NAMES.operation
 def argpartition(a: Any, /, kth: int, axis: int | None = -1) -> array:
-    """The order of `argsort`, which is one of those that a partition may give."""
-    a, axis = _laid(a, axis)
-    return wrapped(np.argsort(a.value, axis, kind="stable").astype(np.uint32), dtypes.uint32)
+    return wrapped(sorting.argpartition(asarray(a).value, kth, axis), dtypes.uint32)
 
 
 @NAMES.operation
 def topk(a: Any, /, k: int, axis: int | None = -1) -> array:
-    """The `k` largest in ascending order."""
-    a, axis = _laid(a, axis)
-    value = np.sort(a.value, axis, kind="stable")
-    return wrapped(np.take(value, range(value.shape[axis] - k, value.shape[axis]), axis), a.dtype)
+    a = asarray(a)
+    return wrapped(sorting.topk(a.value, k, axis), a.dtype)
 
 
 @NAMES.operation
 def searchsorted(sorted_sequence: Any, values: Any, /, side: str = "left") -> array:
-    a, values = operands(sorted_sequence, values)
-    return wrapped(np.searchsorted(a.value, values.value, side).astype(np.uint32), dtypes.uint32)  # type: ignore[call-overload]
+    if side not in ("left", "right"):
+        raise ValueError(f"[searchsorted] got side {side!r}, expected 'left' or 'right'")
+    ordered, values = operands(sorted_sequence, values)
+    return wrapped(sorting.searchsorted(ordered.value, values.value, side == "right"), dtypes.uint32)
+
+
+@NAMES.operation
+def unique(
+    a: Any,
+    /,
+    size: int,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    fill_value: Any = None,
+) -> array | tuple[array, ...]:
+    """The `size` smallest of the distinct values, ascending; entries behind the last one are `fill_value`.
+
+    What is asked for beside them: the first index of each, of each value the index of its entry, and how many there
+    are.
+    """
+    a = asarray(a)
+    values, index, inverse, counts = np.unique(a.value, return_index=True, return_inverse=True, return_counts=True)
+    spare = max(size - len(values), 0)
+    fill = values[:1] if fill_value is None else operands(a, fill_value)[1].value.reshape(1)
+    kept = np.concatenate([values[:size], np.repeat(fill.astype(values.dtype), spare)])
+    beside = [
+        (return_index, np.concatenate([index[:size], np.repeat(index[:1], spare)]), dtypes.uint32),
+        (return_inverse, np.minimum(inverse, max(size - 1, 0)).reshape(a.shape), dtypes.uint32),
+        (return_counts, np.concatenate([counts[:size], np.zeros(spare, np.int64)]), dtypes.int32),
+    ]
+    asked = [wrapped(value.astype(dtype.storage), dtype) for wanted, value, dtype in beside if wanted]
+    return (wrapped(kept, a.dtype), *asked) if asked else wrapped(kept, a.dtype)
