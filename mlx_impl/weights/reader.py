@@ -145,8 +145,10 @@ def short_name(key: str) -> str:
     return key.partition(".parametrizations")[0].removeprefix("mel2wav.")
 
 
-def scheme_of(keys: Iterator[str] | list[str]) -> Scheme:
+def scheme_of(keys: list[str]) -> Scheme:
     """The naming that knows most of the keys, upstream's where none knows more."""
+    if all(UPSTREAM.find(key) is not None for key in keys):  # no other can know more
+        return UPSTREAM
     counts = {scheme: sum(scheme.find(key) is not None for key in keys) for scheme in SCHEMES.values()}
     return max(counts, key=lambda scheme: (counts[scheme], scheme is UPSTREAM))
 

@@ -7,6 +7,7 @@ from one, `{2i}` every second, and `{3i+j}` numbers the `j` of all `i` in one ro
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 VARIABLES = "ijk"
 NUMBER = re.compile(r"\{(\d*)([ijk])(?:\+([ijk]))?(?:\+(\d+))?\}")
@@ -23,9 +24,13 @@ class Template:
             for match in NUMBER.finditer(text)
         ]
         literals = NUMBER.split(text)[:: NUMBER.groups + 1]
-        self.pattern = re.compile("(0|[1-9][0-9]*)".join(map(re.escape, literals)))
         self.shape = shape_of("0".join(literals))
         self.literals = literals
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """Of names: compiled when a name is first read, since most of the namings are not used in a run."""
+        return re.compile("(0|[1-9][0-9]*)".join(map(re.escape, self.literals)))
 
     def fill(self, numbers: tuple[int, ...]) -> str:
         """The name with these values of `i`, `j`, `k`."""
