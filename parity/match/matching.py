@@ -52,14 +52,15 @@ def match(
     candidates: Sequence[Program],
     reference_inputs: Sequence[Sequence[np.ndarray]],
     candidate_inputs: Sequence[Sequence[np.ndarray]],
+    least: int = LENGTHS,
 ) -> Matching:
     """Match a candidate with a reference, each given as the same program at several lengths.
 
-    Raises `InputError` for fewer than three lengths, or programs that take other numbers of inputs at other lengths.
+    Raises `InputError` for fewer than `least` lengths, or programs that take other numbers of inputs at other lengths.
     """
-    if not len(references) == len(candidates) >= LENGTHS:
+    if not len(references) == len(candidates) >= least:
         raise InputError(
-            f"got {len(references)} and {len(candidates)} programs, expected {LENGTHS} lengths or more each"
+            f"got {len(references)} and {len(candidates)} programs, expected {least} lengths or more each"
         )
     reference, candidate = Runs(references, reference_inputs), Runs(candidates, candidate_inputs)
     quantities = Quantities(reference)
