@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ NAMES = {
     "cfloat": torch.complex128,
     "FloatTensor": torch.DoubleTensor,
 }
+PLAIN = {name: getattr(torch, name) for name in NAMES}
 TYPES = {"torch.FloatTensor": "torch.DoubleTensor", torch.FloatTensor: torch.DoubleTensor}
 
 NARROW = {wide: narrow for narrow, wide in WIDE.items()}
@@ -39,7 +41,8 @@ def widened() -> Iterator[list[str]]:
     the program sets it to, and constructors. `torch.finfo` of double gives the limits of float32, for which double
     stands here: a mask of `finfo(torch.float32).min` keeps its value. Half precision stays: a cast to it rounds.
     float32 values that enter from NumPy become double without changing: the list that this gives names their places,
-    for they are rounded already. `torch._grouped_mm`, which refuses double, is a loop over its groups.
+    for they are rounded already. Files are read as they are. `torch._grouped_mm`, which refuses double, is a loop over
+    its groups.
     """
     entered: list[str] = []
     default = torch.get_default_dtype()
@@ -54,6 +57,8 @@ def widened() -> Iterator[list[str]]:
             ("set_default_dtype", _ignored),
             ("set_default_tensor_type", _ignored),
             ("_grouped_mm", grouped_mm),
+            ("load", _plain(torch.load)),
+            ("save", _plain(torch.save)),
         ):
             if hasattr(torch, name):
                 stack.enter_context(mock.patch.object(torch, name, replacement))
@@ -117,6 +122,8 @@ class _Widening(TorchFunctionMode):
             args = (args[0], TYPES.get(args[1], args[1]), *args[2:])
         if func in (torch.Tensor.view, torch.Tensor.reshape):
             return self._bits(func, args, kwargs)
+        if func in (torch.rms_norm, torch.nn.functional.rms_norm) and len(args) < 4 and kwargs.get("eps") is None:
+            kwargs = dict(kwargs, eps=torch.finfo(torch.float32).eps)  # the default depends on the dtype
         args, kwargs = wide_arguments(args, kwargs)
         result = func(*args, **kwargs)
         if func in (torch.tensor, torch.as_tensor, torch.asarray):
@@ -155,16 +162,26 @@ def _entering(original: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda array: _widen_entering(original(array))
 
 
+def _plain(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that reads or writes files: the names mean what they say."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with mock.patch.multiple(torch, **PLAIN), torch._C.DisableTorchFunction():
+            return original(*args, **kwargs)
+
+    return call
+
+
 def _finfo(original: Any) -> Callable[..., Any]:
-    """The limits of the dtype that was asked for: double stands for float32."""
+    """The limits of the dtype that was asked for: double stands for float32, but where torch itself asks for a size."""
 
     def finfo(dtype: torch.dtype | None = None) -> Any:
-        return original(torch_single if dtype in (None, torch.float64, torch.complex128) else dtype)
+        asks = sys._getframe(1).f_globals.get("__name__", "")
+        if dtype in (None, torch.float64, torch.complex128) and not f"{asks}.".startswith("torch."):
+            return original(PLAIN["float32"])
+        return original(dtype)
 
     return finfo
-
-
-torch_single = torch.float32
 
 
 def _ignored(dtype: Any) -> None:
