@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
-from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, plain, targets, unsettled
+from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, sizes, targets
 from parity.match.values import Pooled
 from parity.match.walk import Edge, Overlay, Status, Walk
 
@@ -18,8 +18,8 @@ _TRIALS = 4000
 _REACH = 12.0
 """So much more may one exchange cost than the first of several that explain the same."""
 
-_ALIKE = 0.1
-"""Relative RMSE up to which two results of one operation are each other's counterparts."""
+_LIKE, _NEAR = 0.5, 0.05
+"""Relative RMSE up to which two values may be, and up to which they must be, each other's counterparts."""
 
 
 @dataclass
@@ -170,13 +170,16 @@ class Search:
     def _accept(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
         exchange, outcome = self._fewest_uses(exchange, outcome, place, key)
-        self._split(exchange, outcome, place)
+        if self._split(exchange, outcome, place):
+            return True
         overlay = self._exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
         again = self._judge(exchange, outcome.arrangements, overlay, key)
         if again is None or again.healed < outcome.healed:
             return False
         for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
             self._note(move, row, overlay, again.found > 0)
+        for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
+            self._note_order(move, row, overlay)
         self.walk.commit(overlay)
         return True
 
@@ -195,46 +198,58 @@ class Search:
                 exchange, outcome, move = less, again, fewer
         return exchange, outcome
 
-    def _split(self, exchange: Exchange, outcome: _Outcome, place: int) -> None:
-        """Note a departure directly before another one apart from it.
+    def _split(self, exchange: Exchange, outcome: _Outcome, place: int) -> bool:
+        """Make an exchange before this one, where two departures stand one directly behind the other.
 
-        Nothing is found between the two. Both are single operations of one name on either side. The first takes the
-        same found values, and with the reference's result there, the second still differs.
+        Nothing is found between them, so the first is told by its size: a value before is the counterpart of a quantity
+        before within a small error, or with the quantity in its place most of the error behind is gone, not all.
         """
         walk = self.walk
         move = exchange.moves[0]
-        if len(exchange.moves) > 1 or move.kind != "differs" or len(move.reference) < 2 or len(move.candidate) < 2:
-            return
-        maker = walk.candidate.makers[move.key]
-        if not self._one_name(move.quantity, move.key):
-            return
-        before = self._error(move, outcome.arrangements[0], (0,))
-        for part in walk.reference.parts[move.quantity]:
-            for taken in unsettled(walk, maker):
-                if part not in move.reference or not self._one_name(part, taken):
-                    continue
-                made, border = walk.reference.cone(part, walk.seen)
-                cone = candidate_cones(walk, taken)[taken]
-                if len(made) > 1 or len(cone) > 1 or not border & walk.status[taken].made_of:
-                    continue
-                first = Exchange((Move("differs", part, taken, (), frozenset(made), cone),), 0.0)
-                rows = self._options(first.moves[0])[:1]
-                if not rows:
-                    continue
-                overlay = self._exchanged(first, (rows[0],), place, (0,))
-                value, truth = overlay.values[move.key][0], walk.reference.values[move.quantity][0]
-                assert value is not None and truth is not None
-                left = relative_error(value, outcome.arrangements[0][0].apply(truth, value.shape))
-                if left <= BOUND or not (self._error(first.moves[0], rows[0], (0,)) < _ALIKE or left < before / 2):
-                    continue
+        if len(exchange.moves) > 1 or move.kind != "differs" or len(move.reference) + len(move.candidate) < 3:
+            return False
+        truth, row = walk.reference.values[move.quantity][0], outcome.arrangements[0][0]
+        error = self._error(move, outcome.arrangements[0], (0,))
+        assert truth is not None
+        for part in self._parts(move):
+            rows = self._options(part)[:1]
+            own = self._error(part, rows[0], (0,)) if rows else _LIKE
+            if own >= _LIKE:
+                continue
+            first = Exchange((part,), 0.0)
+            value = self._exchanged(first, (rows[0],), place, (0,)).values.get(move.key, (None,))[0]
+            if value is None or (left := relative_error(value, row.apply(truth, value.shape))) <= BOUND:
+                continue
+            near = part.kind == "differs" and own < min(_NEAR, error / 10)
+            if near or (part.key != move.key and left < error / 10):
                 overlay = self._exchanged(first, (rows[0],), place, walk.lengths)
-                self._note(first.moves[0], rows[0], overlay, False)
+                self._note(part, rows[0], overlay, False)
                 walk.commit(overlay)
-                return
+                return True
+        return False
 
-    def _one_name(self, quantity: int, key: int) -> bool:
-        ours = self.walk.reference.runs.steps[self.walk.reference.made[quantity]].node.operation
-        return plain(ours) == plain(self.walk.candidate.steps[self.walk.candidate.makers[key]].node.operation)
+    def _parts(self, move: Move) -> Iterator[Move]:
+        """Exchanges of what lies before a value that is exchanged."""
+        walk = self.walk
+        for key in sorted(move.candidate):
+            made_of, cone = walk.status[key].made_of, candidate_cones(walk, key)[key]
+            for quantity in sorted(move.reference - {move.quantity}):
+                made, border = walk.reference.cone(quantity, walk.seen)
+                if sizes(walk.reference.values[quantity]) == sizes(walk.values[key]) and border & made_of:
+                    yield Move("differs", quantity, key, (), frozenset(made), cone)
+            for quantity in sorted(made_of) if key != move.key else ():
+                if sizes(walk.reference.values[quantity]) == sizes(walk.values[key]):
+                    yield Move("extra", quantity, key, (), frozenset(), cone)
+
+    def _note_order(self, move: Move, row: tuple[Arrangement, ...], overlay: Overlay) -> None:
+        """Where operations are missing behind a value with its axes in the wrong order, note the order too."""
+        own = self.walk.status[move.key]
+        if move.kind != "missing" or own.quantity is None or own.arrangements == row:
+            return
+        values = self.walk.reference.values
+        shapes = [[array.shape for array in values[q] if array is not None] for q in (own.quantity, move.quantity)]
+        if shapes[0] == shapes[1]:
+            self._note(Move("order", own.quantity, move.key, move.edges), row, overlay, True)
 
     def _note(self, move: Move, row: tuple[Arrangement, ...], overlay: Overlay, healed: bool) -> None:
         walk = self.walk

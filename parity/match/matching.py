@@ -59,9 +59,7 @@ def match(
     Raises `InputError` for fewer than `least` lengths, or programs that take other numbers of inputs at other lengths.
     """
     if not len(references) == len(candidates) >= least:
-        raise InputError(
-            f"got {len(references)} and {len(candidates)} programs, expected {least} lengths or more each"
-        )
+        raise InputError(f"got {len(references)} and {len(candidates)} programs, expected {least} lengths or more each")
     reference, candidate = Runs(references, reference_inputs), Runs(candidates, candidate_inputs)
     quantities = Quantities(reference)
     values = candidate.static()
