@@ -54,6 +54,8 @@ def parser() -> argparse.ArgumentParser:
     text = "give figures even where float32 is not float32; they are no verdict"
     verify.add_argument("--informative", action="store_true", help=text)
     verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
+    text = "prove the mathematics alone: both sides in double, no device, the same on every machine"
+    verify.add_argument("--exact", action="store_true", help=text)
 
     record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
     add_run_options(record)

@@ -26,6 +26,8 @@ from parity.history import History
 from parity.jsonfile import write_text
 from parity.metrics import rms
 from parity.results import benchmarks, device, load, read
+from parity.run.exact import Exact
+from parity.show.exact import show as show_exact
 from parity.side import Case, make_case, resolve
 from parity.status import page as status_page
 from parity.verify import Verifier
@@ -35,6 +37,8 @@ Result = tuple[bool, dict[str, Any]]
 
 def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
+    if options.exact:
+        return _exact(options, console)
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
         if options.recording and options.precision != contracts.FULL.name:
@@ -53,6 +57,27 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     if options.report:
         page.write([result], options.report, {"trends": trends})
     return report.passed, result
+
+
+def _exact(options: argparse.Namespace, console: Console) -> Result:
+    """Prove the mathematics of a contract's candidate on a case."""
+    others = {
+        "--precision": options.precision != contracts.FULL.name,
+        "--recording": options.recording,
+        "--informative": options.informative,
+        "--report": options.report,
+        "--history": options.history,
+    }
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
+    contract = contracts.load(options.contract)
+    case = make_case(contract, options.case)
+    checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
+    with progress(console) as say:
+        report = Exact(contract, case, checkpoint, say).run()
+    report.command = options.line
+    show_exact(report, console)
+    return report.passed, report.as_dict()
 
 
 def record(options: argparse.Namespace, console: Console) -> Result:
