@@ -73,6 +73,10 @@ def checked(result: Any, path: Path) -> Result:
         raise InputError(
             f"{path}: schema {schema!r}, expected {' or '.join(map(str, KNOWN))}; run the verification again"
         )
+    if kind := result.get("kind", ""):
+        raise InputError(
+            f"{path}: a result of kind {kind!r}, which has no ratios; run the verification without --exact"
+        )
     if missing := KEYS - result.keys():
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; it is not a result of verify or compare")
     known: Result = result

@@ -7,9 +7,11 @@ state, where it follows the reference's decisions. No device, no precision and n
 
 from __future__ import annotations
 
+import importlib.metadata
+import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -54,6 +56,7 @@ class Exact:
             str(checkpoint),
             [segment.label for segment in self.segments],
             len(MODES) * sum(len(contract.branches(tap.axes)) for tap in taps),
+            environment=_versions(side["framework"] for side in contract.sides.values()),
         )
         self.decided: dict[str, np.ndarray] = {}
         self.rounding = Rounding(contract, case, checkpoint, self.segments, self.decided, progress)
@@ -78,9 +81,7 @@ class Exact:
 
     def _runner(self, name: str, dtype: str) -> Runner:
         self.progress(f"preparing {name}")
-        runner = Runner(self.contract, name, make_side(self.contract, name, self.checkpoint, self.case, dtype))
-        self.report.environment |= runner.adapter.environment()
-        return runner
+        return Runner(self.contract, name, make_side(self.contract, name, self.checkpoint, self.case, dtype))
 
     @contextmanager
     def _candidate(self) -> Iterator[Runner]:
@@ -182,3 +183,9 @@ class Exact:
             yield
         finally:
             self.report.seconds[what] = self.report.seconds.get(what, 0.0) + time.perf_counter() - began
+
+
+def _versions(frameworks: Iterable[str]) -> dict[str, str]:
+    """What the verdicts rest on: versions alone, for no device and no machine has a say in them."""
+    packages = ("numpy", "scipy", *frameworks)
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in packages}
