@@ -1,4 +1,4 @@
-"""The command line: `parity verify`, `record`, `capture`, `compare`, `bisect`, `report`, `history`, `status`, ...
+"""The command line: `parity verify`, `prove`, `record`, `capture`, `compare`, `bisect`, `report`, `history`, ...
 
 Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
 """
@@ -103,6 +103,16 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
     status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
     status.add_argument("--contract", type=Path, default=DEFAULT_CONTRACT, help="contract file (%(default)s)")
+
+    prove = add("prove", commands.prove, "prove that a port computes what a PyTorch model computes, in double")
+    prove.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")
+    prove.add_argument("port", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
+    text = "inputs by the reference's arguments; again for another length"
+    prove.add_argument("--inputs", type=Path, action="append", required=True, metavar="NPZ", help=text)
+    text = "order of the port's axes, as 'x: b c t -> b t c'; tried by shape when left out"
+    prove.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
+    text = "how the port's program is found (its graph, else the stand-in)"
+    prove.add_argument("--source", choices=("graph", "standin"), help=text)
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path)

@@ -125,6 +125,19 @@ def bisect(options: argparse.Namespace, console: Console) -> Result:
     return not found.culprit, found.as_dict()
 
 
+def prove(options: argparse.Namespace, console: Console) -> Result:
+    """Prove in double that a port computes what a PyTorch model computes, or show where it departs."""
+    from parity.prove import prove as prove_port
+    from parity.prove import show
+
+    with progress(console) as say:
+        say(f"proving {options.port} against {options.reference}")
+        proof = prove_port(options.reference, options.port, options.inputs, options.axes, options.source)
+    for line in show.lines(proof):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return proof.proven, show.as_dict(proof)
+
+
 def report(options: argparse.Namespace, console: Console) -> Result:
     """The results of earlier runs as one report to look at."""
     extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}

@@ -1,0 +1,122 @@
+"""Inputs of a proof: `.npz` files whose keys name the reference's arguments, and how their axes lie in the port."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, product
+from pathlib import Path
+
+import numpy as np
+
+from parity.errors import InputError
+
+Inputs = dict[str, np.ndarray]
+Order = tuple[int, ...]
+"""Axes of the reference's array in the order in which the candidate has them."""
+
+OUTPUT = "output"
+"""What `--axes` calls the output; of several, `output 1` is the second."""
+
+_TRIED = 24
+"""Layouts of all inputs together that are tried at most."""
+
+
+def read(path: Path) -> Inputs:
+    """The arrays of a `.npz` file, in its order. Raises `InputError` where they are no inputs."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            inputs = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise InputError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
+    if not inputs:
+        raise InputError(f"{path}: holds no arrays, expected one for each argument of the reference")
+    for name, array in inputs.items():
+        if array.dtype.kind not in "biufc":
+            raise InputError(f"{path}: {name} holds {array.dtype}, expected numbers")
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} holds NaN or infinity, expected finite numbers")
+        if not array.size:
+            raise InputError(f"{path}: {name} is empty (shape {array.shape}), expected numbers")
+    return inputs
+
+
+def read_all(paths: Sequence[Path]) -> list[Inputs]:
+    """The arrays of several files. Raises `InputError` where they differ in names, axes or kinds of numbers."""
+    sets = [read(path) for path in paths]
+    for path, inputs in zip(paths, sets, strict=True):
+        if missing := sorted(sets[0].keys() ^ inputs.keys()):
+            raise InputError(f"{path}: differs from {paths[0]} in {', '.join(missing)}; give the same keys in each")
+        for name, array in inputs.items():
+            first = sets[0][name]
+            if array.ndim != first.ndim or array.dtype != first.dtype:
+                raise InputError(
+                    f"{path}: {name} is {array.dtype} with {array.ndim} axes, in {paths[0]} {first.dtype} with "
+                    f"{first.ndim}; files may differ in lengths alone"
+                )
+    return [{name: inputs[name] for name in sets[0]} for inputs in sets]
+
+
+def declared(texts: Sequence[str]) -> dict[str, Order]:
+    """Orders from texts like `x: b c t -> b t c`. Raises `InputError` for what is none."""
+    orders = {}
+    for text in texts:
+        name, colon, rest = text.partition(":")
+        before, arrow, after = rest.partition("->")
+        ours, theirs = before.split(), after.split()
+        if not (colon and arrow and ours) or len(set(ours)) != len(ours) or sorted(ours) != sorted(theirs):
+            raise InputError(f"--axes {text!r}: expected 'name: axes of the reference -> the same axes of the port'")
+        orders[" ".join(name.split())] = tuple(ours.index(axis) for axis in theirs)
+    return orders
+
+
+def check_declared(orders: Mapping[str, Order], inputs: Inputs) -> None:
+    """Raises `InputError` for an order of no input, or of another number of axes."""
+    for name, order in orders.items():
+        if name.split()[0] == OUTPUT:
+            continue
+        if name not in inputs:
+            raise InputError(f"--axes names {name!r}; expected {', '.join(inputs)} or {OUTPUT}")
+        if len(order) != inputs[name].ndim:
+            raise InputError(f"--axes {name!r} has {len(order)} axes, the array has {inputs[name].ndim}")
+
+
+def layouts(inputs: Inputs, orders: Mapping[str, Order]) -> Iterator[dict[str, Order]]:
+    """Layouts to try, the likeliest first: as they are, all with channels last, all with channels first, each alone."""
+
+    def options(name: str, array: np.ndarray) -> list[Order]:
+        plain = tuple(range(array.ndim))
+        if name in orders:
+            return [orders[name]]
+        if array.ndim < 3:
+            return [plain]
+        last, first = (0, *plain[2:], 1), (0, plain[-1], *plain[1:-1])
+        return [plain, last, *([first] if first != last else [])]
+
+    choices = {name: options(name, array) for name, array in inputs.items()}
+    seen = set()
+    together = [tuple(c[min(place, len(c) - 1)] for c in choices.values()) for place in range(3)]
+    for row in islice((*together, *product(*choices.values())), _TRIED + len(together)):
+        if row not in seen:
+            seen.add(row)
+            yield dict(zip(choices, row, strict=True))
+
+
+def turned(inputs: Inputs, layout: Mapping[str, Order]) -> Inputs:
+    """The inputs as the candidate takes them."""
+    return {name: np.ascontiguousarray(array.transpose(layout[name])) for name, array in inputs.items()}
+
+
+def equally_long(sets: Sequence[Inputs]) -> list[str]:
+    """A sentence for each input two axes of which are equally long in every file: they could be mixed up."""
+    said = []
+    for name, first in sets[0].items():
+        for one in range(first.ndim):
+            for other in range(one + 1, first.ndim):
+                lengths = {(inputs[name].shape[one], inputs[name].shape[other]) for inputs in sets}
+                if all(a == b > 1 for a, b in lengths):
+                    said.append(
+                        f"{name}: axes {one} and {other} are equally long ({first.shape[one]}); "
+                        "a port that mixes them up may pass; give other lengths"
+                    )
+    return said

@@ -1,0 +1,209 @@
+"""What a proof is given, as programs in double: the reference's and the candidate's, one for each set of inputs."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.errors import InputError
+from parity.exact.program import NoProgram, Program
+from parity.prove.inputs import Inputs
+
+GRAPH, STANDIN, FILE = "graph", "standin", "file"
+
+
+@dataclass
+class Sources:
+    """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known."""
+
+    programs: list[Program]
+    inputs: list[list[np.ndarray]]
+    notes: list[str] = field(default_factory=list)
+
+
+def named(dotted: str) -> Any:
+    """The object that `module:name` names. Raises `InputError` where there is none."""
+    module, colon, name = dotted.partition(":")
+    if not colon:
+        raise InputError(f"{dotted!r}: expected 'module:name', or a .mlxfn file for the port")
+    try:
+        value = importlib.import_module(module)
+        for part in name.split("."):
+            value = getattr(value, part)
+    except Exception as error:  # whatever the module itself raises
+        raise InputError(
+            f"{dotted!r}: cannot be loaded ({type(error).__name__}: {error}); expected 'module:name'"
+        ) from error
+    return value
+
+
+def is_module(value: Any) -> bool:
+    """A `Module` of either framework, not its class."""
+    return hasattr(value, "named_modules") and not isinstance(value, type)
+
+
+def is_factory(value: Any) -> bool:
+    """Called without arguments it gives a model: a class, or a function that takes none."""
+    if is_module(value) or not callable(value):
+        return False
+    try:
+        taken = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, type) or not [p for p in taken if p.kind is not p.VAR_KEYWORD]
+
+
+def made(value: Any, dotted: str) -> Any:
+    """The model: what a factory gives, else the value itself. Raises `InputError` where nothing can be called."""
+    if is_factory(value):
+        try:
+            value = value()
+        except NoProgram:
+            raise
+        except Exception as error:
+            raise InputError(f"{dotted}: cannot be made ({type(error).__name__}: {error})") from error
+    if not callable(value):
+        raise InputError(f"{dotted} is a {type(value).__name__}; expected a module, a function or a factory of one")
+    return value
+
+
+def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
+    """The programs of a torch module, in its twin in double, or of a torch function."""
+    from parity.exact.torch import record, single, twin
+
+    value = named(dotted)
+    model = made(value, dotted)
+    calls = [arguments(model, inputs, dotted) for inputs in sets]
+    notes: list[str] = []
+    if is_module(model):
+        model.eval()
+        model = twin(value, model) if is_factory(value) else twin(model)
+        notes += [f"the reference in single precision: {text}" for text in single(model)]
+    programs = [running(lambda call=call: record(model, call), dotted) for call in calls]
+    for text in dict.fromkeys(text for program in programs for text in single(program)):
+        notes.append(f"the reference in single precision: {text}")
+    return Sources(programs, [list(inputs.values()) for inputs in sets], notes)
+
+
+def arguments(model: Any, inputs: Inputs, dotted: str) -> Inputs | list[np.ndarray]:
+    """The inputs by the names of the reference's parameters, or by position where it names none.
+
+    Raises `InputError` for a parameter that has no key, and for a key of no parameter.
+    """
+    function = model.forward if hasattr(model, "forward") else model
+    try:
+        taken = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return list(inputs.values())
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken):
+        return list(inputs.values())
+    names = [parameter.name for parameter in taken if parameter.kind is not parameter.VAR_KEYWORD]
+    for parameter in taken:
+        if parameter.default is parameter.empty and parameter.name in names and parameter.name not in inputs:
+            raise InputError(
+                f"{dotted} takes {', '.join(names)}; the inputs have no {parameter.name!r}: add an array of that key"
+            )
+    anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken)
+    if not anything and (odd := [name for name in inputs if name not in names]):
+        raise InputError(f"{dotted} takes {', '.join(names)}; the inputs have {', '.join(odd)} besides: leave it out")
+    return dict(inputs)
+
+
+def running(run: Callable[[], Program], dotted: str) -> Program:
+    """The program of a run. Raises `InputError` for what the model itself raises."""
+    try:
+        return run()
+    except InputError:
+        raise
+    except Exception as error:
+        place = _innermost(error)
+        raise InputError(
+            f"{dotted} cannot be run on these inputs ({type(error).__name__} at {place}: {error})"
+        ) from error
+
+
+def candidate(dotted: str, source: str) -> AbstractContextManager[Callable[[Sequence[Inputs]], Sources]]:
+    """A function that gives the port's programs for inputs as the port takes them, within a `with` statement.
+
+    `source` is `graph`, `standin` or `file`.
+    """
+    if source == FILE:
+        return nullcontext(_of_file(dotted))
+    return nullcontext(_of_graph(dotted)) if source == GRAPH else _InStandin(dotted)
+
+
+def _of_file(path: str) -> Callable[[Sequence[Inputs]], Sources]:
+    from parity.exact import mlxfn
+    from parity.exact.inputs import fitting, load, ordered
+
+    program, keywords = load(path), list(mlxfn.read(path).graph.keywords)
+
+    def give(sets: Sequence[Inputs]) -> Sources:
+        taken = []
+        for inputs in sets:
+            by_name = inputs if set(keywords) <= set(inputs) else list(inputs.values())
+            taken.append(fitting(program, ordered(by_name, keywords, len(program.inputs), path)))
+        return Sources([program] * len(sets), taken)
+
+    return give
+
+
+def _of_graph(dotted: str) -> Callable[[Sequence[Inputs]], Sources]:
+    from parity.exact.mlx import trace
+
+    model = _evaluated(made(named(dotted), dotted))
+
+    def give(sets: Sequence[Inputs]) -> Sources:
+        taken = [list(inputs.values()) for inputs in sets]
+        return Sources([running(lambda t=t: trace(model, t, source=dotted), dotted) for t in taken], taken)
+
+    return give
+
+
+class _InStandin:
+    """The port imported on top of the stand-in for `mlx.core`, for as long as the `with` statement lasts."""
+
+    def __init__(self, dotted: str) -> None:
+        from parity.exact.standin import installed
+
+        self.dotted, self.installed = dotted, installed()
+
+    def __enter__(self) -> Callable[[Sequence[Inputs]], Sources]:
+        from parity.exact.standin.record import record
+
+        self.installed.__enter__()
+        try:
+            model = _evaluated(made(named(self.dotted), self.dotted))
+        except BaseException:
+            self.installed.__exit__(None, None, None)
+            raise
+
+        def give(sets: Sequence[Inputs]) -> Sources:
+            taken = [list(inputs.values()) for inputs in sets]
+            runs = [running(lambda t=t: record(model, t, source=self.dotted), self.dotted) for t in taken]
+            return Sources(runs, taken)
+
+        return give
+
+    def __exit__(self, *error: Any) -> None:
+        self.installed.__exit__(*error)
+
+
+def _evaluated(model: Any) -> Any:
+    if is_module(model):
+        model.eval()
+    return model
+
+
+def _innermost(error: BaseException) -> str:
+    at, place = error.__traceback__, "an unknown place"
+    while at is not None:
+        place = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+        at = at.tb_next
+    return place
