@@ -12,9 +12,10 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,8 @@ from parity.side import Case, State, make_side
 from parity.trace import DiskTrace, Trace, copied, keep, require_contract
 
 MODES = (CREATED, INHERITED)
+KNOWN = {"reference": ("torch",), "candidate": ("mlx", "torch")}
+"""The frameworks that a side can have in double."""
 
 
 class Exact:
@@ -50,6 +53,12 @@ class Exact:
         self.case, self.checkpoint, self.progress = case, checkpoint, progress
         self.segments = contract.segments(case.dims, case.segments)
         contract.check_decisions(self.segments)
+        for name, known in KNOWN.items():
+            if (framework := contract.sides[name]["framework"]) not in known:
+                raise InputError(
+                    f"{contract.path}: the {name}'s framework is {framework!r}, expected {' or '.join(map(repr, known))} "
+                    "to run in double"
+                )
         taps = [tap for segment in self.segments for tap in segment.taps]
         self.report = ExactReport(
             case.name,
@@ -85,20 +94,24 @@ class Exact:
 
     @contextmanager
     def _candidate(self) -> Iterator[Runner]:
-        """The candidate with its framework in double. Its modules are imported anew, and taken out again afterwards."""
-        framework = self.contract.sides["candidate"]["framework"]
-        if framework == "torch":
+        """The candidate with its framework in double; `widened` is where it runs.
+
+        MLX has a stand-in for as long as this holds: the modules that reach it are imported anew, and taken out again
+        afterwards. PyTorch has a double default, which the reference in float32 must not see.
+        """
+        if self.contract.sides["candidate"]["framework"] == "torch":
             from parity.exact.torch import widened
 
+            self.widened: Callable[[], AbstractContextManager[Any]] = widened
             with widened():
-                yield self._runner("candidate", "float64")
-        elif framework == "mlx":
+                candidate = self._runner("candidate", "float64")
+            yield candidate
+        else:
             from parity.exact.standin import installed
 
+            self.widened = nullcontext
             with installed():
                 yield self._runner("candidate", "float32")
-        else:
-            raise InputError(f"{self.contract.path}: no double for framework {framework!r}; expected 'mlx' or 'torch'")
 
     def _together(self, number: int) -> None:
         start, reference = self.states["reference"], dict[str, np.ndarray]()
@@ -145,10 +158,10 @@ class Exact:
         stopped = self.report.stopped if mode == INHERITED else ""
         try:
             if mode == CREATED:
-                with self._timed("candidate, grafted", segment.label):
+                with self._timed("candidate, grafted", segment.label), self.widened():
                     self.candidate.run(segment, start, proving.visit, graft=reference)
             elif not stopped:
-                with self._timed("candidate", segment.label):
+                with self._timed("candidate", segment.label), self.widened():
                     state = self.candidate.run(segment, self.states["candidate"], proving.visit, graft=self.decided)
                 self.states["candidate"] = state
         except InputError:
