@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -40,6 +41,7 @@ class Report:
     `pictures` and `sounds` are to be looked at and listened to. `diagnosis` has what the first failure looks like, the
     likeliest first. `command` is what ran it, `when` in UTC. An
     `informative` one is to be looked at: float32 need not have been float32.
+    `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass.
     """
 
     case: str
@@ -59,6 +61,8 @@ class Report:
     diagnosis: Diagnosis | None = None
     command: str = ""
     informative: bool = False
+    program: str = ""
+    strict: bool = False
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -82,6 +86,10 @@ class Report:
     def decisions(self) -> list[Verdict]:
         """The verdicts on discrete decisions whose margin is known."""
         return [verdict for verdict in self.verdicts if verdict.margin == verdict.margin]
+
+    def words(self) -> dict[str, int]:
+        """How many verdicts have each word; empty where the candidate was not run in double."""
+        return dict(Counter(verdict.word for verdict in self.verdicts if verdict.word))
 
     def add_place(self, stage: str, count: int) -> None:
         """The last `count` verdicts are of that stage."""
@@ -112,6 +120,9 @@ class Report:
             "environment": self.environment,
             "seconds": self.seconds,
             "informative": self.informative,
+            "words": self.words(),
+            "program": self.program,
+            "strict": self.strict,
             "command": self.command,
             "when": self.when,
             "chain": self.chain,

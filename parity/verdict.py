@@ -56,6 +56,9 @@ class Verdict:
     Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `straddles` counts elements
     that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
     `floors` is how many noise floors it rests on: more than one after a second look (`parity/scatter.py`).
+    `flipped` is the largest margin of a decision that differs. Where the candidate was run in double, too, `word` is
+    what both runs say together (`parity/judge/arithmetic.py`), `mathematics` the largest difference in double in units
+    of the reference's RMS, and `own` the candidate's own floor where the verdict rests on it.
     """
 
     tap: str
@@ -79,6 +82,10 @@ class Verdict:
     margin: float = float("nan")
     straddles: int = 0
     floors: int = 1
+    flipped: float = float("nan")
+    word: str = ""
+    mathematics: float = float("nan")
+    own: float = float("nan")
 
     @property
     def relative(self) -> float:
@@ -195,6 +202,7 @@ def _equality(
         "reason": "; ".join(reasons),
         "margin": float(margins.min()),
         "straddles": int(np.count_nonzero(unequal & near)),
+        "flipped": float(margins[unequal].max()) if unequal.any() else float("nan"),
     }
 
 

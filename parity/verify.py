@@ -108,10 +108,11 @@ class Verifier:
         self.report.environment |= runner.adapter.environment()
         return runner
 
-    def run(self) -> Report:
+    def run(self, settle: Callable[[Verifier], None] = lambda verifier: None) -> Report:
         """Verify every segment; then what the run ends in, and of a whole run every crossing of the sides' stages.
 
-        Two verdicts for each branch of each tap of the contract, or the report fails.
+        Two verdicts for each branch of each tap of the contract, or the report fails. `settle` may replace them in the
+        report by what else is known, before the first failure is looked into.
         """
         whole = not self.case.segments
         mix = Mix(self.contract, self.segments, self.near, self.decided) if self.contract.mix and whole else None
@@ -139,6 +140,7 @@ class Verifier:
             with self._timed("crossings", ""):
                 runners = {name: self.runners[name] for name in ("reference", "candidate")}
                 self.report.crossings = mix.run(runners, entry, self._mixed, self.progress)
+        settle(self)
         if self.report.first_failure is not None:
             with self._timed("diagnosis", ""):
                 self.report.diagnosis = self._diagnose(self.report.first_failure)

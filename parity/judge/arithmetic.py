@@ -1,0 +1,76 @@
+"""The verdict on a tap of which two things are known: its mathematics, and how far the device's result is off.
+
+The port as it runs on its device is judged in noise floors of the reference, as always. Where it is beyond its bounds
+although its mathematics is equal, its own floor decides: what its own order of operations lets float32 scatter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from parity.judge.mathematics import Mathematics
+from parity.metrics import HALF_ULP_RMS
+from parity.verdict import STRADDLE, Verdict
+
+EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM = "equal", "rounding", "device", "wrong", "no program"
+WORDS = (EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM)
+
+MULTIPLE = 4.0
+"""How many of its own floors a port's error may be and still be rounding."""
+
+Key = tuple[str, str, str]
+"""Mode, tap and branch."""
+
+
+def settled(
+    verdict: Verdict,
+    mathematics: Mathematics | None,
+    own: float = math.nan,
+    own_source: float = math.nan,
+    strict: bool = False,
+) -> Verdict:
+    """The verdict with its word. `own` is the port's own floor at the tap where it was measured.
+
+    `own_source`, of a discrete decision, is that of the values it is made on, in their noise floors. `strict`: rounding
+    does not pass.
+    """
+    if mathematics is None:
+        return replace(verdict, word=NO_PROGRAM)
+    found = replace(verdict, mathematics=mathematics.error)
+    if not mathematics.passed:
+        reasons = [f"its mathematics is wrong: {mathematics.reason}", *([verdict.reason] if verdict.reason else [])]
+        return replace(found, word=WRONG, passed=False, reason="; ".join(reasons))
+    if verdict.passed:
+        return replace(found, word=EQUAL)
+    if verdict.flipped == verdict.flipped:
+        if verdict.flipped <= STRADDLE * MULTIPLE * own_source:
+            return _rounding(found, strict)
+        return replace(found, word=DEVICE)
+    error, floor = error_of(verdict), max(own, verdict.reference_rms * HALF_ULP_RMS)
+    found = replace(found, own=floor)
+    if not verdict.nonfinite and error <= MULTIPLE * floor:
+        return _rounding(found, strict)
+    reason = f"{verdict.reason}; {error / floor:.3g} times its own floor, expected at most {MULTIPLE:g}"
+    return replace(found, word=DEVICE, reason=reason if floor > 0 and error == error else verdict.reason)
+
+
+def _rounding(verdict: Verdict, strict: bool) -> Verdict:
+    return replace(verdict, word=ROUNDING) if strict else replace(verdict, word=ROUNDING, passed=True, reason="")
+
+
+def error_of(verdict: Verdict) -> float:
+    """RMSE of the device's result against double, which is the port's own where its mathematics is equal."""
+    return verdict.truth * verdict.floor
+
+
+def in_doubt(verdict: Verdict, mathematics: Mathematics | None) -> bool:
+    """Whether only the port's own floor can say if a failure is the device's."""
+    known = verdict.rmse == verdict.rmse or verdict.flipped == verdict.flipped
+    return mathematics is not None and mathematics.passed and not verdict.passed and known and not verdict.nonfinite
+
+
+def by_key(verdicts: list[Mathematics]) -> Mapping[Key, Mathematics]:
+    """The mathematics verdicts by mode, tap and branch."""
+    return {(verdict.mode, verdict.tap, verdict.branch): verdict for verdict in verdicts}

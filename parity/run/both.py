@@ -1,0 +1,122 @@
+"""Verify a candidate in both ways: its mathematics in double, and its arithmetic as it runs on its device."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from parity.contract import CREATED, INHERITED, Contract, Tap
+from parity.exact.program import NoProgram
+from parity.judge import arithmetic
+from parity.judge.arithmetic import Key, in_doubt, settled
+from parity.judge.mathematics import Mathematics
+from parity.report import Crossing
+from parity.run.exact import Exact
+from parity.run.own import OwnFloors
+from parity.side import Case
+from parity.verdict import Verdict
+from parity.verify import Verifier
+
+Progress = Callable[[str], None]
+
+
+class Both:
+    """Gives each verdict of a run on the device its word. `mathematics` are the verdicts in double, by mode and tap.
+
+    Without them every tap has no program, and `why` says so. `strict`: what is off by more than the contract's bounds
+    fails, be it by rounding alone.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        mathematics: Mapping[Key, Mathematics],
+        why: str = "",
+        strict: bool = False,
+        progress: Progress = lambda message: None,
+    ):
+        self.contract, self.case, self.checkpoint = contract, case, checkpoint
+        self.mathematics, self.why, self.strict, self.progress = mathematics, why, strict, progress
+
+    @classmethod
+    def proven(cls, contract: Contract, case: Case, checkpoint: Path, strict: bool, progress: Progress) -> Both:
+        """With the mathematics proven here and now, where there is a program in double."""
+        try:
+            report = Exact(contract, case, checkpoint, progress).run()
+        except NoProgram as error:
+            return cls(contract, case, checkpoint, {}, str(error), strict, progress)
+        reached = [verdict for verdict in report.verdicts if not report.stopped or verdict.reason != report.stopped]
+        known = arithmetic.by_key(reached)
+        return cls(contract, case, checkpoint, known, report.stopped, strict, progress)
+
+    def settle(self, verifier: Verifier) -> None:
+        """Replace the report's verdicts by those with a word, and its crossings."""
+        report = verifier.report
+        report.program, report.strict = self.why, self.strict
+        own = self._own(verifier)
+        floors: dict[tuple[str, str], float] = {}
+        for verdict in report.verdicts:
+            floors[verdict.mode, verdict.tap] = max(floors.get((verdict.mode, verdict.tap), 0.0), verdict.floor)
+        report.verdicts = [self._settled(verdict, own, floors) for verdict in report.verdicts]
+        report.crossings = [
+            Crossing(crossing.sides, self._crossed(crossing.verdict, own)) for crossing in report.crossings
+        ]
+
+    def _own(self, verifier: Verifier) -> dict[Key, float]:
+        """The own floors of what only they can settle: none is measured for a port within its bounds."""
+        report = verifier.report
+        doubtful = [v for v in report.verdicts if in_doubt(v, self._of(v))]
+        crossed = [c.verdict for c in report.crossings if not c.verdict.passed]
+        wanted = {
+            mode: {self._measured(v.tap) for v in [*doubtful, *crossed] if v.mode == mode}
+            for mode in (CREATED, INHERITED)
+        }
+        if not any(wanted.values()):
+            return {}
+        began = time.perf_counter()
+        own = OwnFloors(
+            self.contract,
+            self.case,
+            self.checkpoint,
+            verifier.segments,
+            verifier.runners["reference"],
+            verifier.decided,
+            self.progress,
+        ).measure(wanted)
+        report.seconds["own floors"] = time.perf_counter() - began
+        return own
+
+    def _settled(self, verdict: Verdict, own: Mapping[Key, float], floors: Mapping[tuple[str, str], float]) -> Verdict:
+        source = self._measured(verdict.tap)
+        if source == verdict.tap:
+            measured = own.get((verdict.mode, verdict.tap, verdict.branch), math.nan)
+            return settled(verdict, self._of(verdict), measured, strict=self.strict)
+        largest = max(
+            (floor for (mode, tap, _), floor in own.items() if (mode, tap) == (verdict.mode, source)), default=0
+        )
+        ratio = max(1.0, largest / floors.get((verdict.mode, source), math.inf))
+        return settled(verdict, self._of(verdict), own_source=ratio, strict=self.strict)
+
+    def _crossed(self, verdict: Verdict, own: Mapping[Key, float]) -> Verdict:
+        """A run of crossed stages: rounding where its tap's mathematics is equal in the run of the candidate alone."""
+        mathematics = self._of(verdict)
+        if verdict.passed or mathematics is None or not mathematics.passed:
+            return verdict
+        return settled(
+            verdict, mathematics, own.get((verdict.mode, verdict.tap, verdict.branch), math.nan), strict=self.strict
+        )
+
+    def _of(self, verdict: Verdict) -> Mathematics | None:
+        """The mathematics of a tap, of its branch or, where shapes or taps are wrong, of the whole."""
+        whole = self.mathematics.get((verdict.mode, verdict.tap, ""))
+        return self.mathematics.get((verdict.mode, verdict.tap, verdict.branch), whole)
+
+    def _measured(self, name: str) -> str:
+        """The tap whose own floor a verdict rests on: of a decision, that of the values it is made on."""
+        tap = Tap(name, name.partition("[")[0], "")
+        decision = self.contract.decision(tap)
+        return decision.source(tap) if decision else name

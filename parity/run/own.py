@@ -1,0 +1,126 @@
+"""The candidate's own floor: its program run in double, and again with every result rounded to float32 at random.
+
+It is measured only where a verdict rests on it. Teacher-forced, each block gets the float32 reference's values, as the
+device did; freely, both go on from their own state and follow the decisions that the device's run followed.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from parity.axes import split
+from parity.capture import Runner
+from parity.contract import CREATED, INHERITED, Contract, Segment, Tap
+from parity.exact.rounding import RUNS, Rounding
+from parity.judge.arithmetic import Key
+from parity.metrics import rmse
+from parity.side import Case, State, make_side
+from parity.trace import DiskTrace, Trace, copied, keep
+
+Rounded = Callable[[Rounding], AbstractContextManager[None]]
+Wanted = Mapping[str, Collection[str]]
+"""Of each mode, names of taps."""
+
+
+@contextmanager
+def in_double(contract: Contract, case: Case, checkpoint: Path) -> Iterator[tuple[Runner, Rounded]]:
+    """The candidate on a stand-in for its framework, and what rounds the results within it."""
+    from parity.exact.rounding.standin import rounded
+    from parity.exact.standin import installed
+
+    with installed():
+        yield Runner(contract, "candidate", make_side(contract, "candidate", checkpoint, case, "float32")), rounded
+
+
+class OwnFloors:
+    """Measures the own floors of wanted taps, segment by segment. `reference` runs in float32, `decided` as it did.
+
+    Of the stages that the contract names as `in_turn`, the two sides' weights are never held together.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        segments: list[Segment],
+        reference: Runner,
+        decided: Mapping[str, np.ndarray],
+        progress: Callable[[str], None] = lambda message: None,
+    ):
+        self.contract, self.case, self.checkpoint, self.segments = contract, case, checkpoint, segments
+        self.reference, self.decided, self.progress = reference, decided, progress
+        self.state: State = case.inputs
+        self.found: dict[Key, float] = {}
+
+    def measure(self, wanted: Wanted) -> dict[Key, float]:
+        """The own floor of each branch of a wanted tap: the largest RMSE of `RUNS` runs against the one in double."""
+        free, last = (
+            max((number for number, segment in enumerate(self.segments) if _of(segment, names)), default=-1)
+            for names in (wanted[INHERITED], {*wanted[INHERITED], *wanted[CREATED]})
+        )
+        states = [self.case.inputs] * (RUNS + 1)
+        with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded):
+            for stage, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
+                for number, start, trace in self._fed(list(group), stage in self.contract.in_turn):
+                    segment = self.segments[number]
+                    if names := _of(segment, wanted[CREATED]):
+                        self._measure(CREATED, segment, names, [start] * (RUNS + 1), trace)
+                    if number <= free:
+                        names = _of(segment, wanted[INHERITED])
+                        states = self._measure(INHERITED, segment, names, states, self.decided)
+                self.candidate.side.release()
+                self.reference.side.release()
+        return self.found
+
+    def _fed(self, numbers: list[int], in_turn: bool) -> Iterator[tuple[int, State, Trace]]:
+        """The segments of a stage: each with the reference's state before it, and the reference's taps in it."""
+        if not in_turn:
+            for number in numbers:
+                start, trace = self.state, dict[str, np.ndarray]()
+                self.state = self.reference.run(self.segments[number], start, keep(trace))
+                yield number, start, trace
+            return
+        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+            stored: list[tuple[int, DiskTrace, DiskTrace]] = []
+            for number in numbers:
+                before, taps = (DiskTrace(Path(folder, str(number), what)) for what in ("start", "reference"))
+                before.update(self.state)
+                self.state = self.reference.run(self.segments[number], self.state, keep(taps))
+                stored.append((number, before, taps))
+            self.reference.side.release()
+            for number, before, taps in stored:
+                yield number, copied(before), taps
+
+    def _measure(
+        self, mode: str, segment: Segment, names: Collection[str], states: list[State], given: Mapping[str, np.ndarray]
+    ) -> list[State]:
+        """Run a segment in double and `RUNS` times rounded, each from its own state; the states behind it."""
+        self.progress(f"{segment.label}: own floor, {mode}")
+        exact: Trace = {}
+        behind = [self.candidate.run(segment, states[0], keep(exact, names), graft=given)]
+
+        def compare(tap: Tap, array: np.ndarray) -> None:
+            if tap.name not in names or array.shape != exact[tap.name].shape:
+                return
+            splits = dict(self.contract.splits)
+            both = zip(split(array, tap.axes, splits), split(exact[tap.name], tap.axes, splits), strict=True)
+            for (branch, ours), (_, theirs) in both:
+                key = mode, tap.name, branch
+                self.found[key] = max(self.found.get(key, 0.0), rmse(ours, theirs))
+
+        for number, state in enumerate(states[1:]):
+            with self.rounded(Rounding(f"{self.case.name} {segment.label} {mode}", number)):
+                behind.append(self.candidate.run(segment, state, compare, graft=given))
+        return behind
+
+
+def _of(segment: Segment, wanted: Collection[str]) -> set[str]:
+    """The wanted taps of a segment."""
+    return {tap.name for tap in segment.taps} & set(wanted)
