@@ -118,7 +118,7 @@ def test_every_file_with_a_rule_of_its_own_exists():
         ("parity/verify.py", "def late():\n    import torch"),
         ("parity/capture/__init__.py", "import mlx.core as mx"),
         ("parity/capture/torch.py", "import mlx.core as mx"),
-        ("parity/exact/torch/record.py", "import mlx.core as mx"),
+        ("parity/exact/torch/recorder.py", "import mlx.core as mx"),
         ("parity/exact/program.py", "import torch"),
         ("parity/capture/mlx.py", "from torch import nn"),
         ("reference/flow.py", "import mlx"),

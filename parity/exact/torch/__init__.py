@@ -9,8 +9,8 @@ In this package `import torch` is PyTorch: imports are absolute.
 """
 
 from parity.exact.torch.check import narrowing, single
-from parity.exact.torch.record import Recording, observe, record, recording
-from parity.exact.torch.twin import twin
+from parity.exact.torch.recorder import Recording, observe, record, recording
+from parity.exact.torch.twins import twin
 from parity.exact.torch.widening import widened
 
 __all__ = ["Recording", "narrowing", "observe", "record", "recording", "single", "twin", "widened"]

@@ -8,7 +8,7 @@ from torch import nn
 
 from parity.exact.program import Node, Program
 from parity.exact.torch.operations import NARROW
-from parity.exact.torch.record import Recording
+from parity.exact.torch.recorder import Recording
 
 SINGLE = {"float32", "complex64"}
 HALF = {"float16", "bfloat16", "complex32", "float8_e4m3fn", "float8_e5m2"}

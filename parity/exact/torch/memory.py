@@ -8,13 +8,14 @@ of; another window on the same storage is read from the new whole the next time 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 
 Emit = Callable[[str, tuple[int, ...], Callable[..., list[Tensor]], dict[str, Any], Tensor], int]
 """Adds an operation with one output: name, inputs, function of tensors, arguments, and the output itself; gives the
@@ -49,8 +50,8 @@ class Window(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Of its elements; the storage's size where they are all of it."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        """Of its elements; the storage's size where they are all of it, and each is one of its own."""
+        return math.prod(self.shape) * self.dtype.itemsize if is_dense(self.shape, self.strides) else 0
 
     def seen_in(self, flat: Tensor, start: int) -> Tensor:
         """This window on another storage, whose first byte is byte `start` of its own."""
@@ -67,11 +68,23 @@ class Window(NamedTuple):
         return flat, start
 
 
+def is_dense(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether elements lie one after the other, in some order of the axes, without gaps or overlap."""
+    expected = 1
+    for stride, length in sorted(zip(strides, shape, strict=True)):
+        if length == 1:
+            continue
+        if stride != expected:
+            return False
+        expected *= length
+    return True
+
+
 @dataclass
 class Storage:
-    """`whole` is the window that all others are parts of, with the number of its value."""
+    """`whole` is the window that all others are parts of. `reference` keeps the address, not the memory."""
 
-    keep: Tensor
+    reference: StorageWeakRef
     known: dict[Window, int] = field(default_factory=dict)
     whole: Window | None = None
     shown: list[int] = field(default_factory=list)
@@ -87,16 +100,14 @@ class Memory:
 
     def storage(self, tensor: Tensor) -> Storage:
         storage = tensor.untyped_storage()
-        return self.storages.setdefault(storage._cdata, Storage(tensor))
+        if storage._cdata not in self.storages:
+            self.storages[storage._cdata] = Storage(StorageWeakRef(storage))
+        return self.storages[storage._cdata]
 
     def known(self, tensor: Tensor) -> bool:
         """Whether the value of a tensor has a number already."""
         held = self.storages.get(tensor.untyped_storage()._cdata)
         return held is not None and Window.of(tensor) in held.known
-
-    def fresh(self, tensor: Tensor) -> bool:
-        """Whether nothing on this tensor's storage has been seen."""
-        return tensor.untyped_storage()._cdata not in self.storages
 
     def number(self, tensor: Tensor) -> int:
         """The number of the value that a tensor holds now."""
@@ -121,7 +132,7 @@ class Memory:
         """Recorded values that lie in the tensor's memory are copied, for it is about to be overwritten."""
         held = self.storage(tensor)
         if held.whole is None:  # was there before the run
-            size = held.keep.untyped_storage().nbytes()
+            size = tensor.untyped_storage().nbytes()
             held.whole = next((window for window in held.known if window.bytes == size), None)
         if held.whole is None:
             flat = torch.empty(0, dtype=tensor.dtype)
@@ -133,16 +144,20 @@ class Memory:
             self.preserve(number)
         held.shown.clear()
 
-    def written(self, tensor: Tensor, number: int) -> None:
-        """`tensor` was overwritten in place; what it holds now has this number."""
-        held, window = self.storage(tensor), Window.of(tensor)
-        whole = held.whole
-        assert whole is not None, "before_write comes first"
-        before = held.known[whole]
-        held.known.clear()
-        held.known[whole] = number if window == whole else self._write(before, number, whole, window, tensor)
-        held.known[window] = number
-        held.shown += dict.fromkeys((held.known[whole], number))
+    def written(self, tensors: Sequence[Tensor], numbers: Sequence[int]) -> None:
+        """An operation has overwritten tensors in place; what they hold now has these numbers."""
+        parts: dict[int, list[tuple[Tensor, int]]] = {}
+        for tensor, number in zip(tensors, numbers, strict=True):
+            parts.setdefault(tensor.untyped_storage()._cdata, []).append((tensor, number))
+        for written in parts.values():
+            held = self.storage(written[0][0])
+            whole = held.whole
+            assert whole is not None, "before_write comes first"
+            now = {Window.of(tensor): number for tensor, number in written}
+            if whole not in now:
+                now[whole] = self._write(held.known[whole], now, whole, whole.seen_in(written[0][0], 0))
+            held.known = now
+            held.shown += dict.fromkeys(now.values())
 
     def _read(self, number: int, whole: Window, window: Window, result: Tensor) -> int:
         def read(value: Tensor) -> list[Tensor]:
@@ -150,14 +165,17 @@ class Memory:
 
         return self.emit("aten.as_strided", (number,), read, _said(window), result)
 
-    def _write(self, number: int, part: int, whole: Window, window: Window, result: Tensor) -> int:
-        def write(value: Tensor, new: Tensor) -> list[Tensor]:
+    def _write(self, number: int, parts: Mapping[Window, int], whole: Window, result: Tensor) -> int:
+        windows = list(parts)
+
+        def write(value: Tensor, *new: Tensor) -> list[Tensor]:
             flat, start = whole.laid_out(value)
-            window.seen_in(flat, start).copy_(new)
+            for window, part in zip(windows, new, strict=True):
+                window.seen_in(flat, start).copy_(part)
             return [whole.seen_in(flat, start)]
 
-        full = whole.seen_in(result, 0)
-        return self.emit("aten.as_strided_scatter", (number, part), write, _said(window), full)
+        said = _said(windows[0]) if len(windows) == 1 else {"parts": len(windows)}
+        return self.emit("aten.as_strided_scatter", (number, *parts.values()), write, said, result)
 
 
 def _said(window: Window) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-from parity.exact.torch.memory import Window, to_numpy
+from parity.exact.torch.memory import Window, is_dense, to_numpy
 
 WIDEST = {
     torch.float16: torch.float64,
@@ -74,15 +74,7 @@ class Layout(NamedTuple):
 
     @property
     def dense(self) -> bool:
-        """Whether elements lie one after the other, without gaps or overlap."""
-        expected = 1
-        for stride, length in sorted(zip(self.strides, self.shape, strict=True)):
-            if length == 1:
-                continue
-            if stride != expected:
-                return False
-            expected *= length
-        return True
+        return is_dense(self.shape, self.strides)
 
     def empty(self) -> Tensor:
         if self.dense:

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from parity.exact.program import NoProgram, evaluate
 from parity.exact.torch import observe, record, recording, widened
@@ -58,6 +59,12 @@ def cache_in_place(x: Tensor) -> Tensor:
     return torch.stack(outs) + cache[3]
 
 
+def parts_in_a_list(x: Tensor) -> Tensor:
+    parts = list(x.unbind(0))
+    torch._foreach_add_(parts, 1.0)
+    return torch.cat(parts) + x.reshape(-1)
+
+
 def turned_in_place(x: Tensor) -> Tensor:
     y = x * 2
     y.t_()
@@ -95,6 +102,7 @@ def copied_and_overwritten(x: Tensor) -> Tensor:
         view_seen_through,
         masks_and_indices,
         cache_in_place,
+        parts_in_a_list,
         turned_in_place,
         complex_parts,
         out_argument,
@@ -265,3 +273,21 @@ def test_values_are_kept_only_where_they_are_asked_for():
 def test_other_memory_is_refused():
     with pytest.raises(NoProgram, match=r"aten.resize_ at .*test_replay.py"):
         record(lambda x: x.clone().resize_(2), [np.ones(4)])
+
+
+def test_a_program_alone_keeps_no_values_alive():
+    def alive(values: bool) -> int:
+        made = []
+
+        def function(x: Tensor) -> Tensor:
+            for _ in range(20):
+                x = x * 1.01
+                made.append(StorageWeakRef(x.untyped_storage()))
+            return x
+
+        run = recording(function, [np.ones(4)], values=values)
+        assert len(run.program.nodes) == 20
+        return sum(not storage.expired() for storage in made)
+
+    assert alive(values=True) == 20
+    assert alive(values=False) == 1

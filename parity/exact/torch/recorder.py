@@ -207,8 +207,7 @@ class _Recorder(TorchDispatchMode):
         else:
             results = [*call.written, *new]
             numbers = self._add(call.functional, taken, call.function(), call.arguments, results)
-        for tensor, number in zip(call.written, numbers, strict=False):
-            self.memory.written(tensor, number)
+        self.memory.written(call.written, numbers[: len(call.written)])
         for tensor, number in zip(new, numbers[len(call.written) :], strict=False):
             self.memory.made(tensor, number)
 
