@@ -156,7 +156,7 @@ def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: float) -
     free = [(n, int(np.prod(shape[axis + 1 :], dtype=int))) for axis, n in enumerate(shape) if n > 1]
 
     def agrees(digits: list[Digit], size: int) -> bool:
-        places = np.unique(np.linspace(0, size - 1, min(size, _SAMPLED)).astype(int))
+        places = np.arange(size - 1, -1, -max(1, size // _SAMPLED))
         there, left = np.zeros_like(places), places
         for count, stride in digits:
             there = there + left % count * stride

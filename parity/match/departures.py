@@ -45,6 +45,8 @@ class Departure:
     edges: tuple[Edge, ...] = ()
     healed: bool = True
     module: str = ""
+    quantities: frozenset[int] = frozenset()
+    keys: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,25 @@ class Search:
         while self.walk.astray(key):
             if self._mend_one(place, key, float("inf")) is None:
                 self._give_up(key)
+
+    def mend_output(self, position: int) -> None:
+        """Where the candidate gives a value that is right in itself, but is not this output of the reference."""
+        walk = self.walk
+        outputs, key = walk.reference.runs.outputs, walk.candidate.outputs[position]
+        if len(outputs) != len(walk.candidate.outputs) or walk.output_equal(position):
+            return
+        quantity = walk.reference.of.get(outputs[position])
+        if quantity is None or not walk.status[key].settled:
+            return
+        missing = quantity not in walk.seen
+        inside = frozenset(walk.reference.cone(quantity, walk.seen)[0] if missing else ())
+        move = Move("missing" if missing else "operand", quantity, key, (), inside)
+        row = (
+            next(iter(options(walk, move)), ())
+            if sizes(walk.reference.values[quantity]) == sizes(walk.values[key])
+            else ()
+        )
+        self._note(move, row, Overlay({key: walk.values[key]}), False)
 
     def _mend_one(self, place: int, key: int, budget: float) -> float | None:
         """Make the best exchange, if one within the budget mends anything; gives what was spent.
@@ -127,6 +148,8 @@ class Search:
         value = self.walk.values[move.key]
         truth = self.walk.reference_value(move.quantity, row, value)
         pairs = [(value[length], truth[length]) for length in lengths]
+        if not row:
+            return float("inf")
         return max((relative_error(x, y) for x, y in pairs if x is not None and y is not None), default=0.0)
 
     def _exchanged(
@@ -255,8 +278,11 @@ class Search:
         walk = self.walk
         runs, candidate = walk.reference.runs, walk.candidate
         number = len(self.departures)
-        ours = sorted({walk.reference.made[q] for q in move.reference})
-        theirs = sorted({candidate.makers[k] for k in move.candidate})
+        quantities, keys = move.reference, move.candidate
+        if move.kind == "order":
+            quantities, keys = self._origin(move.key)
+        ours = sorted({walk.reference.made[q] for q in quantities if q in walk.reference.made})
+        theirs = sorted({candidate.makers[k] for k in keys if k in candidate.makers})
         made = walk.reference.made.get(move.quantity)
         value = overlay.edges[move.edges[0]][0] if move.edges else overlay.values[move.key]
         _, border = walk.reference.cone(move.quantity, walk.seen)
@@ -275,11 +301,25 @@ class Search:
                 move.edges,
                 healed,
                 "" if made is None else runs.steps[made].node.module,
+                move.reference,
+                move.candidate,
             )
         )
         self.habits.add(mark(walk, move))
         if move.edges:
             walk.alternatives.setdefault(move.key, []).append((number, move.quantity))
+
+    def _origin(self, key: int) -> tuple[frozenset[int], frozenset[int]]:
+        """Where axes came into the order in which this value has them: the quantity, and the value that it is."""
+        walk = self.walk
+        while key in walk.candidate.makers:
+            step = walk.candidate.steps[walk.candidate.makers[key]]
+            taken = [one for one in step.inputs if one in walk.candidate.dynamic]
+            if len(taken) != 1 or walk.status[taken[0]].arrangements != walk.status[key].arrangements:
+                break
+            key = taken[0]
+        quantity = walk.status[key].quantity
+        return frozenset(() if quantity is None else (quantity,)), frozenset((key,))
 
     def _give_up(self, key: int) -> None:
         """No exchange mends it: the stretch is noted as it is, and the walk goes on behind it."""
@@ -302,6 +342,8 @@ class Search:
                 float("inf"),
                 walk.values[key],
                 healed=False,
+                quantities=frozenset(inside),
+                keys=frozenset(cones),
             )
         )
         overlay = Overlay({k: walk.values[k] for k in cones})

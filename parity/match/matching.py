@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from parity.errors import InputError
-from parity.exact.program import Program
-from parity.match.arrangement import Arrangement
+from parity.exact.program import Program, evaluate
+from parity.match.arrangement import BOUND, Arrangement, difference
 from parity.match.constants import Unresolved, resolve
 from parity.match.departures import Departure, Search
+from parity.match.explanation import Explanation, describe, explain
 from parity.match.quantities import Quantities
-from parity.match.values import Runs
+from parity.match.values import Pooled, Runs, arranged
 from parity.match.walk import Walk
 from parity.match.weights import Anchors
 
@@ -37,14 +39,69 @@ class Pair:
 
 @dataclass
 class Matching:
-    """What `match` found. `taps` has a pair for each named value of the reference that has a counterpart."""
+    """What `match` found.
+
+    `pairs` has every value of the candidate that is a quantity of the reference, `taps` a pair for each named value of
+    the reference. `unmatched_taps` are names without one, `unmatched_operations` the candidate's operations whose
+    results are no quantity of the reference: what it computes another way. `remaining` are the outputs that still
+    differ when all departures are exchanged in a run of their own, as "output 0 at length 1".
+    """
 
     pairs: list[Pair]
     taps: dict[str, Pair]
     departures: list[Departure]
+    explanations: list[Explanation]
     unmatched_taps: list[str]
+    unmatched_operations: list[str]
     unresolved: list[Unresolved] = field(default_factory=list)
-    equal: bool = False
+    remaining: list[str] = field(default_factory=list)
+    programs: tuple[Program, Program] | None = field(default=None, repr=False)
+
+    @property
+    def equal(self) -> bool:
+        """No departure: the candidate computes what the reference does."""
+        return not self.departures and not self.remaining
+
+    @property
+    def proven(self) -> bool:
+        """With the reference's pieces in place of all departures, everything behind them is equal."""
+        return not self.remaining
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON. Arrangements are those of the first length."""
+        return {
+            "equal": self.equal,
+            "proven": self.proven,
+            "remaining": self.remaining,
+            "pairs": len(self.pairs),
+            "taps": {
+                name: {
+                    "reference": pair.reference,
+                    "candidate": pair.candidate,
+                    "arrangement": str(pair.arrangements[0]) if pair.arrangements else "",
+                    "error": pair.error,
+                    "follows": list(pair.follows),
+                }
+                for name, pair in self.taps.items()
+            },
+            "unmatched_taps": self.unmatched_taps,
+            "unmatched_operations": self.unmatched_operations,
+            "unresolved": [vars(one) | {"shape": list(one.shape)} for one in self.unresolved],
+            "departures": [
+                {
+                    "number": departure.number,
+                    "kind": departure.kind,
+                    "module": departure.module,
+                    "error": departure.error if np.isfinite(departure.error) else None,
+                    "healed": departure.healed,
+                    "reference": vars(explanation.reference),
+                    "candidate": vars(explanation.candidate),
+                    "names": dict(explanation.names),
+                    "constants": list(explanation.constants),
+                }
+                for departure, explanation in zip(self.departures, self.explanations, strict=True)
+            ],
+        }
 
 
 def match(
@@ -70,7 +127,54 @@ def match(
     walk = Walk(quantities, candidate, anchors, values)
     search = Search(walk)
     walk.pass_through(search.mend)
-    return _result(walk, search, constants.unresolved)
+    for position in range(len(candidate.outputs)):
+        search.mend_output(position)
+    result = _result(walk, search, constants.unresolved)
+    result.remaining = list(_replayed(walk, search.departures, constants.exact))
+    return result
+
+
+def confirm(
+    matching: Matching,
+    references: Sequence[Program],
+    candidates: Sequence[Program],
+    reference_inputs: Sequence[Sequence[np.ndarray]],
+    candidate_inputs: Sequence[Sequence[np.ndarray]],
+    bound: float = BOUND,
+) -> list[Pair]:
+    """The pairs that are not equal on other inputs, of the same programs at other lengths: false matches.
+
+    A pair that follows from a departure is equal in a mended run alone, and is left out.
+    """
+    assert matching.programs is not None
+    ours, theirs = (
+        _others(first, programs, inputs)
+        for first, programs, inputs in zip(
+            matching.programs, (references, candidates), (reference_inputs, candidate_inputs), strict=True
+        )
+    )
+    wrong = []
+    for pair in matching.pairs:
+        one, other = ours.get(pair.reference), theirs.get(pair.candidate)
+        if pair.follows or one is None or other is None:
+            continue
+        found = arranged(other, one, bound)
+        if found is None or (pair.arrangements and found[0][0].order != pair.arrangements[0].order):
+            wrong.append(pair)
+    return wrong
+
+
+def _others(first: Program, programs: Sequence[Program], inputs: Sequence[Sequence[np.ndarray]]) -> dict[int, Pooled]:
+    """Values of programs at other lengths, by the numbers that they have in the first program."""
+    runs = Runs([first, *programs], [[np.zeros(0)] * len(first.inputs), *inputs])
+    values = [evaluate(program, given) for program, given in zip(programs, inputs, strict=True)]
+    made: dict[int, Pooled] = {}
+    for numbers in runs.numbers.values():
+        if numbers[0] is not None and all(number is not None for number in numbers):
+            made[numbers[0]] = tuple(
+                run[number] for run, number in zip(values, numbers[1:], strict=True) if number is not None
+            )
+    return made
 
 
 def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matching:
@@ -90,8 +194,14 @@ def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matchin
             taps[name] = _pair(walk, quantity, partner[quantity])
         else:
             unmatched.append(name)
-    equal = not search.departures and all(walk.status[key].settled for key in candidate.outputs)
-    return Matching(pairs, taps, search.departures, unmatched, unresolved, equal)
+    other = [
+        str(candidate.steps[candidate.makers[key]].node)
+        for key in sorted(walk.status)
+        if key in candidate.makers and key in candidate.dynamic and not walk.status[key].settled
+    ]
+    explanations = [explain(walk, departure) for departure in search.departures]
+    programs = walk.reference.runs.programs[0], candidate.programs[0]
+    return Matching(pairs, taps, search.departures, explanations, unmatched, other, unresolved, [], programs)
 
 
 def _pair(walk: Walk, quantity: int, key: int) -> Pair:
@@ -99,3 +209,51 @@ def _pair(walk: Walk, quantity: int, key: int) -> Pair:
     ours, theirs = walk.reference.runs.numbers[quantity][0], walk.candidate.numbers[key][0]
     assert ours is not None and theirs is not None
     return Pair(ours, theirs, status.arrangements, status.error, tuple(sorted(status.follows)))
+
+
+def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pooled]) -> Iterator[str]:
+    """Outputs that differ when the candidate runs once more, with nothing but the departures exchanged."""
+    candidate, quantities = walk.candidate, walk.reference
+    for length, program in enumerate(candidate.programs):
+        places = {id(node): place for place, node in enumerate(program.nodes)}
+        replace, edges = {}, {}
+        for key, pooled in exact.items():
+            if (number := candidate.numbers[key][length]) is not None and (array := pooled[length]) is not None:
+                replace[number] = array
+        for departure in departures:
+            value, number = departure.value[length], candidate.numbers[departure.key][length]
+            if value is None or number is None:
+                continue
+            for place, position in departure.edges:
+                node = candidate.steps[place].nodes[length]
+                if node is not None:
+                    edges[places[id(node)], position] = value
+            if not departure.edges:
+                replace[number] = value
+        for place, position in walk.edges:
+            node, array = candidate.steps[place].nodes[length], walk.edges[place, position][0][length]
+            if node is not None and array is not None:
+                edges.setdefault((places[id(node)], position), array)
+        given = [candidate.given[key][length] for key in candidate.inputs]
+        values = evaluate(program, [array for array in given if array is not None], replace, edges, keep=False)
+        for position, key in enumerate(candidate.outputs):
+            status, number = walk.status[key], candidate.numbers[key][length]
+            assert number is not None
+            if status.quantity is None:
+                equal = status.settled and walk.output_equal(position)
+            else:
+                truth = quantities.values[status.quantity][length]
+                assert truth is not None
+                shape = values[number].shape
+                turned = status.arrangements[length].apply(truth, shape) if status.arrangements else truth
+                equal = turned.shape == shape and difference(values[number], turned) <= BOUND
+            if not equal:
+                yield f"output {position} at length {length}: {describe_output(walk, position)}"
+
+
+def describe_output(walk: Walk, position: int) -> str:
+    """The reference's output at this position, in words."""
+    outputs = walk.reference.runs.outputs
+    if position >= len(outputs):
+        return "the reference has no such output"
+    return describe(walk, walk.reference.of.get(outputs[position], outputs[position]))

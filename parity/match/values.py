@@ -304,6 +304,8 @@ def arranged(
         known = None
         if found and len(found[0].order) == 1:
             known = Arrangement((x.size,), (0,)) if difference(x.ravel(), y.ravel()) <= bound else None
+        if known is None and not found and not alike(moments(x), moments(y), bound):
+            return None
         arrangement = known or find(x, y, bound)
         if arrangement is None or (found and arrangement.order != found[0].order):
             return None

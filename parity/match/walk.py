@@ -94,6 +94,16 @@ class Walk:
             return False
         return key in self.candidate.outputs or status.age >= PATIENCE
 
+    def output_equal(self, position: int) -> bool:
+        """The candidate's output is the reference's at the same position, or, where it has others, any of them."""
+        outputs, key = self.reference.runs.outputs, self.candidate.outputs[position]
+        same = len(outputs) == len(self.candidate.outputs)
+        quantity = self.status[key].quantity
+        wanted = [outputs[position]] if same else list(outputs)
+        if quantity is not None and quantity in {self.reference.of.get(one, one) for one in wanted}:
+            return True
+        return any(arranged(self.values[key], self.reference.values[one]) is not None for one in wanted)
+
     def anchored(self, step: Step) -> bool:
         """The step takes a weight that the reference has too."""
         return any(key in self.anchors.same for key in step.inputs)

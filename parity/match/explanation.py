@@ -1,0 +1,267 @@
+"""The operations of a departure as formulas: both programs' own, beside each other, values named alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from parity.exact.places import Place
+from parity.match.arrangement import relative_error
+from parity.match.departures import Departure
+from parity.match.exchanges import plain
+from parity.match.values import Pooled, Runs
+from parity.match.walk import Walk
+
+_LETTERS = "xyzuvwabcdefghijklmnopqrst"
+_INFIX = {"add": ("+", 1), "subtract": ("-", 1), "multiply": ("·", 2), "divide": ("/", 2), "matmul": ("@", 2)}
+_SEEN_THROUGH = {
+    "reshape", "view", "_unsafe_view", "expand", "unsqueeze", "squeeze", "broadcast", "broadcast_to", "expanddims",
+    "expand_dims", "flatten", "unflatten", "broadcastaxes", "contiguous", "clone", "alias", "detach", "copy",
+}  # fmt: skip
+"""Operations that leave the numbers where they are."""
+
+_DEEP = 8
+"""Operations that a constant's own formula is followed back through."""
+
+_LONG = 14
+"""A part of a formula that is used twice and is longer than this gets a name."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One program's part of a departure: its formula, and the lines that it stands in."""
+
+    formula: str
+    places: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What both programs do between the same values. `names` says which values the letters are."""
+
+    reference: Side
+    candidate: Side
+    names: Mapping[str, str]
+    constants: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{letter} = {name}" for letter, name in self.names.items())
+        sides = [
+            f"{side.formula} ({', '.join(side.places) or 'place unknown'})" for side in (self.reference, self.candidate)
+        ]
+        rest = "; ".join(self.constants)
+        return f"{sides[0]} against {sides[1]}" + (f", where {where}" if where else "") + (f"; {rest}" if rest else "")
+
+
+@dataclass
+class _Names:
+    """Letters of quantities, the same on both sides."""
+
+    walk: Walk
+    letters: dict[int, str] = field(default_factory=dict)
+    said: dict[str, str] = field(default_factory=dict)
+
+    def quantity(self, quantity: int) -> str:
+        if quantity not in self.letters:
+            count = len(self.letters)
+            letter = _LETTERS[count] if count < len(_LETTERS) else f"x{count}"
+            self.letters[quantity] = letter
+            self.said[letter] = describe(self.walk, quantity)
+        return self.letters[quantity]
+
+
+def describe(walk: Walk, quantity: int) -> str:
+    """A quantity by the module that returns it, or by the operation that makes it."""
+    runs = walk.reference.runs
+    members = set(walk.reference.members.get(quantity, (quantity,)))
+    names = [name for name, key in runs.taps.items() if key in members]
+    if names:
+        return min(names, key=len)
+    if quantity in runs.inputs:
+        return f"input {runs.inputs.index(quantity)}"
+    place = runs.makers.get(quantity)
+    if place is None:
+        return "a constant"
+    node = runs.steps[place].node
+    return f"{plain(node.operation)} in {node.module}" if node.module else plain(node.operation)
+
+
+def explain(walk: Walk, departure: Departure) -> Explanation:
+    """Both sides of a departure, after the walk."""
+    names = _Names(walk)
+    own = walk.status[departure.key].quantity if departure.edges else None
+    ours = _Formula(walk.reference.runs, walk.reference.values, departure.quantities, names, reference=True)
+    theirs = _Formula(walk.candidate, walk.values, departure.keys, names, reference=False)
+    if departure.kind == "order":
+        letter = names.quantity(departure.quantity)
+        texts = (letter, f"{letter} with its axes in another order")
+    elif departure.kind == "operand":
+        texts = (names.quantity(departure.quantity), names.quantity(own) if own is not None else "another value")
+    elif departure.kind == "missing":
+        texts = (ours.of(departure.quantity), names.quantity(own) if own is not None else "nothing")
+    elif departure.kind == "extra":
+        right = names.quantity(departure.quantity)
+        texts = (right, theirs.of(departure.key))
+    else:
+        texts = (ours.of(departure.quantity), theirs.of(departure.key))
+    constants = _constants(ours, theirs) if departure.kind == "differs" else ()
+    return Explanation(
+        _side(texts[0], [node.place for node in departure.reference] or _made_at(walk, departure.quantity)),
+        _side(texts[1], [node.place for node in (*departure.candidate, *departure.takers)]),
+        names.said,
+        constants,
+    )
+
+
+def _made_at(walk: Walk, quantity: int) -> list[Place | None]:
+    place = walk.reference.made.get(quantity)
+    return [] if place is None else [walk.reference.runs.steps[place].node.place]
+
+
+def _side(formula: str, places: Sequence[Place | None]) -> Side:
+    known = list(dict.fromkeys(place for place in places if place is not None))
+    return Side(formula, tuple(map(str, known)), tuple(place.text for place in known))
+
+
+class _Formula:
+    """Formulas of one side."""
+
+    def __init__(
+        self, runs: Runs, values: Mapping[int, Pooled], inside: Collection[int], names: _Names, reference: bool
+    ) -> None:
+        self.runs, self.values, self.names, self.reference = runs, values, names, reference
+        self.inside = set(inside)
+        if reference:
+            members = names.walk.reference.members
+            self.inside |= {key for quantity in inside for key in members.get(quantity, ())}
+        self.uses = Counter(
+            taken for key in self.inside if key in runs.makers for taken in runs.steps[runs.makers[key]].inputs
+        )
+        self.named: dict[int, str] = {}
+        self.lines: list[str] = []
+        self.statics: dict[int, str] = {}
+
+    def of(self, key: int) -> str:
+        """The formula of a value, names of its parts before it."""
+        text, _ = self._made(key)
+        return "; ".join([*self.lines, text])
+
+    def _value(self, key: int) -> tuple[str, int]:
+        """Text and precedence of a value that an operation takes."""
+        if key not in self.runs.dynamic:
+            return self._static(key, _DEEP), 9
+        if key in self.inside and key in self.runs.makers:
+            if key in self.named:
+                return self.named[key], 9
+            text, level = self._made(key)
+            if self.uses[key] > 1 and len(text) > _LONG:
+                self.named[key] = f"{'r' if self.reference else 'c'}{len(self.named) + 1}"
+                self.lines.append(f"{self.named[key]} = {text}")
+                return self.named[key], 9
+            return text, level
+        quantity = self.names.walk.reference.of.get(key) if self.reference else self.names.walk.status[key].quantity
+        if quantity is not None:
+            return self.names.quantity(quantity), 9
+        made = self.runs.makers.get(key)
+        return ("an input" if made is None else f"‹{plain(self.runs.steps[made].node.operation)}›"), 9
+
+    def _made(self, key: int) -> tuple[str, int]:
+        place = self.runs.makers.get(key)
+        if place is None:
+            return self._value(key)
+        node = self.runs.steps[place].node
+        inputs = self.runs.steps[place].inputs
+        return _operation(node.operation, dict(node.arguments), [self._value(taken) for taken in inputs])
+
+    def _static(self, key: int, deep: int) -> str:
+        array = self.values[key][0]
+        if array is None:
+            return "a constant"
+        if array.size == 1:
+            return short(array.reshape(()).item())
+        if array.dtype.kind in "fiub" and np.all(array == array.flat[0]):
+            return short(array.flat[0].item())
+        anchors = self.names.walk.anchors
+        if key not in self.runs.makers:
+            name = next((c.name for c in self.runs.constants(key) if c is not None and c.name), "")
+            if not self.reference and not name:
+                name = next((n for one in anchors.same.get(key, ()) if (n := self._reference_name(one))), "")
+            self.statics[key] = name or f"constant{array.shape}"
+            return self.statics[key]
+        if not deep:
+            self.statics[key] = f"constant{array.shape}"
+            return self.statics[key]
+        step = self.runs.steps[self.runs.makers[key]]
+        text, _ = _operation(
+            step.node.operation,
+            dict(step.node.arguments),
+            [(self._static(taken, deep - 1), 0) for taken in step.inputs],
+        )
+        self.statics[key] = text
+        return text
+
+    def _reference_name(self, key: int) -> str:
+        runs = self.names.walk.reference.runs
+        if key in runs.makers:
+            return ""
+        return next((c.name for c in runs.constants(key) if c is not None and c.name), "")
+
+
+def _constants(ours: _Formula, theirs: _Formula) -> tuple[str, ...]:
+    """Constants of the candidate that no constant of the reference is equal to, beside the closest of their size."""
+    same = theirs.names.walk.anchors.same
+    lines = []
+    for key, text in theirs.statics.items():
+        array = theirs.values[key][0]
+        if key in same or array is None or array.size < 2 or array.dtype.kind not in "fc":
+            continue
+        rivals = []
+        for other, name in ours.statics.items():
+            rival = ours.values[other][0]
+            if rival is not None and rival.size == array.size and rival.dtype.kind in "fc":
+                for turned in (rival, rival.T):
+                    if turned.shape == array.shape:
+                        rivals.append((relative_error(array, turned), name))
+        if rivals:
+            error, name = min(rivals)
+            if 0 < error < 1:
+                lines.append(f"{text} differs from {name} by {error:.1e}")
+    return tuple(dict.fromkeys(lines))
+
+
+def _operation(operation: str, arguments: dict[str, Any], inputs: list[tuple[str, int]]) -> tuple[str, int]:
+    """Text and precedence of an operation."""
+    name = plain(operation)
+    if name == "reduce" and "operation" in arguments:
+        name = str(arguments.pop("operation"))
+    if name in _SEEN_THROUGH and inputs:
+        return inputs[0]
+    if name in _INFIX and len(inputs) == 1 and "other" in arguments:
+        inputs = [*inputs, (short(arguments.pop("other")), 9)]
+    if name in _INFIX and len(inputs) == 2:
+        sign, level = _INFIX[name]
+        left, right = inputs
+        if (factor := arguments.get("alpha", 1)) != 1:
+            right = f"{short(factor)} · {right[0]}", 2
+        one = left[0] if left[1] >= level else f"({left[0]})"
+        two = right[0] if right[1] > level or (right[1] == level and sign in "+·") else f"({right[0]})"
+        return f"{one} {sign} {two}", level
+    if name == "negative" and len(inputs) == 1:
+        return f"-{inputs[0][0]}" if inputs[0][1] > 2 else f"-({inputs[0][0]})", 3
+    if name == "square" and len(inputs) == 1:
+        return (inputs[0][0] if inputs[0][1] > 4 else f"({inputs[0][0]})") + "²", 5
+    said = [text for text, _ in inputs]
+    said += [f"{key}={short(value)}" for key, value in arguments.items() if value not in (None, False)]
+    return f"{name}({', '.join(said)})", 9
+
+
+def short(value: Any) -> str:
+    """A number as a short decimal; other arguments as they are written."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value if isinstance(value, str) else repr(value)
+    return f"{value:.8g}"
