@@ -56,6 +56,12 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
     text = "prove the mathematics alone: both sides in double, no device, the same on every machine"
     verify.add_argument("--exact", action="store_true", help=text)
+    text = "judge the device alone, by a proof of the same code, checkpoint, case and contract"
+    verify.add_argument("--device-only", action="store_true", help=text)
+    text = "what `verify --exact --json` wrote, for --device-only"
+    verify.add_argument("--proof", type=Path, metavar="FILE", help=text)
+    text = "fail what is beyond the contract's bounds, even by rounding alone"
+    verify.add_argument("--strict", action="store_true", help=text)
 
     record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
     add_run_options(record)

@@ -24,8 +24,11 @@ from parity.errors import InputError
 from parity.golden import MANIFEST, Golden
 from parity.history import History
 from parity.jsonfile import write_text
+from parity.judge.arithmetic import by_key
 from parity.metrics import rms
 from parity.results import benchmarks, device, load, read
+from parity.run import proof
+from parity.run.both import Both
 from parity.run.exact import Exact
 from parity.show.exact import show as show_exact
 from parity.side import Case, make_case, resolve
@@ -39,6 +42,7 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
     if options.exact:
         return _exact(options, console)
+    _consistent(options)
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
         if options.recording and options.precision != contracts.FULL.name:
@@ -47,7 +51,8 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
             report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative)
         else:
             precision = contract.precision(options.precision)
-            report = Verifier(contract, case, checkpoint, say, precision, informative=options.informative).run()
+            verifier = Verifier(contract, case, checkpoint, say, precision, informative=options.informative)
+            report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
     report.command = options.line
     terminal.show(report, contract, console)
     if options.recording and (text := recording.undecided(report)):
@@ -59,6 +64,39 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     return report.passed, result
 
 
+def _both(
+    options: argparse.Namespace, contract: contracts.Contract, case: Case, checkpoint: Path, say: Callable[[str], None]
+) -> Both:
+    """The mathematics of a run: proven here, taken from a proof, or not known."""
+    if options.device_only:
+        known = by_key(proof.require(options.proof, contract, case, checkpoint))
+        return Both(contract, case, checkpoint, known, strict=options.strict, progress=say)
+    if options.informative:
+        return Both(contract, case, checkpoint, {}, "an informative run is no verdict")
+    if options.precision != contracts.FULL.name:
+        why = f"{options.precision} is judged in noise floors, by what rounding the weights does"
+        return Both(contract, case, checkpoint, {}, why)
+    return Both.proven(contract, case, checkpoint, options.strict, say)
+
+
+def _consistent(options: argparse.Namespace) -> None:
+    """Raises `InputError` for options of a run on a device that contradict each other."""
+    if bool(options.proof) != options.device_only:
+        raise InputError(
+            "--device-only and --proof go together: prove the same code, checkpoint, case and contract by "
+            "`parity verify --exact --json FILE`, and give that file"
+        )
+    others = {
+        "--recording": options.recording,
+        "--informative": options.informative,
+        "--precision": options.precision != contracts.FULL.name,
+    }
+    given = [name for name, value in others.items() if value]
+    for mode in ("--device-only", "--strict"):
+        if given and (options.device_only if mode == "--device-only" else options.strict):
+            raise InputError(f"{mode} with {', '.join(given)}: there the mathematics has no say; leave one out")
+
+
 def _exact(options: argparse.Namespace, console: Console) -> Result:
     """Prove the mathematics of a contract's candidate on a case."""
     others = {
@@ -67,6 +105,8 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
         "--informative": options.informative,
         "--report": options.report,
         "--history": options.history,
+        "--device-only": options.device_only,
+        "--strict": options.strict,
     }
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
@@ -75,6 +115,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
     with progress(console) as say:
         report = Exact(contract, case, checkpoint, say).run()
+    report.subject = proof.subject(contract, case, checkpoint)
     report.command = options.line
     show_exact(report, console)
     return report.passed, report.as_dict()

@@ -23,6 +23,9 @@ LATER: Result = {
     "command": "",
     "when": "",
     "informative": False,
+    "words": {},
+    "program": "",
+    "strict": False,
 }
 REPORT_SCHEMA = 1
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from parity.contract import CREATED, FULL, INHERITED, Contract, Tap
 from parity.diagnosis.bisect import Found
 from parity.report import Report
+from parity.show.words import show as show_words
 from parity.verdict import Verdict
 
 SHOWN_FAILURES = 20
@@ -227,6 +228,7 @@ def show(report: Report, contract: Contract, console: Console) -> None:
         console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
     for verdict in (verdict for verdict in report.verdicts if verdict.floors > 1):
         console.print(again(verdict), markup=False, highlight=False)
+    show_words(report, console)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from parity.page import plots, rows, sound
 from parity.results import Result, device, label, versions
+from parity.show.words import counts
 
 SHOWN = 20
 """Entries of a list, of the problems that an audit found for one."""
@@ -50,6 +51,7 @@ def _view(number: int, result: Result, extras: dict[str, Any]) -> dict[str, Any]
         "table": table,
         "first": first and label(first),
         "worst": max(worst, key=lambda v: rows.used(v) or 0.0, default=None),
+        "words": counts(result["words"]),
         "decisions": rows.decisions(result),
         "chain": plots.chain(result),
         "sounds": [sound.players(entry) for entry in result["sounds"]],

@@ -12,7 +12,7 @@ from parity.terminal import ROWS, part
 COLUMNS = (
     "tap", "mode", "passed", "bound_truth", "bound_distance", "rmse", "relative", "floor", "distance", "truth",
     "headroom", "max_abs", "gain", "reference_rms", "nonfinite", "margin", "straddles", "shape", "where", "part",
-    "reason",
+    "reason", "word", "mathematics", "own",
 )  # fmt: skip
 """Of the compact table, in its order. `tap`, `shape` and `part` are numbers of a list of texts beside it."""
 
@@ -131,7 +131,7 @@ def table(result: Result, stages: list[dict[str, Any]]) -> dict[str, Any]:
             elif column in ("mode", "passed"):
                 row.append(int(verdict[column] in (True, CREATED)))
             else:
-                row.append(_short(verdict[column]))
+                row.append(_short(verdict.get(column)))
         rows.append(row)
     lists = {name: list(known) for name, known in texts.items()}
     return {"columns": COLUMNS, "rows": rows, "part": names, **lists}

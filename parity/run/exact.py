@@ -22,6 +22,7 @@ import numpy as np
 from parity.capture import Runner
 from parity.contract import CREATED, INHERITED, Contract
 from parity.errors import InputError
+from parity.exact.program import NoProgram
 from parity.judge.mathematics import with_floor
 from parity.judge.segment import Proving
 from parity.run.floors import Rounding
@@ -55,10 +56,8 @@ class Exact:
         contract.check_decisions(self.segments)
         for name, known in KNOWN.items():
             if (framework := contract.sides[name]["framework"]) not in known:
-                raise InputError(
-                    f"{contract.path}: the {name}'s framework is {framework!r}, expected {' or '.join(map(repr, known))} "
-                    "to run in double"
-                )
+                expected = " or ".join(map(repr, known))
+                raise NoProgram(f"{contract.path}: the {name}'s framework is {framework!r}, expected {expected}")
         taps = [tap for segment in self.segments for tap in segment.taps]
         self.report = ExactReport(
             case.name,

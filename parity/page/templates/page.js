@@ -6,7 +6,8 @@
   const DETAIL = [["part", "part"], ["shape", "shape"], ["rmse", "RMSE"], ["relative", "relative RMSE"], ["reference_rms", "reference RMS"],
     ["floor", "noise floor"], ["distance", "distance"], ["bound_distance", "its bound"], ["truth", "truth"], ["bound_truth", "its bound"],
     ["headroom", "headroom"], ["max_abs", "largest error"], ["where", "at"], ["gain", "gain"], ["nonfinite", "not finite"],
-    ["margin", "margin"], ["straddles", "straddles"]];
+    ["margin", "margin"], ["straddles", "straddles"], ["word", "with mathematics"], ["mathematics", "largest difference in double"],
+    ["own", "own floor"]];
   const data = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
 
@@ -31,7 +32,8 @@
       const value = get(row, name);
       if (name === "tap" || name === "shape" || name === "part") return table[name][value];
       if (name === "mode") return value ? "created" : "inherited";
-      if (name === "passed") return value ? "✓ pass" : "✗ FAIL";
+      if (name === "passed") return (value ? "✓ pass" : "✗ FAIL") + (["rounding", "device", "wrong"].includes(get(row, "word")) ? `, ${get(row, "word")}` : "");
+      if (name === "word") return value || "–";
       if (name === "where") return value && value.length ? `[${value.join(", ")}]` : "–";
       return figure(value);
     };

@@ -1,0 +1,98 @@
+"""What a proof in double is of: hashes of the code, the checkpoint, the case and the contract.
+
+A run on a device alone demands a proof of exactly what it runs. The proof says nothing of a device or of rounding. The
+port's own floors are not in it: which taps need one is known only on the device, and the stand-in that measures them
+runs wherever the port does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from parity import npy
+from parity.contract import Contract
+from parity.errors import InputError
+from parity.golden import file_sha256
+from parity.judge.mathematics import Mathematics
+from parity.run.report import KIND
+from parity.side import Case
+
+ENGINE = ("exact", "judge", "run", "capture")
+"""Folders of the engine that decide what a proof says."""
+
+
+def subject(contract: Contract, case: Case, checkpoint: Path) -> dict[str, str]:
+    """What is proven, by name: a SHA-256 each, and the versions of the frameworks, whose Python is part of a program.
+
+    Of a side's code, every file of the package that its factory is in.
+    """
+    found = {f"code of the {name}": code(side["factory"]) for name, side in contract.sides.items()}
+    engine = Path(__file__).resolve().parents[1]
+    found["code of the engine"] = _folded(file for folder in ENGINE for file in _files(engine / folder))
+    for name, side in contract.sides.items():
+        found[f"framework of the {name}"] = f"{side['framework']} {importlib.metadata.version(side['framework'])}"
+    found["contract"] = file_sha256(contract.path)
+    found["checkpoint"] = _folded(file for file in _files(checkpoint))
+    given = {name: npy.canonical_sha256(array) for name, array in sorted(case.inputs.items())}
+    what = [case.name, given, sorted(case.dims.items()), list(case.segments), sorted(case.options.items())]
+    found["case"] = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
+    return found
+
+
+def code(factory: str) -> str:
+    """A hash of the package that `"package.module:name"` is in: of its files' names and contents."""
+    package = factory.partition(":")[0].partition(".")[0]
+    spec = importlib.util.find_spec(package)
+    if spec is None:
+        raise InputError(f"{factory!r}: there is no package {package}; run the command where it is")
+    if spec.submodule_search_locations:
+        return _folded(file for place in spec.submodule_search_locations for file in _files(Path(place)))
+    return _folded([(package, Path(str(spec.origin)))])
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Every file below a folder, with its name there; what Python compiled is left out."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.suffix != ".pyc":
+            yield file.relative_to(folder).as_posix(), file
+
+
+def _folded(files: Any) -> str:
+    digest = hashlib.sha256()
+    for name, file in files:
+        digest.update(f"{name} {file_sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
+def require(path: Path, contract: Contract, case: Case, checkpoint: Path) -> list[Mathematics]:
+    """The mathematics verdicts of a proof. Raises `InputError` unless all are equal, and it is of the same."""
+    try:
+        proof = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); write it with `parity verify --exact --json`") from error
+    if not isinstance(proof, dict) or proof.get("kind") != KIND or not isinstance(proof.get("subject"), dict):
+        raise InputError(f"{path}: no proof; write it with `parity verify --exact --json`")
+    here = subject(contract, case, checkpoint)
+    if differing := [name for name in here if proof["subject"].get(name) != here[name]]:
+        raise InputError(
+            f"{path}: a proof of another {', another '.join(differing)}; prove this one with `parity verify --exact`"
+        )
+    if proof.get("passed") is not True:
+        raise InputError(f"{path}: its mathematics is not equal; correct the port and prove it again")
+    try:
+        return [verdict_of(entry) for entry in proof["verdicts"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: its verdicts cannot be read ({error}); prove it again") from error
+
+
+def verdict_of(entry: dict[str, Any]) -> Mathematics:
+    """A verdict as `ExactReport` wrote it."""
+    known = {name: entry[name] for name in ("tap", "branch", "mode", "passed", "reason")}
+    error = entry["error"]
+    return Mathematics(**known, shape=tuple(entry["shape"]), error=float("nan") if error is None else float(error))
