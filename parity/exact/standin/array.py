@@ -24,8 +24,6 @@ class array:
     """
 
     __slots__ = ("__weakref__", "dtype", "mark", "value")
-    __array_priority__ = 100.0  # NumPy leaves its operators to this class
-    __array_ufunc__ = None
 
     value: np.ndarray
     dtype: Dtype
@@ -249,22 +247,30 @@ _PYTHON = (bool, int, float, complex)
 
 
 def operands(a: Any, b: Any) -> tuple[array, array]:
-    """Two operands, at least one of them an array where the other is a scalar that gives way to it."""
+    """Two operands, at least one of them an array where the other is a scalar or NumPy's, which gives way to it."""
     if type(a) is array:
         if type(b) is array:
             return a, b
-        return a, scalar(b, a.dtype) if isinstance(b, _PYTHON) else _operand(b)
+        return a, scalar(b, a.dtype) if isinstance(b, _PYTHON) else _operand(b, a.dtype)
     if type(b) is array:
-        return scalar(a, b.dtype) if isinstance(a, _PYTHON) else _operand(a), b
+        return scalar(a, b.dtype) if isinstance(a, _PYTHON) else _operand(a, b.dtype), b
     if isinstance(a, array) or isinstance(b, array):
         return operands(*(wrapped(x.value, x.dtype) if isinstance(x, array) else x for x in (a, b)))
     return _operand(a), _operand(b)
 
 
-def _operand(value: Any) -> array:
+def _operand(value: Any, dtype: Dtype | None = None) -> array:
     if isinstance(value, list | tuple | str | dict | set) or value is None:
         raise ValueError(f"Cannot perform this operation on an mlx.core.array and {type(value).__name__}")
-    return converted(value)
+    return (
+        beside(value, dtype) if dtype is not None and isinstance(value, np.ndarray | np.generic) else converted(value)
+    )
+
+
+def beside(value: Any, dtype: Dtype) -> array:
+    """NumPy's array beside an array of `dtype`: MLX takes it in that dtype, whatever it is."""
+    made = converted(value)
+    return wrapped(cast(made.value, made.dtype, dtype), dtype)
 
 
 def asarray(value: Any) -> array:

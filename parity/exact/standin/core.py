@@ -77,6 +77,7 @@ _OTHERS = {
     "inf": math.inf,
     "isdtype": dtypes.isdtype,
     "issubdtype": dtypes.issubdtype,
+    "matrix_norm": linalg.NAMES["norm"],
     "nan": math.nan,
     "newaxis": None,
     "pi": math.pi,

@@ -130,7 +130,7 @@ for _name, _compute in {
     "degrees": lambda a: a * (180 / np.pi),
     "radians": lambda a: a * (np.pi / 180),
 }.items():
-    _of_floats(_name, _compute, real=_name in ("erf", "erfinv", "expm1", "degrees", "radians"))
+    _of_floats(_name, _compute, real=_name in ("erf", "erfinv", "expm1"))
 
 for _name, _compute in {
     "square": np.square,

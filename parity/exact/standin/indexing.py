@@ -58,8 +58,33 @@ def getitem(a: array, index: Any) -> array:
 def setitem(a: array, index: Any, value: Any) -> array:
     """What `a` is after `a[index] = value`."""
     made = a.value.copy()
-    made[_index(index, masks=True)] = _value(a, value)
+    _put(made, index, _value(a, value))
     return wrapped(made, a.dtype)
+
+
+def _put(numbers: np.ndarray, index: Any, value: np.ndarray) -> None:
+    part, rest = _place(numbers, _index(index, masks=True))
+    part[rest] = value
+
+
+def _place(numbers: np.ndarray, index: Any) -> tuple[np.ndarray, Any]:
+    """The part that an update writes to, and the index within it.
+
+    MLX takes integers first, and only then arrays: NumPy would have an integer count among the arrays, and put their
+    axes in front where a slice stands between.
+    """
+    if not isinstance(index, tuple) or not any(isinstance(one, np.ndarray) for one in index):
+        return numbers, index
+    if not any(isinstance(one, int) for one in index):
+        return numbers, index
+    whole = slice(None)
+    first = tuple(whole if isinstance(one, np.ndarray) else one for one in index if one is not None)
+    rest = tuple(
+        one if one is None or one is Ellipsis or isinstance(one, np.ndarray) else whole
+        for one in index
+        if not isinstance(one, int)
+    )
+    return numbers[first], rest
 
 
 def _value(a: array, value: Any) -> np.ndarray:
@@ -71,7 +96,7 @@ def assign(a: array, index: Any, value: Any) -> None:
     """`a[index] = value`. Numbers that nothing else holds are written where they lie."""
     if STATE.recorder is None and sys.getrefcount(a.value) == _ALONE and a.value.flags.owndata:
         with np.errstate(all="ignore"):
-            a.value[_index(index, masks=True)] = _value(a, value)
+            _put(a.value, index, _value(a, value))
         return
     a.rebind(NAMES["setitem"](a, index, value))
 
@@ -107,10 +132,17 @@ class ArrayAt:
         return NAMES["at_minimum"](self.a, self.index, value)
 
 
+def _combine(ufunc: Any, numbers: np.ndarray, index: Any, value: np.ndarray) -> None:
+    part, rest = _place(numbers, _index(index))
+    while value.ndim and value.shape[0] == 1:  # as MLX: for NumPy the value may have no axes more than the part
+        value = value[0]
+    ufunc.at(part, rest, value)
+
+
 def _update(name: str, ufunc: Any) -> None:
     def function(a: array, index: Any, value: Any) -> array:
         made = a.value.copy()
-        ufunc.at(made, _index(index), _value(a, value))
+        _combine(ufunc, made, index, _value(a, value))
         return wrapped(made, a.dtype)
 
     function.__name__ = f"at_{name}"
@@ -129,10 +161,13 @@ for _name, _ufunc in {
 
 @NAMES.operation
 def at_divide(a: array, index: Any, value: Any) -> array:
-    """Divided; integers are truncated."""
-    made = a.value.astype(np.float64) if not a.dtype.is_inexact else a.value.copy()
-    np.divide.at(made, _index(index), _value(a, value))
-    return wrapped(made.astype(a.dtype.storage, copy=False), a.dtype)
+    """Divided. Integers are multiplied by the divisor's reciprocal as an integer, as MLX does: 0 but for 1 and -1."""
+    made, value = a.value.copy(), _value(a, value)
+    if a.dtype.is_inexact:
+        _combine(np.divide, made, index, value)
+    else:
+        _combine(np.multiply, made, index, (1 / value.astype(np.float64)).astype(a.dtype.storage))
+    return wrapped(made, a.dtype)
 
 
 FUNCTIONS = Names()

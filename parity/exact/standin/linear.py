@@ -90,7 +90,8 @@ def einsum(subscripts: str, *operands: Any) -> array:
 
 @NAMES.plain
 def einsum_path(subscripts: str, *operands: Any) -> Any:
-    return np.einsum_path(subscripts, *(asarray(operand).value for operand in operands))
+    path, said = np.einsum_path(subscripts, *(asarray(operand).value for operand in operands))
+    return path[1:], said
 
 
 @NAMES.operation

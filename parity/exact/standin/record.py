@@ -16,7 +16,7 @@ import numpy as np
 from parity.exact import constants
 from parity.exact.places import caller
 from parity.exact.program import Compute, Constant, Node, Program, Values
-from parity.exact.standin.array import array, converted, wrapped
+from parity.exact.standin.array import array, beside, converted, wrapped
 from parity.exact.standin.dispatch import STATE, Function
 from parity.exact.standin.dtypes import Dtype
 
@@ -109,17 +109,17 @@ class _Hole:
 _HOLE = _Hole()
 
 
-def _emptied(tree: Any, found: list[array]) -> Any:
-    """Arguments with a hole for each array, which is added to `found`; NumPy's arrays are taken as arrays."""
+def _emptied(tree: Any, found: list[array], dtype: Dtype | None) -> Any:
+    """Arguments with a hole for each array, which is added to `found`; NumPy's are taken beside those of `dtype`."""
     if isinstance(tree, np.ndarray) and tree.ndim:
-        tree = converted(tree)
+        tree = converted(tree) if dtype is None else beside(tree, dtype)
     if isinstance(tree, array):
         found.append(tree)
         return _HOLE
     if isinstance(tree, list | tuple):
-        parts = [_emptied(part, found) for part in tree]
+        parts = [_emptied(part, found, dtype) for part in tree]
         return parts if isinstance(tree, list) else tuple(parts)
-    return {key: _emptied(part, found) for key, part in tree.items()} if isinstance(tree, dict) else tree
+    return {key: _emptied(part, found, dtype) for key, part in tree.items()} if isinstance(tree, dict) else tree
 
 
 def _filled(tree: Any, arrays: Iterator[array]) -> Any:
@@ -200,7 +200,8 @@ class _Recorder:
 
     def call(self, name: str, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         taken: list[array] = []
-        args, kwargs = _emptied(args, taken), _emptied(kwargs, taken)
+        dtype = next((a.dtype for a in arrays_of([args, kwargs])), None)
+        args, kwargs = _emptied(args, taken, dtype), _emptied(kwargs, taken, dtype)
         inputs = tuple(self.number(a) for a in taken)
         dtypes = tuple(a.dtype for a in taken)
         STATE.recorder = None

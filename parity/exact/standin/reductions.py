@@ -132,7 +132,9 @@ def _running(name: str, kind: str, to: Callable[[Dtype], Dtype], typed: bool = F
             raise TypeError(f"{name}() takes no dtype")
         made = a.dtype if dtype is None else dtype
         if kind == "logaddexp" and made is dtypes.complex64:
-            raise NoProgram(f"mx.{name} of complex numbers has no definition in double here; take logaddexp step by step")
+            raise NoProgram(
+                f"mx.{name} of complex numbers has no definition in double here; take logaddexp step by step"
+            )
         value = doubled(a) if kind == "logaddexp" else cast(a.value, a.dtype, made)
         value, along = (value.reshape(-1), 0) if axis is None else (value, axis)
         found = scan.scan(value, kind, along, reverse, inclusive)
