@@ -1,0 +1,231 @@
+"""`parity verify --exact`: a contract's candidate proven in double, the own port and the toy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures import cases
+from fixtures.cases import flow
+from parity import contract as contracts
+from parity.cli import main
+from parity.contract import CREATED, INHERITED, Contract
+from parity.errors import InputError
+from parity.exact.program import NoProgram
+from parity.judge.mathematics import BOUND
+from parity.run.exact import Exact
+from parity.run.report import ExactReport
+from parity.side import Case
+from tests.meta import toy
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACT = contracts.load(ROOT / "fixtures" / "contract.toml")
+TOY = Path(toy.__file__).with_name("contract.toml")
+FLOW_VERDICTS = 3764
+
+
+@pytest.fixture(scope="module")
+def short() -> Case:
+    """The tiny flow with two Euler steps and an item shorter than the other, so that there are masks."""
+    return flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2))
+
+
+def candidate(contract: Contract, factory: str, framework: str = "mlx") -> Contract:
+    """The contract with another candidate."""
+    sides = {"reference": contract.sides["reference"], "candidate": {"factory": factory, "framework": framework}}
+    return replace(contract, sides=sides)
+
+
+def proven(contract: Contract, case: Case) -> ExactReport:
+    return Exact(contract, case, cases.synthetic_checkpoint(cases.load("tiny"))).run()
+
+
+@pytest.fixture(scope="module")
+def whole() -> ExactReport:
+    return proven(CONTRACT, cases.load("tiny"))
+
+
+def test_the_own_port_is_proven_in_all_stages(whole):
+    assert whole.passed
+    assert (len(whole.verdicts), whole.expected, whole.failures, whole.amplified) == (4862, 4862, [], [])
+    assert dict(whole.places) == {"text": 2, "conditioning": 378, "t3": 274, "flow": 3766, "vocoder": 442}
+    assert {verdict.mode for verdict in whole.verdicts} == {CREATED, INHERITED}
+    assert whole.worst.error < BOUND / 10
+    assert max(verdict.error for verdict in whole.verdicts if verdict.mode == CREATED) < BOUND / 1000
+
+
+def test_the_report_says_what_it_rests_on(whole):
+    said = json.loads(json.dumps(whole.as_dict()))
+    assert (said["schema"], said["kind"], said["passed"], said["failures"]) == (3, "exact", True, 0)
+    assert {"numpy", "torch", "mlx", "python"} <= said["environment"].keys()
+    assert not any("device" in name for name in said["environment"])
+    assert said["worst"]["error"] == whole.worst.error
+    assert len(said["verdicts"]) == said["expected_verdicts"]
+
+
+@pytest.mark.parametrize("name", ["tiny-flow-batch", "tiny-vocoder-cache", "tiny-t3-unguided", "tiny-t3-one-letter"])
+def test_the_own_port_is_proven_on_other_cases(name):
+    report = proven(CONTRACT, cases.load(name))
+    assert report.passed
+    assert report.worst.error < BOUND / 5
+
+
+def test_the_stand_in_leaves_mlx_as_it_was(short):
+    import mlx.core as mx
+
+    import mlx_impl.pipeline
+
+    before = sys.modules["mlx.core"], sys.modules["mlx_impl.pipeline"]
+    assert proven(CONTRACT, short).passed
+    assert (sys.modules["mlx.core"], sys.modules["mlx_impl.pipeline"]) == before
+    assert mx.array(1 / 3).item() == np.float32(1 / 3)
+    assert mlx_impl.pipeline.Pipeline is before[1].Pipeline
+
+
+@pytest.mark.parametrize(
+    ("factory", "tap"),
+    [
+        ("epsilon", "encoder.encoders.1.norm_ff"),
+        ("scale", "encoder.encoders.1.feed_forward"),
+        ("narrowed", "encoder.encoders.1.feed_forward"),
+    ],
+)
+def test_a_planted_fault_is_found_at_its_own_tap(short, factory, tap):
+    report = proven(candidate(CONTRACT, f"tests.exact.faulty_sides:{factory}"), short)
+    assert not report.passed
+    assert (report.first_failure.tap, report.first_failure.mode) == (tap, CREATED)
+    assert [verdict.tap for verdict in report.failures if verdict.mode == CREATED] == [tap]
+    free = [verdict.tap for verdict in report.failures if verdict.mode == INHERITED]
+    assert free[0] == tap
+    assert "ode.state[step=1]" in free
+    assert len(report.verdicts) == report.expected
+
+
+def test_a_candidate_that_stops_has_verdicts_too(short):
+    report = proven(candidate(CONTRACT, "tests.exact.faulty_sides:stopping"), short)
+    assert not report.passed
+    assert report.stopped == "the candidate stopped in encoder: RuntimeError: out of luck"
+    everything = {tap.name for segment in CONTRACT.segments(short.dims, short.segments) for tap in segment.taps}
+    for mode in (CREATED, INHERITED):
+        assert {verdict.tap for verdict in report.verdicts if verdict.mode == mode} == everything
+    assert report.first_failure.tap == "encoder.encoders.1.self_attn"
+    assert sum(v.passed for v in report.verdicts if v.mode == CREATED) > 80  # the steps have inputs all the same
+
+
+def test_a_candidate_that_draws_has_no_program(short):
+    with pytest.raises(NoProgram, match=r"mx\.random\.normal"):
+        proven(candidate(CONTRACT, "tests.exact.faulty_sides:drawing"), short)
+
+
+TOYS = {
+    "mlx": {},
+    "torch": {"layouts": {}},
+}
+
+
+def toy_report(case: str, framework: str, folder: Path) -> ExactReport:
+    contract = replace(contracts.load(TOY), **TOYS[framework])
+    contract = candidate(contract, f"tests.meta.toy:{framework}_candidate", framework)
+    return Exact(contract, toy.load(case), toy.write_checkpoint(folder)).run()
+
+
+@pytest.mark.parametrize("framework", TOYS)
+def test_the_toy_is_proven_in_either_framework(tmp_path, framework):
+    report = toy_report("full", framework, tmp_path)
+    assert report.passed
+    assert report.expected == 2 * (3 + 4 * (2 * 6 + 1))
+    assert report.worst.error < 1e-14
+
+
+@pytest.mark.parametrize("framework", TOYS)
+@pytest.mark.parametrize(
+    ("fault", "tap", "reason"),
+    [
+        ("gain", "middle.1[step=0]", "of its RMS"),
+        ("nan", "middle.1[step=0]", "NaN or infinite"),
+        ("codes", "codes", "1 of 10 values differ"),
+        ("transposed", "mu", "shape "),
+        ("skip", "mu", "no such tap, or not at this place"),
+        ("extra", "surplus", "the reference has no such tap"),
+        ("order", "codes", "not at this place"),
+        ("twice", "embedding[call=1]", "the reference has no such tap"),
+    ],
+)
+def test_every_fault_of_the_toy_is_found(tmp_path, framework, fault, tap, reason):
+    report = toy_report(fault, framework, tmp_path)
+    assert not report.passed
+    assert report.first_failure.tap == tap
+    assert reason in report.first_failure.reason
+
+
+@pytest.mark.parametrize(("side", "framework"), [("candidate", "jax"), ("reference", "mlx")])
+def test_a_framework_without_a_double_is_refused(tmp_path, side, framework):
+    contract = contracts.load(TOY)
+    sides = dict(contract.sides) | {side: {"factory": "tests.meta.toy:mlx_reference", "framework": framework}}
+    with pytest.raises(InputError, match=f"the {side}'s framework is '{framework}', expected"):
+        Exact(replace(contract, sides=sides), toy.load("tiny"), tmp_path)
+
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def on_toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Runs `parity verify --exact` on the toy contract and gives its exit code."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    folder = toy.write_checkpoint(tmp_path / "toy")
+    start = ["verify", "--exact", "--contract", TOY, "--checkpoint", folder]
+    return lambda *arguments: main([str(argument) for argument in (*start, *arguments)])
+
+
+def test_the_command_passes(on_toy, tmp_path, capsys):
+    assert on_toy("--json", tmp_path / "result.json") == 0
+    out = capsys.readouterr().out
+    assert "PASS 84 verdicts of 84 expected, 0 failed; case tiny in double" in out
+    assert "teacher-forced" in out
+    assert json.loads((tmp_path / "result.json").read_text())["kind"] == "exact"
+
+
+def test_the_command_fails_and_says_where(on_toy, tmp_path, capsys):
+    assert on_toy("--case", "gain", "--json", tmp_path / "result.json") == 1
+    out = capsys.readouterr().out
+    assert "first wrong: middle.1[step=0,cond], teacher-forced: differs by" in out
+    assert "FAIL 84 verdicts of 84 expected" in out
+    said = json.loads((tmp_path / "result.json").read_text())
+    assert said["first_failure"]["tap"] == "middle.1[step=0]"
+    assert said["failures"] == sum(not verdict["passed"] for verdict in said["verdicts"]) > 0
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        ["--precision", "float16"],
+        ["--informative"],
+        ["--recording", "somewhere"],
+        ["--report", "somewhere"],
+        ["--history", "somewhere"],
+    ],
+)
+def test_options_of_the_device_are_refused(on_toy, capsys, others):
+    assert on_toy(*others) == 2
+    assert f"parity: --exact with {others[0]}: " in capsys.readouterr().err
+
+
+def test_unusable_input_is_refused(on_toy, tmp_path, capsys):
+    assert on_toy("--case", "nowhere") == 2
+    assert "unknown case 'nowhere'" in capsys.readouterr().err
+    (tmp_path / "toy" / toy.WEIGHTS).unlink()
+    assert on_toy() == 2
+
+
+def test_what_reads_ratios_refuses_a_proof(on_toy, tmp_path, capsys):
+    assert on_toy("--json", tmp_path / "result.json") == 0
+    assert main(["report", str(tmp_path / "result.json"), "--out", str(tmp_path / "page")]) == 2
+    assert "a result of kind 'exact'" in capsys.readouterr().err
