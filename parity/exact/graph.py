@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,7 +84,7 @@ class _Building:
             kept = "" if path else rounded(value, self.graph.said[name].dtype)
             self.constants[self.number(name)] = Constant(value, path, kept)
         needed = self.needed([*outputs, *taps.values()])
-        nodes = tuple(self.node(call) for call in self.graph.calls if self.defined(call) or needed & {*call.outputs})
+        nodes = tuple(self.node(call) for call in self.defined(needed))
         results, tapped = self.numbered(outputs), dict(zip(taps, self.numbered(taps.values()), strict=True))
         wanted = {*results, *tapped.values(), *(number for node in nodes for number in node.inputs)}
         constants = {number: constant for number, constant in self.constants.items() if number in wanted}
@@ -109,9 +109,16 @@ class _Building:
                 needed.update(call.inputs)
         return needed
 
-    def defined(self, call: Call) -> bool:
-        taken, given = (tuple(self.graph.said[name] for name in names) for names in (call.inputs, call.outputs))
-        return call.name in TABLE and not TABLE[call.name].refuse(taken, given)
+    def defined(self, needed: set[str]) -> Iterator[Call]:
+        """The operations that are needed, and of the others those that have a definition, as what they take does."""
+        without: set[str] = set()
+        for call in self.graph.calls:
+            taken, given = (tuple(self.graph.said[name] for name in names) for names in (call.inputs, call.outputs))
+            defined = call.name in TABLE and not TABLE[call.name].refuse(taken, given)
+            if not needed.isdisjoint(call.outputs) or (defined and without.isdisjoint(call.inputs)):
+                yield call
+            else:
+                without.update(call.outputs)
 
     def node(self, call: Call) -> Node:
         origin = next((self.origins[name] for name in call.outputs if name in self.origins), Origin())

@@ -10,8 +10,8 @@ from typing import Any
 import mlx.core as mx
 
 from parity.exact.graph import Origin
+from parity.exact.mlx.compositions import COMPOSED
 from parity.exact.mlx.draws import DRAWING, Draws, drawing
-from parity.exact.mlx.fast import COMPOSED
 from parity.exact.mlx.opaque import OPAQUE, Operation, held
 from parity.exact.mlx.patches import Patches
 from parity.exact.places import caller
@@ -82,8 +82,8 @@ class Notes:
             return lambda a, *args, **kwargs: a  # it has no state to export, and changes no value
         if module is mx.random and name in DRAWING and self.drawn is not None:
             function = self.drawn(name, function)
-        if module is mx.fast and name in COMPOSED:
-            return COMPOSED[name]
+        if (module, name) in COMPOSED:
+            return COMPOSED[module, name]
         return self._wrapped(module, name, function)
 
     def _transform(self, transform: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,6 +110,8 @@ class Notes:
             args = tuple(_widened_dtype(arg) for arg in args)
             kwargs = {key: _widened_dtype(value) for key, value in kwargs.items()}
             result = function(*args, **kwargs)
+            if isinstance(result, _ARRAY) and result.dtype == FLOAT32:
+                result = _again(function, args, kwargs, result)
             if self._suspended:
                 return result
             if name == "__setitem__":
@@ -141,6 +143,27 @@ def _is_operator(name: str) -> bool:
 
 def _widened_dtype(argument: Any) -> Any:
     return FLOAT64 if isinstance(argument, mx.Dtype) and argument == FLOAT32 else argument
+
+
+def _again(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> Any:
+    """The call with Python's numbers as double constants: beside arrays of integers MLX makes them float32.
+
+    A function that takes no arrays in their place is asked for float64 instead.
+    """
+    if not any(isinstance(argument, float) for argument in (*args, *kwargs.values())) or result is args[0]:
+        return result
+    try:
+        return function(*map(_constant, args), **{key: _constant(value) for key, value in kwargs.items()})
+    except TypeError:
+        pass
+    try:
+        return function(*args, **kwargs, dtype=FLOAT64)
+    except TypeError:
+        return result
+
+
+def _constant(argument: Any) -> Any:
+    return _ARRAY(argument, FLOAT64) if isinstance(argument, float) else argument
 
 
 def _viewed(view: Callable[..., Any]) -> Callable[..., Any]:

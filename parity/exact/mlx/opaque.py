@@ -121,7 +121,8 @@ def held(owner: Any, name: str, function: Callable[..., Any], keep: Callable[[Op
     primitive, asked = OPAQUE[owner, name]
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        shown = function(*args, **kwargs)  # for shapes and dtypes: nothing needs it, so it is not in the graph
+        # For shapes and dtypes: nothing needs it, so it is not in the graph. Some take no float64.
+        shown = function(*map(_single, args), **{key: _single(value) for key, value in kwargs.items()})
         arrays, arguments = asked(*args, **kwargs)
         results = [shown] if isinstance(shown, _ARRAY) else list(shown)
         places = [_ZEROS(result.shape, result.dtype) for result in results]
@@ -132,7 +133,13 @@ def held(owner: Any, name: str, function: Callable[..., Any], keep: Callable[[Op
     return call
 
 
-_ARRAY, _ZEROS, _DEPENDS = mx.array, mx.zeros, mx.depends
+_ARRAY, _ZEROS, _DEPENDS, _ASTYPE = mx.array, mx.zeros, mx.depends, mx.array.astype
+_FLOAT32 = mx.float32
+
+
+def _single(argument: Any) -> Any:
+    wide = isinstance(argument, _ARRAY) and argument.dtype == mx.float64
+    return _ASTYPE(argument, _FLOAT32) if wide else argument
 
 
 def opened(graph: Graph, operations: Mapping[str, Operation]) -> None:

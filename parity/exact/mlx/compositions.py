@@ -1,12 +1,13 @@
-"""`mx.fast` as compositions of plain operations, without its casts to float32.
+"""Functions that compute in float32 whatever their inputs are, as compositions of plain operations.
 
-While a function is traced they stand in for MLX's own, whose fallback on a CPU rounds in float32 and keeps the epsilon,
-the base and the scale as float32. Source: `mlx/fast.cpp`.
+While a function is traced they stand in for MLX's own. The fallbacks of `mx.fast` on a CPU keep the epsilon, the base
+and the scale as float32, and `mx.linspace` both its ends. Sources: `mlx/fast.cpp`, `mlx/ops.cpp`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import mlx.core as mx
@@ -93,9 +94,16 @@ def scaled_dot_product_attention(
     return mx.flatten(weights @ v[:, :, None], 1, 2)
 
 
-COMPOSED = {
-    "rms_norm": rms_norm,
-    "layer_norm": layer_norm,
-    "rope": rope,
-    "scaled_dot_product_attention": scaled_dot_product_attention,
+def linspace(start: float, stop: float, num: int = 50, dtype: Any = mx.float32, *, stream: Any = None) -> Any:
+    """`num` numbers from start to stop: (1 - t) · start + t · stop."""
+    t = mx.arange(num).astype(mx.float64) / max(num - 1, 1)
+    return ((1 - t) * float(start) + t * float(stop)).astype(dtype)
+
+
+COMPOSED: Mapping[tuple[Any, str], Callable[..., Any]] = {
+    (mx.fast, "rms_norm"): rms_norm,
+    (mx.fast, "layer_norm"): layer_norm,
+    (mx.fast, "rope"): rope,
+    (mx.fast, "scaled_dot_product_attention"): scaled_dot_product_attention,
+    (mx, "linspace"): linspace,
 }
