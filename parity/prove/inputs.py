@@ -25,7 +25,7 @@ _TRIED = 24
 def read(path: Path) -> Inputs:
     """The arrays of a `.npz` file, in its order. Raises `InputError` where they are no inputs."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             inputs = {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error

@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ from parity.prove.inputs import Inputs
 GRAPH, STANDIN, FILE = "graph", "standin", "file"
 
 
+class Refused(InputError):
+    """Inputs that the port does not take in whatever layout."""
+
+
 @dataclass
 class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known."""
@@ -25,6 +30,10 @@ class Sources:
     programs: list[Program]
     inputs: list[list[np.ndarray]]
     notes: list[str] = field(default_factory=list)
+
+
+Give = Callable[[Sequence[Inputs]], Sources]
+"""The port's programs for inputs as the port takes them."""
 
 
 def named(dotted: str) -> Any:
@@ -85,7 +94,7 @@ def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
         model.eval()
         model = twin(value, model) if is_factory(value) else twin(model)
         notes += [f"the reference in single precision: {text}" for text in single(model)]
-    programs = [running(lambda call=call: record(model, call), dotted) for call in calls]
+    programs = [running(partial(record, model, call), dotted) for call in calls]
     for text in dict.fromkeys(text for program in programs for text in single(program)):
         notes.append(f"the reference in single precision: {text}")
     return Sources(programs, [list(inputs.values()) for inputs in sets], notes)
@@ -128,7 +137,7 @@ def running(run: Callable[[], Program], dotted: str) -> Program:
         ) from error
 
 
-def candidate(dotted: str, source: str) -> AbstractContextManager[Callable[[Sequence[Inputs]], Sources]]:
+def candidate(dotted: str, source: str) -> AbstractContextManager[Give]:
     """A function that gives the port's programs for inputs as the port takes them, within a `with` statement.
 
     `source` is `graph`, `standin` or `file`.
@@ -138,7 +147,7 @@ def candidate(dotted: str, source: str) -> AbstractContextManager[Callable[[Sequ
     return nullcontext(_of_graph(dotted)) if source == GRAPH else _InStandin(dotted)
 
 
-def _of_file(path: str) -> Callable[[Sequence[Inputs]], Sources]:
+def _of_file(path: str) -> Give:
     from parity.exact import mlxfn
     from parity.exact.inputs import fitting, load, ordered
 
@@ -148,20 +157,25 @@ def _of_file(path: str) -> Callable[[Sequence[Inputs]], Sources]:
         taken = []
         for inputs in sets:
             by_name = inputs if set(keywords) <= set(inputs) else list(inputs.values())
-            taken.append(fitting(program, ordered(by_name, keywords, len(program.inputs), path)))
+            arrays = ordered(by_name, keywords, len(program.inputs), path)
+            try:
+                taken.append(fitting(program, arrays))
+            except InputError as error:
+                shapes = [program.shapes[number] for number in program.inputs]
+                raise Refused(str(error)) if [array.shape for array in arrays] == shapes else error from None
         return Sources([program] * len(sets), taken)
 
     return give
 
 
-def _of_graph(dotted: str) -> Callable[[Sequence[Inputs]], Sources]:
+def _of_graph(dotted: str) -> Give:
     from parity.exact.mlx import trace
 
     model = _evaluated(made(named(dotted), dotted))
 
     def give(sets: Sequence[Inputs]) -> Sources:
         taken = [list(inputs.values()) for inputs in sets]
-        return Sources([running(lambda t=t: trace(model, t, source=dotted), dotted) for t in taken], taken)
+        return Sources([running(partial(trace, model, t, source=dotted), dotted) for t in taken], taken)
 
     return give
 
@@ -174,7 +188,7 @@ class _InStandin:
 
         self.dotted, self.installed = dotted, installed()
 
-    def __enter__(self) -> Callable[[Sequence[Inputs]], Sources]:
+    def __enter__(self) -> Give:
         from parity.exact.standin.record import record
 
         self.installed.__enter__()
@@ -186,7 +200,7 @@ class _InStandin:
 
         def give(sets: Sequence[Inputs]) -> Sources:
             taken = [list(inputs.values()) for inputs in sets]
-            runs = [running(lambda t=t: record(model, t, source=self.dotted), self.dotted) for t in taken]
+            runs = [running(partial(record, model, t, source=self.dotted), self.dotted) for t in taken]
             return Sources(runs, taken)
 
         return give
@@ -202,8 +216,11 @@ def _evaluated(model: Any) -> Any:
 
 
 def _innermost(error: BaseException) -> str:
+    """The last line of the model's own that an error came through."""
     at, place = error.__traceback__, "an unknown place"
     while at is not None:
-        place = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
+        package = at.tb_frame.f_globals.get("__name__", "").partition(".")[0]
+        if package not in ("torch", "mlx", "numpy", "parity"):
+            place = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
         at = at.tb_next
     return place

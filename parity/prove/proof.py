@@ -140,26 +140,29 @@ def _judge(candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, O
     return proof
 
 
-def _best(give: object, sets: list[Inputs], orders: Mapping[str, Order], quantities: Quantities) -> _Attempt:
+def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], quantities: Quantities) -> _Attempt:
     """The layout of the inputs in which the outputs are nearest to the reference's."""
     best: _Attempt | None = None
-    failure: InputError | None = None
-    assert callable(give)
+    failures: list[InputError] = []
     for layout in given.layouts(sets[0], orders):
         try:
-            attempt = _attempt(give([given.turned(inputs, layout) for inputs in sets]), layout, orders, quantities)
-        except NoProgram:
+            sources = give([given.turned(inputs, layout) for inputs in sets])
+        except (NoProgram, programs.Refused):
             raise
         except InputError as error:
-            failure = failure or error
+            failures.append(error)
+            continue
+        try:
+            attempt = _attempt(sources, layout, orders, quantities)
+        except InputError as error:
+            failures.insert(0, error)  # it runs: what it gives says more than what others cannot take
             continue
         if best is None or attempt.error < best.error:
             best = attempt
         if best.error <= _NEAR:
             break
     if best is None:
-        assert failure is not None
-        raise failure
+        raise failures[0]
     best.outputs = _bounded(best, orders, quantities)
     return best
 
