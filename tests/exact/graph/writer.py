@@ -21,6 +21,8 @@ def write(path: Path, graph: Graph, gpu: bool = False, version: str = VERSION, f
     tape = [struct.pack("<Q??", numbers[name], False, False) for name in graph.inputs]
     for name, array in graph.constants.items():
         said = _output(graph.said[name])
+        if graph.said[name].dtype == "bfloat16":
+            array = (array.view(np.uint32) >> 16).astype(np.uint16)
         tape.append(struct.pack("<Q??", numbers[name], False, True) + said + array.tobytes())
     for call in graph.calls:
         state = zip(STATES.get(call.name, ""), call.arguments, strict=True)
