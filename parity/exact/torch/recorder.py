@@ -22,7 +22,7 @@ from parity.exact.program import Constant, Node, NoProgram, Program, Values
 from parity.exact.torch import operations
 from parity.exact.torch.memory import Memory, to_numpy
 from parity.exact.torch.operations import Call, Layout
-from parity.exact.torch.widening import wide_arguments, widened
+from parity.exact.torch.widening import wide_operation, widened
 
 _recorder: ContextVar[_Recorder | None] = ContextVar("recorder", default=None)
 
@@ -161,9 +161,7 @@ class _Recorder(TorchDispatchMode):
     # Operations
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is not torch.ops.aten.view.dtype:  # which reads bits
-            args, kwargs = wide_arguments(args, kwargs)
+        args, kwargs = wide_operation(func, args, kwargs or {})
         if operations.is_decomposed(func):
             with self:
                 result = func.decompose(*args, **kwargs)

@@ -13,6 +13,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from parity.exact.places import caller
 
@@ -67,12 +68,18 @@ def widened() -> Iterator[list[str]]:
         token = _entered.set(entered)
         stack.callback(_entered.reset, token)
         stack.enter_context(_Widening())
+        stack.enter_context(_Below())
         yield entered
 
 
 def wide_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Arguments of a torch function, dtypes of single precision among them replaced by double."""
     return tuple(map(_wide_dtype, args)), {name: _wide_dtype(value) for name, value in kwargs.items()}
+
+
+def wide_operation(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The same of an ATen operation, but of one that reads bits as another dtype."""
+    return (tuple(args), dict(kwargs)) if func is torch.ops.aten.view.dtype else wide_arguments(args, kwargs)
 
 
 def _wide_dtype(value: Any) -> Any:
@@ -147,6 +154,14 @@ class _Widening(TorchFunctionMode):
         return func(source, *args[1:], **kwargs)
 
 
+class _Below(TorchDispatchMode):
+    """Of every ATen operation: a dtype that a script or a function written in C++ asks for."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        args, kwargs = wide_operation(func, args, kwargs or {})
+        return func(*args, **kwargs)
+
+
 def _widen_entering(value: Tensor) -> Tensor:
     if value.dtype not in WIDE:
         return value
@@ -166,7 +181,7 @@ def _plain(original: Callable[..., Any]) -> Callable[..., Any]:
     """A function that reads or writes files: the names mean what they say."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        with mock.patch.multiple(torch, **PLAIN), torch._C.DisableTorchFunction():
+        with mock.patch.multiple(torch, **PLAIN), torch._C.DisableTorchFunction(), _disable_current_modes():
             return original(*args, **kwargs)
 
     return call

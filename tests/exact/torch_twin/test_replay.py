@@ -56,7 +56,7 @@ def cache_in_place(x: Tensor) -> Tensor:
         cache[step] = x[step]
         cache.narrow(0, step, 1).copy_(cache[step : step + 1] * 2)
         outs.append(cache[: step + 1].sum(0))
-    return torch.stack(outs) + cache[3]
+    return torch.stack(outs) + cache[2]
 
 
 def parts_in_a_list(x: Tensor) -> Tensor:
@@ -291,3 +291,14 @@ def test_a_program_alone_keeps_no_values_alive():
 
     assert alive(values=True) == 20
     assert alive(values=False) == 1
+
+
+def test_what_was_never_written_reads_as_zero():
+    def function(x: Tensor) -> Tensor:
+        held = torch.empty_like(x)
+        held[1:] = x[1:]
+        return held
+
+    run = recording(function, [np.ones(3)])
+    np.testing.assert_array_equal(run.result.numpy(), [0, 1, 1])
+    np.testing.assert_array_equal(evaluate(run.program, [np.full(3, 2.0)])[run.program.outputs[0]], [0, 2, 2])

@@ -52,6 +52,24 @@ def test_single_precision_becomes_double(asked):
         assert ASKED[asked]().dtype == torch.float64
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script")
+def test_a_script_that_was_compiled_before():
+    def scripted(x: Tensor) -> Tensor:
+        return torch.zeros([2], dtype=torch.float32) + x.to(torch.float32)
+
+    compiled = torch.jit.script(scripted)
+    x = torch.full((2,), 0.1, dtype=torch.float64)
+    assert compiled(x).dtype == torch.float32
+    with widened():
+        assert torch.equal(compiled(x), x)
+
+
+def test_autocast_leaves_double():
+    x = torch.randn(2, 2, dtype=torch.float64)
+    with widened(), torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(x @ x.exp(), x.matmul(x.exp())) and (x @ x).dtype == torch.float64
+
+
 def test_complex_and_half_precision():
     with widened():
         assert torch.zeros(2, dtype=torch.complex64).dtype == torch.complex128
