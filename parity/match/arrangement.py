@@ -96,7 +96,7 @@ def find(candidate: np.ndarray, reference: np.ndarray, bound: float = BOUND) -> 
     if candidate.size != reference.size:
         return None
     x, y = candidate.ravel(), reference.ravel()
-    if x.size < 2 or difference(x, y) <= bound:
+    if difference(x, y) <= bound:
         return Arrangement((x.size,), (0,))
     near = bound * root_mean_square(y)
     for digits in _digits(x, y, reference.shape, near):

@@ -45,8 +45,9 @@ class Step:
             arrays = [value[length] for value in taken]
             if any(array is None for array in arrays):
                 continue
-            for place, array in enumerate(node.compute(*arrays)):
-                made[place][length] = np.asarray(array)
+            with np.errstate(all="ignore"):  # an exchange may put any number anywhere
+                for place, array in enumerate(node.compute(*arrays)):
+                    made[place][length] = np.asarray(array)
         return [tuple(pooled) for pooled in made]
 
 

@@ -47,6 +47,10 @@ def causal(x: np.ndarray) -> np.ndarray:
     return np.where(np.tril(np.ones(x.shape[-2:], bool)), x, -np.inf)
 
 
+def rsqrt(x: np.ndarray) -> np.ndarray:
+    return 1 / np.sqrt(x)
+
+
 def softmax(x: np.ndarray) -> np.ndarray:
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
@@ -100,7 +104,10 @@ def reference(x: np.ndarray, weights: dict[str, np.ndarray]) -> Program:
 
 
 def candidate(
-    x: np.ndarray, weights: dict[str, np.ndarray], faults: frozenset[str] = frozenset(), rewrites: frozenset[str] = frozenset()
+    x: np.ndarray,
+    weights: dict[str, np.ndarray],
+    faults: frozenset[str] = frozenset(),
+    rewrites: frozenset[str] = frozenset(),
 ) -> Program:
     """(B, T, C) in and out; a fault has the layer's number before it: `0.epsilon`."""
     b = Builder()
@@ -114,7 +121,7 @@ def candidate(
         if f"{layer}.biased" in faults and name.endswith("norm1"):
             variance = variance * (WIDTH / (WIDTH - 1))
         epsilon = 1e-6 if f"{layer}.epsilon" in faults and name.endswith("norm1") else 1e-5
-        inverse = b.run("rsqrt", lambda v: 1 / np.sqrt(v), variance + epsilon)
+        inverse = b.run("rsqrt", rsqrt, variance + epsilon)
         weight, bias = b.constant(weights[f"{name}.weight"]), b.constant(weights[f"{name}.bias"])
         if "folded" in rewrites:
             scale = inverse * weight
@@ -156,18 +163,22 @@ def candidate(
             query, key = key, query
         query, key, value = rotate(heads(query), layer), rotate(heads(key), layer), heads(value)
         scale = np.sqrt(HEADS / WIDTH) * (1 + 1e-6 * (f"{layer}.scaled" in faults))
-        scores = (query * scale) @ key.transpose(0, 1, 3, 2) if "early" in rewrites else (
-            query @ key.transpose(0, 1, 3, 2)
-        ) * scale
+        scores = (
+            (query * scale) @ key.transpose(0, 1, 3, 2)
+            if "early" in rewrites
+            else (query @ key.transpose(0, 1, 3, 2)) * scale
+        )
         if f"{layer}.mask" not in faults:
             mask = b.constant(np.where(np.tril(np.ones((length, length), bool)), 0.0, -1e30))
             scores = scores + mask
         mixed = (b.run("softmax", softmax, scores) @ value).transpose(0, 2, 1, 3).reshape(2, length, WIDTH)
         if f"{layer}.frame" in faults:
+
             def moved(x: np.ndarray) -> np.ndarray:
                 x = x.copy()
                 x[0, 3, 5] += 1e-6
                 return x
+
             mixed = b.run("at", moved, mixed)
         out = linear(mixed, f"{layer}.out")
         if f"{layer}.extra" in faults:
