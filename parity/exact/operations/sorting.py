@@ -41,27 +41,13 @@ def topk(x: np.ndarray, k: int, axis: int | None = -1) -> np.ndarray:
 
 
 def argmax(x: np.ndarray, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
-    """The index (uint32) of the largest value, the first of equal ones; NaN counts only where it stands first."""
-    return _argument(x, axis, keepdims, largest=True)
+    """The index (uint32) of the largest value, the first of equal ones; of the first NaN where there is one."""
+    return np.asarray(np.argmax(x, axis=axis, keepdims=keepdims)).astype(np.uint32)
 
 
 def argmin(x: np.ndarray, axis: int | None = None, keepdims: bool = False) -> np.ndarray:
-    """The index (uint32) of the smallest value, the first of equal ones; NaN counts only where it stands first."""
-    return _argument(x, axis, keepdims, largest=False)
-
-
-def _argument(x: np.ndarray, axis: int | None, keepdims: bool, largest: bool) -> np.ndarray:
-    find = np.argmax if largest else np.argmin
-    if x.dtype.kind == "f":
-        flat = x.reshape(-1) if axis is None else x
-        unordered = np.isnan(flat)
-        seen = find(np.where(unordered, -np.inf if largest else np.inf, flat), axis=axis or 0)
-        found = np.where(np.take(unordered, 0, axis or 0), 0, seen)
-        if keepdims:
-            found = found.reshape([1] * x.ndim) if axis is None else np.expand_dims(found, axis)
-    else:
-        found = find(x, axis=axis, keepdims=keepdims)
-    return np.asarray(found).astype(np.uint32)
+    """The index (uint32) of the smallest value, the first of equal ones; of the first NaN where there is one."""
+    return np.asarray(np.argmin(x, axis=axis, keepdims=keepdims)).astype(np.uint32)
 
 
 def searchsorted(ordered: np.ndarray, values: np.ndarray, right: bool = False) -> np.ndarray:
