@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from parity.errors import InputError
 from parity.exact.operations.reductions import logsumexp, softmax
 from parity.exact.operations.special import rsqrt
 
@@ -41,7 +42,7 @@ def rope(
     half = dims // 2
     if freqs is None:
         if base is None:
-            raise ValueError("rope needs a base or frequencies")
+            raise InputError("rope takes its frequencies from a base or from freqs, got neither; give one of them")
         freqs = base ** (np.arange(half) / half)
     start = np.asarray(offset, np.float64).reshape(-1)
     start = start.reshape(-1, *(1,) * (x.ndim - 2)) if start.size > 1 else start
