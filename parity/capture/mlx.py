@@ -42,7 +42,7 @@ def instrument(
                 module.__class__ = _wrapped(path, module.__class__, on_value, on_call)
         yield
     finally:
-        for module, original in originals:
+        for module, original in reversed(originals):  # a module at two paths has two classes, one of the other
             del module.__class__.__call__  # a class is garbage in a cycle: it would keep the run's values for long
             module.__class__ = original
 

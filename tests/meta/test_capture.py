@@ -160,3 +160,26 @@ def test_a_state_without_declared_axes_is_refused(subject):
     runner.contract = replace(runner.contract, state={"tokens": "b t", "x": "b c t"})
     with pytest.raises(InputError, match=r"\[state\] lacks the axes of mu"):
         visited(runner, case)
+
+
+def test_a_module_at_two_paths_is_as_it_was_behind_the_run():
+    from parity.capture import mlx as capture
+
+    class Shared(capture.nn.Module):
+        def __call__(self, x: Any) -> Any:
+            return x + 1
+
+    class Twice(capture.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one = self.other = Shared()
+
+        def __call__(self, x: Any) -> Any:
+            return self.other(self.one(x))
+
+    model, seen = Twice(), []
+    for _ in range(2):
+        with capture.instrument(model, ["one", "other"], lambda path, value: seen.append(path) or value):
+            assert model(1) == 3
+    assert seen == ["one", "other"] * 4
+    assert "__call__" in vars(Shared) and type(model.one) is Shared
