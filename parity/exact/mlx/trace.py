@@ -97,7 +97,7 @@ def _origins(graph: Graph, noted: list[tuple[str, Origin]]) -> dict[str, Origin]
 def _watched(root: nn.Module | None, notes: Notes, taps: list[tuple[str, Any]]) -> Iterator[None]:
     """Notes learn which module runs, and the outputs of root's modules become taps: `path`, and `path[1]` of several.
 
-    The second call of a module is `path#1`.
+    The second call of a module is `path#1`. One that stands at several paths goes by the first.
     """
     calls: dict[str, int] = {}
 
@@ -117,7 +117,10 @@ def _watched(root: nn.Module | None, notes: Notes, taps: list[tuple[str, Any]]) 
     if root is None:
         yield
         return
-    with instrument(root, [path for path, _ in root.named_modules()], on_value, on_call):
+    first: dict[int, str] = {}
+    for path, module in root.named_modules():
+        first.setdefault(id(module), path)
+    with instrument(root, first.values(), on_value, on_call):
         yield
 
 

@@ -273,6 +273,24 @@ def test_everything_is_as_it_was(ending: str) -> None:
     np.testing.assert_array_equal(np.array(model(mx.array(x(*SHAPE)))), before)
 
 
+class Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(8, 8)
+        self.second = self.first
+
+    def __call__(self, x: Any) -> Any:
+        return self.second(self.first(x))
+
+
+def test_a_module_at_two_paths_has_one_name_and_its_class_back() -> None:
+    model = module(Shared)
+    (name,) = {path.partition("#")[0] for path in trace(model, [x(*SHAPE)]).taps}
+    assert name in ("first", "second")
+    assert type(model.first) is nn.Linear
+    compare(model, [x(*SHAPE)])
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_compilation_is_as_it_was(enabled: bool) -> None:
     def runs() -> int:
