@@ -5,7 +5,7 @@ A value is never written into while anything else can see it: slices and handles
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class array:
     value: np.ndarray
     dtype: Dtype
     mark: Any
+    __getitem__: Callable[[array, Any], array]
 
     def __init__(self, value: Any, dtype: Dtype | None = None):
         recorded = STATE.recorder is not None and any(isinstance(leaf, array) for leaf in _leaves(value))

@@ -102,7 +102,7 @@ def _subtract(a: np.ndarray, b: np.ndarray) -> Any:
     return np.logical_xor(a, b) if a.dtype.kind == "b" else np.subtract(a, b)
 
 
-for _name, _compute in {
+_FLOATS: dict[str, Compute] = {
     "exp": np.exp,
     "expm1": special.expm1,
     "log": np.log,
@@ -129,10 +129,11 @@ for _name, _compute in {
     "reciprocal": lambda a: 1 / a,
     "degrees": lambda a: a * (180 / np.pi),
     "radians": lambda a: a * (np.pi / 180),
-}.items():
+}
+for _name, _compute in _FLOATS.items():
     _of_floats(_name, _compute, real=_name in ("erf", "erfinv", "expm1"))
 
-for _name, _compute in {
+_SAME: dict[str, Compute] = {
     "square": np.square,
     "sign": lambda a: a if a.dtype.kind == "b" else special.sign(a),
     "floor": lambda a: np.floor(a) if a.dtype.kind in "fc" else a,
@@ -141,20 +142,22 @@ for _name, _compute in {
     "positive": lambda a: a,
     "stop_gradient": lambda a: a,
     "conjugate": np.conjugate,
-}.items():
+}
+for _name, _compute in _SAME.items():
     _of_same(_name, _compute)
 
-for _name, _compute in {
+_TRUTHS: dict[str, Compute] = {
     "isnan": np.isnan,
     "isinf": np.isinf,
     "isfinite": np.isfinite,
     "isposinf": lambda a: a == np.inf,
     "isneginf": lambda a: a == -np.inf,
     "logical_not": np.logical_not,
-}.items():
+}
+for _name, _compute in _TRUTHS.items():
     _of_truth(_name, _compute)
 
-for _name, _compute in {
+_TWO: dict[str, Compute] = {
     "add": np.add,
     "subtract": _subtract,
     "multiply": np.multiply,
@@ -163,7 +166,8 @@ for _name, _compute in {
     "power": special.power,
     "remainder": special.remainder,
     "floor_divide": lambda a, b: np.divide(a, b) if a.dtype.kind == "c" else special.floor_divide(a, b),
-}.items():
+}
+for _name, _compute in _TWO.items():
     _of_two(_name, _compute)
 
 _of_two("divide", np.true_divide, to=inexact)
@@ -271,10 +275,12 @@ def _met(x: array, y: array, dtype: Dtype) -> tuple[np.ndarray, np.ndarray]:
 def clip(a: Any, /, a_min: Any, a_max: Any) -> array:
     if a_min is None and a_max is None:
         raise ValueError("At most one of a_min and a_max may be None")
-    a = asarray(a)
+    found: array = asarray(a)
     if a_min is not None:
-        a = NAMES["maximum"](a, a_min)
-    return a if a_max is None else NAMES["minimum"](a, a_max)
+        found = NAMES["maximum"](found, a_min)
+    if a_max is not None:
+        found = NAMES["minimum"](found, a_max)
+    return found
 
 
 @NAMES.operation

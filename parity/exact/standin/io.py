@@ -99,13 +99,15 @@ def save(file: Any, arr: Any) -> None:
 @NAMES.plain
 def savez(file: Any, *args: Any, **kwargs: Any) -> None:
     named = {f"arr_{place}": a for place, a in enumerate(args)} | kwargs
-    np.savez(file, **{name: stored(asarray(a)) for name, a in named.items()})
+    found: dict[str, Any] = {name: stored(asarray(a)) for name, a in named.items()}
+    np.savez(file, **found)
 
 
 @NAMES.plain
 def savez_compressed(file: Any, *args: Any, **kwargs: Any) -> None:
     named = {f"arr_{place}": a for place, a in enumerate(args)} | kwargs
-    np.savez_compressed(file, **{name: stored(asarray(a)) for name, a in named.items()})
+    found: dict[str, Any] = {name: stored(asarray(a)) for name, a in named.items()}
+    np.savez_compressed(file, **found)
 
 
 @NAMES.plain

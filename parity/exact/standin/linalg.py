@@ -21,7 +21,8 @@ NAMES = Names("linalg.")
 @NAMES.operation
 def norm(a: Any, /, ord: Any = None, axis: Any = None, keepdims: bool = False) -> array:
     a = asarray(a)
-    return _reported(linalg.norm(doubled(a), ord, axis, keepdims), inexact(a.dtype))
+    found: array = _reported(linalg.norm(doubled(a), ord, axis, keepdims), inexact(a.dtype))
+    return found
 
 
 def _reported(value: Any, dtype: Dtype) -> Any:
@@ -55,7 +56,7 @@ def _pinv(a: np.ndarray) -> np.ndarray:
     return linalg.pinv(a)
 
 
-for _name, _compute in {
+_MATRICES: dict[str, Callable[..., Any]] = {
     "cholesky": linalg.cholesky,
     "cholesky_inv": linalg.cholesky_inv,
     "cross": linalg.cross,
@@ -74,5 +75,6 @@ for _name, _compute in {
     "solve_triangular": linalg.solve_triangular,
     "svd": linalg.svd,
     "tri_inv": linalg.tri_inv,
-}.items():
+}
+for _name, _compute in _MATRICES.items():
     _of_matrices(_name, _compute)

@@ -68,7 +68,6 @@ def functions(draws: Draws | None) -> dict[str, Any]:
         key: Any = None,
         stream: Any = None,
     ) -> array:
-        shape = shape or np.broadcast_shapes(asarray(low).shape, asarray(high).shape)
         return generator.draw("uniform", shape, dtype or dtypes.float32)
 
     def normal(

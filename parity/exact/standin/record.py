@@ -266,7 +266,7 @@ def _fresh(result: Any) -> Any:
 def _named(module: Any, path: str = "") -> Iterator[tuple[int, str]]:
     """The arrays that a module holds, by their identity, with their paths; the first path of one that is shared."""
     parts = module.items() if isinstance(module, dict) else enumerate(module)
-    found = {}
+    found: dict[int, str] = {}
     for key, value in parts:
         inner = f"{path}.{key}" if path else str(key)
         if isinstance(value, array):

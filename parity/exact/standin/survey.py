@@ -89,13 +89,18 @@ def _files(package: str) -> Iterator[Path]:
 
 
 class _Names(ast.NodeVisitor):
-    """The names of `mlx.core` in one file. `aliases` are local names of the module and of modules below it."""
+    """The names of `mlx.core` in one file.
+
+    `aliases` are local names of the module and of modules below it, `others` what else is imported: no arrays.
+    """
 
     def __init__(self) -> None:
         self.aliases: dict[str, str] = {}
+        self.others: set[str] = set()
         self.found: list[str] = []
 
     def visit_Import(self, node: ast.Import) -> None:
+        self.others |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
         for alias in node.names:
             if alias.name == "mlx.core" or alias.name.startswith("mlx.core."):
                 below = alias.name.removeprefix("mlx.core").removeprefix(".")
@@ -103,6 +108,7 @@ class _Names(ast.NodeVisitor):
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
+        self.others |= {alias.asname or alias.name for alias in node.names}
         if module == "mlx":
             self.aliases |= {alias.asname or alias.name: "" for alias in node.names if alias.name == "core"}
         if module == "mlx.core" or module.startswith("mlx.core."):
@@ -117,7 +123,7 @@ class _Names(ast.NodeVisitor):
     def visit_Attribute(self, node: ast.Attribute) -> None:
         name = self._name(node)
         if name is None:
-            if node.attr in _METHODS:
+            if node.attr in _METHODS and not (isinstance(node.value, ast.Name) and node.value.id in self.others):
                 self.found.append(f"array.{node.attr}")
             self.visit(node.value)
         elif name not in _SUBMODULES and not name.startswith("__"):
