@@ -18,6 +18,9 @@ _TRIALS = 4000
 _REACH = 12.0
 """So much more may one exchange cost than the first of several that explain the same."""
 
+_FAR, _UNLIKE = 0.3, 6.0
+"""Relative RMSE from which on two results are hardly counterparts, and what that costs beside operations."""
+
 _LIKE, _NEAR = 0.5, 0.05
 """Relative RMSE up to which two values may be, and up to which they must be, each other's counterparts."""
 
@@ -97,8 +100,9 @@ class Search:
         """
         first: tuple[Exchange, _Outcome] | None = None
         whole: tuple[Exchange, _Outcome] | None = None
+        least = float("inf")
         for exchange in islice(exchanges(self.walk, key, self.habits), _TRIALS):
-            if exchange.cost > budget or (first is not None and exchange.cost > first[0].cost + _REACH):
+            if exchange.cost > budget or exchange.cost > least + _REACH:
                 break
             outcome = self._try(exchange, place, key)
             if outcome is None:
@@ -106,8 +110,9 @@ class Search:
             if outcome.healed:
                 whole = exchange, outcome
                 break
-            if first is None:
+            if first is None or self._score(exchange, outcome) < self._score(*first):
                 first = exchange, outcome
+            least = min(least, exchange.cost)
         if first is not None:
             before = self.walk.snapshot(), len(self.departures), set(self.habits)
             spent = first[0].cost
@@ -126,6 +131,16 @@ class Search:
         if whole is not None and self._accept(*whole, place, key):
             return whole[0].cost
         return None
+
+    def _score(self, exchange: Exchange, outcome: _Outcome) -> float:
+        """Of exchanges that mend a part: few operations, results that are close, and much found behind."""
+        errors = [
+            self._error(move, row, (0,))
+            for move, row in zip(exchange.moves, outcome.arrangements, strict=True)
+            if move.kind == "differs"
+        ]
+        far = max(errors, default=0.0) > _FAR
+        return exchange.cost + _UNLIKE * far - min(outcome.found, 8) / 2
 
     def _try(self, exchange: Exchange, place: int, key: int) -> _Outcome | None:
         """What the exchange mends at the first length, in the best of the likeliest arrangements."""

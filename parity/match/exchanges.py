@@ -73,10 +73,11 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 made, border = ours[quantity]
                 if border & made_of or not made_of:
                     move = Move("differs", quantity, k, (), frozenset(made), cone)
-                    cost = len(made) + len(cone) + 1 + last - bonus(walk, move, habits)
+                    cost = price(len(made) + len(cone)) + last - bonus(walk, move, habits)
                     single[quantity, k] = Exchange((move,), cost)
             if quantity in made_of:
-                rows.append(Exchange((Move("extra", quantity, k, (), frozenset(), cone),), len(cone) + 2 + last))
+                move = Move("extra", quantity, k, (), frozenset(), cone)
+                rows.append(Exchange((move,), price(len(cone)) + 1 + last))
     rows.extend(single.values())
     for k, edges in uses.items():
         own = walk.status[k].quantity
@@ -87,7 +88,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 continue
             kind = "missing" if made else "order" if quantity == own else "operand"
             for choice in choices:
-                cost = (len(made) + 2 if made else 2.5) + 0.5 * (len(choice) < len(edges))
+                cost = (price(len(made)) + 1 if made else 2.5) + 0.5 * (len(choice) < len(edges))
                 rows.append(Exchange((Move(kind, quantity, k, choice, frozenset(made)),), cost))
     rows.extend(_joint(walk, cones, inside, single))
     return sorted(rows, key=lambda row: (row.cost, row.moves[0].quantity, row.moves[0].key))
@@ -155,6 +156,11 @@ def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
     if move.kind == "order":
         rows.pop(own.arrangements, None)
     return iter(rows)
+
+
+def price(operations: int) -> float:
+    """Of a departure: one, and one for each operation; more for many, which explain less."""
+    return 1 + operations + operations**2 / 100
 
 
 def mark(walk: Walk, move: Move) -> tuple[object, ...]:

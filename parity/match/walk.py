@@ -81,7 +81,6 @@ class Walk:
                 continue
             overlay = Overlay()
             self._evaluate(place, overlay, self.lengths)
-            self._alternative(place, overlay)
             self.commit(overlay)
             for key in step.outputs:
                 if self.astray(key):
@@ -181,7 +180,12 @@ class Walk:
         return Status(settled=True)
 
     def _evaluate(
-        self, place: int, overlay: Overlay, lengths: Sequence[int], fixed: Mapping[int, object] | None = None
+        self,
+        place: int,
+        overlay: Overlay,
+        lengths: Sequence[int],
+        fixed: Mapping[int, object] | None = None,
+        alternatives: bool = True,
     ) -> list[int]:
         """Compute a step within an overlay; gives the keys whose values others must be computed from again."""
         step = self.candidate.steps[place]
@@ -210,6 +214,8 @@ class Walk:
             overlay.values[key], overlay.status[key] = value, status
             if fixed is None or before is None or status.quantity is None or status.quantity != before.quantity:
                 changed.append(key)
+        if alternatives and not all(overlay.status[key].settled for key in step.outputs):
+            self._alternative(place, overlay, lengths, fixed)
         return changed
 
     def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:
@@ -238,27 +244,25 @@ class Walk:
                 return hit
         return None
 
-    def _alternative(self, place: int, overlay: Overlay) -> None:
-        """Where a value was exchanged at one use, a later use that is not found may need the same."""
+    def _alternative(
+        self, place: int, overlay: Overlay, lengths: Sequence[int], fixed: Mapping[int, object] | None
+    ) -> None:
+        """Where a value was exchanged at some uses, a later use that is not found may need the same."""
         step = self.candidate.steps[place]
-        if all(overlay.status[key].settled for key in step.outputs):
-            return
         for position, key in enumerate(step.inputs):
+            if (place, position) in self.edges or (place, position) in overlay.edges:
+                continue
             for departure, quantity in self.alternatives.get(key, ()):
                 before = self.status[key]
                 shapes = shape_pair(self.reference.values[quantity], self.values[key])
                 for arrangements in list(self.arrangements.get(shapes, ())):
                     value = self.reference_value(quantity, arrangements, self.values[key])
-                    status = replace(
-                        before,
-                        quantity=quantity,
-                        arrangements=arrangements,
-                        made_of=frozenset({quantity}),
-                        follows=before.follows | {departure},
-                    )
-                    other = Overlay(edges={(place, position): (value, status)})
-                    self._evaluate(place, other, self.lengths)
-                    if all(other.status[key].settled for key in step.outputs):
+                    follows = before.follows | {departure}
+                    status = Status(quantity, arrangements, 0.0, True, 0, frozenset({quantity}), follows)
+                    other = Overlay(dict(overlay.values), dict(overlay.status), dict(overlay.edges))
+                    other.edges[place, position] = value, status
+                    self._evaluate(place, other, lengths, fixed, alternatives=False)
+                    if all(other.status[made].settled for made in step.outputs):
                         overlay.values, overlay.status, overlay.edges = other.values, other.status, other.edges
                         return
 
