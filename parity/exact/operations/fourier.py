@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.fft
 
+from parity.errors import InputError
+
 
 def transform(
     x: np.ndarray,
@@ -73,7 +75,7 @@ def istft(
     onesided: bool | None = None,
     length: int | None = None,
 ) -> np.ndarray:
-    """The inverse of `stft`: frames windowed once more, added where they overlap, over the sum of squared windows.
+    """The inverse of `stft`: frames windowed once more, added where they overlap, over the sum of squares or 1e-8.
 
     The result is real, without `onesided` too. `length` cuts the result or pads it with zeros.
     """
@@ -90,7 +92,7 @@ def istft(
         place = slice(frame * hop, frame * hop + n_fft)
         signal[..., place] += frames[..., frame, :]
         weight[place] += np.square(shape)
-    signal = signal / np.where(weight > _LEAST_WEIGHT, weight, 1.0)
+    signal = signal / np.maximum(weight, _LEAST_WEIGHT)
     if center:
         signal = signal[..., n_fft // 2 : total - n_fft // 2 if length is None else total]
     if length is None:
@@ -99,12 +101,14 @@ def istft(
     return np.pad(signal, [(0, 0)] * (signal.ndim - 1) + [(0, length - signal.shape[-1])])
 
 
-_LEAST_WEIGHT = 1e-10
+_LEAST_WEIGHT = 1e-8
 
 
 def _window(window: np.ndarray | None, win_length: int | None, n_fft: int) -> np.ndarray:
     """The window in the middle of n_fft values, zeros around it; ones where none is given."""
-    size = n_fft if win_length is None else win_length
-    values = np.ones(size) if window is None else _double(window)
+    values = np.ones(n_fft if win_length is None else win_length) if window is None else _double(window)
+    size = len(values)
+    if size > n_fft:
+        raise InputError(f"a window of {size} values is longer than transforms of {n_fft}; expected at most as many")
     low = (n_fft - size) // 2
     return np.pad(values, (low, n_fft - size - low))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parity.errors import InputError
 from parity.exact.operations.fourier import istft, stft, transform
 from tests.exact.bounds import within
 from tests.exact.operations.real import real
@@ -89,3 +90,15 @@ def test_short_time_transforms(data: st.DataObject) -> None:
     cut = data.draw(st.sampled_from([None, 12, 60]))
     back = istft(actual, n, length=cut, **arguments)
     close(real(mx.fft.istft, actual, n, length=cut, **arguments), back, actual, n, 4.0)
+
+
+def test_where_hardly_a_window_reaches_the_weight_has_a_least_value() -> None:
+    x = np.random.default_rng(0).standard_normal(32).astype(np.float32)
+    for value in (1e-2, 1e-4, 1e-5):
+        window = np.full(8, value, np.float32)
+        frames = real(mx.fft.stft, x, 8, 8, window=window, center=False)
+        back = istft(frames, 8, 8, window=window, center=False)
+        np.testing.assert_allclose(real(mx.fft.istft, frames, 8, 8, window=window, center=False), back, rtol=1e-4)
+        np.testing.assert_allclose(back, x * min(1.0, value**2 / 1e-8), rtol=1e-4, atol=1e-6)
+    with pytest.raises(InputError, match="a window of 9 values is longer"):
+        stft(x, 8, window=np.ones(9))
