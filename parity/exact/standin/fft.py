@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.exact.operations import fourier
 from parity.exact.operations.fourier import transform
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, wrapped
@@ -72,14 +73,13 @@ def ifftshift(a: Any, axes: int | Sequence[int] | None = None) -> array:
     return wrapped(np.fft.ifftshift(a.value, axes), a.dtype)
 
 
-def _framed(n_fft: int, hop_length: int | None, win_length: int | None, window: Any) -> tuple[int, np.ndarray]:
-    """The hop, and the window in the middle of `n_fft` values."""
-    hop = n_fft // 4 if hop_length is None else hop_length
-    shape = np.ones(win_length or n_fft) if window is None else asarray(window).value
-    if len(shape) > n_fft or hop < 1:
-        raise ValueError(f"[stft] got a window of {len(shape)} and a hop of {hop} for transforms of {n_fft}")
-    before = (n_fft - len(shape)) // 2
-    return hop, np.pad(shape, (before, n_fft - len(shape) - before))
+def _check(n_fft: int, hop_length: int | None, window: Any) -> np.ndarray | None:
+    """The window's values; what MLX refuses is refused as it does."""
+    if window is not None and asarray(window).size > n_fft:
+        raise ValueError("[stft] window length must not exceed n_fft.")
+    if hop_length is not None and hop_length < 1:
+        raise ValueError("[stft] hop_length must be positive.")
+    return None if window is None else asarray(window).value
 
 
 @NAMES.operation
@@ -95,14 +95,9 @@ def stft(
     onesided: bool | None = None,
 ) -> array:
     """x (..., T), result (..., frequencies, frames)."""
-    value = asarray(x).value
-    hop, shape = _framed(n_fft, hop_length, win_length, window)
-    if center:
-        value = np.pad(value, [(0, 0)] * (value.ndim - 1) + [(n_fft // 2, n_fft // 2)], pad_mode)  # type: ignore[call-overload]
-    frames = np.lib.stride_tricks.sliding_window_view(value, n_fft, -1)[..., ::hop, :] * shape
-    half = value.dtype.kind != "c" if onesided is None else onesided
-    spectrum = transform(frames, None, (-1,), real=half, norm=norm)
-    return wrapped(np.swapaxes(spectrum, -1, -2), dtypes.complex64)
+    shape = _check(n_fft, hop_length, window)
+    value = fourier.stft(asarray(x).value, n_fft, hop_length, win_length, shape, center, pad_mode, norm, onesided)
+    return wrapped(value, dtypes.complex64)
 
 
 @NAMES.operation
@@ -117,27 +112,8 @@ def istft(
     onesided: bool | None = None,
     length: int | None = None,
 ) -> array:
-    """The frames transformed back, windowed, added where they overlap and divided by the windows' squares."""
-    spectrum = np.swapaxes(asarray(stft_matrix).value, -1, -2)
-    half = onesided is not False
-    if n_fft is None:
-        n_fft = 2 * (spectrum.shape[-1] - 1) if half else spectrum.shape[-1]
-    hop, shape = _framed(n_fft, hop_length, win_length, window)
-    frames = transform(spectrum, n_fft, (-1,), inverse=True, real=half, norm=norm) * shape
-    count = frames.shape[-2]
-    total = np.zeros((*frames.shape[:-2], n_fft + hop * (count - 1)), frames.dtype)
-    weight = np.zeros(total.shape[-1])
-    for frame in range(count):
-        reached = slice(frame * hop, frame * hop + n_fft)
-        total[..., reached] += frames[..., frame, :]
-        weight[reached] += shape**2
-    kept = np.where(weight > _LEAST_WEIGHT, total / np.where(weight > _LEAST_WEIGHT, weight, 1), total)
-    if center:
-        kept = kept[..., n_fft // 2 : total.shape[-1] - (0 if length is not None else n_fft // 2)]
-    if length is not None:
-        kept = kept[..., :length]
-        kept = np.pad(kept, [(0, 0)] * (kept.ndim - 1) + [(0, length - kept.shape[-1])])
-    return wrapped(kept, dtypes.float32 if half else dtypes.complex64)
-
-
-_LEAST_WEIGHT = 1e-8
+    """The frames transformed back, windowed, added where they overlap and divided by the windows' squares: real."""
+    spectrum = asarray(stft_matrix).value
+    shape = _check(n_fft or 2 * spectrum.shape[-2], hop_length, window)
+    value = fourier.istft(spectrum, n_fft, hop_length, win_length, shape, center, norm, onesided, length)
+    return wrapped(value, dtypes.float32)

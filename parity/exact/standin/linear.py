@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from parity.exact.operations.convolution import convolve
+from parity.exact.operations.convolution import convolve, transposed
 from parity.exact.standin.array import array, asarray, operands, wrapped
 from parity.exact.standin.dispatch import Names
 from parity.exact.standin.dtypes import PROMOTED, Dtype, result_type
@@ -142,18 +141,12 @@ def _transposed(axes: int) -> None:
     ) -> Any:
         """The adjoint of a convolution: inputs are set `stride` apart."""
         x, kernel = _check(f"conv_transpose{axes}d", axes, input, weight)
-        stride, padding, dilation, more = (_each(one, axes) for one in (stride, padding, dilation, output_padding))
-        reach = [d * (size - 1) for d, size in zip(dilation, kernel.shape[1:-1], strict=True)]
-        low = [size - p for size, p in zip(reach, padding, strict=True)]
-        high = [before + extra for before, extra in zip(low, more, strict=True)]
-        return NAMES["conv_general"](x, kernel, 1, (low, high), dilation, stride, groups, True)
+        dtype = _floats("conv", x, kernel)
+        value = transposed(doubled(x), doubled(kernel), stride, padding, dilation, output_padding, groups)
+        return wrapped(value, dtype)
 
     function.__name__ = f"conv_transpose{axes}d"
     NAMES.operation(function)
-
-
-def _each(value: int | Sequence[int], axes: int) -> list[int]:
-    return [value] * axes if isinstance(value, int) else list(value)
 
 
 def _check(name: str, axes: int, x: Any, weight: Any) -> tuple[array, array]:

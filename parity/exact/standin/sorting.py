@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from parity.exact.operations import sorting
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, operands, wrapped
@@ -66,14 +64,12 @@ def unique(
     are.
     """
     a = asarray(a)
-    values, index, inverse, counts = np.unique(a.value, return_index=True, return_inverse=True, return_counts=True)
-    spare = max(size - len(values), 0)
-    fill = values[:1] if fill_value is None else operands(a, fill_value)[1].value.reshape(1)
-    kept = np.concatenate([values[:size], np.repeat(fill.astype(values.dtype), spare)])
+    fill = None if fill_value is None else operands(a, fill_value)[1].value.reshape(())
+    kept, index, inverse, counts = sorting.unique(a.value, size, fill)
     beside = [
-        (return_index, np.concatenate([index[:size], np.repeat(index[:1], spare)]), dtypes.uint32),
-        (return_inverse, np.minimum(inverse, max(size - 1, 0)).reshape(a.shape), dtypes.uint32),
-        (return_counts, np.concatenate([counts[:size], np.zeros(spare, np.int64)]), dtypes.int32),
+        (return_index, index, dtypes.uint32),
+        (return_inverse, inverse, dtypes.uint32),
+        (return_counts, counts, dtypes.int32),
     ]
     asked = [wrapped(value.astype(dtype.storage), dtype) for wanted, value, dtype in beside if wanted]
     return (wrapped(kept, a.dtype), *asked) if asked else wrapped(kept, a.dtype)
