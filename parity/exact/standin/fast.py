@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from parity.exact.operations import fast
+from parity.exact.operations.blas import threads_for
 from parity.exact.program import NoProgram
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, wrapped
@@ -61,47 +62,25 @@ def scaled_dot_product_attention(
     if causal and mask != "causal":
         raise ValueError(f"[scaled_dot_product_attention] got mask {mask!r}, expected 'causal' or an array")
     seen = None if causal or mask is None else asarray(mask).value
-    value = fast.attention(doubled(q), doubled(k), doubled(v), scale, seen, _optional(sinks), causal)
+    with threads_for(2 * q.size * k.shape[2]):
+        value = fast.attention(doubled(q), doubled(k), doubled(v), scale, seen, _optional(sinks), causal)
     return wrapped(value, result_type(q.dtype, k.dtype, v.dtype))
 
 
 @NAMES.operation
 def cross_entropy(logits: Any, targets: Any) -> array:
     """-log softmax(logits)[target] over the last axis; `targets` are indices."""
-    logits, targets = asarray(logits), asarray(targets)
-    value = doubled(logits)
-    largest = np.max(value, axis=-1, keepdims=True)
-    total = np.log(np.sum(np.exp(value - largest), axis=-1)) + largest[..., 0]
-    chosen = np.take_along_axis(value, targets.value[..., None].astype(np.int64), -1)[..., 0]
-    return wrapped(total - chosen, dtypes.float32)
+    return wrapped(fast.cross_entropy(doubled(asarray(logits)), asarray(targets).value), dtypes.float32)
 
 
 @NAMES.operation
 def gated_delta_update(
     q: Any, k: Any, v: Any, gamma: Any, beta: Any, initial_state: Any = None, mask: Any = None
 ) -> list[array]:
-    """The gated delta rule: S ← gamma · S, then S ← S + beta · (v - S k) kᵀ, result S q; and the last S.
-
-    q and k (B, T, Hk, Dk), v (B, T, Hv, Dv), gamma and beta (B, T, Hv), S (B, Hv, Dv, Dk), mask (B, T) where a step
-    counts.
-    """
-    given = [asarray(a) for a in (q, k, v, gamma, beta)]
-    queries, keys, values, decay, rate = (doubled(a) for a in given)
-    repeats = values.shape[2] // keys.shape[2]
-    queries, keys = (np.repeat(a, repeats, 2) for a in (queries, keys))
-    batch, steps, heads, width = values.shape
-    state = (
-        np.zeros((batch, heads, width, keys.shape[-1])) if initial_state is None else doubled(asarray(initial_state))
-    )
-    out = np.zeros(values.shape)
-    for t in range(steps):
-        faded = state * decay[:, t, :, None, None]
-        error = values[:, t] - np.einsum("bhvk,bhk->bhv", faded, keys[:, t])
-        new = faded + np.einsum("bhv,bhk->bhvk", rate[:, t, :, None] * error, keys[:, t])
-        out[:, t] = np.einsum("bhvk,bhk->bhv", new, queries[:, t])
-        if mask is not None:
-            new = np.where(asarray(mask).value[:, t, None, None, None], new, state)
-        state = new
+    """The outputs, and the last state."""
+    given = [asarray(each) for each in (q, k, v, gamma, beta)]
+    seen = None if mask is None else asarray(mask).value
+    out, state = fast.gated_delta_update(*(doubled(each) for each in given), _optional(initial_state), seen)
     start = dtypes.float32 if initial_state is None else asarray(initial_state).dtype
     return [wrapped(out, given[2].dtype), wrapped(state, start)]
 

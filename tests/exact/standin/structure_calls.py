@@ -267,7 +267,10 @@ case(
 case("fast.cross_entropy", lambda mx, x: mx.fast.cross_entropy(x, mx.array([0, 3, 2])), X)
 case(
     "fast.gated_delta_update",
-    lambda mx, q, v, g: mx.fast.gated_delta_update(q, q * 0.5, v, g, g),
+    lambda mx, q, v, g: (
+        mx.fast.gated_delta_update(q, q * 0.5, v, g, g)
+        + mx.fast.gated_delta_update(q, q * 0.5, v, g, g, mask=mx.array([[True, False, True]]))
+    ),
     floats(1, 3, 2, 4),
     floats(1, 3, 4, 5),
     floats(1, 3, 4, low=0.1, high=0.9),
