@@ -23,7 +23,7 @@ of radians among them. Drawn values and those of another formula differ by more.
 
 
 def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = None) -> nn.Module:
-    """The module that `build` makes, in double, in eval mode and without gradients.
+    """The module that `build` makes, in double, on the CPU, in eval mode and without gradients.
 
     It is made within `widened`, and then given the values of `model`: a module in float32 that `build` made, with its
     weights loaded. Without one, `build` loads the weights itself, and is called once more for it. A parameter, a
@@ -54,9 +54,9 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
             wide = build()
     second = model if second is None else second
     _take_parameters(wide, model, second)
-    _take_tables(wide, model, second)
+    named = _take_tables(wide, model, second)
     _fold(wide)
-    remarks[wide] = list(dict.fromkeys(entered))
+    remarks[wide] = list(dict.fromkeys([*named, *entered]))
     return wide.eval().requires_grad_(False)
 
 
@@ -83,26 +83,35 @@ def _parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     return dict(model.named_parameters(remove_duplicate=False))
 
 
-def _take_tables(wide: nn.Module, model: nn.Module, second: nn.Module) -> None:
-    """Give the twin those tables of the model that were loaded, and keep those that were computed."""
-    again, mine = _tables(second), _tables(wide)
+def _take_tables(wide: nn.Module, model: nn.Module, second: nn.Module) -> list[str]:
+    """Give the twin those tables of the model that were loaded, and keep those that were computed.
+
+    What a module has come to hold since it was made is taken too, and named: it may have been computed in single
+    precision. Items of lists and dictionaries are left to be computed again.
+    """
+    again, mine, named = _tables(second), _tables(wide), []
     for name, (_, _, theirs) in _tables(model).items():
+        path, _, leaf = name.rpartition(".")
         if name in mine:
             holder, key, ours = mine[name]
             holder[key] = _chosen(ours, theirs, again[name][2] if name in again else None)
-        else:  # made after the constructor
-            path, _, leaf = name.rpartition(".")
+        elif path in dict(wide.named_modules()):
             setattr(wide.get_submodule(path), leaf, _wide(theirs))
+            named += [_rounded(name, theirs, "made after the constructor")] if theirs.dtype in NARROW else []
+    return named
+
+
+def _rounded(name: str, tensor: Tensor, reason: str) -> str:
+    return f"{name}: values of {str(tensor.dtype).removeprefix('torch.')}, {reason}"
 
 
 def _chosen(ours: Tensor, theirs: Tensor, second: Tensor | None) -> Tensor:
     """In double: `ours`, if that is how the model's was computed, else the model's."""
-    if ours.shape != theirs.shape or not ours.is_floating_point() or not theirs.is_floating_point():
-        return _wide(theirs)
-    if torch.equal(ours, theirs.to(ours.dtype)):
-        return _wide(ours)
-    computed = second is not None and _equal(second, theirs)
-    return _wide(ours) if _within(ours.double(), theirs.double(), computed) else _wide(theirs)
+    ours, wide = _wide(ours), _wide(theirs)
+    if ours.shape != wide.shape or ours.dtype != wide.dtype or theirs.dtype not in NARROW:
+        return wide
+    computed = second is not None and second.shape == wide.shape and _equal(_wide(second), wide)
+    return ours if _within(ours, wide, computed) else wide
 
 
 def _tables(model: nn.Module) -> dict[str, tuple[Any, Any, Tensor]]:
@@ -132,6 +141,8 @@ def _fold(model: nn.Module) -> None:
 
 def _within(ours: Tensor, theirs: Tensor, computed: bool) -> bool:
     """Whether `ours` in double is the table that `theirs` is in single precision."""
+    if torch.equal(ours, theirs):
+        return True
     finite = torch.isfinite(theirs)
     if not finite.any() or not torch.equal(ours[~finite].nan_to_num(), theirs[~finite].nan_to_num()):
         return False
@@ -140,12 +151,12 @@ def _within(ours: Tensor, theirs: Tensor, computed: bool) -> bool:
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+    return torch.equal(one.nan_to_num(), other.nan_to_num())
 
 
 def _wide(tensor: Tensor) -> Tensor:
-    """A copy; floating-point values as double."""
-    return tensor.detach().to(WIDEST.get(tensor.dtype, tensor.dtype), copy=True)
+    """A copy on the CPU; floating-point values as double."""
+    return tensor.detach().to("cpu", WIDEST.get(tensor.dtype, tensor.dtype), copy=True)
 
 
 def _constructor(model: nn.Module) -> Callable[[], nn.Module] | None:
@@ -177,7 +188,7 @@ def _copy(model: nn.Module) -> nn.Module:
     rounded = []
     for name, (holder, key, tensor) in _tables(wide).items():
         if tensor.dtype in NARROW:
-            rounded.append(f"{name}: values of {str(tensor.dtype).removeprefix('torch.')}, for the module was copied")
+            rounded.append(_rounded(name, tensor, "for the module was copied"))
         holder[key] = _wide(tensor)
     _fold(wide)
     remarks[wide] = rounded

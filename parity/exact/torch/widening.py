@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 import torch
@@ -28,6 +28,22 @@ NAMES = {
 PLAIN = {name: getattr(torch, name) for name in NAMES}
 TYPES = {"torch.FloatTensor": "torch.DoubleTensor", torch.FloatTensor: torch.DoubleTensor}
 
+
+class Default(NamedTuple):
+    """An argument that has a value of the dtype's own where none is given."""
+
+    name: str
+    position: int
+    value: float
+
+
+SINGLE = torch.finfo(torch.float32)
+DEFAULTS = dict.fromkeys(
+    (torch.rms_norm, torch.nn.functional.rms_norm), (Default("eps", 3, SINGLE.eps),)
+) | dict.fromkeys(
+    (torch.nan_to_num, torch.Tensor.nan_to_num, torch.nan_to_num_, torch.Tensor.nan_to_num_),
+    (Default("posinf", 2, SINGLE.max), Default("neginf", 3, SINGLE.min)),
+)
 NARROW = {wide: narrow for narrow, wide in WIDE.items()}
 
 _entered: ContextVar[list[str] | None] = ContextVar("entered", default=None)
@@ -129,9 +145,10 @@ class _Widening(TorchFunctionMode):
             args = (args[0], TYPES.get(args[1], args[1]), *args[2:])
         if func in (torch.Tensor.view, torch.Tensor.reshape):
             return self._bits(func, args, kwargs)
-        if func in (torch.rms_norm, torch.nn.functional.rms_norm) and len(args) < 4 and kwargs.get("eps") is None:
-            kwargs = dict(kwargs, eps=torch.finfo(torch.float32).eps)  # the default depends on the dtype
         args, kwargs = wide_arguments(args, kwargs)
+        for default in DEFAULTS.get(func, ()):
+            if args[0].dtype == torch.float64 and len(args) <= default.position and kwargs.get(default.name) is None:
+                kwargs[default.name] = default.value
         result = func(*args, **kwargs)
         if func in (torch.tensor, torch.as_tensor, torch.asarray):
             return _widen_entering(result)
@@ -151,7 +168,10 @@ class _Widening(TorchFunctionMode):
         shape = args[1] if len(args) == 2 else args[1:]
         if source is self.viewed and not isinstance(shape, int) and 2 * math.prod(shape) == source.numel():
             source = source.view(WIDE[source.dtype])
-        return func(source, *args[1:], **kwargs)
+        args = (source, *args[1:])
+        if source.dtype in (torch.float64, torch.complex128):
+            args, kwargs = wide_arguments(args, kwargs)
+        return func(*args, **kwargs)
 
 
 class _Below(TorchDispatchMode):

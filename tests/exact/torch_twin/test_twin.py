@@ -48,6 +48,7 @@ class Model(nn.Module):
         self.register_buffer("drawn", torch.randn(WIDTH))
         self.register_buffer("mean", torch.zeros(WIDTH))
         self.windows = {"hann": torch.hann_window(WIDTH)}
+        self.register_buffer("turns", torch.polar(torch.ones(5), torch.arange(5).float() / 3), persistent=False)
         self.lowest = torch.full((1,), torch.finfo(torch.float32).min)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -101,6 +102,7 @@ def test_computed_tables_are_those_of_double(model):
     )
     weight = exact.older.weight_v * exact.older.weight_g / exact.older.weight_v.norm(dim=1, keepdim=True)
     torch.testing.assert_close(exact.older.weight, weight, rtol=1e-15, atol=1e-16)
+    np.testing.assert_allclose(exact.turns, np.exp(1j * np.arange(5) / 3), rtol=1e-15)
     assert exact.lowest.item() == np.finfo(np.float32).min
 
 
@@ -148,6 +150,14 @@ def test_a_module_that_cannot_be_made_anew_is_copied_and_its_tables_named():
     assert exact.table.dtype == torch.float64
     assert single(exact) == ["table: values of float32, for the module was copied"]
     assert single(twin(lambda: Copied(4), model)) == []
+
+
+def test_what_a_module_came_to_hold_later_is_taken_and_named(model):
+    model.rotary.cached = torch.ones(3) / 3
+    model.windows["later"] = torch.ones(3)
+    exact = twin(model)
+    assert torch.equal(exact.rotary.cached, model.rotary.cached.double()) and "later" not in exact.windows
+    assert single(exact) == ["rotary.cached: values of float32, made after the constructor"]
 
 
 class Entering(nn.Module):

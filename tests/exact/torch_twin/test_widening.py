@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from parity.exact.torch import widened
 from parity.exact.torch.widening import grouped_mm
 
-CAPTURED, NAMES = torch.float32, ("float32", "float", "complex64", "cfloat", "FloatTensor", "finfo", "from_numpy")
+CAPTURED, COMPLEX = torch.float32, torch.complex64
+NAMES = ("float32", "float", "complex64", "cfloat", "FloatTensor", "finfo", "from_numpy")
 ASKED = {
     "name": lambda: torch.zeros(2, dtype=torch.float32),
     "other name": lambda: torch.ones(2, dtype=torch.float),
@@ -91,6 +92,23 @@ def test_limits_are_those_of_the_dtype_that_was_asked_for():
         for limits in (torch.finfo(torch.float32), torch.finfo(torch.ones(1).dtype), torch.finfo()):
             assert (limits.min, limits.eps, limits.tiny) == (single.min, single.eps, single.tiny)
         assert torch.finfo(torch.float16).max == 65504
+
+
+def test_infinite_values_become_the_limits_of_float32():
+    x = torch.tensor([torch.inf, -torch.inf, torch.nan], dtype=torch.float64)
+    with widened():
+        for value in (x.nan_to_num(), torch.nan_to_num(x, 0.0), x.clone().nan_to_num_()):
+            assert torch.equal(value.float(), x.float().nan_to_num())
+        assert x.nan_to_num(posinf=1.0)[0] == 1
+        assert x.half().nan_to_num()[0] == 65504
+
+
+def test_bits_seen_as_complex_numbers():
+    x = torch.arange(4, dtype=torch.float64)
+    with widened():
+        for dtype in (torch.complex64, COMPLEX):
+            assert torch.equal(x.view(dtype), torch.complex(x[::2], x[1::2]))
+        assert x.view(torch.int64).dtype == torch.int64 and x.view(2, 2).shape == (2, 2)
 
 
 def test_an_epsilon_that_depends_on_the_dtype_is_float32_s():
