@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.exact.operations.blas import threads_for
 from parity.exact.operations.convolution import convolve, transposed
 from parity.exact.standin.array import array, asarray, operands, wrapped
 from parity.exact.standin.dispatch import Names
@@ -36,9 +37,10 @@ def matmul(a: Any, b: Any, /) -> array:
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """`a @ b`; a matrix that all entries of a batch share takes one product of matrices, not one each."""
-    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
-        return np.asarray((a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1]))
-    return np.asarray(np.matmul(a, b))
+    with threads_for(a.size * b.shape[-1]):
+        if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
+            return np.asarray((a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1]))
+        return np.asarray(np.matmul(a, b))
 
 
 @NAMES.operation
@@ -111,9 +113,10 @@ def conv_general(
     low, high = padding, padding
     if isinstance(padding, tuple | list) and padding and isinstance(padding[0], tuple | list):
         low, high = padding
-    value = convolve(
-        doubled(x), doubled(weight), stride, low, high, kernel_dilation, input_dilation, groups=groups, flip=flip
-    )
+    with threads_for(x.size * weight.size // weight.shape[-1]):
+        value = convolve(
+            doubled(x), doubled(weight), stride, low, high, kernel_dilation, input_dilation, groups=groups, flip=flip
+        )
     return wrapped(value, dtype)
 
 
