@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.exact.graph import Call, Graph
 from parity.exact.primitives import Output
+from parity.exact.primitives.registry import advice
 from parity.exact.program import NoProgram
 
 
@@ -22,7 +23,7 @@ def exported(function: Callable[..., Any], arrays: Sequence[Any], keywords: Mapp
         if "Unable to get state for primitive" not in str(error):
             raise
         name = str(error).split()[-1]
-        raise NoProgram(f"MLX cannot export the primitive {name}: run the port in the stand-in for mlx.core") from error
+        raise NoProgram(f"MLX cannot export the primitive {name}: {advice(name)}") from error
     return from_events(events)
 
 

@@ -15,11 +15,13 @@ from parity.exact.mlx.draws import DRAWING, Draws, drawing
 from parity.exact.mlx.opaque import OPAQUE, Operation, held
 from parity.exact.mlx.patches import Patches
 from parity.exact.places import caller
+from parity.exact.primitives.registry import advice
+from parity.exact.program import NoProgram
 
 OWN = ("parity.exact.mlx", "parity.capture", "mlx")
 """Packages whose own lines are not the place of an operation: `nn.Linear` stands where a port calls it."""
 
-TRANSFORMS = ("checkpoint", "grad", "jvp", "value_and_grad", "vjp", "vmap")
+TRANSFORMS = ("grad", "jvp", "value_and_grad", "vjp", "vmap")
 """These run a function on arrays of their own, which are no part of the graph."""
 
 QUIET = ("eval", "async_eval", "synchronize", "set_default_device", "set_default_stream", "clear_cache")
@@ -67,6 +69,7 @@ class Notes:
             for name, function in list(vars(mx.ArrayAt).items()):
                 if type(function).__name__ == "nb_method" and not name.startswith("_"):
                     patches.set(mx.ArrayAt, name, self._wrapped(mx.ArrayAt, name, function))
+            patches.set(mx.custom_function, "__call__", _refused)
             patches.set(mx, "finfo", _finfo(mx.finfo))
             patches.set(mx, "stream", lambda device: nullcontext())
             patches.set(mx, "array", _constructor(mx.array))
@@ -79,7 +82,9 @@ class Notes:
         if module is mx and name in TRANSFORMS:
             return self._transform(function)
         if module is mx and name == "contiguous":
-            return lambda a, *args, **kwargs: a  # it has no state to export, and changes no value
+            return lambda a, *args, **kwargs: copy.copy(a)  # it cannot be exported, and changes no value
+        if module is mx and name == "checkpoint":
+            return lambda function: function  # it changes no value either
         if module is mx.random and name in DRAWING and self.drawn is not None:
             function = self.drawn(name, function)
         if (module, name) in COMPOSED:
@@ -164,6 +169,10 @@ def _again(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 def _constant(argument: Any) -> Any:
     return _ARRAY(argument, FLOAT64) if isinstance(argument, float) else argument
+
+
+def _refused(self: Any, *args: Any, **kwargs: Any) -> Any:
+    raise NoProgram(f"mx.custom_function is called at {caller(*OWN)}: {advice('CustomTransforms')}")
 
 
 def _viewed(view: Callable[..., Any]) -> Callable[..., Any]:

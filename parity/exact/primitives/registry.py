@@ -121,7 +121,7 @@ def compute(
 REFUSED = {
     "CustomKernel": "a kernel of one's own has no definition but its source; trace the plain path beside it",
     "Compiled": "a fused kernel does not say what it computes; export with mx.disable_compile()",
-    "CustomTransforms": "mx.custom_function cannot be exported; trace the function without the decorator",
+    "CustomTransforms": "a function with a gradient of its own cannot be exported; trace it without the decorator",
     "Load": "an array is still in its file; evaluate the parameters before exporting",
     "RandomBits": "random bits are no mathematics; give `draws`, or hand the random tensors to the function as inputs",
 }

@@ -202,6 +202,22 @@ def test_bits_of_floats_are_refused_with_their_line() -> None:
         trace(lambda x: x.view(mx.int32) + 1, [x(3, 4)])
 
 
+def test_a_function_with_a_gradient_of_its_own_is_refused_with_its_line() -> None:
+    function = mx.custom_function(lambda x: x * 2)
+    with pytest.raises(NoProgram, match=rf"mx\.custom_function is called at {__file__}:\d+: .*without the decorator"):
+        trace(lambda x: function(x), [x(3)])
+
+
+def test_transforms_are_traced() -> None:
+    def function(x: Any) -> Any:
+        return mx.checkpoint(mx.exp)(x) + mx.vmap(lambda row: row * 0.1)(x) + mx.grad(lambda y: (y * y).sum())(x)
+
+    program = trace(function, [x(3, 4)])
+    v = x(3, 4).astype(np.float64)
+    want = np.exp(v) + v * 0.1 + 2 * v
+    np.testing.assert_allclose(evaluate(program, [v])[program.outputs[0]], want, rtol=1e-14, atol=1e-14)
+
+
 def test_random_numbers_are_refused_unless_given() -> None:
     def function(x: Any) -> Any:
         return x + mx.random.normal(x.shape) * mx.random.uniform(shape=(4,))
