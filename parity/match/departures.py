@@ -9,6 +9,7 @@ from itertools import islice, product
 from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
 from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, sizes, targets
+from parity.match.relations import relation
 from parity.match.values import Pooled
 from parity.match.walk import Edge, Overlay, Status, Walk
 
@@ -32,7 +33,8 @@ class Departure:
     `kind` is that of the `Move` that mends it. `quantity` is the reference's value that was put in place of the
     candidate's `key`, at all its uses or at `edges` alone; `takers` are the operations there. `inputs` are the
     quantities that the reference's operations take. `error` is the relative RMSE before the exchange. `healed`: behind
-    the exchange values of the reference were found that had not been.
+    the exchange values of the reference were found that had not been. `relation` is what the candidate's value is to
+    the reference's, where that can be said: a factor, a few places, another order.
     """
 
     number: int
@@ -48,6 +50,7 @@ class Departure:
     edges: tuple[Edge, ...] = ()
     healed: bool = True
     module: str = ""
+    relation: str = ""
     quantities: frozenset[int] = frozenset()
     keys: frozenset[int] = frozenset()
 
@@ -316,6 +319,7 @@ class Search:
                 move.edges,
                 healed,
                 "" if made is None else runs.steps[made].node.module,
+                relation(walk.values[move.key], value) if move.kind != "missing" else "",
                 move.reference,
                 move.candidate,
             )

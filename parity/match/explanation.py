@@ -47,6 +47,7 @@ class Explanation:
     reference: Side
     candidate: Side
     names: Mapping[str, str]
+    relation: str = ""
     constants: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -54,7 +55,8 @@ class Explanation:
         sides = [
             f"{side.formula} ({', '.join(side.places) or 'place unknown'})" for side in (self.reference, self.candidate)
         ]
-        rest = "; ".join(self.constants)
+        relation = f"the candidate's is {self.relation}" if self.relation else ""
+        rest = "; ".join(filter(None, (relation, *self.constants)))
         return f"{sides[0]} against {sides[1]}" + (f", where {where}" if where else "") + (f"; {rest}" if rest else "")
 
 
@@ -114,6 +116,7 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
         _side(texts[0], [node.place for node in departure.reference] or _made_at(walk, departure.quantity)),
         _side(texts[1], [node.place for node in (*departure.candidate, *departure.takers)]),
         names.said,
+        departure.relation,
         constants,
     )
 

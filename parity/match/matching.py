@@ -97,6 +97,7 @@ class Matching:
                     "reference": vars(explanation.reference),
                     "candidate": vars(explanation.candidate),
                     "names": dict(explanation.names),
+                    "relation": departure.relation,
                     "constants": list(explanation.constants),
                 }
                 for departure, explanation in zip(self.departures, self.explanations, strict=True)

@@ -138,6 +138,14 @@ def test_formulas_stand_beside_each_other() -> None:
     assert any("blocks.py" in place for place in tanh.candidate.places)
 
 
+def test_a_relation_says_what_is_wrong_and_is_no_equality() -> None:
+    scaled = match(*run("0.scaled")).explanations[0]
+    assert scaled.relation == "1.000001 times the reference's"
+    frame = match(*run("0.frame")).explanations[0]
+    assert frame.relation.startswith("the reference's but at (0, 3, 5): ")
+    assert match(*run("0.tanh")).explanations[0].relation == ""
+
+
 def test_pairs_hold_on_other_inputs_of_other_lengths() -> None:
     matching = match(*run(rewrites=("early",)))
     assert len(matching.pairs) > 50
