@@ -48,7 +48,8 @@ def rounded(array: np.ndarray, dtype_name: str) -> np.ndarray:
         raise InputError(f"values are rounded to float16, bfloat16 or float32, got {dtype_name!r}")
     array = np.asarray(array)
     if array.dtype.kind == "c":
-        return rounded(array.real, dtype_name) + 1j * rounded(array.imag, dtype_name)
+        parts = np.array(array, np.complex128)[..., None].view(np.float64)
+        return np.asarray(rounded(parts, dtype_name).view(np.complex128)[..., 0])
     array = array.astype(np.float64, copy=False)
     with np.errstate(over="ignore"):
         if dtype_name == "float16":

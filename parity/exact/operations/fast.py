@@ -71,22 +71,27 @@ def attention(
     query that a boolean or causal mask leaves without a key sees all alike, as on MLX's CPU; without a key because of
     -∞ in an added mask, NaN.
     """
-    heads, queries, keys = q.shape[1], q.shape[2], k.shape[2]
-    grouped = (q * scale).reshape(q.shape[0], k.shape[1], -1, queries, q.shape[3])
-    scores = (grouped @ np.swapaxes(k, -1, -2)[:, :, None]).reshape(q.shape[0], heads, queries, keys)
+    queries, keys, repeats = q.shape[2], k.shape[2], q.shape[1] // k.shape[1]
     if causal:
         mask = np.arange(keys) <= np.arange(queries)[:, None] + (keys - queries)
-    if mask is not None:
-        # The lowest finite number, not -∞: then a query without a key has scores that are all alike.
-        hidden = np.finfo(np.float32).min
-        scores = np.where(mask, scores, hidden) if mask.dtype == np.bool_ else scores + mask
-    if sinks is not None:
-        shown = np.broadcast_to(sinks[:, None, None], (*scores.shape[:-1], 1))
-        weights = softmax(np.concatenate([shown, scores], -1))[..., 1:]
-    else:
-        weights = softmax(scores)
-    grouped = weights.reshape(q.shape[0], k.shape[1], -1, queries, keys)
-    return np.asarray((grouped @ v[:, :, None]).reshape(q.shape[0], heads, queries, v.shape[3]))
+    seen = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], keys))
+    out = np.empty((*q.shape[:3], v.shape[3]))
+    # Group by group, so that the scores of all heads never stand in memory at once.
+    for group in range(k.shape[1]):
+        heads = slice(group * repeats, (group + 1) * repeats)
+        scores = (q[:, heads] * scale) @ np.swapaxes(k[:, group], -1, -2)[:, None]
+        if seen is not None:
+            scores = _masked(scores, seen[:, heads])
+        if sinks is not None:
+            shown = np.broadcast_to(sinks[heads, None, None], (*scores.shape[:-1], 1))
+            scores = np.concatenate([shown, scores], -1)
+        out[:, heads] = softmax(scores)[..., scores.shape[-1] - keys :] @ v[:, group, None]
+    return out
+
+
+def _masked(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The lowest finite number, not -∞, where a boolean mask hides: scores of a query without a key are all alike."""
+    return np.where(mask, scores, np.finfo(np.float32).min) if mask.dtype == np.bool_ else scores + mask
 
 
 def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

@@ -11,11 +11,6 @@ import scipy.linalg
 from parity.errors import InputError
 
 
-def addmm(c: np.ndarray, a: np.ndarray, b: np.ndarray, alpha: float = 1.0, beta: float = 1.0) -> np.ndarray:
-    """alpha · a b + beta · c."""
-    return np.asarray(alpha * (a @ b) + beta * c)
-
-
 def batch_indices(indices: np.ndarray | None, batch: tuple[int, ...]) -> np.ndarray:
     """Flat indices of matrices; where none are given, every matrix in order, of the shape of the batch."""
     if indices is None:

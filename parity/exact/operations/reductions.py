@@ -21,8 +21,10 @@ def softmax(x: np.ndarray, axis: Axes = -1) -> np.ndarray:
     if x.size == 0:
         return x
     with np.errstate(invalid="ignore"):
-        powers = np.exp(x - x.max(axis=axis, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=axis, keepdims=True))
+        powers = np.asarray(x - x.max(axis=axis, keepdims=True))
+        np.exp(powers, out=powers)
+        powers /= powers.sum(axis=axis, keepdims=True)
+        return powers
 
 
 def logsumexp(x: np.ndarray, axis: Axes = None, keepdims: bool = False) -> np.ndarray:

@@ -112,9 +112,3 @@ def round_half_even(x: np.ndarray, decimals: int = 0) -> np.ndarray:
         return x if x.dtype.kind in "iub" else np.rint(x)
     scaled = np.rint(x * 10.0**decimals) * 10.0**-decimals
     return scaled.astype(x.dtype) if x.dtype.kind in "iub" else scaled
-
-
-def silu(x: np.ndarray) -> np.ndarray:
-    """x · sigmoid(x); NaN at -∞, as the product is."""
-    with np.errstate(invalid="ignore"):
-        return np.asarray(x * sigmoid(x))

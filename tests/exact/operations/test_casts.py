@@ -45,6 +45,23 @@ def test_a_double_is_rounded_once() -> None:
     assert rounded(np.array(float(np.float32(above))), "bfloat16") == 1.0
 
 
+def test_truncation_is_not_rounding() -> None:
+    x = np.random.default_rng(0).standard_normal(100).astype(np.float32)
+    truncated = (x.view(np.uint32) & 0xFFFF0000).view(np.float32)
+    actual = astype(x, "bfloat16", "float32")
+    np.testing.assert_array_equal(rounded(x, "bfloat16"), actual)
+    with pytest.raises(AssertionError):
+        np.testing.assert_array_equal(truncated, actual)
+
+
+def test_complex_numbers_are_rounded_part_by_part() -> None:
+    z = np.array([[1 / 3 - 2j / 3, complex(np.inf, -1 / 7)]])
+    found = rounded(z, "float32")
+    np.testing.assert_array_equal(found.real, z.real.astype(np.float32))
+    np.testing.assert_array_equal(found.imag, z.imag.astype(np.float32))
+    assert rounded(z[0, 0], "float32").shape == ()
+
+
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
 def test_ties_go_to_even_and_what_is_too_large_becomes_infinite(name: str) -> None:
     bits = 10 if name == "float16" else 7

@@ -67,17 +67,6 @@ def test_block_masked_mm(data: st.DataObject) -> None:
     within(actual, lambda: found, [], terms=90, total=total)
 
 
-@given(st.data())
-@few
-def test_addmm(data: st.DataObject) -> None:
-    a, b = data.draw(normals((2, 3, 4))), data.draw(normals((4, 5)))
-    c = data.draw(normals(data.draw(st.sampled_from([(5,), (3, 5), (2, 3, 5)]))))
-    actual = real(mx.addmm, c, a, b, alpha=0.5, beta=-2.0)
-    found = products.addmm(c.astype(np.float64), a, b.astype(np.float64), 0.5, -2.0)
-    total = products.addmm(np.abs(c), np.abs(a), np.abs(b), 0.5, 2.0)
-    within(actual, lambda: found, [], terms=5, total=total)
-
-
 @pytest.mark.parametrize("size", [1, 2, 8, 64, 12, 24, 96, 20, 40, 28, 56, 112])
 def test_hadamard(size: int) -> None:
     x = np.random.default_rng(size).standard_normal((3, size)).astype(np.float32)
