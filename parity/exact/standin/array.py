@@ -70,6 +70,12 @@ class array:
             return self.value.copy() if copy else self.value.view()
         return self.value.astype(dtype)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.value.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.value.__dlpack_device__()
+
     def __len__(self) -> int:
         if not self.value.ndim:
             raise TypeError("len() of unsized object")

@@ -78,11 +78,11 @@ def gated_delta_update(
     q: Any, k: Any, v: Any, gamma: Any, beta: Any, initial_state: Any = None, mask: Any = None
 ) -> list[array]:
     """The outputs, and the last state."""
-    given = [asarray(each) for each in (q, k, v, gamma, beta)]
+    queries, keys, values, decay, rate = (doubled(asarray(each)) for each in (q, k, v, gamma, beta))
     seen = None if mask is None else asarray(mask).value
-    out, state = fast.gated_delta_update(*(doubled(each) for each in given), _optional(initial_state), seen)
+    out, state = fast.gated_delta_update(queries, keys, values, decay, rate, _optional(initial_state), seen)
     start = dtypes.float32 if initial_state is None else asarray(initial_state).dtype
-    return [wrapped(out, given[2].dtype), wrapped(state, start)]
+    return [wrapped(out, asarray(v).dtype), wrapped(state, start)]
 
 
 class Kernel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,13 +37,12 @@ def installed(
         raise InputError(f"got device {device!r}, expected 'cpu' or 'gpu'")
     made = core.modules(DeviceType[device], draws, kernels or {})
     before = dict(sys.modules)
+    package = _package()
     kept = _take_out(reaching(before))
-    import mlx
-
-    parents = [(mlx, "core", vars(mlx).get("core"))]
+    own = vars(package).get("core")
     _installed.append(made["mlx.core"])
     sys.modules.update(made)
-    mlx.core = made["mlx.core"]
+    setattr(package, "core", made["mlx.core"])  # noqa: B010 - a module's name, which the type does not know
     try:
         with np.errstate(all="ignore"):
             yield made["mlx.core"]
@@ -50,12 +50,18 @@ def installed(
         _installed.clear()
         after = dict(sys.modules)
         _take_out({name for name in reaching(after) if after[name] is not before.get(name)})
-        for parent, name, value in parents:
-            _set(parent, name, value)
+        _set(package, "core", own)
         for name, (module, parent, value) in kept.items():
             sys.modules[name] = module
             if parent is not None:
                 _set(parent, name.rpartition(".")[2], value)
+
+
+def _package() -> ModuleType:
+    try:
+        return importlib.import_module("mlx")
+    except ModuleNotFoundError:
+        raise InputError("MLX is not installed: a port's mlx.nn is its own Python, on the stand-in too") from None
 
 
 def _set(parent: ModuleType, name: str, value: Any) -> None:

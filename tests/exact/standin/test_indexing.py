@@ -204,6 +204,7 @@ EXPRESSIONS: dict[str, Callable[[Any, Any], Any]] = {
     "iteration": lambda mx, a: [row.tolist() for row in a],
     "numpy": lambda mx, a: [np.asarray(a).tolist(), np.array(a, np.float64).dtype.name, np.array(a).dtype.name],
     "numpy arithmetic": lambda mx, a: [(a * np.ones(3, np.float32)).tolist(), (a + np.arange(3)).tolist()],
+    "another library": lambda mx, a: np.from_dlpack(a).tolist(),
     "pickle": lambda mx, a: pickle.loads(pickle.dumps(a)).tolist(),
     "copies": lambda mx, a: [copy.copy(a).tolist(), copy.deepcopy(a).tolist()],
     "hash": lambda mx, a: [hash(a) == hash(a), a in {a: 1}],

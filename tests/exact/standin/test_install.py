@@ -94,6 +94,12 @@ def test_no_installation_inside_another() -> None:
     assert mlx.core is real
 
 
+def test_without_mlx_nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mlx", None)  # what Python takes for a module that is not there
+    with pytest.raises(InputError, match="MLX is not installed"), installed():
+        pass
+
+
 def test_an_unknown_device_is_refused() -> None:
     with pytest.raises(InputError, match="'cpu' or 'gpu'"), installed(device="tpu"):
         pass
