@@ -27,7 +27,7 @@ class SineGenerator(nn.Module):
     The phase is a running sum over the whole signal. A GPU has no double, and a sum in float32 is off by whole cycles
     after some seconds. It is made of integers here, whose sums are exact in any order and on every device: with f0 in
     units of 2**-26 Hz, the sum is the phase in units of 1 / (24000 2**26) cycles, and remainders take off whole cycles.
-    int64 holds an hour and a half of 1 kHz. In a run in double the sums are the reference's, harmonic by harmonic.
+    int64 holds an hour and a half of 1 kHz. In double f0 has digits beyond those units: they are summed beside them.
     """
 
     def __init__(self, config: VocoderConfig):
@@ -37,33 +37,22 @@ class SineGenerator(nn.Module):
         self.sample_rate = config.sample_rate
 
     def turns(self, f0: mx.array, before: mx.array | None = None) -> mx.array:
-        """The running sum of the fundamental `(B, N)`, whole cycles off, a stream's `before` its last column so far.
-
-        In double, of each harmonic: cycles `(B, N, harmonics)`.
-        """
-        if in_double():
-            increment = f0[:, :, None] * mx.arange(1, self.harmonics + 1).astype(f0.dtype) / self.sample_rate
-            if before is None:
-                return mx.cumsum(increment, axis=1)
-            return mx.cumsum(mx.concatenate([before, increment], axis=1), axis=1)[:, 1:]
+        """The running sum of the fundamental `(B, N)`, whole cycles off, a stream's `before` its last column so far."""
         cycle = self.sample_rate * 2**_FRACTION_BITS
-        fixed = mx.round(f0.astype(mx.float32) * 2.0**_FRACTION_BITS).astype(mx.int64)
-        total = mx.cumsum(fixed, axis=1)
+        units = f0.astype(mx.float32) * 2.0**_FRACTION_BITS
+        fixed = mx.round(units)
+        total = mx.cumsum(fixed.astype(mx.int64), axis=1)
+        if in_double():
+            total = total % cycle + mx.cumsum(units - fixed, axis=1)
         return (total if before is None else total + before) % cycle
 
     def __call__(self, f0: mx.array, phase: mx.array, before: mx.array | None = None) -> mx.array:
+        harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
+        cycle = self.sample_rate * 2**_FRACTION_BITS
+        total = self.turns(f0, before)[:, :, None] * harmonic % cycle  # (B, N, harmonics)
+        theta = total.astype(mx.float32) * (2 * math.pi / cycle)
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)  # the fundamental starts at 0
-        theta = _angles(self.turns(f0, before), self.harmonics, self.sample_rate)
         return self.amplitude * mx.sin(theta + start[:, None, :])
-
-
-def _angles(turns: mx.array, harmonics: int, sample_rate: int) -> mx.array:
-    """What `SineGenerator.turns` gives -> the angle of each harmonic in rad, from 0 to 2 pi, `(B, N, harmonics)`."""
-    if in_double():
-        return 2 * math.pi * (turns % 1)
-    cycle = sample_rate * 2**_FRACTION_BITS
-    total = turns[:, :, None] * mx.arange(1, harmonics + 1, dtype=mx.int64) % cycle
-    return total.astype(mx.float32) * (2 * math.pi / cycle)
 
 
 class SourceModule(nn.Module):

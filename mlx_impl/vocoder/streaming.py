@@ -73,7 +73,7 @@ class VocoderStream:
         module = self.vocoder.source
         noise = self.noise(self.vocoder.config.frame_samples * (until - self.excited))
         source = module(f0, self.phase, noise, before=self.turned)
-        self.turned = module.sine_gen.turns(module.upsample(f0), self.turned)[:, -1:]
+        self.turned = module.sine_gen.turns(module.upsample(f0), self.turned)[..., -1:]
         self.source = source if self.source is None else mx.concatenate([self.source, source], axis=1)
         self.excited = until
 

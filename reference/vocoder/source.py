@@ -33,14 +33,25 @@ class SineGenerator(nn.Module):
         """The running sum, in double: cycles `(B, harmonics, N)`, a stream's `before` being the last column so far."""
         harmonic = torch.arange(1, self.harmonics + 1, dtype=f0.dtype, device=f0.device)[:, None]
         increment = (f0[:, None, :] * harmonic / self.sample_rate).double()
-        if before is None:
-            return torch.cumsum(increment, dim=-1)
-        return torch.cumsum(torch.cat([before, increment], dim=-1), dim=-1)[:, :, 1:]
+        if before is not None:
+            increment = torch.cat([before, increment], dim=-1)
+        total = _running_sum(increment) if f0.dtype == torch.float64 else torch.cumsum(increment, dim=-1)
+        return total if before is None else total[:, :, 1:]
 
     def forward(self, f0: Tensor, phase: Tensor, before: Tensor | None = None) -> Tensor:
         theta = 2 * math.pi * (self.turns(f0, before).to(f0.dtype) % 1)
         start = torch.cat([torch.zeros_like(phase[:, :1]), phase[:, 1:]], dim=1)  # the fundamental starts at 0
         return self.amplitude * torch.sin(theta + start[:, :, None])
+
+
+def _running_sum(x: Tensor) -> Tensor:
+    """The running sum of doubles over the last axis, rounded once: of their first 32 binary places, and of the rest.
+
+    Sums of float32 in double are exact here, but those of double round each increment: after 3 s of 240 Hz the phase is
+    off by 2e-8 rad, a thousand times more than all else in double.
+    """
+    coarse = torch.round(x * 2.0**32) / 2.0**32
+    return torch.cumsum(coarse, dim=-1) + torch.cumsum(x - coarse, dim=-1)
 
 
 class SourceModule(nn.Module):
