@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map
 
 from parity.capture.torch import instrument
 from parity.exact.places import Place, caller
@@ -50,8 +51,9 @@ def recording(
 ) -> Recording:
     """Run `function` once in double and record it.
 
-    `inputs` are arrays or tensors, by position or by keyword; floating-point ones are widened. What is no array
-    (None, a number, a text) is handed over as it is, and is part of the program. `root` is the module whose parts name
+    `inputs` are arrays or tensors, by position or by keyword, also in lists, tuples and dictionaries; floating-point
+    ones are widened, and the program takes them in order. What is no array (None, a number, a text) is handed over as
+    it is, and is part of the program. `root` is the module whose parts name
     constants, places and taps; the function itself where it is a module. Without `values` none are kept, but those that
     the program needs.
 
@@ -69,8 +71,8 @@ def recording(
         torch.backends.mha.set_fastpath_enabled(False)  # one operation for a whole layer
         token = _recorder.set(recorder)
         stack.callback(_recorder.reset, token)
-        args = () if isinstance(inputs, Mapping) else tuple(recorder.input(value) for value in inputs)
-        kwargs = {k: recorder.input(value) for k, value in inputs.items()} if isinstance(inputs, Mapping) else {}
+        args = () if isinstance(inputs, Mapping) else tree_map(recorder.input, tuple(inputs))
+        kwargs = tree_map(recorder.input, dict(inputs)) if isinstance(inputs, Mapping) else {}
         stack.enter_context(recorder.modules())
         stack.enter_context(recorder)
         result = function(*args, **kwargs)
@@ -139,11 +141,8 @@ class _Recorder(TorchDispatchMode):
             value = torch.tensor(np.ascontiguousarray(value))
         if not isinstance(value, Tensor):
             return value
-        value = (
-            value.detach()
-            .to(operations.WIDEST.get(value.dtype, value.dtype))
-            .clone(memory_format=torch.contiguous_format)
-        )
+        wide = operations.WIDEST.get(value.dtype, value.dtype)
+        value = value.detach().to("cpu", wide).clone(memory_format=torch.contiguous_format)
         number = self._new(value)
         self.memory.made(value, number)
         self.inputs.append(number)

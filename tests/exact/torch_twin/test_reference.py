@@ -1,5 +1,6 @@
 """The twin of the project's own reference, from its float32, is its own float64 mode at every tap."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +32,22 @@ def relative(value: np.ndarray, exact: np.ndarray) -> float:
     return float(np.abs(value - exact).max() / max(np.sqrt(np.mean(np.abs(exact) ** 2)), 1e-300))
 
 
-@pytest.mark.parametrize("name", sorted(SEGMENTS))
+@cache
+def twin_of(stage):
+    return twin(lambda: stage(synthetic_checkpoint(CASE), CASE.options["config"], torch.float32))
+
+
+@pytest.mark.parametrize("name", sorted(SEGMENTS, key=list(MODELS).index))
 def test_the_twin_is_the_float64_mode(states, name):
-    checkpoint, (index, state) = synthetic_checkpoint(CASE), states[name]
-    pipeline, stage = Pipeline(checkpoint, CASE.options, "float64"), MODELS[name]
+    index, state = states[name]
+    pipeline = Pipeline(synthetic_checkpoint(CASE), CASE.options, "float64")
     double = {key: value.astype(np.float64) if value.dtype.kind == "f" else value for key, value in state.items()}
 
     def run():
         return pipeline.run(name, index, double, observe)
 
     own = recording(run, [], pipeline.root(name))
-    pipeline.model = twin(lambda: stage(checkpoint, CASE.options["config"], torch.float32))
+    pipeline.model = twin_of(MODELS[name])
     exact = recording(run, [], pipeline.model)
     assert single(pipeline.model) == single(exact) == []
     taps = exact.program.taps

@@ -146,7 +146,7 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(STEPS)
 def test_any_views_and_writes_in_any_order(steps):
     def function(x: Tensor) -> Tensor:
@@ -263,6 +263,12 @@ def test_results_within_each_other_and_arguments_by_name():
     )
     assert len(run.program.inputs) == 1 and len(run.program.outputs) == 2
     np.testing.assert_array_equal(run.values[run.program.outputs[0]], [3, 3])
+
+
+def test_inputs_within_each_other():
+    run = recording(lambda x, pair, held: x * pair[0] + held["y"], [np.ones(2), (3.0, None), {"y": np.full(2, 4.0)}])
+    np.testing.assert_array_equal(run.result, [7, 7])
+    np.testing.assert_array_equal(evaluate(run.program, [np.zeros(2), np.ones(2)])[run.program.outputs[0]], [1, 1])
 
 
 def test_values_are_kept_only_where_they_are_asked_for():
