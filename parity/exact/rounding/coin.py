@@ -116,5 +116,10 @@ class Rounding:
             error = error + 1j * COIN * level * self._normal(spectrum.shape)
         return self.once(spectrum + error)
 
+    def near(self, x: np.ndarray) -> np.ndarray:
+        """A matrix (..., m, n) with every value off by the rounding of a column's sum of such values."""
+        level = np.sqrt(np.mean(np.square(np.abs(x))) * x.shape[-1]) if x.size and x.ndim else 0.0
+        return np.asarray(x + COIN * level * self._normal(x.shape))
+
     def _normal(self, shape: tuple[int, ...]) -> np.ndarray:
         return np.asarray(self._generator.standard_normal(shape, dtype=np.float32))

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from parity.exact.operations.products import gather_mm
+from parity.exact.operations.quantization import dequantize
 from parity.exact.rounding.coin import Axes, Rounding, together
 
 
@@ -50,13 +52,23 @@ def total(r: Rounding, a: np.ndarray, axis: Axes = None, keepdims: bool = False)
     return r.sum(a, axis, keepdims)
 
 
-def var(r: Rounding, a: np.ndarray, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> np.ndarray:
+def var(
+    r: Rounding,
+    a: np.ndarray,
+    axis: Axes = None,
+    keepdims: bool = False,
+    ddof: int = 0,
+    correction: int | None = None,
+) -> np.ndarray:
+    """`correction` is another name of `ddof`."""
+    ddof = ddof if correction is None else correction
     squares = r.sum(r.once(np.square(r.once(a - r.mean(a, axis, keepdims=True)))), axis, keepdims)
     return r.once(squares / (a.size / max(squares.size, 1) - ddof))
 
 
-def std(r: Rounding, a: np.ndarray, axis: Axes = None, keepdims: bool = False, ddof: int = 0) -> np.ndarray:
-    return r.once(np.sqrt(var(r, a, axis, keepdims, ddof)))
+def std(r: Rounding, a: np.ndarray, *args: Any, **kwargs: Any) -> np.ndarray:
+    """The root of what `var` gives for the same arguments."""
+    return r.once(np.sqrt(var(r, a, *args, **kwargs)))
 
 
 def norm(r: Rounding, a: np.ndarray, ord: Any = None, axis: Axes = None, keepdims: bool = False) -> np.ndarray | None:
@@ -66,9 +78,14 @@ def norm(r: Rounding, a: np.ndarray, ord: Any = None, axis: Axes = None, keepdim
 
 
 def cumsum(
-    r: Rounding, a: np.ndarray, axis: int | None = None, reverse: bool = False, inclusive: bool = True
+    r: Rounding,
+    a: np.ndarray,
+    axis: int | None = None,
+    reverse: bool = False,
+    inclusive: bool = True,
+    dtype: Any = None,
 ) -> np.ndarray:
-    """Of the flattened array where no axis is given."""
+    """Of the flattened array where no axis is given. `dtype` is what is reported: it changes no value here."""
     if axis is None:
         a, axis = a.reshape(-1), 0
     a = np.flip(a, axis) if reverse else a
@@ -82,6 +99,40 @@ def cumsum(
 def addmm(r: Rounding, c: np.ndarray, a: np.ndarray, b: np.ndarray, alpha: Any = 1.0, beta: Any = 1.0) -> np.ndarray:
     product = r.matmul(a, b)
     return r.once(r.once(alpha * product) + r.once(beta * c))
+
+
+def quantized_matmul(
+    r: Rounding,
+    x: np.ndarray,
+    w: np.ndarray,
+    scales: np.ndarray,
+    biases: np.ndarray | None = None,
+    transpose: bool = True,
+    *settings: Any,
+    **named: Any,
+) -> np.ndarray:
+    """x times the dequantised matrix, whose values are rounded, or its transpose."""
+    matrix = r.once(dequantize(w, scales, biases, *settings, **named))
+    return r.matmul(x, np.swapaxes(matrix, -1, -2) if transpose else matrix)
+
+
+def gather_qmm(
+    r: Rounding,
+    x: np.ndarray,
+    w: np.ndarray,
+    scales: np.ndarray,
+    biases: np.ndarray | None = None,
+    lhs_indices: np.ndarray | None = None,
+    rhs_indices: np.ndarray | None = None,
+    transpose: bool = True,
+    *settings: Any,
+    sorted_indices: bool = False,
+    **named: Any,
+) -> np.ndarray:
+    """Products of matrices that indices choose; those on the right are dequantised, and rounded."""
+    matrix = r.once(dequantize(w, scales, biases, *settings, **named))
+    matrix = np.swapaxes(matrix, -1, -2) if transpose else matrix
+    return r.product(lambda a, b: gather_mm(a, b, lhs_indices, rhs_indices), x, matrix)
 
 
 def rms_norm(r: Rounding, x: np.ndarray, weight: np.ndarray | None, eps: float) -> np.ndarray:

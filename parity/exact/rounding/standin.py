@@ -12,7 +12,7 @@ import numpy as np
 from parity.exact.rounding import composites
 from parity.exact.rounding.coin import Rounding
 from parity.exact.rounding.programs import narrowed
-from parity.exact.standin.array import array, wrapped
+from parity.exact.standin.array import array, asarray, wrapped
 from parity.exact.standin.dispatch import STATE
 
 PRODUCTS = {"einsum", "inner", "tensordot", "gather_mm", "segmented_mm", "block_masked_mm"}
@@ -20,6 +20,8 @@ PRODUCTS = {"einsum", "inner", "tensordot", "gather_mm", "segmented_mm", "block_
 
 CONVOLUTIONS = {"conv_general"}
 CONVOLUTIONS |= {f"conv{direction}{axes}d" for direction in ("", "_transpose") for axes in (1, 2, 3)}
+
+TRANSFORMS = {f"fft.{kind}fft{axes}" for kind in ("", "i", "r", "ir") for axes in ("", "2", "n")}
 
 MOVES = {
     "reshape", "transpose", "swapaxes", "moveaxis", "flatten", "unflatten", "squeeze", "expand_dims", "broadcast_to",
@@ -42,6 +44,8 @@ COMPOSITES: dict[str, Callable[..., Any]] = {
     "cumsum": composites.cumsum,
     "cumulative_sum": composites.cumsum,
     "addmm": composites.addmm,
+    "quantized_matmul": composites.quantized_matmul,
+    "gather_qmm": composites.gather_qmm,
     "linalg.norm": composites.norm,
     "fast.rms_norm": composites.rms_norm,
     "fast.layer_norm": composites.layer_norm,
@@ -99,7 +103,23 @@ class _Rounder:
         if name in COMPOSITES:
             value = COMPOSITES[name](self.rounding, *_values(args), **_values(kwargs))
             return result.value if value is None else np.asarray(value)
+        if name in TRANSFORMS:
+            return self._transformed(result, function, args, kwargs)
+        if name in ("fft.stft", "fft.istft"):
+            axis = -2 if name == "fft.stft" else -1
+            return self.rounding.transformed(result.value, result.shape[axis], (axis,))
+        if name.startswith("linalg."):  # stable algorithms: the exact result for inputs that are rounded
+            rounded = [self.rounding.near(leaf.value) for leaf in _leaves((args, kwargs))]
+            return _of_others(function, args, kwargs, rounded)
         return result.value
+
+    def _transformed(self, result: array, function: Callable[..., Any], args: Any, kwargs: Any) -> np.ndarray:
+        given = inspect.signature(function).bind(*args, **kwargs)
+        given.apply_defaults()
+        axes = given.arguments.get("axes", given.arguments.get("axis"))
+        axes = tuple(range(result.ndim)) if axes is None else (axes,) if isinstance(axes, int) else tuple(axes)
+        size = max(int(np.prod([one.shape[axis] for axis in axes])) for one in (asarray(args[0]), result))
+        return self.rounding.transformed(result.value, size, axes)
 
     def _product(self, result: array, function: Callable[..., Any], args: Any, kwargs: Any, terms: Any) -> np.ndarray:
         squares = [np.square(np.abs(leaf.value)) for leaf in _leaves((args, kwargs))]

@@ -1,0 +1,175 @@
+"""Mathematics and arithmetic together: equal, rounding, device, wrong, and no program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import pytest
+
+from parity import contract as contracts
+from parity.contract import CREATED, INHERITED, Contract, Rule
+from parity.exact.rounding import RUNS, Floors, Rounding
+from parity.exact.rounding.standin import rounded
+from parity.exact.standin import installed
+from parity.judge.arithmetic import DEVICE, EQUAL, MULTIPLE, NO_PROGRAM, ROUNDING, WRONG, in_doubt, settled
+from parity.judge.mathematics import Mathematics
+from parity.metrics import rmse
+from parity.report import Report
+from parity.run.both import Both
+from parity.verdict import Verdict, judge
+from parity.verify import Verifier
+from tests.meta import toy
+from tests.meta.toy import mlx_model
+
+
+@pytest.fixture(scope="module")
+def toy_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return toy.write_checkpoint(tmp_path_factory.mktemp("toy-checkpoint"))
+
+
+@pytest.fixture(scope="module")
+def toy_contract() -> Contract:
+    return contracts.load(Path(toy.__file__).with_name("contract.toml"))
+
+
+RULE = Rule("*", "*", 2.0, 2.0, "test")
+EXACT = np.random.default_rng(0).standard_normal(4000)
+REFERENCE = EXACT.astype(np.float32)
+SAME, OTHER = (Mathematics("tap", "", CREATED, passed, reason) for passed, reason in ((True, ""), (False, "differs")))
+
+
+def at(floors: float) -> Verdict:
+    """The verdict on a device whose error is so many noise floors."""
+    floor = rmse(REFERENCE, EXACT)
+    error = floors * floor * np.random.default_rng(1).standard_normal(EXACT.shape)
+    return judge("tap", "", CREATED, RULE, EXACT + error, REFERENCE, EXACT)
+
+
+@pytest.mark.parametrize(
+    ("floors", "mathematics", "own", "word", "passed"),
+    [
+        (1.0, SAME, math.nan, EQUAL, True),
+        (5.0, SAME, 1.5, ROUNDING, True),
+        (7.0, SAME, 1.0, DEVICE, False),
+        (300.0, SAME, 5.0, DEVICE, False),
+        (1.0, OTHER, math.nan, WRONG, False),
+        (5.0, OTHER, 5.0, WRONG, False),
+        (1.0, None, math.nan, NO_PROGRAM, True),
+        (5.0, None, math.nan, NO_PROGRAM, False),
+    ],
+)
+def test_the_word_of_a_tap(floors, mathematics, own, word, passed):
+    verdict = at(floors)
+    found = settled(verdict, mathematics, own * verdict.floor)
+    assert (found.word, found.passed) == (word, passed)
+    assert bool(found.reason) != passed
+    assert in_doubt(verdict, mathematics) == (word in (ROUNDING, DEVICE))
+
+
+def test_strict_asks_for_equal_everywhere():
+    verdict = at(5.0)
+    found = settled(verdict, SAME, 5 * verdict.floor, strict=True)
+    assert (found.word, found.passed, found.reason) == (ROUNDING, False, verdict.reason)
+
+
+def test_what_is_not_finite_is_no_rounding():
+    ours = REFERENCE.copy()
+    ours[7] = np.nan
+    verdict = judge("tap", "", CREATED, RULE, ours, REFERENCE, EXACT)
+    assert settled(verdict, SAME, 1e9).word == DEVICE
+
+
+@pytest.mark.parametrize(("margin", "own", "word"), [(30.0, 1.0, ROUNDING), (90.0, 1.0, DEVICE), (90.0, 3.0, ROUNDING)])
+def test_a_decision_may_fall_otherwise_within_the_rounding_of_its_values(margin, own, word):
+    ours, theirs, margins = np.array([1, 2, 3]), np.array([1, 2, 4]), np.array([500.0, 400.0, margin])
+    verdict = judge("tap", "", CREATED, RULE, ours, theirs, theirs, margins=margins)
+    assert not verdict.passed
+    assert settled(verdict, SAME, own_source=own).word == word
+
+
+# The device alone: what is planted below is in MLX's run, and not in the program that the stand-in runs.
+
+
+def cut(x: mx.array) -> mx.array:
+    """To the ten bits that TF32 has."""
+    return mx.view(mx.view(mx.contiguous(x), mx.int32) & ~0x1FFF, mx.float32)
+
+
+DEVICES: dict[str, Callable[[mx.array, mx.array], mx.array]] = {
+    "TF32": lambda x, w: cut(x) @ cut(w).T,
+    "half": lambda x, w: mx.conv1d(x.astype(mx.float16), w[:, None].astype(mx.float16)).astype(mx.float32),
+}
+
+
+def verified(contract: Contract, folder: Path, strict: bool = False) -> Report:
+    case = toy.load("tiny")
+    verifier = Verifier(contract, case, folder)
+    return verifier.run(Both.proven(contract, case, folder, strict, lambda message: None).settle)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_device_that_computes_with_less_is_named(device, monkeypatch, toy_contract, toy_checkpoint):
+    monkeypatch.setattr(mlx_model.MlxMix, "__call__", lambda self, x: DEVICES[device](x, self.weight))
+    report = verified(toy_contract, toy_checkpoint)
+    assert not report.passed
+    created = {v.tap.partition("[")[0] for v in report.verdicts if v.mode == CREATED and v.word == DEVICE}
+    assert {"first", "middle.0.linear", "middle.1.linear", "last"} <= created
+    assert not {v.tap for v in report.verdicts if v.word == DEVICE} & {"codes", "embedding", "mu"}
+    assert WRONG not in report.words()
+    assert "times its own floor" in report.first_failure.reason
+
+
+def test_another_order_of_sums_is_rounding_and_passes(monkeypatch, toy_contract, toy_checkpoint):
+    def one_by_one(self: mlx_model.MlxMix, x: mx.array) -> mx.array:
+        return sum(x[..., i : i + 1] * self.weight[:, i] for i in range(x.shape[-1]))
+
+    monkeypatch.setattr(mlx_model.MlxMix, "__call__", one_by_one)
+    tight = replace(toy_contract, rules=tuple(replace(rule, truth=0.3, distance=0.3) for rule in toy_contract.rules))
+    report = verified(tight, toy_checkpoint)
+    assert report.passed
+    assert set(report.words()) == {EQUAL, ROUNDING}
+    assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {CREATED, INHERITED}
+    assert not verified(tight, toy_checkpoint, strict=True).passed
+
+
+def test_no_own_floor_is_measured_for_a_port_within_its_bounds(toy_contract, toy_checkpoint):
+    report = verified(toy_contract, toy_checkpoint)
+    assert report.passed
+    assert set(report.words()) == {EQUAL}
+    assert "own floors" not in report.seconds
+
+
+def test_without_a_program_arithmetic_alone_decides(toy_contract, toy_checkpoint):
+    for name, passed in (("tiny", True), ("gain", False)):
+        case = toy.load(name)
+        both = Both(toy_contract, case, toy_checkpoint, {}, "the framework has no double")
+        report = Verifier(toy_contract, case, toy_checkpoint).run(both.settle)
+        assert report.passed == passed
+        assert set(report.words()) == {NO_PROGRAM}
+        assert report.as_dict()["program"] == "the framework has no double"
+
+
+def product(core: Any, x: np.ndarray, w: np.ndarray, turned: int = 0) -> Any:
+    """A product with weights quantised in groups of 32; `turned` gives each group the scale of another."""
+    packed, scales, biases = core.quantize(core.array(w), group_size=32, bits=8)
+    scales = core.concatenate([scales[:, turned:], scales[:, :turned]], axis=1)
+    return core.quantized_matmul(core.array(x), packed, scales, biases, group_size=32, bits=8)
+
+
+def test_a_wrong_quantised_product_is_the_device():
+    x, w = (np.random.default_rng(n).standard_normal((20, 128)).astype(np.float32) for n in (1, 2))
+    with installed() as core:
+        exact = np.asarray(product(core, x, w))
+        own = Floors({"": exact})
+        for number in range(RUNS):
+            with rounded(Rounding("quantised", number)):
+                own.add({"": np.asarray(product(core, x, w))})
+    right, wrong = (rmse(np.array(product(mx, x, w, turned)), exact) / own.largest()[""] for turned in (0, 1))
+    assert 0.1 < right < MULTIPLE
+    assert wrong > 100 * MULTIPLE
