@@ -76,7 +76,7 @@ def _tensor(path: Path, raw: np.ndarray, name: str, entry: dict[str, Any]) -> ar
         raise InputError(f"{path}: {name} has dtype {entry['dtype']}, expected one of {', '.join(_STORED)}")
     dtype, stored = _STORED[entry["dtype"]]
     start, stop = entry["data_offsets"]
-    found = np.frombuffer(raw[start:stop].tobytes(), stored).reshape(entry["shape"])
+    found = np.frombuffer(raw[start:stop], stored).reshape(entry["shape"])
     if dtype is dtypes.bfloat16:
         found = (found.astype(np.uint32) << 16).view(np.float32)
     return wrapped(found.astype(dtype.storage), dtype)

@@ -42,7 +42,7 @@ class Generator:
         wanted = shape_of(shape)
         if self.ask is None and self.rest is None:
             if dtype.is_floating and _constructing():
-                return wrapped(np.full(wanted, np.nan), dtype)
+                return wrapped(np.broadcast_to(np.nan, wanted), dtype)  # of no memory: it is replaced
             raise NoProgram(
                 f"mx.random.{name} draws numbers of shape {wanted}, which two programs cannot share; hand the draws "
                 f"over: installed(draws=[...]), or give the function its noise as an argument"
