@@ -72,6 +72,7 @@ class _Building:
 
     def __init__(self, graph: Graph, parameters: Mapping[str, str], origins: Mapping[str, Origin], double: bool):
         self.graph, self.parameters, self.origins, self.double = graph, parameters, origins, double
+        self.said = dict(graph.said)
         self.numbers: dict[str, int] = {}
         self.shapes: dict[int, tuple[int, ...]] = {}
         self.dtypes: dict[int, str] = {}
@@ -81,7 +82,7 @@ class _Building:
         inputs = self.numbered(self.graph.inputs)
         for name, array in self.graph.constants.items():
             path, value = self.parameters.get(name, ""), widened(array)
-            kept = "" if path else rounded(value, self.graph.said[name].dtype)
+            kept = "" if path else rounded(value, self.said[name].dtype)
             self.constants[self.number(name)] = Constant(value, path, kept)
         needed = self.needed([*outputs, *taps.values()])
         nodes = tuple(self.node(call) for call in self.defined(needed))
@@ -93,7 +94,7 @@ class _Building:
     def number(self, name: str) -> int:
         if name not in self.numbers:
             number = self.numbers[name] = len(self.numbers)
-            said = self.graph.said[name]
+            said = self.said[name]
             self.shapes[number] = said.shape
             self.dtypes[number] = "float32" if self.double and said.dtype == "float64" else said.dtype
         return self.numbers[name]
@@ -113,7 +114,7 @@ class _Building:
         """The operations that are needed, and of the others those that have a definition, as what they take does."""
         without: set[str] = set()
         for call in self.graph.calls:
-            taken, given = (tuple(self.graph.said[name] for name in names) for names in (call.inputs, call.outputs))
+            taken, given = (tuple(self.said[name] for name in names) for names in (call.inputs, call.outputs))
             defined = call.name in TABLE and not TABLE[call.name].refuse(taken, given)
             if not needed.isdisjoint(call.outputs) or (defined and without.isdisjoint(call.inputs)):
                 yield call
@@ -122,8 +123,8 @@ class _Building:
 
     def node(self, call: Call) -> Node:
         origin = next((self.origins[name] for name in call.outputs if name in self.origins), Origin())
-        taken = tuple(self.graph.said[name] for name in call.inputs)
-        given = tuple(self.graph.said[name] for name in call.outputs)
+        taken = tuple(self.said[name] for name in call.inputs)
+        given = tuple(self.said[name] for name in call.outputs)
         try:
             arguments = named(call.name, call.arguments, taken, given)
         except NoProgram as error:
@@ -133,7 +134,7 @@ class _Building:
             value = np.asarray(arguments[key], np.float64)
             if kept := rounded(value, "float32"):
                 name = f"{call.outputs[0]}.{key}"
-                self.graph.said[name] = Output((), "float32")
+                self.said[name] = Output((), "float32")
                 self.constants[self.number(name)] = Constant(value, rounded=kept)
                 scalars.append(key)
         function = compute(call.name, arguments, taken, given, tuple(scalars))
@@ -143,9 +144,10 @@ class _Building:
 
 
 def unseen(program: Program) -> list[Node]:
-    """The operations that no graph made on a CPU holds: their definitions were never compared with a run of MLX's own.
+    """The operations that graphs from a GPU alone hold: no Mac's was ever seen here.
 
-    A graph from a Mac holds RMSNorm, LayerNorm, RoPE and ScaledDotProductAttention, which a CPU runs as compositions.
+    They are RMSNorm, LayerNorm, RoPE and ScaledDotProductAttention, which a CPU runs as compositions. Their definitions
+    are held against what MLX computes on CUDA, not on Metal.
     """
     return [node for node in program.nodes if node.operation in TABLE and not TABLE[node.operation].seen]
 

@@ -32,7 +32,7 @@ class Entry:
 
     `scalars` are those arguments that MLX keeps in float32: the definition is handed a value that may have been
     replaced by a more exact one. `wants` are the keywords `inputs` and `outputs`, where the definition takes them.
-    `choices` names what MLX numbers. `seen` is False where no graph made on a CPU holds the primitive: a Mac's does.
+    `choices` names what MLX numbers. `seen` is False where a GPU's graphs alone hold the primitive.
     """
 
     definition: Definition
@@ -79,10 +79,14 @@ def named(
     if len(arguments) != len(entry.arguments):
         raise NoProgram(
             f"the primitive {name} has {len(arguments)} arguments, expected {len(entry.arguments)} "
-            f"({', '.join(entry.arguments)}): the graph is of another MLX version; export it with the installed one"
+            f"({', '.join(entry.arguments)}): {ANOTHER}"
         )
     said = dict(zip(entry.arguments, arguments, strict=True))
-    return said | {key: names[said[key]] for key, names in entry.choices.items()}
+    for key, names in entry.choices.items():
+        if said[key] not in range(len(names)):
+            raise NoProgram(f"the primitive {name} has {key} {said[key]}, expected 0 to {len(names) - 1}: {ANOTHER}")
+        said[key] = names[said[key]]
+    return said
 
 
 def compute(
@@ -117,6 +121,8 @@ def compute(
 
     return run
 
+
+ANOTHER = "the graph is of another MLX version; export it with the installed one"
 
 REFUSED = {
     "CustomKernel": "a kernel of one's own has no definition but its source; trace the plain path beside it",
