@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import count, permutations
 
 import numpy as np
 
@@ -13,6 +13,9 @@ BOUND = 1e-10
 
 _SAMPLED = 61
 """Places of a block at which a hypothesis of an arrangement is checked before all elements are."""
+
+_TRIED = 3000
+"""Hypotheses of an arrangement that are checked at most. Values that repeat let many wrong ones live for long."""
 
 _PERMUTED = 5
 """Arrays of more axes than this are tried in the arrangement of their memory alone."""
@@ -50,8 +53,12 @@ class Arrangement:
 
 def root_mean_square(array: np.ndarray) -> float:
     """Of the finite elements; 0 for none."""
-    finite = array[np.isfinite(array)]
-    return float(np.sqrt(np.mean(np.abs(finite) ** 2))) if finite.size else 0.0
+    flat = array.ravel().astype(np.result_type(array, np.float64), copy=False)
+    total = float(np.vdot(flat, flat).real) if flat.size else 0.0
+    if not np.isfinite(total):
+        flat = flat[np.isfinite(flat)]
+        total = float(np.vdot(flat, flat).real)
+    return float(np.sqrt(total / flat.size)) if flat.size else 0.0
 
 
 def difference(candidate: np.ndarray, reference: np.ndarray) -> float:
@@ -98,6 +105,9 @@ def find(candidate: np.ndarray, reference: np.ndarray, bound: float = BOUND) -> 
     x, y = candidate.ravel(), reference.ravel()
     if difference(x, y) <= bound:
         return Arrangement((x.size,), (0,))
+    for arrangement in guesses(candidate.shape, reference.shape):
+        if difference(arrangement.apply(y, x.shape), x) <= bound:
+            return arrangement
     near = bound * root_mean_square(y)
     for digits in _digits(x, y, reference.shape, near):
         arrangement = _canonical(digits)
@@ -164,6 +174,8 @@ def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: float) -
         with np.errstate(invalid="ignore"):
             return bool(np.all((np.abs(x[places] - y[there]) <= near) | (x[places] == y[there])))
 
+    tried = count(1)
+
     def grow(digits: list[Digit], done: int, left: list[Digit]) -> Iterator[list[Digit]]:
         if done == x.size:
             yield digits
@@ -171,12 +183,14 @@ def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: float) -
         for place, (size, stride) in enumerate(left):
             rest = left[:place] + left[place + 1 :]
             for inner in _divisors(size)[:-1]:
-                for count in reversed(_divisors(size // inner)[1:]):
-                    more = [*digits, (count, stride * inner)]
-                    if x.size % (done * count) or not agrees(more, done * count):
+                for length in reversed(_divisors(size // inner)[1:]):
+                    more = [*digits, (length, stride * inner)]
+                    if next(tried) > _TRIED:
+                        return
+                    if x.size % (done * length) or not agrees(more, done * length):
                         continue
-                    outer = (size // inner // count, stride * inner * count)
-                    yield from grow(more, done * count, [*rest, *(d for d in ((inner, stride), outer) if d[0] > 1)])
+                    outer = (size // inner // length, stride * inner * length)
+                    yield from grow(more, done * length, [*rest, *(d for d in ((inner, stride), outer) if d[0] > 1)])
 
     return grow([], 1, free)
 
