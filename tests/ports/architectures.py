@@ -34,33 +34,54 @@ LATENT = {
     "qk_nope_head_dim": 16,
     "v_head_dim": 16,
 }
-SLIDING = {"sliding_window": 16}
 SETTINGS: dict[str, dict[str, Any]] = {
-    "gemma3_text": {**SLIDING, "sliding_window_pattern": 3, "num_hidden_layers": 6},
-    "cohere2": {**SLIDING, "sliding_window_pattern": 3},
-    "olmo3": {**SLIDING, "num_hidden_layers": 4},
-    "mixtral": {**EXPERTS, "head_dim": 16},
+    "mixtral": EXPERTS,
     "qwen2_moe": {**EXPERTS, "shared_expert_intermediate_size": 32},
     "qwen3_moe": EXPERTS,
     "granitemoe": EXPERTS,
     "olmoe": EXPERTS,
-    "phimoe": EXPERTS,
-    "gpt2": {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 512},
     "gpt_bigcode": {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 512, "n_inner": 128},
     "gptj": {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 512, "rotary_dim": 16},
-    "deepseek_v2": {**LATENT, "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32},
-    "minicpm3": LATENT,
-    "lfm2": {"block_ff_dim": 128, "block_auto_adjust_ff_dim": False},
 }
-NAMES = ["llama"]
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "gpt2": {"n_ctx": 512, "num_key_value_heads": 4},
     "gpt_bigcode": {"num_key_value_heads": 1},
-    "gpt_neox": {"rotary_emb_base": 10000.0, "rotary_pct": 0.25},
-    "exaone4": {"rope_scaling": {"rope_type": "default"}},
-    "apertus": {"mlp_bias": False, "post_norm": False, "qk_norm": True},
     "qwen3_moe": {"num_experts": 4},
 }
+
+EQUAL = (
+    *("llama", "qwen2", "qwen3", "phi3", "gemma2", "mixtral", "olmo2", "cohere", "mamba", "qwen2_moe", "qwen3_moe"),
+    *("stablelm", "gptj", "phi", "granite", "granitemoe", "glm4", "helium", "ernie4_5", "falcon_h1", "nemotron"),
+    *("seed_oss", "smollm3", "hunyuan_v1_dense", "internlm3", "ministral3", "olmoe"),
+)
+"""Ports that compute what transformers computes."""
+
+GELU = ("aten.gelu(approximate=tanh)", "erf()")
+DEPARTING = {
+    "gemma": GELU,
+    "starcoder2": GELU,
+    "gpt_bigcode": GELU,
+    "glm": (
+        "aten.slice(dim=3, start=0, end=8)",
+        "fast.rope(dims=16, traditional=True, base=10000.0, scale=1.0, offset=0)",
+    ),
+}
+"""Ports that do not, each with an operation of transformers and the port's in its place, in every layer.
+
+Three take the exact GELU where the configuration asks for the one with tanh. The fourth turns all of a head where
+transformers turns the half that `partial_rotary_factor` says.
+"""
+
+MATCHED = ("llama", "qwen2", "qwen3", "phi3", "gemma2", "olmo2", "cohere", "stablelm", "starcoder2", "mamba")
+"""Those whose modules are looked for by value."""
+
+NOT_FOUND = {
+    r"model\.rotary_emb": "a table of cosines, which MLX's rotary embedding never has as an array",
+    r"backbone\.layers\.\d\.mixer\.x_proj": "the port applies it to one token at a time",
+}
+"""Modules without a counterpart, and why: committed before the run, and at most 3 % of all."""
+
+RECURRENT = ("mamba", "falcon_h1")
+"""Their programs have operations for each token: only those of one length can be laid side by side."""
 
 
 def reference(name: str) -> Any:
