@@ -168,9 +168,9 @@ def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: float) -
     def agrees(digits: list[Digit], size: int) -> bool:
         places = np.arange(size - 1, -1, -max(1, size // _SAMPLED))
         there, left = np.zeros_like(places), places
-        for count, stride in digits:
-            there = there + left % count * stride
-            left = left // count
+        for size_of_one, stride in digits:
+            there = there + left % size_of_one * stride
+            left = left // size_of_one
         with np.errstate(invalid="ignore"):
             return bool(np.all((np.abs(x[places] - y[there]) <= near) | (x[places] == y[there])))
 
