@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,11 @@ def subject(contract: Contract, case: Case, checkpoint: Path) -> dict[str, str]:
     """
     found = {f"code of the {name}": code(side["factory"]) for name, side in contract.sides.items()}
     engine = Path(__file__).resolve().parents[1]
-    found["code of the engine"] = _folded(file for folder in ENGINE for file in _files(engine / folder))
+    found["code of the engine"] = folded(file for folder in ENGINE for file in files(engine / folder))
     for name, side in contract.sides.items():
         found[f"framework of the {name}"] = f"{side['framework']} {importlib.metadata.version(side['framework'])}"
     found["contract"] = file_sha256(contract.path)
-    found["checkpoint"] = _folded(file for file in _files(checkpoint))
+    found["checkpoint"] = folded(file for file in files(checkpoint))
     given = {name: npy.canonical_sha256(array) for name, array in sorted(case.inputs.items())}
     what = [case.name, given, sorted(case.dims.items()), list(case.segments), sorted(case.options.items())]
     found["case"] = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
@@ -52,20 +52,21 @@ def code(factory: str) -> str:
     if spec is None:
         raise InputError(f"{factory!r}: there is no package {package}; run the command where it is")
     if spec.submodule_search_locations:
-        return _folded(file for place in spec.submodule_search_locations for file in _files(Path(place)))
-    return _folded([(package, Path(str(spec.origin)))])
+        return folded(file for place in spec.submodule_search_locations for file in files(Path(place)))
+    return folded([(package, Path(str(spec.origin)))])
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+def files(folder: Path) -> Iterator[tuple[str, Path]]:
     """Every file below a folder, with its name there; what Python compiled is left out."""
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.suffix != ".pyc":
             yield file.relative_to(folder).as_posix(), file
 
 
-def _folded(files: Any) -> str:
+def folded(named: Iterable[tuple[str, Path]]) -> str:
+    """One hash of files, each with its name."""
     digest = hashlib.sha256()
-    for name, file in files:
+    for name, file in named:
         digest.update(f"{name} {file_sha256(file)}\n".encode())
     return digest.hexdigest()
 
