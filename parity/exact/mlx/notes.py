@@ -66,6 +66,9 @@ class Notes:
             for name, function in list(vars(mx.array).items()):
                 if type(function).__name__ == "nb_method" and (not name.startswith("_") or _is_operator(name)):
                     patches.set(mx.array, name, self._wrapped(mx.array, name, function))
+            for name in ("T", "real", "imag"):
+                function = self._wrapped(mx.array, name, vars(mx.array)[name].__get__)
+                patches.set(mx.array, name, property(function))
             for name, function in list(vars(mx.ArrayAt).items()):
                 if type(function).__name__ == "nb_method" and not name.startswith("_"):
                     patches.set(mx.ArrayAt, name, self._wrapped(mx.ArrayAt, name, function))

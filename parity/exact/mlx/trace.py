@@ -58,8 +58,11 @@ def trace(
         mx.eval(arrays)
         try:
             graph = exported(traced, arrays)
-        except ValueError as error:
+        except Exception as error:
             if "Attempting to eval" not in str(error):
+                error.add_note(
+                    "While a function is traced float64 stands in for float32; the stand-in reports float32."
+                )
                 raise
             raise NoProgram(
                 f"{source or 'the function'} asks for a value at {_innermost(error)}: a graph has no values, so "

@@ -10,6 +10,7 @@ import mlx.core as mx
 from parity.exact.mlxfn import STATES
 from parity.exact.primitives import TABLE
 from parity.exact.primitives.registry import REFUSED, advice
+from tests.exact.graph import cases_of_parts, cases_of_sums  # noqa: F401 - they enter their cases
 from tests.exact.graph.cases import CASES
 from tests.exact.graph.test_mac import MAC
 

@@ -16,6 +16,7 @@ from parity.exact.mlx.events import from_events
 from parity.exact.primitives import TABLE
 from parity.exact.program import evaluate
 from tests.exact.bounds import within
+from tests.exact.graph import cases_of_parts, cases_of_sums  # noqa: F401 - they enter their cases
 from tests.exact.graph.cases import CASES, Case
 from tests.exact.operations.real import to_mlx, to_numpy
 

@@ -169,7 +169,7 @@ def test_scalars_are_double_wherever_they_stand() -> None:
     def function(x: Any) -> Any:
         y = mx.array(0.1) + mx.maximum(x.astype(mx.float32), 0.3) * mx.full((4,), 0.7)
         y = y + mx.arange(4) * 0.1 + mx.where(mx.arange(4) > 1, 0.2, 0.6) + mx.linspace(0.1, 0.7, 4)
-        return y + mx.real(mx.fft.ifft(mx.fft.fft(y))) * 0.9
+        return y + mx.fft.ifft(mx.fft.fft(y)).real * 0.9
 
     program = trace(function, [x(3, 4)])
     assert unresolved(program) == {}
@@ -206,6 +206,13 @@ def test_a_function_with_a_gradient_of_its_own_is_refused_with_its_line() -> Non
     function = mx.custom_function(lambda x: x * 2)
     with pytest.raises(NoProgram, match=rf"mx\.custom_function is called at {__file__}:\d+: .*without the decorator"):
         trace(lambda x: function(x), [x(3)])
+
+
+def test_a_port_that_refuses_float64_is_told_why_it_sees_it() -> None:
+    names = {mx.float32: "single"}
+    with pytest.raises(KeyError) as caught:
+        trace(lambda x: x if names[x.dtype] else x, [x(3)])
+    assert "float64 stands in for float32" in caught.value.__notes__[0]
 
 
 def test_transforms_are_traced() -> None:
