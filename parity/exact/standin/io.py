@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,10 @@ def _tensor(path: Path, raw: np.ndarray, name: str, entry: dict[str, Any]) -> ar
         raise InputError(f"{path}: {name} has dtype {entry['dtype']}, expected one of {', '.join(_STORED)}")
     dtype, stored = _STORED[entry["dtype"]]
     start, stop = entry["data_offsets"]
-    found = np.frombuffer(raw[start:stop], stored).reshape(entry["shape"])
+    size = math.prod(entry["shape"]) * np.dtype(stored).itemsize
+    if stop - start != size or stop > raw.size:
+        raise InputError(f"{path}: {name} of shape {entry['shape']} takes {size} bytes, the file has another number")
+    found = np.ndarray(entry["shape"], stored, raw[start:stop])
     if dtype is dtypes.bfloat16:
         found = (found.astype(np.uint32) << 16).view(np.float32)
     return wrapped(found.astype(dtype.storage), dtype)

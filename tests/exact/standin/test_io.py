@@ -51,6 +51,8 @@ def test_safetensors_for_mlx(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.array(value).astype(to_numpy(found[name]).dtype), to_numpy(found[name]))
     STANDIN.save_safetensors(str(tmp_path / "empty.safetensors"), {})
     assert STANDIN.load(tmp_path / "empty.safetensors") == {}
+    STANDIN.save_safetensors(str(tmp_path / "none.safetensors"), {"x": STANDIN.zeros((0, 3))})
+    assert STANDIN.load(tmp_path / "none.safetensors")["x"].shape == (0, 3)
 
 
 def test_numpy_files(tmp_path: Path) -> None:
@@ -94,6 +96,10 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     header = json.dumps({"x": {"dtype": "F4", "shape": [1], "data_offsets": [0, 8]}}).encode()
     broken.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
     with pytest.raises(InputError, match="dtype F4"):
+        STANDIN.load(broken)
+    header = json.dumps({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    broken.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(InputError, match="takes 8 bytes"):
         STANDIN.load(broken)
     with broken.open("rb") as file, pytest.raises(NoProgram, match="give its path"):
         STANDIN.load(file, "safetensors")
