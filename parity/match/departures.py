@@ -225,19 +225,42 @@ class Search:
         return True
 
     def _fewest_uses(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> tuple[Exchange, _Outcome]:
-        """Of an exchange at several uses, those that it is needed at."""
-        move = exchange.moves[0]
-        for edge in move.edges:
+        """Of an exchange at several uses, those that it is right at.
+
+        A use is dropped where more is found without it, or where nothing tells but the result there, which is closer to
+        a result of the reference without it.
+        """
+        for edge in exchange.moves[0].edges:
+            move = exchange.moves[0]
             if len(move.edges) < 2:
                 break
             fewer = replace(move, edges=tuple(one for one in move.edges if one != edge))
             less = Exchange((fewer,), exchange.cost)
-            again = self._judge(
-                less, outcome.arrangements, self._exchanged(less, outcome.arrangements, place, (0,)), key
-            )
-            if again is not None and again.healed >= outcome.healed and again.found >= outcome.found:
-                exchange, outcome, move = less, again, fewer
+            overlays = [self._exchanged(one, outcome.arrangements, place, (0,)) for one in (exchange, less)]
+            again = self._judge(less, outcome.arrangements, overlays[1], key)
+            if again is None or again.healed < outcome.healed or again.found < outcome.found:
+                continue
+            with_it, without = (self._closest(move, edge[0], overlay) for overlay in overlays)
+            if again.found > outcome.found or without < with_it:
+                exchange, outcome = less, again
         return exchange, outcome
+
+    def _closest(self, move: Move, place: int, overlay: Overlay) -> float:
+        """How far the result of a step is from what the reference makes of the values that are exchanged."""
+        walk = self.walk
+        own = walk.status[move.key].quantity
+        users = {user for one in (move.quantity, own) if one is not None for user in walk.reference.users.get(one, ())}
+        least = float("inf")
+        for made in walk.candidate.steps[place].outputs:
+            value = overlay.values[made][0] if made in overlay.values else walk.values[made][0]
+            for quantity in users - walk.seen.keys():
+                if sizes(walk.reference.values[quantity]) != sizes(walk.values[made]) or value is None:
+                    continue
+                truth = walk.reference.values[quantity][0]
+                for row in islice(options(walk, Move("differs", quantity, made)), 3):
+                    assert truth is not None
+                    least = min(least, relative_error(value, row[0].apply(truth, value.shape)))
+        return least
 
     def _split(self, exchange: Exchange, outcome: _Outcome, place: int) -> bool:
         """Make an exchange before this one, where two departures stand one directly behind the other.

@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.errors import InputError
 from parity.exact.program import Constant, Node, Program, widened
-from parity.match.arrangement import BOUND, Arrangement, difference, find
+from parity.match.arrangement import BOUND, Arrangement, difference, find, root_mean_square
 
 Pooled = tuple[np.ndarray | None, ...]
 """One quantity at every length; None where a length does not run it."""
@@ -225,15 +225,13 @@ Moments = tuple[float, float, float, float]
 
 def moments(array: np.ndarray) -> Moments:
     """RMS, and in its units the means of |x|, x and x·|x|: free of order, each moved by less than 3 times max |Δ|."""
+    scale = root_mean_square(array)
+    if not scale:
+        return 0.0, 0.0, 0.0, 0.0
     finite = array.ravel()
     if not np.isfinite(finite).all():
         finite = finite[np.isfinite(finite)]
-    if not finite.size:
-        return 0.0, 0.0, 0.0, 0.0
     size = np.abs(finite).astype(np.float64, copy=False)
-    scale = float(np.sqrt(np.mean(size**2)))
-    if not scale:
-        return 0.0, 0.0, 0.0, 0.0
     plain = finite.real
     return scale, float(size.mean()) / scale, float(plain.mean()) / scale, float((plain * size).mean()) / scale**2
 
@@ -265,10 +263,12 @@ class Index:
         rows = self.rows.get(array.size)
         if not rows:
             return
-        mine = moments(array)
-        reach = (4 * bound + 1e-14) * mine[0]
-        place = bisect_left(rows, (mine[0] - reach, -1))
-        while place < len(rows) and rows[place][0] <= mine[0] + reach:
+        scale = root_mean_square(array)
+        reach = (4 * bound + 1e-13) * scale
+        place = bisect_left(rows, (scale - reach, -1))
+        mine: Moments | None = None
+        while place < len(rows) and rows[place][0] <= scale + reach:
+            mine = mine or moments(array)
             if alike(mine, self.moments[rows[place][1], 0], bound):
                 yield rows[place][1]
             place += 1
