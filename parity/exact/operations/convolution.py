@@ -109,7 +109,7 @@ class _Axis:
         """Zeros around the inputs, so that every tap of every output meets one."""
         low = max(self.low, 0)
         last = (self.length - 1) * self.stride + (self.kernel - 1) * self.dilation - low
-        return -(-low // self.spread), max(last // self.spread - self.size + 1, 0)
+        return low // self.spread, max(last // self.spread - self.size + 1, 0)
 
     def phases(self) -> list[_Phase]:
         """The outputs by the taps that meet inputs, not zeros between them: one phase where `spread` is 1."""

@@ -122,13 +122,13 @@ def test_channels_that_do_not_fit_are_refused() -> None:
 
 
 def test_a_long_input_is_the_sum_of_its_taps() -> None:
-    """Longer than a block, with groups and without: the same as the definition written as a sum."""
+    """Longer than a block, with groups and without, each input and every third: as the definition is written."""
     random = np.random.default_rng(1)
     x = random.standard_normal((2, 30_000, 6))
-    for groups in (1, 2, 6):
+    for groups, stride in [(1, 1), (1, 3), (2, 1), (6, 3)]:
         weight = random.standard_normal((12, 5, 6 // groups))
-        found = convolve(x, weight, 1, 2, 2, groups=groups)
+        found = convolve(x, weight, stride, 2, 2, groups=groups)
         padded = np.pad(x, ((0, 0), (2, 2), (0, 0))).reshape(2, -1, groups, 6 // groups)
         parts = weight.reshape(groups, 12 // groups, 5, -1)
-        taps = [np.einsum("nlgc,goc->nlgo", padded[:, t : t + 30_000], parts[:, :, t]) for t in range(5)]
+        taps = [np.einsum("nlgc,goc->nlgo", padded[:, t : t + 30_000 : stride], parts[:, :, t]) for t in range(5)]
         np.testing.assert_allclose(found, np.sum(taps, axis=0).reshape(found.shape), atol=1e-12)
