@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,18 +25,27 @@ from parity.side import Case, State, make_side
 from parity.trace import DiskTrace, Trace, copied, keep
 
 Rounded = Callable[[Rounding], AbstractContextManager[None]]
+Around = Callable[[], AbstractContextManager[Any]]
 Wanted = Mapping[str, Collection[str]]
 """Of each mode, names of taps."""
 
 
 @contextmanager
-def in_double(contract: Contract, case: Case, checkpoint: Path) -> Iterator[tuple[Runner, Rounded]]:
-    """The candidate on a stand-in for its framework, and what rounds the results within it."""
+def in_double(contract: Contract, case: Case, checkpoint: Path) -> Iterator[tuple[Runner, Rounded, Around]]:
+    """The candidate with its framework in double, what rounds the results within, and where it runs."""
+    if contract.sides["candidate"]["framework"] == "torch":
+        from parity.exact.torch import rounding, widened
+
+        with widened():
+            candidate = Runner(contract, "candidate", make_side(contract, "candidate", checkpoint, case, "float64"))
+        yield candidate, rounding.rounded, widened
+        return
     from parity.exact.rounding.standin import rounded
     from parity.exact.standin import installed
 
     with installed():
-        yield Runner(contract, "candidate", make_side(contract, "candidate", checkpoint, case, "float32")), rounded
+        side = make_side(contract, "candidate", checkpoint, case, "float32")
+        yield Runner(contract, "candidate", side), rounded, nullcontext
 
 
 class OwnFloors:
@@ -66,7 +76,7 @@ class OwnFloors:
             for names in (wanted[INHERITED], {*wanted[INHERITED], *wanted[CREATED]})
         )
         states = [self.case.inputs] * (RUNS + 1)
-        with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded):
+        with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded, self.around):
             for stage, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
                 for number, start, trace in self._fed(list(group), stage in self.contract.in_turn):
                     segment = self.segments[number]
@@ -104,7 +114,8 @@ class OwnFloors:
         """Run a segment in double and `RUNS` times rounded, each from its own state; the states behind it."""
         self.progress(f"{segment.label}: own floor, {mode}")
         exact: Trace = {}
-        behind = [self.candidate.run(segment, states[0], keep(exact, names), graft=given)]
+        with self.around():
+            behind = [self.candidate.run(segment, states[0], keep(exact, names), graft=given)]
 
         def compare(tap: Tap, array: np.ndarray) -> None:
             if tap.name not in names or array.shape != exact[tap.name].shape:
@@ -116,7 +127,7 @@ class OwnFloors:
                 self.found[key] = max(self.found.get(key, 0.0), rmse(ours, theirs))
 
         for number, state in enumerate(states[1:]):
-            with self.rounded(Rounding(f"{self.case.name} {segment.label} {mode}", number)):
+            with self.around(), self.rounded(Rounding(f"{self.case.name} {segment.label} {mode}", number)):
                 behind.append(self.candidate.run(segment, state, compare, graft=given))
         return behind
 

@@ -173,3 +173,14 @@ def test_a_wrong_quantised_product_is_the_device():
     right, wrong = (rmse(np.array(product(mx, x, w, turned)), exact) / own.largest()[""] for turned in (0, 1))
     assert 0.1 < right < MULTIPLE
     assert wrong > 100 * MULTIPLE
+
+
+def test_a_torch_candidate_has_an_own_floor_as_well(toy_contract, toy_checkpoint):
+    sides = dict(toy_contract.sides) | {
+        "candidate": {"factory": "tests.meta.toy:torch_candidate", "framework": "torch"}
+    }
+    tight = tuple(replace(rule, truth=0.3) for rule in toy_contract.rules)
+    report = verified(replace(toy_contract, sides=sides, layouts={}, rules=tight), toy_checkpoint)
+    assert report.passed
+    assert report.words()[ROUNDING] > 10
+    assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {CREATED, INHERITED}
