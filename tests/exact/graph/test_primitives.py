@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from parity.exact.graph import program
 from parity.exact.mlx.events import from_events
 from parity.exact.primitives import TABLE
-from parity.exact.program import evaluate
+from parity.exact.program import Program, evaluate
 from tests.exact.bounds import within
 from tests.exact.graph import cases_of_parts, cases_of_sums  # noqa: F401 - they enter their cases
 from tests.exact.graph.cases import CASES, Case
@@ -44,15 +45,22 @@ def compare(name: str, data: Any) -> None:
     assert [made.dtypes[number] for number in made.outputs] == [
         str(each.dtype).rpartition(".")[2] for each in (result if isinstance(result, list) else [result])
     ]
+    check(made, actual, case.inputs, case.terms, case.ulps, case.apart)
+
+
+def check(
+    made: Program, actual: Sequence[np.ndarray], inputs: Sequence[np.ndarray], terms: int, ulps: float, apart: bool
+) -> None:
+    """Assert that results of single precision are within the bound of a program's outputs in double."""
     for place, each in enumerate(actual):
 
         def definition(*inputs: np.ndarray, place: int = place) -> np.ndarray:
             return evaluate(made, inputs)[made.outputs[place]]
 
         with np.errstate(all="ignore"):
-            total = definition(*[np.abs(x) if x.dtype.kind == "f" else x for x in case.inputs]) if case.terms else 0.0
-        sizes = np.abs(total) if case.terms >= 0 else _scale(case.inputs)
-        within(each, definition, case.inputs, ulps=case.ulps, terms=abs(case.terms), total=sizes, apart=case.apart)
+            total = definition(*[np.abs(x) if x.dtype.kind == "f" else x for x in inputs]) if terms else 0.0
+        sizes = np.abs(total) if terms >= 0 else _scale(inputs)
+        within(each, definition, inputs, ulps=ulps, terms=abs(terms), total=sizes, apart=apart)
 
 
 def _scale(inputs: Any) -> float:
