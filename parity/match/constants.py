@@ -16,13 +16,27 @@ _MOST = 1 << 16
 
 
 @dataclass(frozen=True)
+class Use:
+    """A value of the candidate that was found within the effect of a rounded constant alone.
+
+    `error` is in units of the RMS of the reference's quantity.
+    """
+
+    quantity: int
+    key: int
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
 class Unresolved:
     """A rounded constant of the candidate inside whose interval no constant of the reference lies."""
 
     number: int
+    key: int
     name: str
     dtype: str
     shape: tuple[int, ...]
+    uses: list[Use] = field(default_factory=list)
 
 
 @dataclass
@@ -36,11 +50,12 @@ class Resolved:
 def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
     """Of every rounded constant of the candidate, the reference's where that lies within half an ulp everywhere.
 
-    Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars: its
-    constants of one number and the numbers that its operations take as arguments. A number that the narrow dtype holds
-    exactly and that the reference has too needs no replacement.
+    Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars (its
+    constants of one number, and the numbers that its operations take as arguments), and the numbers of an array among
+    those of each of the reference's.
     """
     scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
+    tables = [np.unique(a) for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
     result = Resolved()
     for key in candidate.given:
         constants = candidate.constants(key) if key not in candidate.inputs else []
@@ -50,12 +65,16 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
         if key in anchors.exact:
             result.exact[key] = anchors.exact[key]
             continue
-        arrays = [None if c is None else _exact(c.array, c.rounded, scalars) for c in constants]
+        arrays: list[np.ndarray | None] = []
+        for numbers in (scalars, *(tables if first.array.size > 1 else ())):
+            arrays = [None if c is None else _exact(c.array, c.rounded, numbers) for c in constants]
+            if all(array is not None for array in arrays):
+                break
         if any(array is None for array in arrays):
             number = candidate.numbers[key][0]
             if not _whole_numbers(first.array):
                 result.unresolved.append(
-                    Unresolved(-1 if number is None else number, first.name, first.rounded, first.array.shape)
+                    Unresolved(-1 if number is None else number, key, first.name, first.rounded, first.array.shape)
                 )
             continue
         result.exact[key] = tuple(arrays)
@@ -67,6 +86,8 @@ def _exact(array: np.ndarray, dtype: str, scalars: np.ndarray) -> np.ndarray | N
     if array.size > _MOST or not scalars.size or array.dtype.kind == "c":
         return None
     distinct, places = np.unique(array, return_inverse=True)
+    if distinct.size > scalars.size:
+        return None
     right = np.clip(np.searchsorted(scalars, distinct), 1, max(scalars.size - 1, 1))
     left = scalars[right - 1]
     nearest = (

@@ -20,7 +20,9 @@ _REACH = 12.0
 """So much more may one exchange cost than the first of several that explain the same."""
 
 _FAR, _UNLIKE = 0.3, 6.0
-"""Relative RMSE from which on two results are hardly counterparts, and what that costs beside operations."""
+"""Relative RMSE from which on two results are hardly counterparts, and what that costs beside operations.
+
+Half of it is gained by two results that are near each other."""
 
 _LIKE, _NEAR = 0.5, 0.05
 """Relative RMSE up to which two values may be, and up to which they must be, each other's counterparts."""
@@ -142,8 +144,10 @@ class Search:
             for move, row in zip(exchange.moves, outcome.arrangements, strict=True)
             if move.kind == "differs"
         ]
-        far = max(errors, default=0.0) > _FAR
-        return exchange.cost + _UNLIKE * far - min(outcome.found, 8) / 2
+        likely = 0.0
+        if errors:
+            likely = _UNLIKE if max(errors) > _FAR else -_UNLIKE / 2 if max(errors) < _NEAR else 0.0
+        return exchange.cost + likely - min(outcome.found, 8) / 2
 
     def _try(self, exchange: Exchange, place: int, key: int) -> _Outcome | None:
         """What the exchange mends at the first length, in the best of the likeliest arrangements."""
@@ -219,8 +223,8 @@ class Search:
             return False
         for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
             self._note(move, row, overlay, again.found > 0)
-        for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
-            self._note_order(move, row, overlay)
+        if len(exchange.moves) == 1:
+            self._note_order(exchange.moves[0], outcome.arrangements[0], overlay)
         self.walk.commit(overlay)
         return True
 
@@ -306,14 +310,17 @@ class Search:
                     yield Move("extra", quantity, key, (), frozenset(), cone)
 
     def _note_order(self, move: Move, row: tuple[Arrangement, ...], overlay: Overlay) -> None:
-        """Where operations are missing behind a value with its axes in the wrong order, note the order too."""
-        own = self.walk.status[move.key]
-        if move.kind != "missing" or own.quantity is None or own.arrangements == row:
-            return
-        values = self.walk.reference.values
-        shapes = [[array.shape for array in values[q] if array is not None] for q in (own.quantity, move.quantity)]
-        if shapes[0] == shapes[1]:
-            self._note(Move("order", own.quantity, move.key, move.edges), row, overlay, True)
+        """Note the axes of an exchanged value, or of one behind which operations are missing, that are out of order."""
+        own, values = self.walk.status[move.key], self.walk.reference.values
+        if move.kind == "differs":
+            closest = self._options(move)[0]
+            if closest != row and self._error(move, closest, (0,)) < min(_NEAR, self._error(move, row, (0,)) / 10):
+                self.departures[-1].error = self._error(move, closest, self.walk.lengths)
+                self._note(Move("order", move.quantity, move.key), row, overlay, True)
+        elif move.kind == "missing" and own.quantity is not None and own.arrangements != row:
+            shapes = [[array.shape for array in values[q] if array is not None] for q in (own.quantity, move.quantity)]
+            if shapes[0] == shapes[1]:
+                self._note(Move("order", own.quantity, move.key, move.edges), row, overlay, True)
 
     def _note(self, move: Move, row: tuple[Arrangement, ...], overlay: Overlay, healed: bool) -> None:
         walk = self.walk

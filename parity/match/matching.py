@@ -86,7 +86,17 @@ class Matching:
             },
             "unmatched_taps": self.unmatched_taps,
             "unmatched_operations": self.unmatched_operations,
-            "unresolved": [vars(one) | {"shape": list(one.shape)} for one in self.unresolved],
+            "unresolved": [
+                {
+                    "number": one.number,
+                    "name": one.name,
+                    "dtype": one.dtype,
+                    "shape": list(one.shape),
+                    "uses": len(one.uses),
+                    "largest": max((use.error for use in one.uses), default=0.0),
+                }
+                for one in self.unresolved
+            ],
             "departures": [
                 {
                     "number": departure.number,
@@ -125,7 +135,7 @@ def match(
     constants = resolve(reference, candidate, anchors)
     if constants.exact:
         values = candidate.static(constants.exact)
-    walk = Walk(quantities, candidate, anchors, values)
+    walk = Walk(quantities, candidate, anchors, values, constants.unresolved)
     search = Search(walk)
     walk.pass_through(search.mend)
     for position in range(len(candidate.outputs)):
@@ -213,7 +223,10 @@ def _pair(walk: Walk, quantity: int, key: int) -> Pair:
 
 
 def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pooled]) -> Iterator[str]:
-    """Outputs that differ when the candidate runs once more, with nothing but the departures exchanged."""
+    """Outputs that differ when the candidate runs once more, with the departures exchanged and nothing else.
+
+    What a rounded constant that is not resolved makes is exchanged too.
+    """
     candidate, quantities = walk.candidate, walk.reference
     for length, program in enumerate(candidate.programs):
         places = {id(node): place for place, node in enumerate(program.nodes)}
@@ -231,6 +244,10 @@ def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pool
                     edges[places[id(node)], position] = value
             if not departure.edges:
                 replace[number] = value
+        for use in (use for constant in walk.unresolved.values() for use in constant.uses):
+            number, array = candidate.numbers[use.key][length], walk.values[use.key][length]
+            if number is not None and array is not None:
+                replace[number] = array
         for place, position in walk.edges:
             node, array = candidate.steps[place].nodes[length], walk.edges[place, position][0][length]
             if node is not None and array is not None:

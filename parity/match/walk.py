@@ -13,10 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from parity.match.arrangement import BOUND, Arrangement
+import numpy as np
+
+from parity.match.arrangement import BOUND, Arrangement, difference
+from parity.match.constants import Unresolved, Use
 from parity.match.quantities import Quantities
 from parity.match.values import Pooled, Runs, Step, arranged, neutral
-from parity.match.weights import Anchors
+from parity.match.weights import Anchors, half_ulp
 
 PATIENCE = 4
 """Operations with weights that a value not found is followed through before it is called a departure."""
@@ -25,13 +28,18 @@ _EXACT = 1e-13
 """From this error on the reference's value goes on in place of an equal one, so that no error grows on the way."""
 
 
+_MOST = 1e-2
+"""An effect of rounded constants above this says nothing any more about what a value is."""
+
+
 @dataclass(frozen=True)
 class Status:
     """What is known of a value of the candidate.
 
     `quantity` is the reference's quantity that it is equal to, in `arrangements` at the lengths. `settled`: nothing is
     wrong with it. `age`: operations with weights since the last found value. `made_of`: the found quantities next
-    before it. `follows`: numbers of the departures that had to be mended before it.
+    before it. `follows`: numbers of the departures that had to be mended before it. `rounded`: unresolved constants
+    that it depends on since the last found value.
     """
 
     quantity: int | None = None
@@ -41,6 +49,7 @@ class Status:
     age: int = 0
     made_of: frozenset[int] = frozenset()
     follows: frozenset[int] = frozenset()
+    rounded: frozenset[int] = frozenset()
 
 
 Edge = tuple[int, int]
@@ -59,10 +68,24 @@ class Overlay:
 class Walk:
     """State of the pass: the candidate's values so far, after exchanges, and what is known of them."""
 
-    def __init__(self, reference: Quantities, candidate: Runs, anchors: Anchors, values: Mapping[int, Pooled]) -> None:
+    def __init__(
+        self,
+        reference: Quantities,
+        candidate: Runs,
+        anchors: Anchors,
+        values: Mapping[int, Pooled],
+        unresolved: Sequence[Unresolved] = (),
+    ) -> None:
         self.reference, self.candidate, self.anchors = reference, candidate, anchors
         self.values: dict[int, Pooled] = {key: v for key, v in values.items() if key not in candidate.dynamic}
         self.status: dict[int, Status] = {key: Status(settled=True) for key in self.values}
+        self.unresolved = {one.key: one for one in unresolved}
+        for key in self.unresolved:
+            self.status[key] = Status(settled=True, rounded=frozenset({key}))
+        for step in candidate.steps if unresolved else ():
+            if not candidate.dynamic.intersection(step.outputs):
+                depends = frozenset().union(*(self.status[key].rounded for key in step.inputs))
+                self.status.update(dict.fromkeys(step.outputs, Status(settled=True, rounded=depends)))
         self.neutral: set[int] = set()
         self.seen: dict[int, set[int]] = {}
         self.edges: dict[Edge, tuple[Pooled, Status]] = {}
@@ -202,6 +225,7 @@ class Walk:
             age=max((s.age for s in known), default=0) + self.anchored(step),
             made_of=frozenset().union(*(s.made_of for s in known)),
             follows=frozenset().union(*(s.follows for s in known)),
+            rounded=frozenset().union(*(s.rounded for s in known)),
         )
         changed = []
         for key, pooled in zip(step.outputs, step.compute(taken, lengths), strict=True):
@@ -211,12 +235,64 @@ class Walk:
             if before is None and neutral(pooled):
                 self.neutral.add(key)
             value, status = self.settle(key, pooled, base, lengths)
+            if base.rounded and not status.settled and fixed is None:
+                value, status = self._rounded(place, key, pooled, base, taken)
             overlay.values[key], overlay.status[key] = value, status
             if fixed is None or before is None or status.quantity is None or status.quantity != before.quantity:
                 changed.append(key)
         if alternatives and not all(overlay.status[key].settled for key in step.outputs):
             self._alternative(place, overlay, lengths, fixed)
         return changed
+
+    def _rounded(
+        self, place: int, key: int, pooled: Pooled, base: Status, taken: Sequence[Pooled]
+    ) -> tuple[Pooled, Status]:
+        """A value within the effect that half an ulp of unresolved constants has on it is found, and put right."""
+        effect = sum(self._effect(constant, place, key, pooled, taken) for constant in base.rounded)
+        hit = self._look_up(pooled, base, self.lengths, BOUND + effect) if 0 < effect < _MOST else None
+        if hit is None:
+            return pooled, base
+        quantity, arrangements, error = hit
+        for constant in base.rounded:
+            self.unresolved[constant].uses.append(Use(quantity, key, error))
+        value = self.reference_value(quantity, arrangements, pooled)
+        return value, Status(quantity, arrangements, error, True, 0, frozenset({quantity}), base.follows)
+
+    def _effect(self, constant: int, place: int, key: int, pooled: Pooled, taken: Sequence[Pooled]) -> float:
+        """Largest change of a value, in units of its RMS, with a constant moved by half an ulp: up, and at random."""
+        largest = 0.0
+        signs = np.random.default_rng(0)
+        for up in (True, False):
+            moved = []
+            for array in self.values[constant]:
+                step = half_ulp(array, self.unresolved[constant].dtype) if array is not None else None
+                way = 1.0 if up or array is None else signs.choice([-1.0, 1.0], array.shape)
+                moved.append(None if array is None or step is None else array + way * step)
+            again = {constant: tuple(moved)}
+            step_ = self.candidate.steps[place]
+            now = [
+                self._moved(one, again) if (place, position) not in self.edges else value
+                for position, (one, value) in enumerate(zip(step_.inputs, taken, strict=True))
+            ]
+            made = step_.compute(now, self.lengths)[step_.outputs.index(key)]
+            for array, other in zip(pooled, made, strict=True):
+                if array is not None and other is not None:
+                    largest = max(largest, difference(other, array))
+        return largest
+
+    def _moved(self, key: int, again: dict[int, Pooled]) -> Pooled:
+        """A value computed from a moved constant, back to found values."""
+        if key not in again:
+            status, place = self.status[key], self.candidate.makers.get(key)
+            if place is None or not status.rounded or status.quantity is not None:
+                return self.values[key]
+            step = self.candidate.steps[place]
+            taken = [
+                self.edges[place, position][0] if (place, position) in self.edges else self._moved(one, again)
+                for position, one in enumerate(step.inputs)
+            ]
+            again.update(zip(step.outputs, step.compute(taken, self.lengths), strict=True))
+        return again[key]
 
     def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:
         """What a computed value is, and the value that the pass goes on with."""
@@ -233,13 +309,13 @@ class Walk:
         return pooled, Status(quantity, arrangements, error, True, 0, frozenset({quantity}), base.follows)
 
     def _look_up(
-        self, pooled: Pooled, base: Status, lengths: Sequence[int]
+        self, pooled: Pooled, base: Status, lengths: Sequence[int], bound: float = BOUND
     ) -> tuple[int, tuple[Arrangement, ...], float] | None:
-        for hit in self.reference.index.find(pooled, BOUND, lengths):
+        for hit in self.reference.index.find(pooled, bound, lengths):
             return hit
         if not base.made_of:
             return None
-        for hit in self.reference.small.find(pooled, BOUND, lengths):
+        for hit in self.reference.small.find(pooled, bound, lengths):
             if base.made_of <= self.reference.ancestors(hit[0]) | {hit[0]}:
                 return hit
         return None

@@ -1,0 +1,84 @@
+"""Constants rounded to float32: the reference's where it lies inside, listed with their effect where none does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from parity.exact.program import Program
+from parity.match.matching import Matching, match
+from parity.match.weights import half_ulp
+
+from .builder import Builder
+
+LENGTHS = (9, 12, 17)
+WIDTH = 16
+WEIGHT = np.random.default_rng(0).standard_normal((WIDTH, WIDTH))
+FREQUENCIES = 1 / 10000 ** (np.arange(WIDTH // 2) / WIDTH)
+
+
+def single(array: object) -> np.ndarray:
+    return np.asarray(array).astype(np.float32).astype(np.float64)
+
+
+def inputs() -> list[np.ndarray]:
+    draw = np.random.default_rng(1)
+    return [draw.standard_normal((2, length, WIDTH)) for length in LENGTHS]
+
+
+def reference(x: np.ndarray) -> Program:
+    b = Builder()
+    h = b.input(x) * b.constant(0.1) @ b.constant(WEIGHT, "weight")
+    angle = b.constant((np.arange(x.shape[1])[:, None] + 0.3) * np.concatenate([FREQUENCIES, FREQUENCIES]))
+    return b.program((h + b.run("sin", np.sin, angle)) @ b.constant(WEIGHT.T))
+
+
+def candidate(x: np.ndarray, scale: float, frequencies: np.ndarray, rounded: str) -> Program:
+    """The scale and the frequencies are float32's; angles are computed from them."""
+    b = Builder()
+    h = b.input(x) * b.constant(scale, rounded=rounded) @ b.constant(WEIGHT)
+    row = b.constant(frequencies, rounded=rounded)
+    place = b.constant(np.arange(x.shape[1])[:, None] + 0.3)
+    angle = b.run("concatenate", lambda a: np.concatenate([a, a], -1), place * row)
+    return b.program((h + b.run("sin", np.sin, angle)) @ b.constant(WEIGHT.T))
+
+
+def run(scale: float, frequencies: np.ndarray, rounded: str = "float32") -> Matching:
+    given = [[x] for x in inputs()]
+    candidates = [candidate(x, scale, frequencies, rounded) for x in inputs()]
+    return match([reference(x) for x in inputs()], candidates, given, given)
+
+
+def test_the_references_constant_is_taken_where_it_lies_inside() -> None:
+    matching = run(float(single(0.1)), FREQUENCIES)
+    assert matching.equal
+    assert [one.shape for one in matching.unresolved] == [(WIDTH // 2,)]
+
+
+def test_what_is_within_the_effect_of_an_unresolved_constant_is_equal_and_listed() -> None:
+    matching = run(float(single(0.1)), single(FREQUENCIES))
+    assert matching.equal
+    assert matching.proven
+    (unresolved,) = matching.unresolved
+    (use,) = unresolved.uses
+    assert 1e-10 < use.error < 1e-6
+
+
+def test_a_constant_further_away_is_a_departure() -> None:
+    matching = run(0.1 * (1 + 1e-6), FREQUENCIES)
+    assert [one.kind for one in matching.departures] == ["differs"]
+    assert matching.explanations[0].reference.formula == "x · 0.1"
+    assert matching.explanations[0].candidate.formula == "x · 0.1000001"
+    assert run(0.1, single(FREQUENCIES) * (1 + 2e-6)).departures != []
+
+
+def test_a_constant_that_was_not_rounded_stands_for_itself() -> None:
+    matching = run(float(single(0.1)), single(FREQUENCIES), rounded="")
+    assert len(matching.departures) == 2
+    assert matching.unresolved == []
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("float32", 24), ("float16", 11), ("bfloat16", 8)])
+def test_half_an_ulp(dtype: str, bits: int) -> None:
+    values = np.array([1.0, 1.5, 3.0, -0.25])
+    np.testing.assert_array_equal(half_ulp(values, dtype), np.array([1, 1, 2, 0.25]) * 2.0**-bits)
