@@ -14,8 +14,7 @@ from parity.exact.constants import half_ulp
 from parity.exact.program import NoProgram, Program, evaluate
 from parity.match.arrangement import BOUND, difference, root_mean_square
 from parity.match.constants import Resolved, resolve
-from parity.match.departures import Departure
-from parity.match.matching import match
+from parity.match.matching import Matching, match
 from parity.match.quantities import Quantities
 from parity.match.values import Runs
 from parity.match.weights import Anchors
@@ -46,7 +45,10 @@ class Output:
 
 @dataclass
 class Proof:
-    """What was proven, for which shapes, and what not. `source` is how the port's program was found."""
+    """What was proven, for which shapes, and what not.
+
+    `source` is how the port's program was had. `found` is the matching of the two programs, where they differ.
+    """
 
     reference: str
     candidate: str
@@ -55,9 +57,7 @@ class Proof:
     layout: dict[str, Order]
     outputs: list[Output]
     independent: list[str]
-    departures: list[Departure] = field(default_factory=list)
-    found: int = 0
-    taps: int = 0
+    found: Matching | None = None
     unresolved: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -132,10 +132,10 @@ def _judge(candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, O
             ],
         )
         if not all(output.equal for output in best.outputs):
-            found = match(ours.programs, best.sources.programs, _arrays(ours), best.sources.inputs, least=len(sets))
-            proof.departures = found.departures
-            proof.found, proof.taps = len(found.taps), len(found.taps) + len(found.unmatched_taps)
-            if not proof.departures:
+            proof.found = match(
+                ours.programs, best.sources.programs, _arrays(ours), best.sources.inputs, least=len(sets)
+            )
+            if not proof.found.departures:
                 proof.notes.append("no departure was found that explains the difference of the output")
     return proof
 

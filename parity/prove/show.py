@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any
 
-from parity.exact.program import Node
 from parity.match.departures import Departure
+from parity.match.explanation import Explanation
 from parity.prove.inputs import Order
 from parity.prove.proof import Proof
-
-SHOWN = 12
-"""Operations of one line of source that are shown."""
 
 KINDS = {
     "graph": "the graph that MLX runs",
@@ -36,40 +32,37 @@ def lines(proof: Proof) -> Iterator[str]:
         yield f"  output {place}: largest difference {output.error:.1e} {sign} {output.bound:.1e} of its RMS{axes}"
     for text in proof.independent:
         yield f"  {text}: connect it, or leave it out of the inputs of both"
-    if proof.taps:
-        yield f"  {proof.found} of {proof.taps} module outputs of the reference found in the port by value"
-    for departure in proof.departures:
-        yield ""
-        yield from departure_lines(departure)
+    if proof.found is not None:
+        found, missing = len(proof.found.taps), len(proof.found.unmatched_taps)
+        yield f"  {found} of {found + missing} module outputs of the reference found in the port by value"
+        for departure, explanation in zip(proof.found.departures, proof.found.explanations, strict=True):
+            yield ""
+            yield from departure_lines(departure, explanation)
+        for text in proof.found.remaining:
+            yield f"  with all departures mended still different: {text}"
     for text in proof.unresolved:
         yield f"  {text}: its exact value is not known, the bound allows half an ulp"
     for text in proof.notes:
         yield f"  note: {text}"
 
 
-def departure_lines(departure: Departure) -> Iterator[str]:
-    """Both programs' operations between equal inputs and the differing value."""
+def departure_lines(departure: Departure, explanation: Explanation) -> Iterator[str]:
+    """Both programs' formulas between equal inputs and the differing value, and the lines that they stand in."""
     inside = f" in {departure.module}" if departure.module else ""
     yield f"departure {departure.number + 1}{inside}: {departure.kind}, {departure.error:.1e} of its RMS"
-    yield from _side("reference", departure.reference)
-    yield from _side("port", departure.candidate)
-    if departure.takers:
-        yield from _side("port takes it in", departure.takers)
+    for name, side in (("reference", explanation.reference), ("port", explanation.candidate)):
+        yield f"  {name}: {side.formula}"
+        for place, line in zip(side.places, side.lines, strict=True):
+            yield f"    {place}" + (f": {line}" if line else "")
+    if explanation.names:
+        yield "  where " + ", ".join(f"{letter} = {name}" for letter, name in explanation.names.items())
+    if explanation.relation:
+        yield f"  the port's is {explanation.relation}"
+    yield from (f"  {text}" for text in explanation.constants)
     if departure.healed:
         yield "  proven: with the reference's value in its place, what follows is equal"
     else:
         yield "  what follows is not equal even with the reference's value in its place"
-
-
-def _side(name: str, nodes: Sequence[Node]) -> Iterator[str]:
-    """The operations in running order, those of one line of source together."""
-    yield f"  {name}:" + ("" if nodes else " nothing")
-    for place, group in groupby(nodes, lambda node: node.place):
-        said = [str(node) for node in group]
-        more = f" and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
-        yield "    " + ", ".join(said[:SHOWN]) + more
-        if place is not None:
-            yield f"      {place}" + (f": {place.text}" if place.text else "")
 
 
 def as_dict(proof: Proof) -> dict[str, Any]:
@@ -87,32 +80,9 @@ def as_dict(proof: Proof) -> dict[str, Any]:
             for output in proof.outputs
         ],
         "independent": proof.independent,
-        "modules": {"found": proof.found, "of": proof.taps},
-        "departures": [_departure(departure) for departure in proof.departures],
+        "matching": None if proof.found is None else proof.found.as_dict(),
         "unresolved": proof.unresolved,
         "notes": proof.notes,
-    }
-
-
-def _departure(departure: Departure) -> dict[str, Any]:
-    return {
-        "kind": departure.kind,
-        "module": departure.module,
-        "error": departure.error,
-        "proven": departure.healed,
-        "reference": [_node(node) for node in departure.reference],
-        "candidate": [_node(node) for node in departure.candidate],
-        "takers": [_node(node) for node in departure.takers],
-    }
-
-
-def _node(node: Node) -> dict[str, Any]:
-    place = node.place
-    return {
-        "operation": str(node),
-        "file": None if place is None else place.file,
-        "line": None if place is None else place.line,
-        "text": None if place is None else place.text,
     }
 
 
