@@ -41,6 +41,7 @@ class Both:
     ):
         self.contract, self.case, self.checkpoint = contract, case, checkpoint
         self.mathematics, self.why, self.strict, self.progress = mathematics, why, strict, progress
+        self.seconds = 0.0
 
     @classmethod
     def proven(cls, contract: Contract, case: Case, checkpoint: Path, strict: bool, progress: Progress) -> Both:
@@ -51,12 +52,16 @@ class Both:
             return cls(contract, case, checkpoint, {}, str(error), strict, progress)
         reached = [verdict for verdict in report.verdicts if not report.stopped or verdict.reason != report.stopped]
         known = arithmetic.by_key(reached)
-        return cls(contract, case, checkpoint, known, report.stopped, strict, progress)
+        both = cls(contract, case, checkpoint, known, report.stopped, strict, progress)
+        both.seconds = sum(report.seconds.values())
+        return both
 
     def settle(self, verifier: Verifier) -> None:
         """Replace the report's verdicts by those with a word, and its crossings."""
         report = verifier.report
         report.program, report.strict = self.why, self.strict
+        if self.seconds:
+            report.seconds["in double"] = self.seconds
         own = self._own(verifier)
         floors: dict[tuple[str, str], float] = {}
         for verdict in report.verdicts:
@@ -70,7 +75,7 @@ class Both:
         """The own floors of what only they can settle: none is measured for a port within its bounds."""
         report = verifier.report
         doubtful = [v for v in report.verdicts if in_doubt(v, self._of(v))]
-        crossed = [c.verdict for c in report.crossings if not c.verdict.passed]
+        crossed = [c.verdict for c in report.crossings if in_doubt(c.verdict, self._of(c.verdict))]
         wanted = {
             mode: {self._measured(v.tap) for v in [*doubtful, *crossed] if v.mode == mode}
             for mode in (CREATED, INHERITED)
@@ -98,7 +103,7 @@ class Both:
         largest = max(
             (floor for (mode, tap, _), floor in own.items() if (mode, tap) == (verdict.mode, source)), default=0
         )
-        ratio = max(1.0, largest / floors.get((verdict.mode, source), math.inf))
+        ratio = max(1.0, largest / (floors.get((verdict.mode, source)) or math.inf))
         return settled(verdict, self._of(verdict), own_source=ratio, strict=self.strict)
 
     def _crossed(self, verdict: Verdict, own: Mapping[Key, float]) -> Verdict:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, error_of
+from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of
+from parity.judge.mathematics import BOUND
 from parity.report import Report
 from parity.verdict import Verdict
 
@@ -37,6 +38,13 @@ def show(report: Report, console: Console) -> None:
     words = report.words()
     if not set(words) - {""}:
         return
+    amplified = [v for v in report.verdicts if v.mathematics > BOUND and v.word not in ("", WRONG)]
+    for verdict in amplified[:SHOWN]:
+        text = f"{verdict.label} ({verdict.mode} error) is equal in double by its noise floor alone: "
+        text += f"{verdict.mathematics:.2e} of its RMS, above {BOUND:.0e}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if len(amplified) > SHOWN:
+        console.print(f"... and {len(amplified) - SHOWN} more of these, all in the JSON report")
     rounding = [verdict for verdict in report.verdicts if verdict.word == ROUNDING]
     for verdict in rounding[:SHOWN]:
         console.print(f"rounding: {describe(verdict)}", markup=False, highlight=False, soft_wrap=True)
