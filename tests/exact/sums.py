@@ -1,0 +1,82 @@
+"""Sums and transforms that every device computes alike, beside plain ones in double: pairs as in `paths`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import ModuleType
+
+import numpy as np
+
+from tests.exact.paths import Compare, Pair, draw, summing
+
+SUMS: dict[str, Compare] = {}
+
+
+def of(compare: Compare) -> Compare:
+    SUMS[compare.__name__] = compare
+    return compare
+
+
+@of
+def sums_over_time(mx: ModuleType) -> Iterator[Pair]:
+    from mlx_impl.summation import blocked_sum, l2_normalized, mean_over_time, pairwise_sum
+
+    for length in (1, 2, 17, 100, 257):
+        x = draw(mx, 2, length, 5)
+        plain = np.array(x)
+        yield np.array(pairwise_sum(x)), plain.sum(1, keepdims=True)
+        yield np.array(blocked_sum(x)), plain.sum(1, keepdims=True)
+        yield np.array(mean_over_time(x)), plain.mean(1, keepdims=True)
+        row = plain[:, :, 0]
+        yield np.array(l2_normalized(x[:, :, 0])), row / np.linalg.norm(row, axis=1, keepdims=True)
+
+
+@of
+def products_of_blocks(mx: ModuleType) -> Iterator[Pair]:
+    from mlx_impl.conditioning.convolution import blocked_product
+
+    for terms in (16, 64, 200, 384):
+        rows, weight = draw(mx, 9, terms), draw(mx, 12, terms)
+        for in_order in (False, True):
+            with summing(in_order):
+                yield np.array(blocked_product(rows, weight)), np.array(rows) @ np.array(weight).T
+
+
+@of
+def frames_that_overlap(mx: ModuleType) -> Iterator[Pair]:
+    from mlx_impl.convolution import overlap_add
+
+    for count, length, hop in ((7, 16, 4), (5, 11, 5), (4, 3, 3)):
+        frames = draw(mx, 2, count, length, 3)
+        plain = np.zeros((2, hop * (count - 1) + length, 3))
+        for place in range(count):
+            plain[:, place * hop : place * hop + length] += np.array(frames)[:, place]
+        yield np.array(overlap_add(frames, hop)), plain
+
+
+@of
+def spectra(mx: ModuleType) -> Iterator[Pair]:
+    from mlx_impl.conditioning.spectrum import framed, power_spectrum, precise_power_spectrum
+    from reference.window import hann_window
+
+    frames = framed(draw(mx, 2, 3000), 400, 160)
+    plain = np.array(frames)
+    yield np.array(power_spectrum(frames)), np.abs(np.fft.rfft(plain)) ** 2
+    yield np.array(precise_power_spectrum(frames)), np.abs(np.fft.rfft(plain * hann_window(400))) ** 2
+
+
+@of
+def transform_of_the_source(mx: ModuleType) -> Iterator[Pair]:
+    from mlx_impl.vocoder.stft import ISTFT, STFT
+    from reference.config import VocoderConfig
+    from reference.window import hann_window
+
+    config = VocoderConfig()
+    n_fft, hop = config.n_fft, config.hop
+    x = draw(mx, 2, 40 * hop)
+    padded = np.pad(np.array(x), ((0, 0), (n_fft // 2, n_fft // 2)), mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, n_fft, axis=1)[:, ::hop] * hann_window(n_fft)
+    spectrum = np.fft.rfft(windows)
+    yield np.array(STFT(config)(x)), np.concatenate([spectrum.real, spectrum.imag], axis=-1)
+    back = ISTFT(config)(mx.array(np.abs(spectrum)), mx.array(np.angle(spectrum)))
+    yield np.array(back), np.array(x)
