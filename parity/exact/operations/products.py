@@ -49,11 +49,10 @@ def gathered_products(
 
 def segmented_mm(a: np.ndarray, b: np.ndarray, segments: np.ndarray) -> np.ndarray:
     """a[:, start:end] b[start:end] of each segment (..., 2), a (M, K), b (K, N): (..., M, N); 0 where it is empty."""
-    bounds = segments.reshape(-1, 2).astype(np.int64)
-    products = [a[:, start:end] @ b[start:end] if end > start else None for start, end in bounds]
-    nothing = np.zeros((a.shape[0], b.shape[1]), np.result_type(a, b))
-    stacked = np.stack([nothing if each is None else each for each in products]) if products else nothing[None][:0]
-    return np.asarray(stacked.reshape(*segments.shape[:-1], a.shape[0], b.shape[1]))
+    out = np.zeros((segments.size // 2, a.shape[0], b.shape[1]), np.result_type(a, b))
+    for place, (start, end) in enumerate(segments.reshape(-1, 2).astype(np.int64)):
+        out[place] = a[:, start:end] @ b[start:end]
+    return out.reshape(*segments.shape[:-1], *out.shape[1:])
 
 
 def block_masked_mm(
