@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice, product
+from itertools import combinations, islice, product
 
 from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
@@ -23,6 +23,9 @@ _FAR, _UNLIKE = 0.3, 6.0
 """Relative RMSE from which on two results are hardly counterparts, and what that costs beside operations.
 
 Half of it is gained by two results that are near each other."""
+
+_PAIRED = 8
+"""Closest results among which two faults beside each other, before a third, are looked for."""
 
 _LIKE, _NEAR = 0.5, 0.05
 """Relative RMSE up to which two values may be, and up to which they must be, each other's counterparts."""
@@ -139,14 +142,12 @@ class Search:
 
     def _score(self, exchange: Exchange, outcome: _Outcome) -> float:
         """Of exchanges that mend a part: few operations, results that are close, and much found behind."""
-        errors = [
-            self._error(move, row, (0,))
-            for move, row in zip(exchange.moves, outcome.arrangements, strict=True)
-            if move.kind == "differs"
-        ]
-        likely = 0.0
-        if errors:
-            likely = _UNLIKE if max(errors) > _FAR else -_UNLIKE / 2 if max(errors) < _NEAR else 0.0
+        errors = {"differs": [0.0], "extra": [0.0]}
+        for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
+            errors.setdefault(move.kind, [0.0]).append(self._error(move, row, (0,)))
+        likely = _UNLIKE if max(errors["differs"]) > _FAR else 0.0
+        if 0 < max(errors["differs"] + errors["extra"]) < _NEAR:
+            likely = -_UNLIKE / 2
         return exchange.cost + likely - min(outcome.found, 8) / 2
 
     def _try(self, exchange: Exchange, place: int, key: int) -> _Outcome | None:
@@ -278,23 +279,42 @@ class Search:
             return False
         truth, row = walk.reference.values[move.quantity][0], outcome.arrangements[0][0]
         error = self._error(move, outcome.arrangements[0], (0,))
-        assert truth is not None
+
+        def left(parts: Sequence[tuple[Move, tuple[Arrangement, ...]]]) -> float:
+            both = Exchange(tuple(part for part, _ in parts), 0.0)
+            overlay = self._exchanged(both, tuple(rows for _, rows in parts), place, (0,))
+            value = overlay.values.get(move.key, (None,))[0]
+            assert truth is not None
+            return 0.0 if value is None else relative_error(value, row.apply(truth, value.shape))
+
+        likely: list[tuple[float, int, Move, tuple[Arrangement, ...]]] = []
         for part in self._parts(move):
             rows = self._options(part)[:1]
             own = self._error(part, rows[0], (0,)) if rows else _LIKE
             if own >= _LIKE:
                 continue
-            first = Exchange((part,), 0.0)
-            value = self._exchanged(first, (rows[0],), place, (0,)).values.get(move.key, (None,))[0]
-            if value is None or (left := relative_error(value, row.apply(truth, value.shape))) <= BOUND:
+            likely.append((own, len(likely), part, rows[0]))
+            if (behind := left([(part, rows[0])])) <= BOUND:
                 continue
             near = part.kind == "differs" and own < min(_NEAR, error / 10)
-            if near or (part.key != move.key and left < error / 10):
-                overlay = self._exchanged(first, (rows[0],), place, walk.lengths)
-                self._note(part, rows[0], overlay, False)
-                walk.commit(overlay)
+            if near or (part.key != move.key and behind < error / 10):
+                self._before([(part, rows[0])], place)
                 return True
+        nearest = [(part, rows) for _, _, part, rows in sorted(likely) if part.kind == "differs"][:_PAIRED]
+        for one, other in combinations(nearest, 2):
+            if one[0].candidate.isdisjoint(other[0].candidate) and one[0].quantity != other[0].quantity:
+                if move.key not in (one[0].key, other[0].key) and BOUND < left([one, other]) < error / 10:
+                    self._before([one, other], place)
+                    return True
         return False
+
+    def _before(self, parts: Sequence[tuple[Move, tuple[Arrangement, ...]]], place: int) -> None:
+        """Make an exchange behind which nothing is found yet."""
+        exchange = Exchange(tuple(part for part, _ in parts), 0.0)
+        overlay = self._exchanged(exchange, tuple(rows for _, rows in parts), place, self.walk.lengths)
+        for part, rows in parts:
+            self._note(part, rows, overlay, False)
+        self.walk.commit(overlay)
 
     def _parts(self, move: Move) -> Iterator[Move]:
         """Exchanges of what lies before a value that is exchanged."""
