@@ -35,12 +35,26 @@ def matmul(a: Any, b: Any, /) -> array:
     return wrapped(product(doubled(a), doubled(b)), dtype)
 
 
+FEW, PIECE = 8, 128
+"""Rows for which a product takes as long as reading the matrix, and how many columns of it are multiplied at a time: of
+more the BLAS makes a copy in memory first, which takes twice as long."""
+
+
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """`a @ b`; a matrix that all entries of a batch share takes one product of matrices, not one each."""
     with threads_for(a.size * b.shape[-1]):
-        if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
-            return np.asarray((a.reshape(-1, a.shape[-1]) @ b).reshape(*a.shape[:-1], b.shape[-1]))
+        if b.ndim == 2 and a.ndim > 1 and a.flags.c_contiguous:
+            rows = a.reshape(-1, a.shape[-1])
+            made = _in_pieces(rows, b) if len(rows) <= FEW and b.shape[1] > PIECE else rows @ b
+            return np.asarray(made.reshape(*a.shape[:-1], b.shape[-1]))
         return np.asarray(np.matmul(a, b))
+
+
+def _in_pieces(rows: np.ndarray, b: np.ndarray) -> np.ndarray:
+    made = np.empty((len(rows), b.shape[1]), np.result_type(rows, b))
+    for start in range(0, b.shape[1], PIECE):
+        np.matmul(rows, b[:, start : start + PIECE], out=made[:, start : start + PIECE])
+    return made
 
 
 @NAMES.operation
