@@ -1,0 +1,131 @@
+"""The flow of this project and of two MLX ports of Chatterbox, at full size and with the same weights.
+
+A decoder takes `x`, `mu`, `cond (B, 80, M)`, `mask (B, 1, M)`, `t (B,)` and `spks (B, 80)`, as upstream's does, and
+gives the velocity `(B, 80, M)`. A port's own loader reads the checkpoint, in the way its own pipeline calls it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fixtures.cases import load, synthetic_checkpoint
+from reference.config import FULL
+from reference.flow import Flow
+from reference.weights.checkpoint import S3GEN
+from reference.weights.flow import load_flow
+
+CASE = load("full-flow-short")
+ARGUMENTS = ("x", "mask", "mu", "t", "spks", "cond")
+
+
+def checkpoint() -> Path:
+    """A synthetic checkpoint of full size."""
+    return synthetic_checkpoint(CASE)
+
+
+class Decoder(nn.Module):
+    """The reference's decoder in double, called as upstream calls its own."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self.decoder = flow.decoder
+
+    def forward(self, x: Tensor, mask: Tensor, mu: Tensor, t: Tensor, spks: Tensor, cond: Tensor) -> Tensor:
+        return self.decoder(x, mask[:, 0], mu, t, spks, cond)
+
+
+class Given(nn.Module):
+    """All of the reference's flow that is before the decoder: what the decoder is given."""
+
+    def __init__(self, flow: Flow) -> None:
+        super().__init__()
+        self.flow = flow
+
+    def forward(self, tokens: Tensor, prompt_mel: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens `(1, T)`, prompt mel `(1, P, C)`, x-vector `(1, 192)` -> mu `(1, C, M)`, speaker `(1, C)`, cond."""
+        mu, frames = self.flow.encode(tokens, [tokens.shape[1]])
+        given = self.flow.conditions(mu, frames, prompt_mel, embedding)
+        return given.mu, given.speaker, given.cond
+
+
+def reference() -> Flow:
+    """The reference's flow in double."""
+    return load_flow(checkpoint(), FULL, torch.float64).requires_grad_(False)
+
+
+def mlx_audio() -> Any:
+    """The flow of mlx-audio; `flow.decoder.estimator` is its decoder."""
+    import mlx.core as mx
+    from mlx_audio.tts.models.chatterbox.s3gen import S3Token2Wav
+
+    model = S3Token2Wav()
+    weights = {name: value for name, value in mx.load(str(checkpoint() / S3GEN)).items() if name.startswith("flow.")}
+    model.load_weights(list(model.sanitize(weights).items()), strict=False)
+    model.eval()
+    return model.flow
+
+
+def given_by_mlx_audio(flow: Any) -> Any:
+    """Of mlx-audio's flow the same as `Given`: its own inference, with a decoder that keeps what it is given."""
+    import mlx.core as mx
+    import mlx.nn
+
+    class Keeping(mlx.nn.Module):
+        def __call__(self, **given: Any) -> tuple[Any, None]:
+            self.given = given
+            return given["mu"], None
+
+    flow.decoder = Keeping()
+
+    def conditions(tokens: Any, prompt_mel: Any, embedding: Any) -> tuple[Any, Any, Any]:
+        prompt = prompt_mel.shape[1] // 2
+        flow.inference(
+            token=tokens[:, prompt:],
+            token_len=mx.array([tokens.shape[1] - prompt]),
+            prompt_token=tokens[:, :prompt],
+            prompt_token_len=mx.array([prompt]),
+            prompt_feat=prompt_mel,
+            prompt_feat_len=None,
+            embedding=embedding,
+            finalize=True,
+        )
+        given = flow.decoder.given
+        return given["mu"], given["spks"], given["cond"]
+
+    return conditions
+
+
+def chatterbox_mlx() -> Any:
+    """The flow of chatterbox-mlx; `flow.decoder.estimator` is its decoder."""
+    import mlx.core as mx
+    from chatterbox.models.s3gen_mlx.convert_weights import convert_and_load_weights
+    from chatterbox.models.s3gen_mlx.s3gen_mlx import S3Token2WavMLX
+
+    model = S3Token2WavMLX()
+    weights = convert_and_load_weights(str(checkpoint() / S3GEN))
+    model.load_weights([(name, mx.array(value)) for name, value in weights.items()], strict=False)
+    model.eval()
+    return model.flow
+
+
+def inputs(frames: int, seed: int = 0, padded: int = 0) -> dict[str, np.ndarray]:
+    """Inputs of two items; the second has `padded` frames fewer."""
+    generator = np.random.default_rng((seed, frames))
+    mel = lambda: generator.standard_normal((2, 80, frames)).astype(np.float32)  # noqa: E731
+    mask = np.ones((2, 1, frames), np.float32)
+    mask[1, :, frames - padded :] = 0
+    values = (mel(), mask, mel(), np.full(2, 0.3, np.float32), generator.standard_normal((2, 80)).astype(np.float32))
+    return dict(zip(ARGUMENTS, (*values, mel()), strict=True))
+
+
+def given_inputs(tokens: int, prompt: int = 3) -> dict[str, np.ndarray]:
+    """Inputs of one item for `Given`: tokens with the prompt's first."""
+    generator = np.random.default_rng((1, tokens))
+    mel = generator.standard_normal((1, 2 * prompt, 80)).astype(np.float32)
+    embedding = generator.standard_normal((1, 192)).astype(np.float32)
+    return {"tokens": generator.integers(0, 6561, (1, tokens)), "prompt_mel": mel, "embedding": embedding}
