@@ -158,7 +158,8 @@ def _again(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
     A function that takes no arrays in their place is asked for float64 instead.
     """
-    if not any(isinstance(argument, float) for argument in (*args, *kwargs.values())) or result is args[0]:
+    plain = not any(isinstance(argument, float) for argument in (*args, *kwargs.values()))
+    if plain or (args and result is args[0]):
         return result
     try:
         return function(*map(_constant, args), **{key: _constant(value) for key, value in kwargs.items()})

@@ -53,7 +53,7 @@ def trace(
             *(array for array, _ in notes.arrays),
         ]
 
-    with _on_cpu(), _uncompiled(), _doubled(root, parameters):
+    with _on_cpu(), _uncompiled(), _undrawn(), _doubled(root, parameters):
         arrays = [_double(mx.array(value)) for value in inputs]
         mx.eval(arrays)
         try:
@@ -177,6 +177,16 @@ def _uncompiled() -> Iterator[None]:
     finally:
         if len(runs) == 1:
             mx.enable_compile()
+
+
+@contextmanager
+def _undrawn() -> Iterator[None]:
+    """MLX's own generator goes on from where it was."""
+    key = mx.random.state[0]
+    try:
+        yield
+    finally:
+        mx.random.state[0] = key
 
 
 def _innermost(error: BaseException) -> str:

@@ -296,6 +296,18 @@ def test_everything_is_as_it_was(ending: str) -> None:
     np.testing.assert_array_equal(np.array(model(mx.array(x(*SHAPE)))), before)
 
 
+def test_the_generator_is_as_it_was() -> None:
+    def function(x: Any) -> Any:
+        mx.random.normal(x.shape, loc=0.3)
+        return x + 1
+
+    mx.random.seed(3)
+    want = np.array(mx.random.normal((4,)))
+    mx.random.seed(3)
+    trace(function, [x(3)])
+    np.testing.assert_array_equal(np.array(mx.random.normal((4,))), want)
+
+
 class Shared(nn.Module):
     def __init__(self) -> None:
         super().__init__()
