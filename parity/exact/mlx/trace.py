@@ -182,11 +182,13 @@ def _uncompiled() -> Iterator[None]:
 @contextmanager
 def _undrawn() -> Iterator[None]:
     """MLX's own generator goes on from where it was."""
-    key = mx.random.state[0]
+    state: Any = mx.random.state
+    key = mx.array(state[0])
+    mx.eval(key)
     try:
         yield
     finally:
-        mx.random.state[0] = key
+        state[0][...] = key  # the state's items cannot be replaced, their values can
 
 
 def _innermost(error: BaseException) -> str:
