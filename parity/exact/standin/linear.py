@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,6 +42,9 @@ FEW, PIECE = 8, 128
 """Rows for which a product takes as long as reading the matrix, and how many columns of it are multiplied at a time: of
 more the BLAS makes a copy in memory first, which takes twice as long."""
 
+MANY = 1 << 19
+"""Values of a matrix that are worth a second core."""
+
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """`a @ b`; a matrix that all entries of a batch share takes one product of matrices, not one each."""
@@ -51,10 +57,25 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _in_pieces(rows: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """What there is to read is shared among the cores where it is much: of so few products the BLAS takes one."""
     made = np.empty((len(rows), b.shape[1]), np.result_type(rows, b))
-    for start in range(0, b.shape[1], PIECE):
-        np.matmul(rows, b[:, start : start + PIECE], out=made[:, start : start + PIECE])
+
+    def multiply(starts: range) -> None:
+        for start in starts:
+            np.matmul(rows, b[:, start : start + PIECE], out=made[:, start : start + PIECE])
+
+    starts, cores = range(0, b.shape[1], PIECE), os.cpu_count() or 1
+    if b.size < MANY or cores == 1:
+        multiply(starts)
+    else:
+        with threads_for(0):
+            list(_pool().map(multiply, [starts[core::cores] for core in range(cores)]))
     return made
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count())
 
 
 @NAMES.operation

@@ -164,10 +164,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _say(found: Survey, names: bool) -> None:
     counts = {status: len(found.of(status)) for status in (COVERED, REFUSED, MISSING)}
-    total = sum(counts.values())
+    total = counts[COVERED] + counts[REFUSED]
     share = f"{100 * counts[COVERED] / total:.1f} %" if total else "none"
-    print(f"{found.package}: {total} names, {counts[COVERED]} covered ({share}), ", end="")
-    print(f"{counts[REFUSED]} refused by name, {counts[MISSING]} not in MLX")
+    print(f"{found.package}: {total} names of MLX, {counts[COVERED]} covered ({share}), ", end="")
+    print(f"{counts[REFUSED]} refused by name; {counts[MISSING]} not in MLX")
     for status in (REFUSED, MISSING) if names else ():
         for name in found.of(status):
             print(f"  {status}: {name} ({found.counts[name]})")
