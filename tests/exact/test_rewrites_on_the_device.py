@@ -1,0 +1,66 @@
+"""Correct rewrites of the port, run on MLX: its own operations in place of the port's sums are off by rounding."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fixtures import cases
+from fixtures.cases import flow
+from parity import contract as contracts
+from parity.judge.arithmetic import EQUAL, MULTIPLE, ROUNDING, error_of
+from parity.report import Report
+from parity.run.both import Both
+from parity.side import Case
+from parity.verify import Verifier
+from tests.exact.planted.rewrites import PLAIN_MLX
+from tests.exact.planted.source import Fault, planted
+
+CONTRACT = contracts.load(Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml")
+CASES: dict[str, Callable[[], Case]] = {
+    "mlx_impl.convolution": lambda: flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2)),
+    "mlx_impl.normalization": lambda: flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2)),
+    "mlx_impl.t3.backbone": lambda: cases.load("tiny-t3-one-letter"),
+    "mlx_impl.functional": lambda: cases.load("tiny-conditioning"),
+}
+"""A case that reaches each of the modules that FAULTS.md names."""
+
+
+@contextmanager
+def imported_with(faults: Sequence[Fault]) -> Iterator[None]:
+    """Inside, the port's modules are imported anew, with other source text."""
+    before = {name: module for name, module in sys.modules.items() if name.partition(".")[0] == "mlx_impl"}
+    for name in before:
+        del sys.modules[name]
+    try:
+        with planted(faults):
+            yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mlx_impl"]:
+            del sys.modules[name]
+        sys.modules.update(before)
+
+
+def verified(case: Case, faults: Sequence[Fault]) -> Report:
+    """Both verdicts on the port with these changes."""
+    checkpoint = cases.synthetic_checkpoint(case)
+    with imported_with(faults):
+        both = Both.proven(CONTRACT, case, checkpoint, False, lambda message: None)
+        return Verifier(CONTRACT, case, checkpoint).run(both.settle)
+
+
+@pytest.mark.parametrize("module", CASES)
+def test_plain_mlx_is_at_most_rounding(module):
+    plain = [rewrite for rewrite in PLAIN_MLX if rewrite.module == module]
+    assert plain
+    report = verified(CASES[module](), plain)
+    assert report.passed
+    assert set(report.words()) <= {EQUAL, ROUNDING}
+    for verdict in report.verdicts:
+        if verdict.word == ROUNDING:
+            assert max(verdict.truth, verdict.distance) > 1
+            assert error_of(verdict) < 0.5 * MULTIPLE * verdict.own
