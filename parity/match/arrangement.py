@@ -8,6 +8,8 @@ from itertools import count, permutations
 
 import numpy as np
 
+from parity.metrics import dot
+
 BOUND = 1e-10
 """Largest |Δ| of two equal quantities in double, in units of the reference's RMS."""
 
@@ -54,11 +56,14 @@ class Arrangement:
 def root_mean_square(array: np.ndarray) -> float:
     """Of the finite elements; 0 for none."""
     flat = array.ravel().astype(np.result_type(array, np.float64), copy=False)
-    total = float(np.vdot(flat, flat).real) if flat.size else 0.0
+    flat = flat.view(np.float64) if flat.dtype.kind == "c" else flat
+    total = dot(flat, flat)
     if not np.isfinite(total):
-        flat = flat[np.isfinite(flat)]
-        total = float(np.vdot(flat, flat).real)
-    return float(np.sqrt(total / flat.size)) if flat.size else 0.0
+        finite = np.isfinite(array.ravel())
+        flat = flat.reshape(len(finite), -1)[finite].ravel()
+        total = dot(flat, flat)
+    count = flat.size if array.dtype.kind != "c" else flat.size // 2
+    return float(np.sqrt(total / count)) if count else 0.0
 
 
 def difference(candidate: np.ndarray, reference: np.ndarray) -> float:
