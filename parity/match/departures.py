@@ -16,6 +16,9 @@ from parity.match.walk import Edge, Overlay, Status, Walk
 _TRIALS = 4000
 """Exchanges tried for one departure, the cheapest first."""
 
+_VAIN = 32
+"""Steps behind an exchange of which nothing is found, after which it is given up."""
+
 _REACH = 12.0
 """So much more may one exchange cost than the first of several that explain the same."""
 
@@ -111,10 +114,14 @@ class Search:
         least = float("inf")
         for exchange in islice(exchanges(self.walk, key, self.habits), _TRIALS):
             if exchange.cost > budget or exchange.cost > least + _REACH:
+                if exchange.known:
+                    continue
                 break
             outcome = self._try(exchange, place, key)
             if outcome is None:
                 continue
+            if exchange.known and self._accept(exchange, outcome, place, key):
+                return exchange.cost
             if outcome.healed:
                 whole = exchange, outcome
                 break
@@ -154,7 +161,7 @@ class Search:
         """What the exchange mends at the first length, in the best of the likeliest arrangements."""
         best: _Outcome | None = None
         for rows in product(*(self._options(move) for move in exchange.moves)):
-            outcome = self._judge(exchange, rows, self._exchanged(exchange, rows, place, (0,)), key)
+            outcome = self._judge(exchange, rows, self._exchanged(exchange, rows, place, (0,), _VAIN), key)
             if outcome is not None and (best is None or (outcome.healed, outcome.found) > (best.healed, best.found)):
                 best = outcome
                 if best.healed:
@@ -176,7 +183,12 @@ class Search:
         return max((relative_error(x, y) for x, y in pairs if x is not None and y is not None), default=0.0)
 
     def _exchanged(
-        self, exchange: Exchange, rows: tuple[tuple[Arrangement, ...], ...], place: int, lengths: Sequence[int]
+        self,
+        exchange: Exchange,
+        rows: tuple[tuple[Arrangement, ...], ...],
+        place: int,
+        lengths: Sequence[int],
+        vain: int | None = None,
     ) -> Overlay:
         walk = self.walk
         changes: dict[int, tuple[Pooled, Status]] = {}
@@ -194,7 +206,7 @@ class Search:
                 edges.update(dict.fromkeys(move.edges, there))
             else:
                 changes[move.key] = there
-        return walk.propagate(changes, edges, place, lengths)
+        return walk.propagate(changes, edges, place, lengths, vain)
 
     def _judge(
         self, exchange: Exchange, rows: tuple[tuple[Arrangement, ...], ...], overlay: Overlay, key: int
@@ -216,7 +228,7 @@ class Search:
     def _accept(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
         exchange, outcome = self._fewest_uses(exchange, outcome, place, key)
-        if self._split(exchange, outcome, place):
+        if not exchange.known and self._split(exchange, outcome, place):
             return True
         overlay = self._exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
         again = self._judge(exchange, outcome.arrangements, overlay, key)

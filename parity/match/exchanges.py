@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 from parity.match.arrangement import Arrangement, guesses
@@ -37,16 +37,20 @@ class Move:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Moves made together, where two faults meet in one operation; one else. `cost` grows with the operations in it."""
+    """Moves made together, where two faults meet in one operation; one else. `cost` grows with the operations in it.
+
+    `known`: the same operations were exchanged before, in another layer.
+    """
 
     moves: tuple[Move, ...]
     cost: float
+    known: bool = False
 
 
 def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exchange]:
     """All that could explain why this value is not found, those of the fewest operations first.
 
-    `habits` are marks of exchanges that were right before: the same operations are tried earlier.
+    `habits` are marks of exchanges that were right before: exchanges of the same operations come before all others.
     """
     quantities = walk.reference
     cones = candidate_cones(walk, key)
@@ -73,7 +77,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 made, border = ours[quantity]
                 if border & made_of or not made_of:
                     move = Move("differs", quantity, k, (), frozenset(made), cone)
-                    cost = price(len(made) + len(cone)) + last - bonus(walk, move, habits)
+                    cost = price(len(made) + len(cone)) + last - bonus(walk, move)
                     single[quantity, k] = Exchange((move,), cost)
             if quantity in made_of:
                 move = Move("extra", quantity, k, (), frozenset(), cone)
@@ -91,7 +95,9 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 cost = (price(len(made)) + 1 if made else 2.5) + 0.5 * (len(choice) < len(edges))
                 rows.append(Exchange((Move(kind, quantity, k, choice, frozenset(made)),), cost))
     rows.extend(_joint(walk, cones, inside, single))
-    return sorted(rows, key=lambda row: (row.cost, row.moves[0].quantity, row.moves[0].key))
+    known = {row: all(mark(walk, move) in habits for move in row.moves) for row in rows} if habits else {}
+    order = sorted(rows, key=lambda row: (not known.get(row), row.cost, row.moves[0].quantity, row.moves[0].key))
+    return [replace(row, known=True) if known.get(row) else row for row in order]
 
 
 def candidate_cones(walk: Walk, key: int) -> dict[int, frozenset[int]]:
@@ -164,17 +170,16 @@ def price(operations: int) -> float:
 
 
 def mark(walk: Walk, move: Move) -> tuple[object, ...]:
-    """What an exchange has in common with those of other layers: the operations and their places in the sources."""
+    """What an exchange has in common with those of other layers: operations, their number and their places."""
     ours, theirs = walk.reference.made.get(move.quantity), walk.candidate.makers.get(move.key)
     node = None if ours is None else walk.reference.runs.steps[ours].node
     other = None if theirs is None else walk.candidate.steps[theirs].node
-    return (move.kind, *((n.operation, n.place) if n is not None else None for n in (node, other)))
+    counts = len(move.reference), len(move.candidate)
+    return (move.kind, *counts, *((n.operation, n.place) if n is not None else None for n in (node, other)))
 
 
-def bonus(walk: Walk, move: Move, habits: set[tuple[object, ...]]) -> float:
-    """What makes an exchange likelier than others of as many operations."""
-    if mark(walk, move) in habits:
-        return 0.5
+def bonus(walk: Walk, move: Move) -> float:
+    """What makes an exchange likelier than others of as many operations: two of one name."""
     ours = walk.reference.runs.steps[walk.reference.made[move.quantity]].node.operation
     theirs = walk.candidate.steps[walk.candidate.makers[move.key]].node.operation
     return 0.25 if plain(ours) == plain(theirs) else 0.0

@@ -25,11 +25,16 @@ DISTINCT = 64
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operation, at every length that runs it. `inputs` and `outputs` are keys of the runs' values."""
+    """One operation, at every length that runs it. `inputs` and `outputs` are keys of the runs' values.
+
+    With `choice` it is no operation: it gives at every length the input of that position, where the lengths come to one
+    value by operations of their own.
+    """
 
     nodes: tuple[Node | None, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    choice: tuple[int, ...] | None = None
 
     @property
     def node(self) -> Node:
@@ -38,6 +43,8 @@ class Step:
 
     def compute(self, taken: Sequence[Pooled], lengths: Sequence[int]) -> list[Pooled]:
         """The outputs at the named lengths, None at others."""
+        if self.choice is not None:
+            return [tuple(taken[place][n] if n in lengths else None for n, place in enumerate(self.choice))]
         made: list[list[np.ndarray | None]] = [[None] * len(self.nodes) for _ in self.outputs]
         for length in lengths:
             if (node := self.nodes[length]) is None:
@@ -71,7 +78,11 @@ class Runs:
         self.keys: list[dict[int, int]] = [{} for _ in programs]
         self.numbers: dict[int, list[int | None]] = {}
         self.inputs = tuple(self._key(numbers) for numbers in zip(*(p.inputs for p in programs), strict=True))
-        self.steps: list[Step] = [self._step(nodes) for nodes in _aligned(programs)]
+        self.steps: list[Step] = []
+        self.meetings: dict[tuple[int | None, ...], int] = {}
+        for nodes in _aligned(programs):
+            step = self._step(nodes)
+            self.steps.append(step)
         self.makers = {key: place for place, step in enumerate(self.steps) for key in step.outputs}
         self.users: dict[int, list[int]] = {}
         for place, step in enumerate(self.steps):
@@ -137,27 +148,50 @@ class Runs:
         present = [(length, node) for length, node in enumerate(nodes) if node is not None]
         taken = []
         for position in range(max(len(node.inputs) for _, node in present)):
-            keys = {self.keys[length].get(node.inputs[position]) for length, node in present}
-            known = keys - {None}
-            if len(known) == 1:
-                key = known.pop()
-                assert key is not None
-                for length, node in present:
-                    self.keys[length].setdefault(node.inputs[position], key)
-                    self.numbers[key][length] = node.inputs[position]
-            elif known:
-                raise InputError(f"{present[0][1].operation} takes other values at other lengths: match one at a time")
-            else:
-                numbers: list[int | None] = [None] * len(nodes)
-                for length, node in present:
-                    numbers[length] = node.inputs[position]
-                key = self._key(numbers)
+            numbers: list[int | None] = [None] * len(nodes)
+            for length, node in present:
+                numbers[length] = node.inputs[position]
+            key = self._taken(numbers)
             taken.append(key)
         made = []
         for position in range(len(present[0][1].outputs)):
-            numbers = [None if node is None else node.outputs[position] for node in nodes]
-            made.append(self._key(numbers))
+            made.append(self._key([None if node is None else node.outputs[position] for node in nodes]))
         return Step(nodes, tuple(taken), tuple(made))
+
+    def _taken(self, numbers: list[int | None]) -> int:
+        """The key of what a step takes."""
+        present = [(length, number) for length, number in enumerate(numbers) if number is not None]
+        keys = [self.keys[length].get(number) for length, number in present]
+        known = [key for key in dict.fromkeys(keys) if key is not None]
+        if not known:
+            return self._key(numbers)
+        one = self.numbers[known[0]]
+        if len(known) == 1 and all(one[length] in (None, number) for length, number in present):
+            for length, number in present:
+                self.keys[length].setdefault(number, known[0])
+                self.numbers[known[0]][length] = number
+            return known[0]
+        for place, (length, number) in enumerate(present):
+            if keys[place] is None:  # a constant of this length alone
+                alone: list[int | None] = [None] * len(numbers)
+                alone[length] = number
+                keys[place] = self._key(alone)
+        row = tuple(keys)
+        if row not in self.meetings:
+            inputs = tuple(dict.fromkeys(key for key in row if key is not None))
+            key = len(self.numbers)
+            self.numbers[key] = list(numbers)
+            self.meetings[row] = key
+            at = {length: inputs.index(k) for (length, _), k in zip(present, row, strict=True) if k is not None}
+            nodes = tuple(
+                Node("same", (number,), (number,), _same) if number is not None else None for number in numbers
+            )
+            self.steps.append(Step(nodes, inputs, (key,), tuple(at.get(length, 0) for length in self.lengths)))
+        return self.meetings[row]
+
+
+def _same(array: np.ndarray) -> tuple[np.ndarray]:
+    return (array,)
 
 
 def _aligned(programs: Sequence[Program]) -> Iterator[tuple[Node | None, ...]]:

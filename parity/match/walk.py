@@ -136,22 +136,28 @@ class Walk:
         edges: Mapping[Edge, tuple[Pooled, Status]],
         until: int,
         lengths: Sequence[int],
+        vain: int | None = None,
     ) -> Overlay:
-        """What becomes of all values up to the place `until` when some are exchanged, each or at single uses."""
+        """What becomes of all values up to the place `until` when some are exchanged, each or at single uses.
+
+        With `vain`, it ends after so many steps of which nothing is found.
+        """
         overlay = Overlay({k: v for k, (v, _) in changes.items()}, {k: s for k, (_, s) in changes.items()}, {**edges})
         left = [place for place, _ in edges]
         for key in changes:
             left.extend(self.candidate.users.get(key, ()))
         heapq.heapify(left)
-        last = -1
-        while left:
+        last, steps = -1, 0
+        while left and (vain is None or steps < vain):
             place = heapq.heappop(left)
             if place == last or place > until:
                 continue
-            last = place
+            last, steps = place, steps + 1
             for key in self._evaluate(place, overlay, lengths, fixed=changes):
                 for user in self.candidate.users.get(key, ()):
                     heapq.heappush(left, user)
+            if any(overlay.status[key].quantity is not None for key in self.candidate.steps[place].outputs):
+                vain = None
         return overlay
 
     def commit(self, overlay: Overlay) -> None:

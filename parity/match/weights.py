@@ -43,9 +43,9 @@ def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
 class Anchors:
     """Of each constant value of the candidate, the reference's that hold the same numbers.
 
-    A rounded constant holds the same where the reference's lies within half an ulp at every element. `same[key]` are
-    the reference's keys; of a fused array, all its parts. `exact[key]` is the reference's value for a rounded constant,
-    in the candidate's layout.
+    What is made of a weight alone, and is no constant of the reference, counts as that weight. A rounded constant holds
+    the same where the reference's lies within half an ulp at every element. `same[key]` are the reference's keys; of a
+    fused array, all its parts. `exact[key]` is the reference's value for a rounded constant, in the candidate's layout.
     """
 
     def __init__(self, reference: Runs, candidate: Runs, ours: Mapping[int, Pooled], theirs: Mapping[int, Pooled]):
@@ -60,7 +60,12 @@ class Anchors:
             if key not in candidate.makers:
                 constant = candidate.constants(key)[0]
                 rounded = constant.rounded if constant is not None else ""
-            partners = self._whole(index, key, pooled, rounded) or self._fused(index, pooled)
+            partners = self._whole(index, key, pooled, rounded)
+            if not partners and key in candidate.makers:
+                step = candidate.steps[candidate.makers[key]]
+                partners = [one for taken in step.inputs for one in self.same.get(taken, ())]
+            elif not partners:
+                partners = self._fused(index, pooled)
             if partners:
                 self.same[key] = partners
 
