@@ -48,7 +48,8 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
         if options.recording and options.precision != contracts.FULL.name:
             raise InputError(f"--precision {options.precision} with --recording: a recording has float32 weights only")
         if options.recording:
-            report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative)
+            settle = _both(options, contract, case, checkpoint, say).settle
+            report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative, settle)
         else:
             precision = contract.precision(options.precision)
             verifier = Verifier(contract, case, checkpoint, say, precision, informative=options.informative)
@@ -73,6 +74,9 @@ def _both(
         return Both(contract, case, checkpoint, known, strict=options.strict, progress=say)
     if options.informative:
         return Both(contract, case, checkpoint, {}, "an informative run is no verdict")
+    if options.recording:
+        why = "a recording has no reference to prove by; give what `verify --exact` proved: --device-only --proof FILE"
+        return Both(contract, case, checkpoint, {}, why)
     if options.precision != contracts.FULL.name:
         why = f"{options.precision} is judged in noise floors, by what rounding the weights does"
         return Both(contract, case, checkpoint, {}, why)
@@ -86,14 +90,12 @@ def _consistent(options: argparse.Namespace) -> None:
             "--device-only and --proof go together: prove the same code, checkpoint, case and contract by "
             "`parity verify --exact --json FILE`, and give that file"
         )
-    others = {
-        "--recording": options.recording,
-        "--informative": options.informative,
-        "--precision": options.precision != contracts.FULL.name,
-    }
+    others = {"--informative": options.informative, "--precision": options.precision != contracts.FULL.name}
+    if options.strict and not options.device_only:
+        others["--recording"] = options.recording
     given = [name for name, value in others.items() if value]
-    for mode in ("--device-only", "--strict"):
-        if given and (options.device_only if mode == "--device-only" else options.strict):
+    for mode, asked in (("--device-only", options.device_only), ("--strict", options.strict)):
+        if asked and given:
             raise InputError(f"{mode} with {', '.join(given)}: there the mathematics has no say; leave one out")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ from parity.errors import InputError
 from parity.evidence import sounds
 from parity.golden import file_sha256
 from parity.report import Report
+from parity.run.own import Fed
 from parity.side import Case, State, resolve
+from parity.trace import Trace
 from parity.verify import Progress, Verifier
 
 SCHEMA = 1
@@ -106,9 +108,18 @@ def _about(contract: Contract, case: Case, checkpoint: Path) -> dict[str, Any]:
 
 
 def verify(
-    contract: Contract, case: Case, checkpoint: Path, folder: Path, say: Progress, informative: bool = False
+    contract: Contract,
+    case: Case,
+    checkpoint: Path,
+    folder: Path,
+    say: Progress,
+    informative: bool = False,
+    settle: Callable[[Verifier, Fed], None] = lambda verifier, fed: None,
 ) -> Report:
-    """Judge the candidate alone against a recording. Raises `InputError` for one of another case or checkpoint."""
+    """Judge the candidate alone against a recording. Raises `InputError` for one of another case or checkpoint.
+
+    `settle` may replace verdicts by what else is known; it is given what the segments were fed.
+    """
     try:
         index = json.loads((folder / INDEX).read_text())
     except (OSError, ValueError) as error:
@@ -125,6 +136,13 @@ def verify(
         for mode in (INHERITED, CREATED):
             start: State = dict(stored["start"]) if mode == CREATED else {}
             verifier.judge(segment, mode, start, stored["reference"], {"exact": stored[mode]})
+
+    def fed(numbers: list[int]) -> Iterator[tuple[int, State, Trace]]:
+        for number in numbers:
+            start, taps = (Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS[:2])
+            yield number, dict(start), taps
+
+    settle(verifier, fed)
     end = dict(Stored(folder, END, traces[END]))
     report = verifier.report
     report.pictures = verifier.gallery.pictures

@@ -14,7 +14,7 @@ from parity.judge.arithmetic import Key, in_doubt, settled
 from parity.judge.mathematics import Mathematics
 from parity.report import Crossing
 from parity.run.exact import Exact
-from parity.run.own import OwnFloors
+from parity.run.own import Again, Fed, OwnFloors
 from parity.side import Case
 from parity.verdict import Verdict
 from parity.verify import Verifier
@@ -56,13 +56,16 @@ class Both:
         both.seconds = sum(report.seconds.values())
         return both
 
-    def settle(self, verifier: Verifier) -> None:
-        """Replace the report's verdicts by those with a word, and its crossings."""
+    def settle(self, verifier: Verifier, fed: Fed | None = None) -> None:
+        """Replace the report's verdicts by those with a word, and its crossings.
+
+        `fed` is what the segments are fed where it is stored; else the verifier's reference runs again.
+        """
         report = verifier.report
         report.program, report.strict = self.why, self.strict
         if self.seconds:
             report.seconds["in double"] = self.seconds
-        own = self._own(verifier)
+        own = self._own(verifier, fed)
         floors: dict[tuple[str, str], float] = {}
         for verdict in report.verdicts:
             floors[verdict.mode, verdict.tap] = max(floors.get((verdict.mode, verdict.tap), 0.0), verdict.floor)
@@ -71,7 +74,7 @@ class Both:
             Crossing(crossing.sides, self._crossed(crossing.verdict, own)) for crossing in report.crossings
         ]
 
-    def _own(self, verifier: Verifier) -> dict[Key, float]:
+    def _own(self, verifier: Verifier, fed: Fed | None) -> dict[Key, float]:
         """The own floors of what only they can settle: none is measured for a port within its bounds."""
         report = verifier.report
         doubtful = [v for v in report.verdicts if in_doubt(v, self._of(v))]
@@ -83,15 +86,10 @@ class Both:
         if not any(wanted.values()):
             return {}
         began = time.perf_counter()
-        own = OwnFloors(
-            self.contract,
-            self.case,
-            self.checkpoint,
-            verifier.segments,
-            verifier.runners["reference"],
-            verifier.decided,
-            self.progress,
-        ).measure(wanted)
+        segments = verifier.segments
+        if fed is None:
+            fed = Again(self.contract, self.case, segments, verifier.runners["reference"])
+        own = OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress).measure(wanted)
         report.seconds["own floors"] = time.perf_counter() - began
         return own
 

@@ -7,7 +7,7 @@ device did; freely, both go on from their own state and follow the decisions tha
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +28,8 @@ Rounded = Callable[[Rounding], AbstractContextManager[None]]
 Around = Callable[[], AbstractContextManager[Any]]
 Wanted = Mapping[str, Collection[str]]
 """Of each mode, names of taps."""
+Fed = Callable[[list[int]], Iterable[tuple[int, State, Trace]]]
+"""Of the segments of a stage, by number: the float32 reference's state before each, and its taps."""
 
 
 @contextmanager
@@ -48,11 +50,40 @@ def in_double(contract: Contract, case: Case, checkpoint: Path) -> Iterator[tupl
         yield Runner(contract, "candidate", side), rounded, nullcontext
 
 
-class OwnFloors:
-    """Measures the own floors of wanted taps, segment by segment. `reference` runs in float32, `decided` as it did.
+class Again:
+    """The float32 reference run again, segment by segment, for what a candidate is fed with.
 
-    Of the stages that the contract names as `in_turn`, the two sides' weights are never held together.
+    Of the stages that the contract names as `in_turn` all is run first, and the weights are let go of: the two sides'
+    are never held together.
     """
+
+    def __init__(self, contract: Contract, case: Case, segments: list[Segment], runner: Runner):
+        self.contract, self.segments, self.runner = contract, segments, runner
+        self.state: State = case.inputs
+
+    def __call__(self, numbers: list[int]) -> Iterator[tuple[int, State, Trace]]:
+        """The segments of a stage: each with the reference's state before it, and the reference's taps in it."""
+        if self.segments[numbers[0]].stage not in self.contract.in_turn:
+            for number in numbers:
+                start, trace = self.state, dict[str, np.ndarray]()
+                self.state = self.runner.run(self.segments[number], start, keep(trace))
+                yield number, start, trace
+            self.runner.side.release()
+            return
+        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
+            stored: list[tuple[int, DiskTrace, DiskTrace]] = []
+            for number in numbers:
+                before, taps = (DiskTrace(Path(folder, str(number), what)) for what in ("start", "reference"))
+                before.update(self.state)
+                self.state = self.runner.run(self.segments[number], self.state, keep(taps))
+                stored.append((number, before, taps))
+            self.runner.side.release()
+            for number, before, taps in stored:
+                yield number, copied(before), taps
+
+
+class OwnFloors:
+    """Measures the own floors of wanted taps, segment by segment. `fed` gives what the segments of a stage are fed."""
 
     def __init__(
         self,
@@ -60,13 +91,12 @@ class OwnFloors:
         case: Case,
         checkpoint: Path,
         segments: list[Segment],
-        reference: Runner,
-        decided: Mapping[str, np.ndarray],
+        fed: Fed,
         progress: Callable[[str], None] = lambda message: None,
     ):
         self.contract, self.case, self.checkpoint, self.segments = contract, case, checkpoint, segments
-        self.reference, self.decided, self.progress = reference, decided, progress
-        self.state: State = case.inputs
+        self.fed, self.progress = fed, progress
+        self.decided: dict[str, np.ndarray] = {}
         self.found: dict[Key, float] = {}
 
     def measure(self, wanted: Wanted) -> dict[Key, float]:
@@ -77,36 +107,18 @@ class OwnFloors:
         )
         states = [self.case.inputs] * (RUNS + 1)
         with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded, self.around):
-            for stage, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
-                for number, start, trace in self._fed(list(group), stage in self.contract.in_turn):
+            for _, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
+                for number, start, trace in self.fed(list(group)):
                     segment = self.segments[number]
+                    made = {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
+                    self.decided |= made
                     if names := _of(segment, wanted[CREATED]):
                         self._measure(CREATED, segment, names, [start] * (RUNS + 1), trace)
                     if number <= free:
                         names = _of(segment, wanted[INHERITED])
                         states = self._measure(INHERITED, segment, names, states, self.decided)
                 self.candidate.side.release()
-                self.reference.side.release()
         return self.found
-
-    def _fed(self, numbers: list[int], in_turn: bool) -> Iterator[tuple[int, State, Trace]]:
-        """The segments of a stage: each with the reference's state before it, and the reference's taps in it."""
-        if not in_turn:
-            for number in numbers:
-                start, trace = self.state, dict[str, np.ndarray]()
-                self.state = self.reference.run(self.segments[number], start, keep(trace))
-                yield number, start, trace
-            return
-        with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-            stored: list[tuple[int, DiskTrace, DiskTrace]] = []
-            for number in numbers:
-                before, taps = (DiskTrace(Path(folder, str(number), what)) for what in ("start", "reference"))
-                before.update(self.state)
-                self.state = self.reference.run(self.segments[number], self.state, keep(taps))
-                stored.append((number, before, taps))
-            self.reference.side.release()
-            for number, before, taps in stored:
-                yield number, copied(before), taps
 
     def _measure(
         self, mode: str, segment: Segment, names: Collection[str], states: list[State], given: Mapping[str, np.ndarray]

@@ -36,13 +36,18 @@ def subject(contract: Contract, case: Case, checkpoint: Path) -> dict[str, str]:
     engine = Path(__file__).resolve().parents[1]
     found["code of the engine"] = folded(file for folder in ENGINE for file in files(engine / folder))
     for name, side in contract.sides.items():
-        found[f"framework of the {name}"] = f"{side['framework']} {importlib.metadata.version(side['framework'])}"
+        found[f"framework of the {name}"] = f"{side['framework']} {_version(side['framework'])}"
     found["contract"] = file_sha256(contract.path)
     found["checkpoint"] = folded(file for file in files(checkpoint))
     given = {name: npy.canonical_sha256(array) for name, array in sorted(case.inputs.items())}
     what = [case.name, given, sorted(case.dims.items()), list(case.segments), sorted(case.options.items())]
     found["case"] = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
     return found
+
+
+def _version(framework: str) -> str:
+    """Without what says for which device a wheel is: `2.13.0+cpu` is 2.13.0."""
+    return importlib.metadata.version(framework).partition("+")[0]
 
 
 def code(factory: str) -> str:

@@ -151,3 +151,23 @@ def test_what_proves_nothing_is_refused(changes, reason, proven, contract, check
 def test_wrong_use_is_one_sentence_and_exit_2(options, said, verify, capsys):
     assert verify(*options) == cli.BROKEN
     assert said in capsys.readouterr().err
+
+
+def test_a_recording_and_a_proof_give_the_verdicts_of_one_run(checkpoint, tmp_path):
+    """On a contract so tight that most taps rest on their own floor, which is then measured from what was recorded."""
+    tight = tmp_path / "contract.toml"
+    tight.write_text(TOY.read_text().replace("truth = 5.0", "truth = 0.3"))
+
+    def run(command: str, *options: str, name: str = "result") -> dict[str, Any]:
+        paths = "--contract", str(tight), "--checkpoint", str(checkpoint), "--json", str(tmp_path / name)
+        assert cli.main([command, "--case", "tiny", *paths, *options]) == cli.PASS
+        return json.loads((tmp_path / name).read_text())
+
+    run("record", "--out", str(tmp_path / "recording"))
+    run("verify", "--exact", name="proof")
+    recorded = "--recording", str(tmp_path / "recording")
+    elsewhere = run("verify", *recorded, "--device-only", "--proof", str(tmp_path / "proof"))
+    here = run("verify")
+    assert elsewhere["words"] == here["words"]
+    assert here["words"]["rounding"] > 10
+    assert elsewhere["verdicts"] == here["verdicts"]

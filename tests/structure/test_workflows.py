@@ -96,7 +96,7 @@ def run(folder: Path, commands: list[str], **variables: str) -> list[int]:
 def test_a_night_on_two_machines(tmp_path):
     """Reference, candidate and report, each in a folder of its own, give the verdicts of one run of both sides."""
     linux, mac, third = (checkout(tmp_path / name) for name in ("linux", "mac", "third"))
-    assert run(linux, steps("nightly.yml", "reference", case="tiny")) == [0, 0]
+    assert run(linux, steps("nightly.yml", "reference", case="tiny")) == [0, 0, 0]
     assert (linux / "build" / "golden" / "manifest.json").is_file()
     shutil.copytree(linux / "build", mac / "build")  # the artifact
     shutil.rmtree(linux)
