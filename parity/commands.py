@@ -112,6 +112,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     }
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
+    runtime.share_cores()
     contract = contracts.load(options.contract)
     case = make_case(contract, options.case)
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
