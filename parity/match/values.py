@@ -89,6 +89,9 @@ class Runs:
             for key in dict.fromkeys(step.inputs):
                 self.users.setdefault(key, []).append(place)
         self.outputs = tuple(self.keys[0][number] for number in programs[0].outputs)
+        for keys, program in zip(self.keys, programs, strict=True):
+            if tuple(keys.get(number) for number in program.outputs) != self.outputs:
+                raise InputError("the outputs are those of other operations at other lengths: match one at a time")
         self.taps = {name: self.keys[0][number] for name, number in programs[0].taps.items() if number in self.keys[0]}
         self.given: dict[int, Pooled] = {}
         for position, key in enumerate(self.inputs):
