@@ -4,43 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from parity.errors import InputError
-from parity.exact.constants import half_ulp
 from parity.exact.program import NoProgram, Program, evaluate
-from parity.match.arrangement import BOUND, difference, root_mean_square
-from parity.match.constants import Resolved, resolve
+from parity.match.constants import resolve
 from parity.match.matching import Matching, match
 from parity.match.quantities import Quantities
 from parity.match.values import Runs
 from parity.match.weights import Anchors
 from parity.prove import inputs as given
 from parity.prove import programs
-from parity.prove.inputs import OUTPUT, Inputs, Order
+from parity.prove.inputs import Inputs, Order
+from parity.prove.outputs import Output, compare, effects
 from parity.runtime import prepare
-
-DRAWS = 4
-"""Times that unresolved constants are moved by half an ulp up or down, for their effect on the outputs."""
 
 _NEAR = 1e-4
 """An output that is nearer than this has the right layout, whatever its float32 constants do to it."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """One output over all sets of inputs: largest error and its bound, in RMS of the reference's, and axes."""
-
-    error: float
-    bound: float
-    order: Order
-
-    @property
-    def equal(self) -> bool:
-        return self.error <= self.bound
 
 
 @dataclass
@@ -67,11 +50,27 @@ class Proof:
 
 
 @dataclass
+class _Reference:
+    """The reference's program of one set of inputs, run."""
+
+    program: Program
+    inputs: list[np.ndarray]
+    quantities: Quantities
+
+    @cached_property
+    def outputs(self) -> list[np.ndarray]:
+        values = self.quantities.runs.evaluate()
+        return [_array(values[key][0]) for key in self.quantities.runs.outputs]
+
+
+@dataclass
 class _Attempt:
+    """The port's programs in one layout of the inputs, and their outputs compared."""
+
     layout: dict[str, Order]
     sources: programs.Sources
-    runs: Runs
-    constants: Resolved
+    exact: list[dict[int, np.ndarray]]
+    unresolved: list[dict[int, str]]
     outputs: list[Output]
 
     @property
@@ -92,28 +91,32 @@ def prove(
     orders, sets = given.declared(axes), given.read_all(paths)
     given.check_declared(orders, sets[0])
     ours = programs.reference(reference, sets)
-    quantities = Quantities(Runs(ours.programs, ours.inputs))
+    references = [
+        _Reference(program, inputs, Quantities(Runs([program], [inputs])))
+        for program, inputs in zip(ours.programs, ours.inputs, strict=True)
+    ]
     file = candidate.endswith(".mlxfn")
     if file and source is not None:
         raise InputError(f"--source {source} with {candidate}: a file is read as it is; leave --source out")
     notes = list(ours.notes)
     kind = programs.FILE if file else source or programs.GRAPH
     try:
-        proof = _judge(candidate, kind, sets, orders, quantities)
+        proof = _judge(candidate, kind, sets, orders, references)
     except NoProgram as error:
         if kind != programs.GRAPH or source is not None:
             raise
         notes.append(f"run in the stand-in for mlx.core, for its graph cannot be had: {error}")
-        proof = _judge(candidate, programs.STANDIN, sets, orders, quantities)
+        proof = _judge(candidate, programs.STANDIN, sets, orders, references)
     proof.reference = reference
     proof.notes = [*notes, *_asked(sets, proof.source), *proof.notes]
     return proof
 
 
-def _judge(candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, Order], quantities: Quantities) -> Proof:
+def _judge(
+    candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
+) -> Proof:
     with programs.candidate(candidate, kind) as give:
-        best = _best(give, sets, orders, quantities)
-        ours = quantities.runs
+        best = _best(give, sets, orders, references)
         names = list(sets[0])
         proof = Proof(
             "",
@@ -123,24 +126,36 @@ def _judge(candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, O
             best.layout,
             best.outputs,
             [
-                *(f"the reference's output does not depend on {name}" for name in _unused(ours, names)),
-                *(f"the port's output does not depend on {name}" for name in _unused(best.runs, names)),
+                f"the {side}'s output does not depend on {name}"
+                for side, program in (("reference", references[0].program), ("port", best.sources.programs[0]))
+                for name in _unused(program, names)
             ],
-            unresolved=[
-                f"{constant.name or 'a constant'} of shape {constant.shape}, stored in {constant.dtype}"
-                for constant in best.constants.unresolved
-            ],
+            unresolved=list(best.unresolved[0].values()),
         )
         if not all(output.equal for output in best.outputs):
-            proof.found = match(
-                ours.programs, best.sources.programs, _arrays(ours), best.sources.inputs, least=len(sets)
-            )
-            if not proof.found.departures:
-                proof.notes.append("no departure was found that explains the difference of the output")
+            proof.found = _matched(best, references, proof.notes)
     return proof
 
 
-def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], quantities: Quantities) -> _Attempt:
+def _matched(best: _Attempt, references: list[_Reference], notes: list[str]) -> Matching:
+    """The departures, over all sets of inputs, or over the first where the operations differ from length to length."""
+    ours = [reference.program for reference in references], [reference.inputs for reference in references]
+    theirs = best.sources.programs, best.sources.inputs
+    try:
+        found = match(ours[0], theirs[0], ours[1], theirs[1], least=len(references))
+    except InputError:
+        if len(references) == 1:
+            raise
+        notes.append("the operations differ from length to length: departures are those of the first inputs")
+        found = match(ours[0][:1], theirs[0][:1], ours[1][:1], theirs[1][:1], least=1)
+    if not found.departures:
+        notes.append("no departure was found that explains the difference of the output")
+    return found
+
+
+def _best(
+    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
+) -> _Attempt:
     """The layout of the inputs in which the outputs are nearest to the reference's."""
     best: _Attempt | None = None
     failures: list[InputError] = []
@@ -153,7 +168,7 @@ def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], 
             failures.append(error)
             continue
         try:
-            attempt = _attempt(sources, layout, orders, quantities)
+            attempt = _attempt(sources, layout, orders, references)
         except InputError as error:
             failures.insert(0, error)  # it runs: what it gives says more than what others cannot take
             continue
@@ -163,99 +178,52 @@ def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], 
             break
     if best is None:
         raise failures[0]
-    best.outputs = _bounded(best, orders, quantities)
+    if any(best.unresolved) and not all(output.equal for output in best.outputs):
+        best.outputs = _allowed(best, references)
     return best
 
 
 def _attempt(
-    sources: programs.Sources, layout: dict[str, Order], orders: Mapping[str, Order], quantities: Quantities
+    sources: programs.Sources, layout: dict[str, Order], orders: Mapping[str, Order], references: list[_Reference]
 ) -> _Attempt:
-    runs = Runs(sources.programs, sources.inputs)
-    anchors = Anchors(quantities.runs, runs, quantities.values, runs.static())
-    constants = resolve(quantities.runs, runs, anchors)
-    values = runs.evaluate(constants.exact)
-    made = [[values[key][length] for key in runs.outputs] for length in runs.lengths]
-    return _Attempt(layout, sources, runs, constants, compare(made, expected(quantities), orders))
-
-
-def expected(quantities: Quantities) -> list[list[np.ndarray]]:
-    """The reference's outputs of every set of inputs."""
-    runs = quantities.runs
-    values = runs.evaluate()
-    return [[_array(values[key][length]) for key in runs.outputs] for length in runs.lengths]
-
-
-def compare(
-    made: Sequence[Sequence[np.ndarray | None]], wanted: Sequence[Sequence[np.ndarray]], orders: Mapping[str, Order]
-) -> list[Output]:
-    """Each output against the reference's, in one order of axes for all sets. Raises `InputError` for other counts."""
-    if len(made[0]) != len(wanted[0]) or not wanted[0]:
-        raise InputError(
-            f"the reference gives {len(wanted[0])} arrays, the port {len(made[0])}: return the same ones from both"
+    made, all_exact, all_unresolved = [], [], []
+    for reference, program, inputs in zip(references, sources.programs, sources.inputs, strict=True):
+        ours, theirs = reference.quantities, Runs([program], [inputs])
+        constants = resolve(ours.runs, theirs, Anchors(ours.runs, theirs, ours.values, theirs.static()))
+        exact = {}
+        for key, pooled in constants.exact.items():
+            exact[_number(theirs, key)] = _array(pooled[0])
+        values = evaluate(program, inputs, exact, keep=False)
+        made.append([values[number] for number in program.outputs])
+        all_exact.append(exact)
+        all_unresolved.append(
+            {
+                _number(theirs, one.key): f"{one.name or 'a constant'} of shape {one.shape}, stored in {one.dtype}"
+                for one in constants.unresolved
+            }
         )
-    outputs = []
-    for place in range(len(wanted[0])):
-        pairs = [(_array(ours[place]), theirs[place]) for ours, theirs in zip(made, wanted, strict=True)]
-        name = OUTPUT if place == 0 and OUTPUT in orders else f"{OUTPUT} {place}"
-        ranks = range(pairs[0][1].ndim)
-        tried = [orders[name]] if name in orders else list(permutations(ranks)) if len(ranks) < 6 else [tuple(ranks)]
-        best = min(((_apart(pairs, order), order) for order in tried), key=lambda pair: pair[0])
-        if best[0] == np.inf and all(x.shape != y.transpose(o).shape for x, y in pairs for o in tried):
-            shapes = f"{pairs[0][0].shape}, expected {pairs[0][1].shape} in some order of axes"
-            raise InputError(f"{name} of the port has shape {shapes}")
-        outputs.append(Output(best[0], BOUND, best[1]))
-    return outputs
+    outputs = compare(made, [reference.outputs for reference in references], orders)
+    return _Attempt(layout, sources, all_exact, all_unresolved, outputs)
 
 
-def _apart(pairs: Sequence[tuple[np.ndarray, np.ndarray]], order: Order) -> float:
-    worst = 0.0
-    for ours, theirs in pairs:
-        turned = theirs.transpose(order)
-        worst = max(worst, difference(ours, turned) if ours.shape == turned.shape else np.inf)
-    return worst
+def _allowed(best: _Attempt, references: list[_Reference]) -> list[Output]:
+    """The outputs with bounds that allow for constants whose exact value is not known."""
+    rows = [
+        effects(program, inputs, exact, list(unresolved), reference.outputs)
+        for reference, program, inputs, exact, unresolved in zip(
+            references, best.sources.programs, best.sources.inputs, best.exact, best.unresolved, strict=True
+        )
+    ]
+    return [
+        Output(output.error, output.bound + max(column), output.order)
+        for output, column in zip(best.outputs, zip(*rows, strict=True), strict=True)
+    ]
 
 
-def _bounded(best: _Attempt, orders: Mapping[str, Order], quantities: Quantities) -> list[Output]:
-    """The outputs with bounds that allow for constants whose exact value is not known.
-
-    Each stands for half an ulp around it. What they do together is measured: all are moved by half an ulp up or down
-    at random, and twice the largest change counts.
-    """
-    if not best.constants.unresolved or all(output.equal for output in best.outputs):
-        return best.outputs
-    generator = np.random.default_rng(0)
-    wanted = expected(quantities)
-    effect = [0.0] * len(best.outputs)
-    for length, (program, inputs) in enumerate(zip(best.sources.programs, best.sources.inputs, strict=True)):
-        exact = _replacements(best, length)
-        plain = evaluate(program, inputs, exact, keep=False)
-        moving = [best.runs.numbers[best.runs.keys[0][c.number]][length] for c in best.constants.unresolved]
-        for _ in range(DRAWS):
-            moved = dict(exact)
-            for number in moving:
-                if number is not None:
-                    constant = program.constants[number]
-                    up = generator.choice([-1.0, 1.0], constant.array.shape)
-                    moved[number] = constant.array + up * half_ulp(constant)
-            values = evaluate(program, inputs, moved, keep=False)
-            for place, number in enumerate(program.outputs):
-                change = float(np.abs(values[number] - plain[number]).max(initial=0.0))
-                scale = root_mean_square(wanted[length][place])
-                effect[place] = max(effect[place], change / scale if scale else 0.0)
-    return [Output(o.error, BOUND + 2 * e, o.order) for o, e in zip(best.outputs, effect, strict=True)]
-
-
-def _replacements(best: _Attempt, length: int) -> dict[int, np.ndarray]:
-    replaced = {}
-    for key, pooled in best.constants.exact.items():
-        number, array = best.runs.numbers[key][length], pooled[length]
-        if number is not None and array is not None:
-            replaced[number] = array
-    return replaced
-
-
-def _arrays(runs: Runs) -> list[list[np.ndarray]]:
-    return [[_array(runs.given[key][length]) for key in runs.inputs] for length in runs.lengths]
+def _number(runs: Runs, key: int) -> int:
+    number = runs.numbers[key][0]
+    assert number is not None
+    return number
 
 
 def _array(value: np.ndarray | None) -> np.ndarray:
@@ -263,9 +231,8 @@ def _array(value: np.ndarray | None) -> np.ndarray:
     return value
 
 
-def _unused(runs: Runs, names: Sequence[str]) -> list[str]:
+def _unused(program: Program, names: Sequence[str]) -> list[str]:
     """The inputs that no output is made of."""
-    program: Program = runs.programs[0]
     needed = set(program.outputs)
     for node in reversed(program.nodes):
         if needed.intersection(node.outputs):

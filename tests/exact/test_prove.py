@@ -11,7 +11,7 @@ import pytest
 
 from parity.cli import BROKEN, FAILURE, PASS, main
 from parity.prove.inputs import declared, equally_long, layouts, turned
-from parity.prove.proof import compare
+from parity.prove.outputs import compare
 
 REFERENCE = '''
 import torch
@@ -45,6 +45,13 @@ def function(x, gain):
 
 def blind(x, gain):
     return x * 2
+
+
+def recurrent(x, gain):
+    state = torch.zeros_like(x[:, :, 0])
+    for frame in range(x.shape[2]):
+        state = torch.tanh(state * gain[:6] + x[:, :, frame])
+    return state
 '''
 
 PORT = '''
@@ -118,6 +125,17 @@ def blind(x, gain):
     return x * 2
 
 
+def recurrent(x, gain):
+    state = mx.zeros_like(x[:, 0])
+    for frame in range(x.shape[1]):
+        state = mx.tanh(state * gain[:6] + x[:, frame])
+    return state
+
+
+def forgetful(x, gain):
+    return recurrent(x[:, 1:], gain)
+
+
 number = 3
 '''
 
@@ -176,6 +194,12 @@ def test_a_reference_is_a_module_a_factory_or_a_class(folder, reference):
 
 def test_functions_are_proven(folder):
     assert prove("small_port:function", "--axes", "x: b c t -> b c t", reference="small_reference:function") == PASS
+
+
+def test_programs_of_other_operations_at_other_lengths(folder):
+    assert prove("small_port:recurrent", reference="small_reference:recurrent") == PASS
+    assert prove("small_port:forgetful", "--json", "proof.json", reference="small_reference:recurrent") == FAILURE
+    assert "departures are those of the first inputs" in " ".join(result(folder)["notes"])
 
 
 def test_a_faulty_activation_is_named(folder, capsys):
