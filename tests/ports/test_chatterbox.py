@@ -26,6 +26,7 @@ FRAMES = {9: 2, 13: 4, 16: 0}
 """Frames of the decoder's inputs, and how many of the second item's are padding."""
 
 TOKENS = (8, 11, 13)
+STEPS = 10
 
 
 @dataclass
