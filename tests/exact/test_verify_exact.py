@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -180,6 +182,7 @@ def on_toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs `parity verify --exact` on the toy contract and gives its exit code."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # as the command sets it: put back afterwards
     folder = toy.write_checkpoint(tmp_path / "toy")
     start = ["verify", "--exact", "--contract", TOY, "--checkpoint", folder]
     return lambda *arguments: main([str(argument) for argument in (*start, *arguments)])
@@ -229,3 +232,28 @@ def test_what_reads_ratios_refuses_a_proof(on_toy, tmp_path, capsys):
     assert on_toy("--json", tmp_path / "result.json") == 0
     assert main(["report", str(tmp_path / "result.json"), "--out", str(tmp_path / "page")]) == 2
     assert "a result of kind 'exact'" in capsys.readouterr().err
+
+
+IN_A_PROCESS = """
+import json, os, resource, sys
+from parity.cli import main
+code = main(["verify", "--exact", "--case", "tiny", "--json", sys.argv[1]])
+with open("/proc/self/maps") as maps:
+    libraries = sorted({line.split("/")[-1].strip() for line in maps if "mlx" in line})
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+print(json.dumps({"code": code, "libraries": libraries, "peak": peak, "policy": os.environ["OMP_WAIT_POLICY"]}))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc and kilobytes, as Linux has them")
+def test_a_process_of_its_own_loads_no_mlx_and_takes_little_memory(tmp_path):
+    result = tmp_path / "result.json"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    command = [sys.executable, "-c", IN_A_PROCESS, str(result)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said["code"] == 0
+    assert said["libraries"] == []
+    assert said["peak"] < 600
+    assert said["policy"] == "PASSIVE"
+    assert json.loads(result.read_text())["passed"]
