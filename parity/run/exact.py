@@ -8,6 +8,7 @@ state, where it follows the reference's decisions. No device, no precision and n
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 import tempfile
 import time
@@ -67,6 +68,7 @@ class Exact:
             environment=_versions(side["framework"] for side in contract.sides.values()),
         )
         self.decided: dict[str, np.ndarray] = {}
+        self.judged: dict[tuple[int, str], range] = {}
         self.rounding = Rounding(contract, case, checkpoint, self.segments, self.decided, progress)
         self.states: dict[str, State] = dict.fromkeys(("reference", "candidate"), case.inputs)
 
@@ -135,7 +137,7 @@ class Exact:
             self._release(self.candidate)
             for number in numbers:
                 for mode in MODES:
-                    self._look_again(number, mode, copied(starts[number]), references[number])
+                    self._look_again(number, mode, starts[number], references[number])
 
     def _release(self, *runners: Runner) -> None:
         for runner in runners:
@@ -170,22 +172,20 @@ class Exact:
             self.report.stopped = self.report.stopped or stopped
         proving.finish(stopped)
         self.report.add_place(segment.stage, len(verdicts) - judged)
+        self.judged[number, mode] = range(judged, len(verdicts))
 
-    def _look_again(self, number: int, mode: str, start: State, reference: Trace) -> None:
+    def _look_again(self, number: int, mode: str, start: Trace, reference: Trace) -> None:
         """Judge by their noise floors what is beyond the first bound by so little that a floor could explain it."""
-        names = {tap.name for tap in self.segments[number].taps}
-        doubtful = {
-            place: verdict
-            for place, verdict in enumerate(self.report.verdicts)
-            if verdict.doubtful and verdict.mode == mode and verdict.tap in names
-        }
+        verdicts = self.report.verdicts
+        doubtful = [place for place in self.judged[number, mode] if verdicts[place].doubtful]
         if not doubtful:
             return
         with self._timed("noise floors"):
-            wanted = {verdict.tap for verdict in doubtful.values()}
-            floors = self.rounding.floors(number, mode, start, reference, wanted)
-        for place, verdict in doubtful.items():
-            self.report.verdicts[place] = with_floor(verdict, floors.get((verdict.tap, verdict.branch), float("nan")))
+            wanted = {verdicts[place].tap for place in doubtful}
+            floors = self.rounding.floors(number, mode, copied(start), reference, wanted)
+        for place in doubtful:
+            found = floors.get((verdicts[place].tap, verdicts[place].branch), math.nan)
+            verdicts[place] = with_floor(verdicts[place], found)
 
     @contextmanager
     def _timed(self, what: str, place: str = "") -> Iterator[None]:
