@@ -10,7 +10,7 @@ from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
 from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, sizes, targets
 from parity.match.relations import relation
-from parity.match.values import Pooled
+from parity.match.values import Pooled, informative
 from parity.match.walk import Edge, Overlay, Status, Walk
 
 _TRIALS = 4000
@@ -103,6 +103,56 @@ class Search:
         )
         self._note(move, row, Overlay({key: walk.values[key]}), False)
 
+    def mend_modules(self) -> None:
+        """Results of modules that take a weight and are not found, though nothing behind them is wrong.
+
+        What takes the same weight and the same values is the counterpart, and departs. Its difference is lost behind it,
+        as that of a bias of attention's keys is in the softmax.
+        """
+        walk = self.walk
+        steps = walk.candidate.steps
+        for key in walk.reference.runs.taps.values():
+            quantity = walk.reference.of.get(key)
+            if quantity is None or quantity in walk.seen or quantity not in walk.reference.made:
+                continue
+            if (
+                not informative(walk.reference.values[quantity])
+                or not set(walk.reference.parts[quantity]) <= walk.seen.keys()
+            ):
+                continue
+            weights = set(walk.reference.runs.steps[walk.reference.made[quantity]].inputs) - walk.reference.runs.dynamic
+            rows = []
+            for place, step in enumerate(steps):
+                taken = {one for one in step.inputs if one in walk.candidate.dynamic}
+                if not taken or not any(weights & set(walk.anchors.same.get(one, ())) for one in step.inputs):
+                    continue
+                if not {walk.status[one].quantity for one in taken} <= set(walk.reference.parts[quantity]):
+                    continue
+                near = [place, *(user for made in step.outputs for user in walk.candidate.users.get(made, ()))]
+                for made in {made for one in near for made in steps[one].outputs}:
+                    if made in walk.status and not walk.status[made].settled and made in walk.candidate.dynamic:
+                        if sizes(walk.values[made]) == sizes(walk.reference.values[quantity]):
+                            cone = candidate_cones(walk, made)[made]
+                            rows.append(Move("differs", quantity, made, (), frozenset({quantity}), cone))
+            self._mend_module(rows)
+
+    def _mend_module(self, moves: Sequence[Move]) -> None:
+        closest = None
+        for move in moves:
+            for row in self._options(move)[:1]:
+                error = self._error(move, row, (0,))
+                if closest is None or error < closest[0]:
+                    closest = error, move, row
+        if closest is None:
+            return
+        _, move, row = closest
+        exchange = Exchange((move,), 0.0)
+        overlay = self._exchanged(exchange, (row,), len(self.walk.candidate.steps), self.walk.lengths)
+        broken = any(self.walk.status[key].settled and not status.settled for key, status in overlay.status.items())
+        if not broken:
+            self._note(move, row, overlay, True)
+            self.walk.commit(overlay)
+
     def _mend_one(self, place: int, key: int, budget: float) -> float | None:
         """Make the best exchange, if one within the budget mends anything; gives what was spent.
 
@@ -161,7 +211,10 @@ class Search:
         """What the exchange mends at the first length, in the best of the likeliest arrangements."""
         best: _Outcome | None = None
         for rows in product(*(self._options(move) for move in exchange.moves)):
-            outcome = self._judge(exchange, rows, self._exchanged(exchange, rows, place, (0,), _VAIN), key)
+            try:
+                outcome = self._judge(exchange, rows, self._exchanged(exchange, rows, place, (0,), _VAIN), key)
+            except (ArithmeticError, IndexError, ValueError):  # what follows does not take such values
+                continue
             if outcome is not None and (best is None or (outcome.healed, outcome.found) > (best.healed, best.found)):
                 best = outcome
                 if best.healed:
@@ -200,7 +253,7 @@ class Search:
             made_of = frozenset({move.quantity})
             there = (
                 walk.reference_value(move.quantity, row, kept),
-                Status(move.quantity, row, 0.0, True, 0, made_of, follows),
+                Status(move.quantity, row, 0.0, True, 0, 0, made_of, follows),
             )
             if move.edges:
                 edges.update(dict.fromkeys(move.edges, there))
@@ -221,8 +274,9 @@ class Search:
                 return None
             if changed not in moved and not before.settled and status.quantity is not None:
                 found += status.quantity not in put and status.quantity not in walk.seen
-        last = overlay.status.get(key, walk.status[key])
-        healed = last.settled or (key not in walk.candidate.outputs and last.age <= 1 and found > 0)
+        last, before = overlay.status.get(key, walk.status[key]), walk.status[key]
+        near = last.age <= 1 and (last.age < before.age or last.depth <= before.depth / 2)
+        healed = last.settled or (key not in walk.candidate.outputs and near and found > 0)
         return _Outcome(rows, found, healed) if found or healed else None
 
     def _accept(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> bool:
@@ -361,9 +415,12 @@ class Search:
         quantities, keys = move.reference, move.candidate
         if move.kind == "order":
             quantities, keys = self._origin(move.key)
-        ours = sorted({walk.reference.made[q] for q in quantities if q in walk.reference.made})
+        if move.origin is not None:
+            ours = [runs.makers[move.origin]]
+        else:
+            ours = sorted({walk.reference.made[q] for q in quantities if q in walk.reference.made})
         theirs = sorted({candidate.makers[k] for k in keys if k in candidate.makers})
-        made = walk.reference.made.get(move.quantity)
+        made = walk.reference.made.get(move.quantity) if move.origin is None else ours[0]
         value = overlay.edges[move.edges[0]][0] if move.edges else overlay.values[move.key]
         _, border = walk.reference.cone(move.quantity, walk.seen)
         self.departures.append(
@@ -430,5 +487,5 @@ class Search:
         overlay = Overlay({k: walk.values[k] for k in cones})
         for k in cones:
             known = walk.status[k]
-            overlay.status[k] = replace(known, settled=True, age=0, follows=known.follows | {number})
+            overlay.status[k] = replace(known, settled=True, age=0, depth=0, follows=known.follows | {number})
         walk.commit(overlay)

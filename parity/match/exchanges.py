@@ -13,6 +13,9 @@ from parity.match.walk import Edge, Walk, shape_pair
 LAST = 100.0
 """Cost of an exchange that shows nothing: of the value itself whose faults are searched."""
 
+_MOST = 200
+"""Quantities of the reference that are looked at, those next behind the found ones."""
+
 _CHAIN = 3
 """Steps of one input that are followed back from an operation where two faults meet."""
 
@@ -24,7 +27,8 @@ class Move:
     `kind` is "differs" (operations on both sides), "missing" (`reference` ones that the candidate does not have),
     "extra" (`candidate` ones that the reference does not have), "operand" (another value is taken that is right in
     itself) or "order" (the right value is taken, its axes in the wrong order). `reference` are quantities and
-    `candidate` values that are not found, and lie before the exchange.
+    `candidate` values that are not found, and lie before the exchange. `origin` is the reference's own value there, where
+    it computes the quantity at several places.
     """
 
     kind: str
@@ -33,6 +37,7 @@ class Move:
     edges: tuple[Edge, ...] = ()
     reference: frozenset[int] = frozenset()
     candidate: frozenset[int] = frozenset()
+    origin: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
         new, border = quantities.cone(target, walk.seen)
         inside |= new
         edge |= border
+    inside = set(sorted(inside)[:_MOST])
     uses = _uses(walk, cones)
     edge |= {quantity for k in uses if (quantity := walk.status[k].quantity) is not None}
     edge -= quantities.neutral
@@ -67,6 +73,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
     by_size: dict[tuple[int, ...], list[int]] = {}
     for quantity in inside | edge:
         by_size.setdefault(sizes(quantities.values[quantity]), []).append(quantity)
+    origins = _origins(walk, inside, edge)
     rows: list[Exchange] = []
     single: dict[tuple[int, int], Exchange] = {}
     for k, cone in cones.items():
@@ -79,6 +86,10 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                     move = Move("differs", quantity, k, (), frozenset(made), cone)
                     cost = price(len(made) + len(cone)) + last - bonus(walk, move)
                     single[quantity, k] = Exchange((move,), cost)
+            elif quantity in origins and made_of & set(quantities.parts.get(quantity, ())):
+                origin = origins[quantity]
+                move = Move("differs", quantity, k, (), frozenset({quantity}), cone, origin)
+                rows.append(Exchange((move,), price(1 + len(cone)) + last))
             if quantity in made_of:
                 move = Move("extra", quantity, k, (), frozenset(), cone)
                 rows.append(Exchange((move,), price(len(cone)) + 1 + last))
@@ -205,6 +216,17 @@ def _uses(walk: Walk, cones: dict[int, frozenset[int]]) -> dict[int, list[Edge]]
             if (place, position) not in walk.edges and walk.status[taken].quantity is not None:
                 uses.setdefault(taken, []).append((place, position))
     return uses
+
+
+def _origins(walk: Walk, inside: set[int], edge: set[int]) -> dict[int, int]:
+    """Of quantities that were found elsewhere, the value that the operations which are not found take."""
+    runs, of = walk.reference.runs, walk.reference.of
+    origins: dict[int, int] = {}
+    for quantity in inside:
+        for taken in runs.steps[walk.reference.made[quantity]].inputs:
+            if of.get(taken) in edge and taken in runs.makers:
+                origins.setdefault(of[taken], taken)
+    return origins
 
 
 def _joint(

@@ -141,6 +141,7 @@ def match(
     walk = Walk(quantities, candidate, anchors, values, constants.unresolved)
     search = Search(walk)
     walk.pass_through(search.mend)
+    search.mend_modules()
     for position in range(len(candidate.outputs)):
         search.mend_output(position)
     result = _result(walk, search, constants.unresolved)

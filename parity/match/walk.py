@@ -2,8 +2,8 @@
 
 A value that is equal to a quantity of the reference is found. A rewrite leaves some values that are not found, and is
 found again behind them; a departure is not. How far a departure is followed is counted in operations that take a
-weight: behind `PATIENCE` of them, and at an output, what is wrong before them is searched, exchanged for the
-reference's value, and only what follows from the exchange is computed again.
+weight. Behind `PATIENCE` of them, behind very many others, and at an output, what is wrong before is searched and
+exchanged for the reference's value, and only what follows from the exchange is computed again.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from parity.match.weights import Anchors, half_ulp
 PATIENCE = 4
 """Operations with weights that a value not found is followed through before it is called a departure."""
 
+_DEEP = 96
+"""All operations that a value not found is followed through, where no weights are."""
+
 _EXACT = 1e-13
 """From this error on the reference's value goes on in place of an equal one, so that no error grows on the way."""
 
@@ -37,9 +40,9 @@ class Status:
     """What is known of a value of the candidate.
 
     `quantity` is the reference's quantity that it is equal to, in `arrangements` at the lengths. `settled`: nothing is
-    wrong with it. `age`: operations with weights since the last found value. `made_of`: the found quantities next
-    before it. `follows`: numbers of the departures that had to be mended before it. `rounded`: unresolved constants
-    that it depends on since the last found value.
+    wrong with it. `age`: operations with weights since the last found value, `depth`: all operations since. `made_of`:
+    the found quantities next before it. `follows`: numbers of the departures that had to be mended before it.
+    `rounded`: unresolved constants that it depends on since the last found value.
     """
 
     quantity: int | None = None
@@ -47,6 +50,7 @@ class Status:
     error: float = 0.0
     settled: bool = False
     age: int = 0
+    depth: int = 0
     made_of: frozenset[int] = frozenset()
     follows: frozenset[int] = frozenset()
     rounded: frozenset[int] = frozenset()
@@ -114,7 +118,7 @@ class Walk:
         status = status or self.status[key]
         if status.settled:
             return False
-        return key in self.candidate.outputs or status.age >= PATIENCE
+        return key in self.candidate.outputs or status.age >= PATIENCE or status.depth >= _DEEP
 
     def output_equal(self, position: int) -> bool:
         """The candidate's output is the reference's at the same position, or, where it has others, any of them."""
@@ -205,7 +209,7 @@ class Walk:
             found = arranged(self.values[key], self.reference.values[theirs])
             if found is not None:
                 quantity = self.reference.of[theirs]
-                return Status(quantity, found[0], found[1], True, 0, frozenset({quantity}))
+                return Status(quantity, found[0], found[1], True, 0, 0, frozenset({quantity}))
         return Status(settled=True)
 
     def _evaluate(
@@ -229,6 +233,7 @@ class Walk:
                 known.append(overlay.status[key] if key in overlay.status else self.status[key])
         base = Status(
             age=max((s.age for s in known), default=0) + self.anchored(step),
+            depth=max((s.depth for s in known), default=0) + 1,
             made_of=frozenset().union(*(s.made_of for s in known)),
             follows=frozenset().union(*(s.follows for s in known)),
             rounded=frozenset().union(*(s.rounded for s in known)),
@@ -262,7 +267,7 @@ class Walk:
         for constant in base.rounded:
             self.unresolved[constant].uses.append(Use(quantity, key, error))
         value = self.reference_value(quantity, arrangements, pooled)
-        return value, Status(quantity, arrangements, error, True, 0, frozenset({quantity}), base.follows)
+        return value, Status(quantity, arrangements, error, True, 0, 0, frozenset({quantity}), base.follows)
 
     def _effect(self, constant: int, place: int, key: int, pooled: Pooled, taken: Sequence[Pooled]) -> float:
         """Largest change of a value, in units of its RMS, with a constant moved by half an ulp: up, and at random."""
@@ -303,16 +308,16 @@ class Walk:
     def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:
         """What a computed value is, and the value that the pass goes on with."""
         if any(pooled[length] is None for length in lengths):
-            return pooled, replace(base, settled=True, age=0)
+            return pooled, replace(base, settled=True, age=0, depth=0)
         if key in self.neutral:
-            return pooled, replace(base, settled=True, age=0)
+            return pooled, replace(base, settled=True, age=0, depth=0)
         found = self._look_up(pooled, base, lengths)
         if found is None:
             return pooled, base
         quantity, arrangements, error = found
         if error > _EXACT:
             pooled = self.reference_value(quantity, arrangements, pooled)
-        return pooled, Status(quantity, arrangements, error, True, 0, frozenset({quantity}), base.follows)
+        return pooled, Status(quantity, arrangements, error, True, 0, 0, frozenset({quantity}), base.follows)
 
     def _look_up(
         self, pooled: Pooled, base: Status, lengths: Sequence[int], bound: float = BOUND
@@ -340,7 +345,7 @@ class Walk:
                 for arrangements in list(self.arrangements.get(shapes, ())):
                     value = self.reference_value(quantity, arrangements, self.values[key])
                     follows = before.follows | {departure}
-                    status = Status(quantity, arrangements, 0.0, True, 0, frozenset({quantity}), follows)
+                    status = Status(quantity, arrangements, 0.0, True, 0, 0, frozenset({quantity}), follows)
                     other = Overlay(dict(overlay.values), dict(overlay.status), dict(overlay.edges))
                     other.edges[place, position] = value, status
                     self._evaluate(place, other, lengths, fixed, alternatives=False)
