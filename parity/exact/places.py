@@ -10,12 +10,15 @@ from types import FrameType
 LIBRARIES = ("mlx", "torch", "functools", "contextlib")
 """Packages whose lines say less than the line that called them: `mlx.nn` has an activation, a model chooses it."""
 
+CALLS = 5
+"""Lines that a place is known by: its own, and those that called it."""
+
 
 @dataclass(frozen=True)
 class Place:
     """A line of a source file, and the function that it is in.
 
-    `asked` is the nearest caller's line outside of `LIBRARIES`, where the line itself is inside of one.
+    `asked` is the line that called the function, the next one outside of `LIBRARIES`; it is known for a few calls.
     """
 
     file: str
@@ -39,14 +42,14 @@ def caller(*skipped: str, depth: int = 1) -> Place | None:
     with `depth - 1` of its callers.
     """
     frame = _outside(sys._getframe(depth), skipped)
-    if frame is None:
-        return None
-    asking = _outside(frame, skipped + LIBRARIES) if _inside(frame, LIBRARIES) else None
-    return _place(frame, None if asking is None else _place(asking))
-
-
-def _place(frame: FrameType, asked: Place | None = None) -> Place:
-    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, asked)
+    frames: list[FrameType] = []
+    while frame is not None and len(frames) < CALLS:
+        frames.append(frame)
+        frame = _outside(frame, skipped + LIBRARIES)
+    place = None
+    for frame in reversed(frames):
+        place = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name, place)
+    return place
 
 
 def _outside(frame: FrameType, packages: tuple[str, ...]) -> FrameType | None:
