@@ -13,6 +13,12 @@ from parity.metrics import dot
 BOUND = 1e-10
 """Largest |Δ| of two equal quantities in double, in units of the reference's RMS."""
 
+MASKED = 1e8
+"""From this size on a number stands for an infinity: masks add -1e9, -1e10 or the lowest float32.
+
+Where there are smaller ones as well, such an element is judged by itself, and the others by the RMS of those.
+"""
+
 _SAMPLED = 61
 """Places of a block at which a hypothesis of an arrangement is checked before all elements are."""
 
@@ -83,20 +89,34 @@ def difference(candidate: np.ndarray, reference: np.ndarray) -> float:
             return np.inf
     if largest == 0:
         return 0.0
-    scale = root_mean_square(reference)
+    scale = scales(reference)
+    if isinstance(scale, np.ndarray):
+        return float((apart / scale).max()) if scale.all() else np.inf
     return largest / scale if scale else np.inf
 
 
+def scales(reference: np.ndarray) -> float | np.ndarray:
+    """What |Δ| is measured in: the RMS, or for an array with some masked elements a scale for each."""
+    size = np.abs(reference)
+    masked = size >= MASKED
+    if masked.all() or not masked.any():
+        return root_mean_square(reference)
+    return np.where(masked, size, root_mean_square(reference[~masked]))
+
+
 def relative_error(candidate: np.ndarray, reference: np.ndarray) -> float:
-    """RMS of Δ in units of the reference's RMS, over the elements that are finite on both sides."""
-    finite = np.isfinite(candidate) & np.isfinite(reference)
+    """RMS of Δ in units of the reference's RMS, over the elements that are finite, and not masked, on both sides."""
+    usual, expected = (np.abs(array) < MASKED for array in (candidate, reference))
+    if not expected.any():
+        usual, expected = np.isfinite(candidate), np.isfinite(reference)
+    finite = usual & expected
     if not finite.any():
         return np.inf
     x, y = candidate[finite].astype(np.complex128), reference[finite].astype(np.complex128)
     scale = np.sqrt(np.mean(np.abs(y) ** 2))
     apart = np.sqrt(np.mean(np.abs(x - y) ** 2))
     error = float(apart / scale) if scale else (0.0 if apart == 0 else np.inf)
-    return error if finite.all() or np.array_equal(np.isfinite(candidate), np.isfinite(reference)) else max(error, 1.0)
+    return error if np.array_equal(usual, expected) else max(error, 1.0)
 
 
 def find(candidate: np.ndarray, reference: np.ndarray, bound: float = BOUND) -> Arrangement | None:
@@ -113,7 +133,7 @@ def find(candidate: np.ndarray, reference: np.ndarray, bound: float = BOUND) -> 
     for arrangement in guesses(candidate.shape, reference.shape):
         if difference(arrangement.apply(y, x.shape), x) <= bound:
             return arrangement
-    near = bound * root_mean_square(y)
+    near = np.broadcast_to(bound * scales(y), y.shape)
     for digits in _digits(x, y, reference.shape, near):
         arrangement = _canonical(digits)
         if difference(arrangement.apply(y, x.shape), x) <= bound:
@@ -163,7 +183,7 @@ def _canonical(digits: list[Digit]) -> Arrangement:
     return Arrangement(split, tuple(rank[place] for place in range(len(outwards))))
 
 
-def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: float) -> Iterator[list[Digit]]:
+def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: np.ndarray) -> Iterator[list[Digit]]:
     """Sub-axes of y, from the innermost of x outwards, under which x and y agree in every block that they make up.
 
     A block is checked at some of its places: a hypothesis is dropped as soon as it is wrong, zeros on the way or not.
@@ -177,7 +197,7 @@ def _digits(x: np.ndarray, y: np.ndarray, shape: tuple[int, ...], near: float) -
             there = there + left % size_of_one * stride
             left = left // size_of_one
         with np.errstate(invalid="ignore"):
-            return bool(np.all((np.abs(x[places] - y[there]) <= near) | (x[places] == y[there])))
+            return bool(np.all((np.abs(x[places] - y[there]) <= near[there]) | (x[places] == y[there])))
 
     tried = count(1)
 

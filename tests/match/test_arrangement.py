@@ -89,3 +89,16 @@ def test_guesses_have_the_shape_and_are_distinct() -> None:
 def test_relative_error(factor: float) -> None:
     values = np.random.default_rng(0).standard_normal(50)
     assert relative_error(values * factor, values) == pytest.approx(1 - factor)
+
+
+@pytest.mark.parametrize("mask", [-1e10, float(np.finfo(np.float32).min), -np.inf])
+def test_masked_scores_are_judged_by_those_that_are_not_masked(mask):
+    generator = np.random.default_rng(0)
+    hidden = np.triu(np.ones((5, 5), bool), 1)
+    scores, others = (np.where(hidden, mask, generator.standard_normal((2, 3, 5, 5))) for _ in range(2))
+    assert difference(scores + 1e-12, scores) < 1e-11
+    assert difference(others, scores) > 1
+    assert find(scores.swapaxes(1, 2), scores) is not None
+    assert find(others, scores) is None
+    assert relative_error(others, scores) > 0.5
+    assert difference(np.where(hidden, 2 * mask, scores), scores) > 0.5 or np.isinf(mask)
