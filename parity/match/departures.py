@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice, product
+from itertools import combinations, islice
 
 from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
 from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, sizes, targets
 from parity.match.relations import relation
+from parity.match.trials import LIKE, NEAR, Outcome, Trials
 from parity.match.values import Pooled, informative
-from parity.match.walk import Edge, Overlay, Status, Walk
+from parity.match.walk import Edge, Overlay, Walk
 
 _TRIALS = 4000
 """Exchanges tried for one departure, the cheapest first."""
 
-_VAIN = 32
-"""Steps behind an exchange of which nothing is found, after which it is given up."""
-
 _REACH = 12.0
 """So much more may one exchange cost than the first of several that explain the same."""
 
-_FAR, _UNLIKE = 0.3, 6.0
-"""Relative RMSE from which on two results are hardly counterparts, and what that costs beside operations.
-
-Half of it is gained by two results that are near each other."""
-
 _PAIRED = 8
 """Closest results among which two faults beside each other, before a third, are looked for."""
-
-_LIKE, _NEAR = 0.5, 0.05
-"""Relative RMSE up to which two values may be, and up to which they must be, each other's counterparts."""
 
 
 @dataclass
@@ -63,19 +53,13 @@ class Departure:
     keys: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    arrangements: tuple[tuple[Arrangement, ...], ...]
-    found: int
-    healed: bool
-
-
 class Search:
     """Finds and mends departures for a walk."""
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.departures: list[Departure] = []
+        self.trials = Trials(walk, self.departures)
         self.habits: set[tuple[object, ...]] = set()
 
     def mend(self, place: int, key: int) -> None:
@@ -106,7 +90,7 @@ class Search:
     def mend_modules(self) -> None:
         """Results of modules that take a weight and are not found, though nothing behind them is wrong.
 
-        What takes the same weight and the same values is the counterpart, and departs. Its difference is lost behind it,
+        What takes the same weight and the same values is the counterpart, and departs. Its difference is lost behind,
         as that of a bias of attention's keys is in the softmax.
         """
         walk = self.walk
@@ -139,15 +123,15 @@ class Search:
     def _mend_module(self, moves: Sequence[Move]) -> None:
         closest = None
         for move in moves:
-            for row in self._options(move)[:1]:
-                error = self._error(move, row, (0,))
+            for row in self.trials.options(move)[:1]:
+                error = self.trials.error(move, row, (0,))
                 if closest is None or error < closest[0]:
                     closest = error, move, row
         if closest is None:
             return
         _, move, row = closest
         exchange = Exchange((move,), 0.0)
-        overlay = self._exchanged(exchange, (row,), len(self.walk.candidate.steps), self.walk.lengths)
+        overlay = self.trials.exchanged(exchange, (row,), len(self.walk.candidate.steps), self.walk.lengths)
         broken = any(self.walk.status[key].settled and not status.settled for key, status in overlay.status.items())
         if not broken:
             self._note(move, row, overlay, True)
@@ -159,15 +143,15 @@ class Search:
         An exchange that mends a part is the first of several departures, or a coincidence. It is kept where the others
         that it leaves are found, and all together cost less than one exchange that mends everything.
         """
-        first: tuple[Exchange, _Outcome] | None = None
-        whole: tuple[Exchange, _Outcome] | None = None
+        first: tuple[Exchange, Outcome] | None = None
+        whole: tuple[Exchange, Outcome] | None = None
         least = float("inf")
         for exchange in islice(exchanges(self.walk, key, self.habits), _TRIALS):
             if exchange.cost > budget or exchange.cost > least + _REACH:
                 if exchange.known:
                     continue
                 break
-            outcome = self._try(exchange, place, key)
+            outcome = self.trials.tried(exchange, place, key)
             if outcome is None:
                 continue
             if exchange.known and self._accept(exchange, outcome, place, key):
@@ -175,7 +159,7 @@ class Search:
             if outcome.healed:
                 whole = exchange, outcome
                 break
-            if first is None or self._score(exchange, outcome) < self._score(*first):
+            if first is None or self.trials.score(exchange, outcome) < self.trials.score(*first):
                 first = exchange, outcome
             least = min(least, exchange.cost)
         if first is not None:
@@ -197,95 +181,13 @@ class Search:
             return whole[0].cost
         return None
 
-    def _score(self, exchange: Exchange, outcome: _Outcome) -> float:
-        """Of exchanges that mend a part: few operations, results that are close, and much found behind."""
-        errors = {"differs": [0.0], "extra": [0.0]}
-        for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
-            errors.setdefault(move.kind, [0.0]).append(self._error(move, row, (0,)))
-        likely = _UNLIKE if max(errors["differs"]) > _FAR else 0.0
-        if 0 < max(errors["differs"] + errors["extra"]) < _NEAR:
-            likely = -_UNLIKE / 2
-        return exchange.cost + likely - min(outcome.found, 8) / 2
-
-    def _try(self, exchange: Exchange, place: int, key: int) -> _Outcome | None:
-        """What the exchange mends at the first length, in the best of the likeliest arrangements."""
-        best: _Outcome | None = None
-        for rows in product(*(self._options(move) for move in exchange.moves)):
-            try:
-                outcome = self._judge(exchange, rows, self._exchanged(exchange, rows, place, (0,), _VAIN), key)
-            except (ArithmeticError, IndexError, ValueError):  # what follows does not take such values
-                continue
-            if outcome is not None and (best is None or (outcome.healed, outcome.found) > (best.healed, best.found)):
-                best = outcome
-                if best.healed:
-                    break
-        return best
-
-    def _options(self, move: Move) -> list[tuple[Arrangement, ...]]:
-        rows = list(options(self.walk, move))
-        if move.kind == "differs" and len(rows) > 1:
-            return sorted(rows, key=lambda row: self._error(move, row, (0,)))[:2]
-        return rows[:6] if move.kind == "order" else rows[:3]
-
-    def _error(self, move: Move, row: tuple[Arrangement, ...], lengths: Sequence[int]) -> float:
-        value = self.walk.values[move.key]
-        truth = self.walk.reference_value(move.quantity, row, value)
-        pairs = [(value[length], truth[length]) for length in lengths]
-        if not row:
-            return float("inf")
-        return max((relative_error(x, y) for x, y in pairs if x is not None and y is not None), default=0.0)
-
-    def _exchanged(
-        self,
-        exchange: Exchange,
-        rows: tuple[tuple[Arrangement, ...], ...],
-        place: int,
-        lengths: Sequence[int],
-        vain: int | None = None,
-    ) -> Overlay:
-        walk = self.walk
-        changes: dict[int, tuple[Pooled, Status]] = {}
-        edges: dict[Edge, tuple[Pooled, Status]] = {}
-        for number, (move, row) in enumerate(zip(exchange.moves, rows, strict=True), len(self.departures)):
-            like = walk.values[move.key]
-            kept = tuple(array if length in lengths else None for length, array in enumerate(like))
-            follows = walk.status[move.key].follows | {number}
-            made_of = frozenset({move.quantity})
-            there = (
-                walk.reference_value(move.quantity, row, kept),
-                Status(move.quantity, row, 0.0, True, 0, 0, made_of, follows),
-            )
-            if move.edges:
-                edges.update(dict.fromkeys(move.edges, there))
-            else:
-                changes[move.key] = there
-        return walk.propagate(changes, edges, place, lengths, vain)
-
-    def _judge(
-        self, exchange: Exchange, rows: tuple[tuple[Arrangement, ...], ...], overlay: Overlay, key: int
-    ) -> _Outcome | None:
-        walk = self.walk
-        moved = {move.key for move in exchange.moves if not move.edges}
-        put = {move.quantity for move in exchange.moves}
-        found = 0
-        for changed, status in overlay.status.items():
-            before = walk.status[changed]
-            if before.settled and not status.settled:
-                return None
-            if changed not in moved and not before.settled and status.quantity is not None:
-                found += status.quantity not in put and status.quantity not in walk.seen
-        last, before = overlay.status.get(key, walk.status[key]), walk.status[key]
-        near = last.age <= 1 and (last.age < before.age or last.depth <= before.depth / 2)
-        healed = last.settled or (key not in walk.candidate.outputs and near and found > 0)
-        return _Outcome(rows, found, healed) if found or healed else None
-
-    def _accept(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> bool:
+    def _accept(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
-        exchange, outcome = self._fewest_uses(exchange, outcome, place, key)
+        exchange, outcome = self.trials.fewest_uses(exchange, outcome, place, key)
         if not exchange.known and self._split(exchange, outcome, place):
             return True
-        overlay = self._exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
-        again = self._judge(exchange, outcome.arrangements, overlay, key)
+        overlay = self.trials.exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
+        again = self.trials.judge(exchange, outcome.arrangements, overlay, key)
         if again is None or again.healed < outcome.healed:
             return False
         for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
@@ -295,45 +197,7 @@ class Search:
         self.walk.commit(overlay)
         return True
 
-    def _fewest_uses(self, exchange: Exchange, outcome: _Outcome, place: int, key: int) -> tuple[Exchange, _Outcome]:
-        """Of an exchange at several uses, those that it is right at.
-
-        A use is dropped where more is found without it, or where nothing tells but the result there, which is closer to
-        a result of the reference without it.
-        """
-        for edge in exchange.moves[0].edges:
-            move = exchange.moves[0]
-            if len(move.edges) < 2:
-                break
-            fewer = replace(move, edges=tuple(one for one in move.edges if one != edge))
-            less = Exchange((fewer,), exchange.cost)
-            overlays = [self._exchanged(one, outcome.arrangements, place, (0,)) for one in (exchange, less)]
-            again = self._judge(less, outcome.arrangements, overlays[1], key)
-            if again is None or again.healed < outcome.healed or again.found < outcome.found:
-                continue
-            with_it, without = (self._closest(move, edge[0], overlay) for overlay in overlays)
-            if again.found > outcome.found or without < with_it:
-                exchange, outcome = less, again
-        return exchange, outcome
-
-    def _closest(self, move: Move, place: int, overlay: Overlay) -> float:
-        """How far the result of a step is from what the reference makes of the values that are exchanged."""
-        walk = self.walk
-        own = walk.status[move.key].quantity
-        users = {user for one in (move.quantity, own) if one is not None for user in walk.reference.users.get(one, ())}
-        least = float("inf")
-        for made in walk.candidate.steps[place].outputs:
-            value = overlay.values[made][0] if made in overlay.values else walk.values[made][0]
-            for quantity in users - walk.seen.keys():
-                if sizes(walk.reference.values[quantity]) != sizes(walk.values[made]) or value is None:
-                    continue
-                truth = walk.reference.values[quantity][0]
-                for row in islice(options(walk, Move("differs", quantity, made)), 3):
-                    assert truth is not None
-                    least = min(least, relative_error(value, row[0].apply(truth, value.shape)))
-        return least
-
-    def _split(self, exchange: Exchange, outcome: _Outcome, place: int) -> bool:
+    def _split(self, exchange: Exchange, outcome: Outcome, place: int) -> bool:
         """Make an exchange before this one, where two departures stand one directly behind the other.
 
         Nothing is found between them, so the first is told by its size: a value before is the counterpart of a quantity
@@ -344,25 +208,25 @@ class Search:
         if len(exchange.moves) > 1 or move.kind != "differs" or len(move.reference) + len(move.candidate) < 3:
             return False
         truth, row = walk.reference.values[move.quantity][0], outcome.arrangements[0][0]
-        error = self._error(move, outcome.arrangements[0], (0,))
+        error = self.trials.error(move, outcome.arrangements[0], (0,))
 
         def left(parts: Sequence[tuple[Move, tuple[Arrangement, ...]]]) -> float:
             both = Exchange(tuple(part for part, _ in parts), 0.0)
-            overlay = self._exchanged(both, tuple(rows for _, rows in parts), place, (0,))
+            overlay = self.trials.exchanged(both, tuple(rows for _, rows in parts), place, (0,))
             value = overlay.values.get(move.key, (None,))[0]
             assert truth is not None
             return 0.0 if value is None else relative_error(value, row.apply(truth, value.shape))
 
         likely: list[tuple[float, int, Move, tuple[Arrangement, ...]]] = []
         for part in self._parts(move):
-            rows = self._options(part)[:1]
-            own = self._error(part, rows[0], (0,)) if rows else _LIKE
-            if own >= _LIKE:
+            rows = self.trials.options(part)[:1]
+            own = self.trials.error(part, rows[0], (0,)) if rows else LIKE
+            if own >= LIKE:
                 continue
             likely.append((own, len(likely), part, rows[0]))
             if (behind := left([(part, rows[0])])) <= BOUND:
                 continue
-            near = part.kind == "differs" and own < min(_NEAR, error / 10)
+            near = part.kind == "differs" and own < min(NEAR, error / 10)
             if near or (part.key != move.key and behind < error / 10):
                 self._before([(part, rows[0])], place)
                 return True
@@ -377,7 +241,7 @@ class Search:
     def _before(self, parts: Sequence[tuple[Move, tuple[Arrangement, ...]]], place: int) -> None:
         """Make an exchange behind which nothing is found yet."""
         exchange = Exchange(tuple(part for part, _ in parts), 0.0)
-        overlay = self._exchanged(exchange, tuple(rows for _, rows in parts), place, self.walk.lengths)
+        overlay = self.trials.exchanged(exchange, tuple(rows for _, rows in parts), place, self.walk.lengths)
         for part, rows in parts:
             self._note(part, rows, overlay, False)
         self.walk.commit(overlay)
@@ -399,9 +263,11 @@ class Search:
         """Note the axes of an exchanged value, or of one behind which operations are missing, that are out of order."""
         own, values = self.walk.status[move.key], self.walk.reference.values
         if move.kind == "differs":
-            closest = self._options(move)[0]
-            if closest != row and self._error(move, closest, (0,)) < min(_NEAR, self._error(move, row, (0,)) / 10):
-                self.departures[-1].error = self._error(move, closest, self.walk.lengths)
+            closest = self.trials.options(move)[0]
+            if closest != row and self.trials.error(move, closest, (0,)) < min(
+                NEAR, self.trials.error(move, row, (0,)) / 10
+            ):
+                self.departures[-1].error = self.trials.error(move, closest, self.walk.lengths)
                 self._note(Move("order", move.quantity, move.key), row, overlay, True)
         elif move.kind == "missing" and own.quantity is not None and own.arrangements != row:
             shapes = [[array.shape for array in values[q] if array is not None] for q in (own.quantity, move.quantity)]
@@ -433,7 +299,7 @@ class Search:
                 tuple(candidate.steps[place].node for place in theirs),
                 tuple(candidate.steps[place].node for place in sorted({place for place, _ in move.edges})),
                 tuple(sorted(border)),
-                self._error(move, row, walk.lengths),
+                self.trials.error(move, row, walk.lengths),
                 value,
                 move.edges,
                 healed,

@@ -27,7 +27,7 @@ class Move:
     `kind` is "differs" (operations on both sides), "missing" (`reference` ones that the candidate does not have),
     "extra" (`candidate` ones that the reference does not have), "operand" (another value is taken that is right in
     itself) or "order" (the right value is taken, its axes in the wrong order). `reference` are quantities and
-    `candidate` values that are not found, and lie before the exchange. `origin` is the reference's own value there, where
+    `candidate` values that are not found, and lie before the exchange. `origin` is the reference's value there, where
     it computes the quantity at several places.
     """
 

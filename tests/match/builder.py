@@ -48,7 +48,7 @@ class Builder:
                 (made.number,),
                 lambda *arrays: (np.asarray(compute(*arrays)),),
                 arguments,
-                caller(__name__, depth=2),
+                caller(__name__),
                 self.module,
             )
         )
