@@ -26,7 +26,7 @@ from parity.errors import InputError
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import with_floor
 from parity.judge.segment import Proving
-from parity.run.floors import Rounding
+from parity.run.floors import NoiseFloors
 from parity.run.report import ExactReport
 from parity.runtime import return_memory
 from parity.side import Case, State, make_side
@@ -69,7 +69,7 @@ class Exact:
         )
         self.decided: dict[str, np.ndarray] = {}
         self.judged: dict[tuple[int, str], range] = {}
-        self.rounding = Rounding(contract, case, checkpoint, self.segments, self.decided, progress)
+        self.floors = NoiseFloors(contract, case, checkpoint, self.segments, self.decided, progress)
         self.states: dict[str, State] = dict.fromkeys(("reference", "candidate"), case.inputs)
 
     def run(self) -> ExactReport:
@@ -85,7 +85,7 @@ class Exact:
                     for number in numbers:
                         self._together(number)
                 self._release(self.reference, self.candidate)
-                self.rounding.release()
+                self.floors.release()
                 return_memory()
         return self.report
 
@@ -182,7 +182,7 @@ class Exact:
             return
         with self._timed("noise floors"):
             wanted = {verdicts[place].tap for place in doubtful}
-            floors = self.rounding.floors(number, mode, copied(start), reference, wanted)
+            floors = self.floors.measure(number, mode, copied(start), reference, wanted)
         for place in doubtful:
             found = floors.get((verdicts[place].tap, verdicts[place].branch), math.nan)
             verdicts[place] = with_floor(verdicts[place], found)

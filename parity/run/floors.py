@@ -19,7 +19,7 @@ Floors = dict[tuple[str, str], float]
 """By tap and branch: RMSE of the reference in float32 over the RMS of the reference in double."""
 
 
-class Rounding:
+class NoiseFloors:
     """The reference in float32, freely and teacher-forced, as the reference in double ran before it.
 
     It is made when it is first asked, and runs freely up to the segment that is asked for. `decided` are the decisions
@@ -41,7 +41,7 @@ class Rounding:
         self.state: State = case.inputs
         self.next = 0
 
-    def floors(self, number: int, mode: str, start: State, reference: Trace, wanted: Collection[str]) -> Floors:
+    def measure(self, number: int, mode: str, start: State, reference: Trace, wanted: Collection[str]) -> Floors:
         """The floors of these taps of segment `number`; `start` and `reference` are of the reference in double."""
         if self.runner is None:
             side = make_side(self.contract, "reference", self.checkpoint, self.case, "float32")
