@@ -186,7 +186,7 @@ def mark(walk: Walk, move: Move) -> tuple[object, ...]:
     node = None if ours is None else walk.reference.runs.steps[ours].node
     other = None if theirs is None else walk.candidate.steps[theirs].node
     counts = len(move.reference), len(move.candidate)
-    return (move.kind, *counts, *((n.operation, n.place) if n is not None else None for n in (node, other)))
+    return (move.kind, *counts, *((n.operation, str(n.place)) if n is not None else None for n in (node, other)))
 
 
 def bonus(walk: Walk, move: Move) -> float:

@@ -199,7 +199,7 @@ def _same(array: np.ndarray) -> tuple[np.ndarray]:
 
 def _aligned(programs: Sequence[Program]) -> Iterator[tuple[Node | None, ...]]:
     """The operations of all programs side by side, in an order in which every program can run."""
-    marks = [[(n.operation, len(n.inputs), len(n.outputs), n.place, n.module) for n in p.nodes] for p in programs]
+    marks = [[(n.operation, len(n.inputs), len(n.outputs), str(n.place), n.module) for n in p.nodes] for p in programs]
     if all(mark == marks[0] for mark in marks):
         yield from zip(*(program.nodes for program in programs), strict=True)
         return
