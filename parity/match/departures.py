@@ -94,31 +94,35 @@ class Search:
         as that of a bias of attention's keys is in the softmax.
         """
         walk = self.walk
-        steps = walk.candidate.steps
-        for key in walk.reference.runs.taps.values():
+        runs = walk.reference.runs
+        takers: dict[int, list[int]] = {}
+        for place, step in enumerate(walk.candidate.steps):
+            for weight in {weight for one in step.inputs for weight in walk.anchors.same.get(one, ())}:
+                takers.setdefault(weight, []).append(place)
+        for key in runs.taps.values():
             quantity = walk.reference.of.get(key)
             if quantity is None or quantity in walk.seen or quantity not in walk.reference.made:
                 continue
-            if (
-                not informative(walk.reference.values[quantity])
-                or not set(walk.reference.parts[quantity]) <= walk.seen.keys()
-            ):
+            parts = set(walk.reference.parts[quantity])
+            if not parts <= walk.seen.keys() or not informative(walk.reference.values[quantity]):
                 continue
-            weights = set(walk.reference.runs.steps[walk.reference.made[quantity]].inputs) - walk.reference.runs.dynamic
-            rows = []
-            for place, step in enumerate(steps):
-                taken = {one for one in step.inputs if one in walk.candidate.dynamic}
-                if not taken or not any(weights & set(walk.anchors.same.get(one, ())) for one in step.inputs):
-                    continue
-                if not {walk.status[one].quantity for one in taken} <= set(walk.reference.parts[quantity]):
-                    continue
-                near = [place, *(user for made in step.outputs for user in walk.candidate.users.get(made, ()))]
-                for made in {made for one in near for made in steps[one].outputs}:
-                    if made in walk.status and not walk.status[made].settled and made in walk.candidate.dynamic:
-                        if sizes(walk.values[made]) == sizes(walk.reference.values[quantity]):
-                            cone = candidate_cones(walk, made)[made]
-                            rows.append(Move("differs", quantity, made, (), frozenset({quantity}), cone))
-            self._mend_module(rows)
+            weights = [one for one in runs.steps[walk.reference.made[quantity]].inputs if one not in runs.dynamic]
+            places = sorted({place for weight in weights for place in takers.get(weight, ())})
+            self._mend_module(list(self._counterparts(quantity, parts, places)))
+
+    def _counterparts(self, quantity: int, parts: set[int], places: Sequence[int]) -> Iterator[Move]:
+        """Results of steps that take the same weight and the same found values, and of what takes them, not found."""
+        walk = self.walk
+        steps, users = walk.candidate.steps, walk.candidate.users
+        for place in places:
+            taken = {walk.status[one].quantity for one in steps[place].inputs if one in walk.candidate.dynamic}
+            if not taken or not taken <= parts:
+                continue
+            near = {place, *(user for made in steps[place].outputs for user in users.get(made, ()))}
+            for made in sorted({made for one in near for made in steps[one].outputs}):
+                if not walk.status[made].settled and sizes(walk.values[made]) == sizes(walk.reference.values[quantity]):
+                    cone = candidate_cones(walk, made)[made]
+                    yield Move("differs", quantity, made, (), frozenset({quantity}), cone)
 
     def _mend_module(self, moves: Sequence[Move]) -> None:
         closest = None
