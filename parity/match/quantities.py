@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
-from parity.match.values import Index, Pooled, Runs, arranged, informative, neutral, whole
+from parity.match.values import Index, Runs, arranged, informative, neutral, whole
 
 
 class Quantities:
@@ -41,8 +41,6 @@ class Quantities:
 
     def ancestors(self, quantity: int) -> set[int]:
         """All quantities that this one is made of."""
-        if not hasattr(self, "_ancestors"):
-            self._ancestors: dict[int, set[int]] = {}
         seen: set[int] = set()
         left = [quantity]
         while left:
@@ -52,10 +50,11 @@ class Quantities:
                     left.append(part)
         return seen
 
-    def cone(self, quantity: int, seen: Iterable[int]) -> tuple[set[int], set[int]]:
+    def cone(self, quantity: int, seen: Container[int]) -> tuple[set[int], set[int]]:
         """What of this quantity was not seen: itself and what it is made of, back to `seen` ones, which come second."""
-        seen = seen if isinstance(seen, (set, dict)) else set(seen)
-        inside, edge, left = set(), set(), [quantity]
+        inside: set[int] = set()
+        edge: set[int] = set()
+        left = [quantity]
         while left:
             one = left.pop()
             if one in inside or one in edge:
@@ -85,8 +84,3 @@ class Quantities:
             self.neutral.add(key)
         else:
             self.small.add(key, pooled)
-
-
-def same(one: Pooled, other: Pooled) -> bool:
-    """Both are equal in some arrangement, at every length."""
-    return arranged(one, other) is not None

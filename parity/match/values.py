@@ -136,7 +136,7 @@ class Runs:
         return values
 
     def layout(self, place: int) -> bool:
-        """The step makes nothing new of one array: it has one input that depends on the program's, and no other."""
+        """The step takes one value alone, and may do no more than lay it out anew."""
         return len(self.steps[place].inputs) == 1
 
     def _key(self, numbers: Sequence[int | None]) -> int:
