@@ -41,17 +41,22 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "granitemoe": EXPERTS,
     "olmoe": EXPERTS,
     "gpt_bigcode": {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 512, "n_inner": 128},
+    "gemma3_text": {"num_hidden_layers": 6, "sliding_window": 8},
+    "cohere2": {"num_hidden_layers": 4, "sliding_window": 8},
+    "olmo3": {"num_hidden_layers": 4, "sliding_window": 8},
     "gptj": {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 512, "rotary_dim": 16},
 }
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "gpt_bigcode": {"num_key_value_heads": 1},
+    "gemma3_text": {"sliding_window_pattern": 6},
+    "cohere2": {"sliding_window_pattern": 4},
     "qwen3_moe": {"num_experts": 4},
 }
 
 EQUAL = (
     *("llama", "qwen2", "qwen3", "phi3", "gemma2", "mixtral", "olmo2", "cohere", "mamba", "qwen2_moe", "qwen3_moe"),
     *("stablelm", "gptj", "phi", "granite", "granitemoe", "glm4", "helium", "ernie4_5", "falcon_h1", "nemotron"),
-    *("seed_oss", "smollm3", "hunyuan_v1_dense", "internlm3", "ministral3", "olmoe"),
+    *("seed_oss", "smollm3", "hunyuan_v1_dense", "internlm3", "ministral3", "olmoe", "gemma3_text", "cohere2", "olmo3"),
 )
 """Ports that compute what transformers computes."""
 
@@ -71,11 +76,11 @@ Three take the exact GELU where the configuration asks for the one with tanh. Th
 transformers turns the half that `partial_rotary_factor` says.
 """
 
-MATCHED = ("llama", "qwen2", "qwen3", "phi3", "gemma2", "olmo2", "cohere", "stablelm", "starcoder2", "mamba")
+MATCHED = ("llama", "qwen2", "qwen3", "phi3", "gemma2", "gemma3_text", "olmo2", "cohere", "starcoder2", "mamba")
 """Those whose modules are looked for by value."""
 
 NOT_FOUND = {
-    r"model\.rotary_emb": "a table of cosines, which MLX's rotary embedding never has as an array",
+    r"model\.rotary_emb(#1)?": "a table of cosines, which MLX's rotary embedding never has as an array",
     r"backbone\.layers\.\d\.mixer\.x_proj": "the port applies it to one token at a time",
 }
 """Modules without a counterpart, and why: committed before the run, and at most 3 % of all."""
@@ -106,6 +111,9 @@ def save(model: Any, name: str, folder: Path) -> None:
     file = folder / "config.json"
     config = json.loads(file.read_text())
     rope = config.get("rope_parameters") or {}
+    if "sliding_attention" in rope:
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+    rope = rope.get("full_attention", rope)
     config.setdefault("rope_theta", rope.get("rope_theta", 10000.0))
     config.pop("rope_scaling", None)
     if "partial_rotary_factor" in rope:
