@@ -18,13 +18,13 @@ EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM = "equal", "rounding", "device", "wro
 WORDS = (EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM)
 
 MULTIPLE = 4.0
-"""How many of its own floors a port's error may be and still be rounding. Measured teacher-forced on MLX's CPU, with
-PyTorch's BLAS and its own, on the tiny cases of Chatterbox (3876 taps), with two dozen idiomatic rewrites of the port
-at once (`tests/exact/planted/rewrites.py`): 0.50 in the median, which is what rounding to nearest has of rounding by
-coin, 0.75 for 99 %, 1.2 at most, but 3.3 for a table that NumPy makes. Of the 86 that are beyond the contract's bounds
-0.73 at most. Single functions of MLX: 2.7 at most (erf), 1.3 the next. Products of TF32, of the 990 taps beyond the
-bounds: 2500 in the median, 90 at least, but 2.2 for one that an average makes small. Between is room for the functions
-of other devices, which round to two or three units of the last place."""
+"""How many of its own floors a port's error may be and still be rounding. Measured teacher-forced at 7265 taps of
+Chatterbox's tiny cases, on MLX's CPU with PyTorch's BLAS and its own and on an H200, with two dozen idiomatic rewrites
+of the port at once (`tests/exact/planted/rewrites.py`): 0.48 in the median, which is what rounding to nearest has of
+rounding by coin, 0.74 for 99 %, 1.2 at most, but for two tables that NumPy makes, 1.7 and 3.3. Of the 115 that are
+beyond 2 noise floors 0.73 at most. Single functions of MLX: 2.7 at most (erf), 1.3 the next. Products of TF32, of the
+1562 taps that it takes beyond 2 noise floors: 1300 in the median, 39 at least (on the H200), but 2.2 for one that a
+normalisation makes small. Between is room for functions that round to two or three units of the last place."""
 
 Key = tuple[str, str, str]
 """Mode, tap and branch."""

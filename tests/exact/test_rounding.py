@@ -74,7 +74,7 @@ def test_a_product_has_the_error_of_its_terms_and_of_adding_them(terms):
     for column, row in zip(a.T, b, strict=True):
         added = r.once(added + r.once(np.outer(column, row)))
     for drawn in (Rounding("drawn", 0).matmul(a, b), Rounding("drawn", 0).product(np.matmul, a, b)):
-        assert 0.9 < rmse(drawn, a @ b) / rmse(added, a @ b) < 1.1
+        assert 0.85 < rmse(drawn, a @ b) / rmse(added, a @ b) < 1.2
 
 
 ROWS = 40, 96

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.exact.rounding import composites
-from parity.exact.rounding.coin import Rounding
+from parity.exact.rounding.coin import Rounding, squared
 from parity.exact.rounding.programs import narrowed
 from parity.exact.standin.array import array, asarray, wrapped
 from parity.exact.standin.dispatch import STATE
@@ -122,7 +122,7 @@ class _Rounder:
         return self.rounding.transformed(result.value, size, axes)
 
     def _product(self, result: array, function: Callable[..., Any], args: Any, kwargs: Any, terms: Any) -> np.ndarray:
-        squares = [np.square(np.abs(leaf.value)) for leaf in _leaves((args, kwargs))]
+        squares = [squared(leaf.value) for leaf in _leaves((args, kwargs))]
         return self.rounding.accumulated(result.value, _of_others(function, args, kwargs, squares), terms)
 
 
