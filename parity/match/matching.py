@@ -47,7 +47,8 @@ class Matching:
     `pairs` has every value of the candidate that is a quantity of the reference, `taps` a pair for each named value of
     the reference. `unmatched_taps` are names without one, `unmatched_operations` the candidate's operations whose
     results are no quantity of the reference: what it computes another way. `remaining` are the outputs that still
-    differ when all departures are exchanged in a run of their own, as "output 0 at length 1".
+    differ when all departures are exchanged in a run of their own, as "output 0 at length 1", and those that the
+    candidate does not give.
     """
 
     pairs: list[Pair]
@@ -145,7 +146,7 @@ def match(
     for position in range(len(candidate.outputs)):
         search.mend_output(position)
     result = _result(walk, search, constants.unresolved)
-    result.remaining = list(_replayed(walk, search.departures, constants.exact))
+    result.remaining = [*_replayed(walk, search.departures, constants.exact), *_not_given(walk)]
     return result
 
 
@@ -295,6 +296,17 @@ def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pool
                 equal = turned.shape == shape and difference(values[number], turned) <= BOUND
             if not equal:
                 yield f"output {position} at length {length}: {describe_output(walk, position)}"
+
+
+def _not_given(walk: Walk) -> Iterator[str]:
+    """Outputs of the reference that none of the candidate's is, where they are not as many."""
+    outputs, candidate = walk.reference.runs.outputs, walk.candidate.outputs
+    given = {walk.status[key].quantity for key in candidate}
+    for position, key in enumerate(outputs if len(outputs) != len(candidate) else ()):
+        if walk.reference.of.get(key, key) not in given:
+            value = walk.reference.values[key]
+            if not any(arranged(walk.values[one], value) for one in candidate):
+                yield f"output {position} of the reference is not given: {describe_output(walk, position)}"
 
 
 def describe_output(walk: Walk, position: int) -> str:

@@ -171,6 +171,16 @@ def test_an_output_that_is_another_value_is_a_departure() -> None:
     assert [one.kind for one in matching.departures] == ["missing"]
 
 
+def test_an_output_that_is_not_given_remains() -> None:
+    references, candidates, ours, theirs = run()
+    more = [
+        Program(one.inputs, one.constants, one.nodes, (*one.outputs, one.taps["0.up"]), one.taps) for one in references
+    ]
+    matching = match(more, candidates, ours, theirs)
+    assert matching.remaining == ["output 1 of the reference is not given: 0.up"]
+    assert not matching.equal
+
+
 def test_inputs_are_not_touched() -> None:
     arguments = run("0.mask")
     before = [np.array(x) for one in arguments[3] for x in one]

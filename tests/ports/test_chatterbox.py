@@ -78,7 +78,7 @@ def test_every_module_of_mlx_audio_s_decoder_is_found_and_equal(decoder):
 def test_chatterbox_mlx_s_decoder_departs_in_two_ways(decoder):
     found = decoder.match(traced(flows.chatterbox_mlx().decoder.estimator, decoder))
     kinds = Counter(departure.module.rpartition(".")[2] for departure in found.departures)
-    assert kinds == {"time_proj": 14, "to_q": 56, "to_k": 56, "to_v": 56}
+    assert kinds == {"resnet": 14, "to_q": 56, "to_k": 56, "to_v": 56}
     assert all(departure.healed for departure in found.departures)
     assert found.proven
 
