@@ -2,66 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from parity.exact.program import Compute, Node, Program, Replace, Values, evaluate
-from parity.exact.rounding import composites
 from parity.exact.rounding.coin import Rounding
 from parity.exact.rounding.floors import RUNS, Floors
-
-Rule = Callable[[Rounding, Node, Sequence[np.ndarray]], Any]
-
-
-def _product(r: Rounding, node: Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """An operation that is linear in each of its arrays of floats."""
-    places = [place for place, array in enumerate(arrays) if array.dtype.kind in "fc"]
-
-    def multiply(*factors: np.ndarray) -> np.ndarray:
-        taken = list(arrays)
-        for place, factor in zip(places, factors, strict=True):
-            taken[place] = factor
-        return node.compute(*taken)[0]
-
-    return r.product(multiply, *(arrays[place] for place in places))
-
-
-def _reduced(r: Rounding, node: Node, arrays: Sequence[np.ndarray]) -> Any:
-    """Sums are accumulated; what takes the largest, or multiplies, is rounded once."""
-    if node.arguments["operation"] == 2:
-        return r.sum(arrays[0], tuple(node.arguments["axes"]), keepdims=True)
-    return None
-
-
-def _addmm(r: Rounding, node: Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
-    a, b, c, *rest = arrays
-    alpha, beta = rest or (node.arguments["alpha"], node.arguments["beta"])
-    return composites.addmm(r, c, a, b, alpha, beta)
-
-
-def _of(composite: Callable[..., Any], **fixed: Any) -> Rule:
-    """A composite function of the arrays, with the arguments that a primitive has implicitly."""
-    return lambda r, node, arrays: composite(r, *arrays, **fixed)
-
-
-PRIMITIVES: dict[str, Rule] = {
-    "Matmul": _of(Rounding.matmul),
-    "Convolution": _product,
-    "GatherMM": _product,
-    "SegmentedMM": _product,
-    "BlockMaskedMM": _product,
-    "AddMM": _addmm,
-    "Reduce": _reduced,
-    "Exp": _of(Rounding.exp),
-    "Sigmoid": _of(composites.sigmoid),
-    "LogAddExp": _of(composites.logaddexp),
-    "LogSumExp": _of(composites.logsumexp, axis=-1, keepdims=True),
-    "Softmax": _of(composites.softmax, axis=-1),
-}
-"""What MLX's primitives round inside; the others are rounded once. A rule gives None where that is so."""
+from parity.exact.rounding.primitives import PRIMITIVES
 
 
 def rounded(program: Program, rounding: Rounding) -> Program:
