@@ -56,6 +56,10 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
     def __delitem__(self, name: str) -> None:
         del self.places[name]
 
+    def unmap(self) -> None:
+        """Let go of the mapping, which counts as this process's memory. What is read next is mapped anew."""
+        self.mapped = None
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)
 

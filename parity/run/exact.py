@@ -131,9 +131,15 @@ class Exact:
                 starts[number].update(self.states["reference"])
                 self._run_reference(number, references[number])
             self._release(self.reference)
+            with self.widened():
+                self.candidate.root(self.segments[numbers[0]])
+            return_memory()  # what loading took besides the weights
             for number in numbers:
                 for mode in MODES:
                     self._prove(number, mode, copied(starts[number]), references[number])
+                    starts[number].unmap()
+                    references[number].unmap()
+                    return_memory()
             self._release(self.candidate)
             for number in numbers:
                 for mode in MODES:
