@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 import pytest
+from rich.console import Console
 
 from parity import contract as contracts
 from parity.contract import CREATED, INHERITED, Contract, Rule
@@ -22,6 +24,7 @@ from parity.judge.mathematics import Mathematics
 from parity.metrics import rmse
 from parity.report import Report
 from parity.run.both import Both
+from parity.show.words import show
 from parity.verdict import Verdict, judge
 from parity.verify import Verifier
 from tests.meta import toy
@@ -184,3 +187,16 @@ def test_a_torch_candidate_has_an_own_floor_as_well(toy_contract, toy_checkpoint
     assert report.passed
     assert report.words()[ROUNDING] > 10
     assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {CREATED, INHERITED}
+
+
+def test_a_terminal_says_how_many_are_what_and_lists_what_is_rounding(toy_contract, toy_checkpoint):
+    tight = tuple(replace(rule, truth=0.3) for rule in toy_contract.rules)
+    report = verified(replace(toy_contract, rules=tight), toy_checkpoint)
+    console = Console(record=True, width=120, file=io.StringIO())
+    show(report, console)
+    said = console.export_text()
+    count = report.words()[ROUNDING]
+    assert f"mathematics and arithmetic: {report.words()[EQUAL]} equal, {count} rounding" in said
+    assert said.count("rounding: ") == 20
+    assert f"... and {count - 20} more of these" in said
+    assert "of its own floor, for 4" in said
