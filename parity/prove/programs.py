@@ -83,7 +83,10 @@ def made(value: Any, dotted: str) -> Any:
 
 
 def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
-    """The programs of a torch module, in its twin in double, or of a torch function."""
+    """The programs of a torch module, in its twin in double, or of a torch function.
+
+    A factory is called several times, once with double as the default dtype: it should do nothing but make the model.
+    """
     from parity.exact.torch import record, single, twin
 
     value = named(dotted)

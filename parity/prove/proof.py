@@ -18,6 +18,7 @@ from parity.match.values import Runs
 from parity.match.weights import Anchors
 from parity.prove import inputs as given
 from parity.prove import programs
+from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.outputs import Output, compare, effects
 from parity.runtime import prepare
@@ -134,6 +135,8 @@ def _judge(
         )
         if not all(output.equal for output in best.outputs):
             proof.found = _matched(best, references, proof.notes)
+            if kind == programs.FILE:
+                proof.notes += misplaced(references[0].program, best.sources.programs[0])
     return proof
 
 

@@ -260,7 +260,10 @@ def test_a_file_is_proven_without_its_source(folder, port, code):
 def test_a_file_that_holds_a_weight_in_another_order_departs_there(folder):
     assert prove("small_port:strided") == PASS
     assert prove(export(folder, "strided"), "--json", "proof.json", files="a") == FAILURE
-    assert result(folder)["matching"]["departures"][0]["module"] == "conv"
+    proof = result(folder)
+    assert proof["matching"]["departures"][0]["module"] == "conv"
+    (said,) = [note for note in proof["notes"] if "without turning it" in note]
+    assert "conv.weight (8, 6, 3) as (8, 3, 6)" in said
 
 
 def truncated(folder: Path) -> str:
