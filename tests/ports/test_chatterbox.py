@@ -76,6 +76,7 @@ def test_every_module_of_mlx_audio_s_decoder_is_found_and_equal(decoder):
 
 
 def test_chatterbox_mlx_s_decoder_departs_in_two_ways(decoder):
+    """SiLU in the place of Mish before each projection of time; biases of attention that no checkpoint fills."""
     found = decoder.match(traced(flows.chatterbox_mlx().decoder.estimator, decoder))
     kinds = Counter(departure.module.rpartition(".")[2] for departure in found.departures)
     assert kinds == {"resnet": 14, "to_q": 56, "to_k": 56, "to_v": 56}
