@@ -70,3 +70,13 @@ def test_a_state_that_is_copied_may_be_written_to(tmp_path):
     state = copied(trace)
     state["state"][:] = 7
     assert trace["state"].tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_what_was_unmapped_is_read_again(tmp_path):
+    trace = DiskTrace(tmp_path / "new")
+    trace["tap"] = np.arange(4.0)
+    before = trace["tap"]
+    trace.unmap()
+    assert trace.mapped is None
+    np.testing.assert_array_equal(before, np.arange(4.0))  # what was read stays as long as it is held
+    np.testing.assert_array_equal(trace["tap"], np.arange(4.0))
