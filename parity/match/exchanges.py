@@ -106,7 +106,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 cost = (price(len(made)) + 1 if made else 2.5) + 0.5 * (len(choice) < len(edges))
                 rows.append(Exchange((Move(kind, quantity, k, choice, frozenset(made)),), cost))
     rows.extend(_joint(walk, cones, inside, single))
-    known = {row: all(mark(walk, move) in habits for move in row.moves) for row in rows} if habits else {}
+    known = {row: all(_habit(walk, move, habits) for move in row.moves) for row in rows} if habits else {}
     order = sorted(rows, key=lambda row: (not known.get(row), row.cost, row.moves[0].quantity, row.moves[0].key))
     return [replace(row, known=True) if known.get(row) else row for row in order]
 
@@ -187,6 +187,11 @@ def mark(walk: Walk, move: Move) -> tuple[object, ...]:
     other = None if theirs is None else walk.candidate.steps[theirs].node
     counts = len(move.reference), len(move.candidate)
     return (move.kind, *counts, *((n.operation, str(n.place)) if n is not None else None for n in (node, other)))
+
+
+def _habit(walk: Walk, move: Move, habits: set[tuple[object, ...]]) -> bool:
+    """The same operations were exchanged before. What is missing says little about what else is there."""
+    return move.kind in ("differs", "extra") and mark(walk, move) in habits
 
 
 def bonus(walk: Walk, move: Move) -> float:
