@@ -20,10 +20,12 @@ from parity.exact.rounding import RUNS, Floors, Rounding
 from parity.exact.rounding.standin import rounded
 from parity.exact.standin import installed
 from parity.judge.arithmetic import DEVICE, EQUAL, MULTIPLE, NO_PROGRAM, ROUNDING, WRONG, in_doubt, settled
-from parity.judge.mathematics import Mathematics
+from parity.judge.mathematics import Mathematics, absent
 from parity.metrics import rmse
 from parity.report import Report
 from parity.run.both import Both
+from parity.run.exact import Exact
+from parity.run.report import ExactReport
 from parity.show.words import show
 from parity.verdict import Verdict, judge
 from parity.verify import Verifier
@@ -110,10 +112,10 @@ DEVICES: dict[str, Callable[[mx.array, mx.array], mx.array]] = {
 }
 
 
-def verified(contract: Contract, folder: Path, strict: bool = False) -> Report:
-    case = toy.load("tiny")
-    verifier = Verifier(contract, case, folder)
-    return verifier.run(Both.proven(contract, case, folder, strict, lambda message: None).settle)
+def verified(contract: Contract, folder: Path, strict: bool = False, case: str = "tiny") -> Report:
+    loaded = toy.load(case)
+    verifier = Verifier(contract, loaded, folder)
+    return verifier.run(Both.proven(contract, loaded, folder, strict, lambda message: None).settle)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -200,3 +202,28 @@ def test_a_terminal_says_how_many_are_what_and_lists_what_is_rounding(toy_contra
     assert said.count("rounding: ") == 20
     assert f"... and {count - 20} more of these" in said
     assert "of its own floor, for 4" in said
+
+
+def test_a_wrong_formula_is_wrong_and_says_both_figures(toy_contract, toy_checkpoint):
+    report = verified(toy_contract, toy_checkpoint, case="gain")
+    assert {v.tap.partition("[")[0] for v in report.verdicts if v.word == WRONG and v.mode == CREATED} == {"middle.1"}
+    assert DEVICE not in report.words()
+    assert "distance" in report.first_failure.reason
+    assert "in double: differs by" in report.first_failure.reason
+
+
+def test_what_a_run_in_double_did_not_reach_has_no_program(monkeypatch, toy_contract, toy_checkpoint):
+    whole = Exact.run
+
+    def stopped(self: Exact) -> ExactReport:
+        report = whole(self)
+        report.stopped = "the candidate stopped: mlx.core has no such name"
+        reached = ("codes", "mu")
+        report.verdicts = [v if v.tap in reached else absent(v.tap, v.mode, report.stopped) for v in report.verdicts]
+        return report
+
+    monkeypatch.setattr(Exact, "run", stopped)
+    report = verified(toy_contract, toy_checkpoint)
+    assert report.passed
+    assert report.words() == {EQUAL: 4, NO_PROGRAM: report.expected - 4}
+    assert "no such name" in report.program
