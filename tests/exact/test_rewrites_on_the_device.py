@@ -17,7 +17,7 @@ from parity.report import Report
 from parity.run.both import Both
 from parity.side import Case
 from parity.verify import Verifier
-from tests.exact.planted.rewrites import PLAIN_MLX
+from tests.exact.planted.rewrites import IDIOMS, PLAIN_MLX
 from tests.exact.planted.source import Fault, planted
 
 CONTRACT = contracts.load(Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml")
@@ -64,3 +64,11 @@ def test_plain_mlx_is_at_most_rounding(module):
         if verdict.word == ROUNDING:
             assert max(verdict.truth, verdict.distance) > 1
             assert error_of(verdict) < 0.5 * MULTIPLE * verdict.own
+
+
+@pytest.mark.parametrize("case", sorted({rewrite.case for rewrite in IDIOMS}))
+def test_idioms_are_at_most_rounding(case):
+    """All of a case at once: none of them may differ in double, nor be off by more than rounding together."""
+    report = verified(cases.load(case), [rewrite for rewrite in IDIOMS if rewrite.case == case])
+    assert report.passed
+    assert set(report.words()) <= {EQUAL, ROUNDING}

@@ -40,13 +40,14 @@ def named(fault: Fault, departures: Sequence[Departure]) -> str:
 
 
 def lines(nodes: Sequence[Node], file: Path) -> Iterator[int]:
-    """Of each operation the line of a file from which it was asked for: the innermost one there."""
+    """Of each operation the lines of a file from which it was asked for, the two innermost: a helper's and its call."""
     for node in nodes:
-        place = node.place
-        while place is not None and Path(place.file) != file:
+        place, found = node.place, 0
+        while place is not None and found < 2:
+            if Path(place.file) == file:
+                found += 1
+                yield place.line
             place = place.asked
-        if place is not None:
-            yield place.line
 
 
 def counterpart(fault: Fault) -> tuple[Path, int, int] | None:
