@@ -65,9 +65,18 @@ def mlx_audio() -> Any:
 
     model = S3Token2Wav()
     weights = {name: value for name, value in mx.load(str(checkpoint() / S3GEN)).items() if name.startswith("flow.")}
-    model.load_weights(list(model.sanitize(weights).items()), strict=False)
+    named = {name.removeprefix("flow."): value for name, value in model.sanitize(weights).items()}
+    load(model.flow, named, unfilled=("rand_noise", "pos_enc.pe"))
     model.eval()
     return model.flow
+
+
+def load(module: Any, weights: dict[str, Any], unfilled: tuple[str, ...]) -> None:
+    """Load strictly. What no checkpoint fills, by the ends of its names, keeps the values that it was made with."""
+    from mlx.utils import tree_flatten
+
+    own = [(name, value) for name, value in tree_flatten(module.parameters()) if name not in weights]
+    module.load_weights([*weights.items(), *(pair for pair in own if pair[0].endswith(unfilled))], strict=True)
 
 
 def given_by_mlx_audio(flow: Any) -> Any:
@@ -108,7 +117,9 @@ def chatterbox_mlx() -> Any:
 
     model = S3Token2WavMLX()
     weights = convert_and_load_weights(str(checkpoint() / S3GEN))
-    model.load_weights([(name, mx.array(value)) for name, value in weights.items()], strict=False)
+    biases = ("to_q.bias", "to_k.bias", "to_v.bias")
+    named = {name: mx.array(value) for name, value in weights.items()}
+    load(model, named, unfilled=(*biases, "rand_noise", "pos_enc.pe", "trim_fade", "stft_window"))
     model.eval()
     return model.flow
 

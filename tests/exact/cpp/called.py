@@ -15,7 +15,7 @@ class Reference(UNetBlock):
 
     def __init__(self) -> None:
         super().__init__(CONFIG, WIDTH_IN, outer=False)
-        self.load_state_dict({name: torch.from_numpy(array) for name, array in weights().items()})
+        self.load_state_dict({name: torch.from_numpy(array) for name, array in weights().items()}, strict=True)
 
     def forward(self, x: Tensor, mask: Tensor, t: Tensor) -> Tensor:
         return super().forward(x.transpose(1, 2), mask[:, None], attention_bias(mask), t).transpose(1, 2)

@@ -28,7 +28,9 @@ def weights() -> dict[str, np.ndarray]:
 def reference() -> torch.nn.Module:
     """The block in double, with the same values."""
     block = UNetBlock(CONFIG, WIDTH_IN, outer=False).double().eval()
-    block.load_state_dict({name: torch.from_numpy(array.astype(np.float64)) for name, array in weights().items()})
+    block.load_state_dict(
+        {name: torch.from_numpy(array.astype(np.float64)) for name, array in weights().items()}, strict=True
+    )
     return block
 
 

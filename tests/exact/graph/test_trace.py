@@ -31,7 +31,7 @@ def module(make: Callable[[], nn.Module]) -> nn.Module:
         (path, mx.array(normal("trace", path, array.shape)) if array.dtype == mx.float32 else array)
         for path, array in tree_flatten(made.parameters())
     ]
-    made.load_weights(drawn)
+    made.load_weights(drawn, strict=True)
     return made.eval()
 
 

@@ -69,6 +69,6 @@ def test_a_module_is_constructed_and_what_is_not_loaded_shows() -> None:
         layer = nn.Linear(3, 2)
         assert np.isnan(np.array(layer.weight)).all()
         assert np.isnan(np.array(layer(mx.ones((1, 3))))).all()
-        layer.load_weights([("weight", mx.ones((2, 3))), ("bias", mx.zeros(2))])
+        layer.load_weights([("weight", mx.ones((2, 3))), ("bias", mx.zeros(2))], strict=True)
         assert layer(mx.ones((1, 3))).tolist() == [[3.0, 3.0]]
         assert mx.random.state[0].dtype is mx.uint32
