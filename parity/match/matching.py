@@ -10,34 +10,19 @@ import numpy as np
 
 from parity.errors import InputError
 from parity.exact.program import Program, evaluate
-from parity.match.arrangement import BOUND, Arrangement, difference
+from parity.match.arrangement import BOUND, difference
 from parity.match.constants import Unresolved, resolve
 from parity.match.departures import Departure, Search
 from parity.match.explanation import Explanation, describe, explain
-from parity.match.parts import Piece, Pieces
+from parity.match.parts import Pieces
 from parity.match.quantities import Quantities
-from parity.match.values import Pooled, Runs, arranged, informative
+from parity.match.taps import Pair, counterpart, paired
+from parity.match.values import Pooled, Runs, arranged
 from parity.match.walk import Walk
-from parity.match.weights import Anchors
+from parity.match.weights import Anchors, telling
 
 LENGTHS = 3
 """Inputs of distinct lengths that a matching rests on, at least."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A value of the reference and the candidate's that is the same quantity; numbers are those of the first programs.
-
-    `follows` are the departures that had to be mended before the two were equal. `pieces` are the candidate's values
-    that the reference's is joined of, or the one that it is a piece of; keys are those of the walk.
-    """
-
-    reference: int
-    candidate: int
-    arrangements: tuple[Arrangement, ...]
-    error: float
-    follows: tuple[int, ...] = ()
-    pieces: tuple[Piece, ...] = ()
 
 
 @dataclass
@@ -202,16 +187,16 @@ def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matchin
         if status.quantity is None or key not in candidate.dynamic:
             continue
         partner.setdefault(status.quantity, key)
-        pairs.append(_pair(walk, status.quantity, key))
+        pairs.append(paired(walk, status.quantity, key))
     taps, unmatched = {}, []
     pieces: Pieces | None = None
     for name, key in quantities.runs.taps.items():
         quantity = quantities.of.get(key)
         if quantity is not None and quantity in partner:
-            taps[name] = _pair(walk, quantity, partner[quantity])
+            taps[name] = paired(walk, quantity, partner[quantity])
             continue
-        pieces = pieces or Pieces({k: v for k, v in walk.values.items() if informative(v)})
-        pair = _in_pieces(walk, pieces, key)
+        pieces = pieces or Pieces({k: v for k, v in walk.values.items() if telling(v)})
+        pair = counterpart(walk, pieces, partner, key)
         if pair is not None:
             taps[name] = pair
         else:
@@ -224,31 +209,6 @@ def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matchin
     explanations = [explain(walk, departure) for departure in search.departures]
     programs = walk.reference.runs.programs[0], candidate.programs[0]
     return Matching(pairs, taps, search.departures, explanations, unmatched, other, unresolved, [], programs)
-
-
-def _in_pieces(walk: Walk, pieces: Pieces, key: int) -> Pair | None:
-    """The counterpart of a value that the walk does not find: a table, or what the candidate holds joined or apart."""
-    value, number = walk.reference.values[key], walk.reference.runs.numbers[key][0]
-    if number is None or not informative(value):
-        return None
-    numbers = walk.candidate.numbers
-    found = next(pieces.index.find(value), None)
-    if found is not None and (first := numbers[found[0]][0]) is not None:
-        return Pair(number, first, found[1], found[2], tuple(sorted(walk.status[found[0]].follows)))
-    joined = pieces.joined(value)
-    larger = pieces.inside(value) if not joined else None
-    parts = joined or ((larger,) if larger is not None else ())
-    if not parts or (first := numbers[parts[0].key][0]) is None:
-        return None
-    follows = sorted({one for part in parts for one in walk.status[part.key].follows})
-    return Pair(number, first, (), 0.0, tuple(follows), parts)
-
-
-def _pair(walk: Walk, quantity: int, key: int) -> Pair:
-    status = walk.status[key]
-    ours, theirs = walk.reference.runs.numbers[quantity][0], walk.candidate.numbers[key][0]
-    assert ours is not None and theirs is not None
-    return Pair(ours, theirs, status.arrangements, status.error, tuple(sorted(status.follows)))
 
 
 def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pooled]) -> Iterator[str]:
