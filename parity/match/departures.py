@@ -188,7 +188,8 @@ class Search:
     def _accept(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
         exchange, outcome = self.trials.fewest_uses(exchange, outcome, place, key)
-        if not exchange.known and self._split(exchange, outcome, place):
+        static = exchange.moves[0].static(self.walk)
+        if not exchange.known and not static and self._split(exchange, outcome, place):
             return True
         overlay = self.trials.exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
         again = self.trials.judge(exchange, outcome.arrangements, overlay, key)
@@ -196,7 +197,7 @@ class Search:
             return False
         for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
             self._note(move, row, overlay, again.found > 0)
-        if len(exchange.moves) == 1:
+        if len(exchange.moves) == 1 and not static:
             self._note_order(exchange.moves[0], outcome.arrangements[0], overlay)
         self.walk.commit(overlay)
         return True
@@ -291,8 +292,12 @@ class Search:
             ours = sorted({walk.reference.made[q] for q in quantities if q in walk.reference.made})
         theirs = sorted({candidate.makers[k] for k in keys if k in candidate.makers})
         made = walk.reference.made.get(move.quantity) if move.origin is None else ours[0]
+        takers = sorted({place for place, _ in move.edges})
+        if move.static(walk):
+            ours, made = sorted({runs.makers[q] for q in quantities if q in runs.makers}), self._user(move.quantity)
+            takers = [] if theirs else candidate.users.get(move.key, [])
         value = overlay.edges[move.edges[0]][0] if move.edges else overlay.values[move.key]
-        _, border = walk.reference.cone(move.quantity, walk.seen)
+        border = set() if move.static(walk) else walk.reference.cone(move.quantity, walk.seen)[1]
         self.departures.append(
             Departure(
                 number,
@@ -301,7 +306,7 @@ class Search:
                 move.key,
                 tuple(runs.steps[place].node for place in ours),
                 tuple(candidate.steps[place].node for place in theirs),
-                tuple(candidate.steps[place].node for place in sorted({place for place, _ in move.edges})),
+                tuple(candidate.steps[place].node for place in takers),
                 tuple(sorted(border)),
                 self.trials.error(move, row, walk.lengths),
                 value,
@@ -313,9 +318,16 @@ class Search:
                 move.candidate,
             )
         )
-        self.habits.add(mark(walk, move))
+        if not move.static(walk):
+            self.habits.add(mark(walk, move))
         if move.edges:
             walk.alternatives.setdefault(move.key, []).append((number, move.quantity))
+
+    def _user(self, key: int) -> int | None:
+        """The step of the reference that makes a value of constants alone, or else the first that takes it."""
+        runs = self.walk.reference.runs
+        places = [runs.makers[key]] if key in runs.makers else runs.users.get(key, [])
+        return next(iter(places), None)
 
     def _origin(self, key: int) -> tuple[frozenset[int], frozenset[int]]:
         """Where axes came into the order in which this value has them: the quantity, and the value that it is."""

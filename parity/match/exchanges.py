@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from parity.match.arrangement import Arrangement, guesses
-from parity.match.values import Pooled
+from parity.match.values import Pooled, arranged
 from parity.match.walk import Edge, Walk, shape_pair
 
 LAST = 100.0
@@ -38,6 +38,10 @@ class Move:
     reference: frozenset[int] = frozenset()
     candidate: frozenset[int] = frozenset()
     origin: int | None = None
+
+    def static(self, walk: Walk) -> bool:
+        """What is exchanged does not depend on the inputs: a table, or what is made of it."""
+        return self.key not in walk.candidate.dynamic
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,8 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 cost = (price(len(made)) + 1 if made else 2.5) + 0.5 * (len(choice) < len(edges))
                 rows.append(Exchange((Move(kind, quantity, k, choice, frozenset(made)),), cost))
     rows.extend(_joint(walk, cones, inside, single))
+    rows.extend(_static(walk, cones, inside))
+    rows.extend(_few(walk, cones, inside))
     known = {row: all(_habit(walk, move, habits) for move in row.moves) for row in rows} if habits else {}
     order = sorted(rows, key=lambda row: (not known.get(row), row.cost, row.moves[0].quantity, row.moves[0].key))
     return [replace(row, known=True) if known.get(row) else row for row in order]
@@ -149,6 +155,7 @@ def targets(walk: Walk, key: int) -> list[int]:
     for taken in step.inputs:
         for weight in walk.anchors.same.get(taken, ()):
             found.extend([q for q in walk.takers.get(weight, ()) if q not in walk.seen][:1])
+    found = [q for q in found if walk.status[key].made_of & walk.reference.cone(q, walk.seen)[1]]
     return [max(found)] if found else outputs
 
 
@@ -191,7 +198,7 @@ def mark(walk: Walk, move: Move) -> tuple[object, ...]:
 
 def _habit(walk: Walk, move: Move, habits: set[tuple[object, ...]]) -> bool:
     """The same operations were exchanged before. What is missing says little about what else is there."""
-    return move.kind in ("differs", "extra") and mark(walk, move) in habits
+    return move.kind in ("differs", "extra") and not move.static(walk) and mark(walk, move) in habits
 
 
 def bonus(walk: Walk, move: Move) -> float:
@@ -232,6 +239,43 @@ def _origins(walk: Walk, inside: set[int], edge: set[int]) -> dict[int, int]:
             if of.get(taken) in edge and taken in runs.makers:
                 origins.setdefault(of[taken], taken)
     return origins
+
+
+def _static(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iterator[Exchange]:
+    """Tables that differ, and what is made of them alone, before all else: the earliest first."""
+    theirs = sorted({walk.candidate.makers[k] for k in cones})
+    ours = sorted({walk.reference.made[quantity] for quantity in inside})
+    for rank, (quantity, key, made, cone) in enumerate(walk.statics.pairs(walk.values, theirs, ours)):
+        yield Exchange((Move("differs" if made else "extra", quantity, key, (), made, cone),), 1 + rank / 100)
+
+
+def _few(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iterator[Exchange]:
+    """Values of one or two different numbers, which are taken as they are: those that operations not found take."""
+    ours = [
+        quantity
+        for quantity in sorted({part for one in inside for part in walk.reference.parts[one]})
+        if quantity in walk.reference.neutral and _real(walk.reference.values[quantity])
+    ]
+    left = [key for place in {walk.candidate.makers[k] for k in cones} for key in walk.candidate.steps[place].inputs]
+    theirs: set[int] = set()
+    while ours and left:
+        key = left.pop()
+        if key in theirs or key not in walk.neutral or walk.status[key].quantity is not None:
+            continue
+        if not _real(walk.values[key]):
+            continue
+        theirs.add(key)
+        left.extend(walk.candidate.steps[walk.candidate.makers[key]].inputs)
+    for rank, key in enumerate(sorted(theirs, key=lambda one: walk.candidate.makers[one])):
+        for quantity in ours:
+            value, truth = walk.values[key], walk.reference.values[quantity]
+            if sizes(truth) == sizes(value) and arranged(value, truth) is None:
+                move = Move("differs", quantity, key, (), frozenset({quantity}), frozenset({key}))
+                yield Exchange((move,), 1.5 + rank / 100)
+
+
+def _real(pooled: Pooled) -> bool:
+    return all(array is not None and array.dtype.kind == "f" and array.size > 1 for array in pooled)
 
 
 def _joint(

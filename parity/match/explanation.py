@@ -99,7 +99,10 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
     own = walk.status[departure.key].quantity if departure.edges else None
     ours = _Formula(walk.reference.runs, walk.reference.values, departure.quantities, names, reference=True)
     theirs = _Formula(walk.candidate, walk.values, departure.keys, names, reference=False)
-    if departure.kind == "order":
+    static = departure.key not in walk.candidate.dynamic
+    if static:
+        texts = (ours.constant(departure.quantity), theirs.constant(departure.key))
+    elif departure.kind == "order":
         letter = names.quantity(departure.quantity)
         texts = (letter, f"{letter} with its axes in another order")
     elif departure.kind == "operand":
@@ -111,7 +114,9 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
         texts = (right, theirs.of(departure.key))
     else:
         texts = (ours.of(departure.quantity), theirs.of(departure.key))
-    constants = _constants(ours, theirs) if departure.kind == "differs" else ()
+    constants = _constants(ours, theirs) if departure.kind == "differs" and not static else ()
+    if static and departure.key not in walk.candidate.makers:
+        constants = (f"{texts[1]} differs from {texts[0]} by {departure.error:.1e}",)
     return Explanation(
         _side(texts[0], [node.place for node in departure.reference] or _made_at(walk, departure.quantity)),
         _side(texts[1], [node.place for node in (*departure.candidate, *departure.takers)]),
@@ -153,6 +158,10 @@ class _Formula:
         """The formula of a value, names of its parts before it."""
         text, _ = self._made(key)
         return "; ".join([*self.lines, text])
+
+    def constant(self, key: int) -> str:
+        """The formula of a value that does not depend on the inputs."""
+        return self._static(key, _DEEP)
 
     def _value(self, key: int) -> tuple[str, int]:
         """Text and precedence of a value that an operation takes."""

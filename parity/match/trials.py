@@ -116,7 +116,11 @@ class Trials:
                 walk.reference_value(move.quantity, row, kept),
                 Status(move.quantity, row, 0.0, True, 0, 0, made_of, follows),
             )
-            if move.edges:
+            if move.static(walk):
+                known = Status(settled=True, follows=follows)
+                after = walk.statics.follow(walk.values, move.key, there[0], lengths)
+                changes.update({key: (value, known) for key, value in after.items()})
+            elif move.edges:
                 edges.update(dict.fromkeys(move.edges, there))
             else:
                 changes[move.key] = there

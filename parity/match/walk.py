@@ -18,6 +18,7 @@ import numpy as np
 from parity.match.arrangement import BOUND, Arrangement, difference
 from parity.match.constants import Unresolved, Use
 from parity.match.quantities import Quantities
+from parity.match.statics import Statics
 from parity.match.values import Pooled, Runs, Step, arranged, neutral
 from parity.match.weights import Anchors, half_ulp
 
@@ -90,6 +91,7 @@ class Walk:
             if not candidate.dynamic.intersection(step.outputs):
                 depends = frozenset().union(*(self.status[key].rounded for key in step.inputs))
                 self.status.update(dict.fromkeys(step.outputs, Status(settled=True, rounded=depends)))
+        self.statics = Statics(reference.runs, candidate, reference.values, self.values)
         self.neutral: set[int] = set()
         self.seen: dict[int, set[int]] = {}
         self.edges: dict[Edge, tuple[Pooled, Status]] = {}

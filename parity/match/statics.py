@@ -1,0 +1,107 @@
+"""What does not depend on the inputs and differs: tables, and what is computed of them and of weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from parity.match.values import Index, Pooled, Runs
+from parity.match.weights import statics, telling
+
+_MOST = 60
+"""Exchanges of such values that are offered for one departure, at most."""
+
+
+class Statics:
+    """Values of either program that are made of constants alone, and which of them the other has."""
+
+    def __init__(
+        self, reference: Runs, candidate: Runs, ours: Mapping[int, Pooled], theirs: Mapping[int, Pooled]
+    ) -> None:
+        self.reference, self.candidate, self.ours = reference, candidate, ours
+        self.kept, self.held = Index(), Index()
+        for index, values in ((self.kept, statics(reference, ours)), (self.held, statics(candidate, theirs))):
+            for key, pooled in values.items():
+                index.add(key, pooled)
+        self.looked_up: dict[tuple[bool, int], tuple[Pooled, bool]] = {}
+
+    def pairs(
+        self, values: Mapping[int, Pooled], theirs: Iterable[int], ours: Iterable[int]
+    ) -> list[tuple[int, int, frozenset[int], frozenset[int]]]:
+        """Of steps of both programs, what they take that the other does not have: the earliest values first.
+
+        `values` are the candidate's, `theirs` and `ours` places. Each row has a value of the reference, one of the
+        candidate of as many numbers, and for both the values before that the other does not have either: none of the
+        reference where the candidate's is made of that value.
+        """
+        here = self._before(self.candidate, values, self.held_by_reference, _taken(self.candidate, theirs))
+        there = self._before(self.reference, self.ours, self.held_by_candidate, _taken(self.reference, ours))
+        rows = []
+        for key, cone in here.items():
+            sizes = [array is not None and array.size for array in values[key]]
+            for one, made in [*there.items(), *self._made_of(key, values)]:
+                if [array is not None and array.size for array in self.ours[one]] == sizes:
+                    rows.append((one, key, made, cone))
+        return rows[:_MOST]
+
+    def follow(
+        self, values: Mapping[int, Pooled], key: int, value: Pooled, lengths: Sequence[int]
+    ) -> dict[int, Pooled]:
+        """The value in place of the candidate's `key`, and what is made of it and constants alone."""
+        changed = {key: value}
+        places = list(self.candidate.users.get(key, ()))
+        done: set[int] = set()
+        while places:
+            place = min(places)
+            places.remove(place)
+            step = self.candidate.steps[place]
+            if place in done or self.candidate.dynamic.intersection(step.outputs):
+                continue
+            done.add(place)
+            made = step.compute([changed.get(one, values[one]) for one in step.inputs], lengths)
+            changed.update(zip(step.outputs, made, strict=True))
+            places.extend(user for one in step.outputs for user in self.candidate.users.get(one, ()))
+        return changed
+
+    def _made_of(self, key: int, values: Mapping[int, Pooled]) -> Iterator[tuple[int, frozenset[int]]]:
+        """Values of the reference that the candidate's step takes."""
+        for taken in self.candidate.steps[self.candidate.makers[key]].inputs if key in self.candidate.makers else ():
+            if telling(values[taken]) and (found := next(self.kept.find(values[taken]), None)) is not None:
+                yield found[0], frozenset()
+
+    def held_by_reference(self, key: int, pooled: Pooled) -> bool:
+        """The candidate's value is one of the reference's."""
+        return self._held(True, self.kept, key, pooled)
+
+    def held_by_candidate(self, key: int, pooled: Pooled) -> bool:
+        """The reference's value is one that the candidate had before any exchange."""
+        return self._held(False, self.held, key, pooled)
+
+    def _held(self, side: bool, index: Index, key: int, pooled: Pooled) -> bool:
+        known = self.looked_up.get((side, key))
+        if known is None or known[0] is not pooled:
+            known = self.looked_up[side, key] = pooled, next(index.find(pooled), None) is not None
+        return known[1]
+
+    @staticmethod
+    def _before(
+        runs: Runs, values: Mapping[int, Pooled], held: Callable[[int, Pooled], bool], keys: Iterable[int]
+    ) -> dict[int, frozenset[int]]:
+        """Values among the keys and before them that the other program does not have, in running order."""
+        seen: set[int] = set()
+        left = list(keys)
+        while left:
+            key = left.pop()
+            if key in seen or key in runs.dynamic or not telling(values[key]) or held(key, values[key]):
+                continue
+            seen.add(key)
+            if key in runs.makers:
+                left.extend(runs.steps[runs.makers[key]].inputs)
+        cones: dict[int, frozenset[int]] = {}
+        for key in sorted(seen, key=lambda one: (runs.makers.get(one, -1), one)):
+            taken = runs.steps[runs.makers[key]].inputs if key in runs.makers else ()
+            cones[key] = frozenset({key}).union(*(cones.get(one, frozenset()) for one in taken))
+        return cones
+
+
+def _taken(runs: Runs, places: Iterable[int]) -> list[int]:
+    return [key for place in places for key in runs.steps[place].inputs if key not in runs.dynamic]
