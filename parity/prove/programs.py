@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -96,11 +96,20 @@ def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
     if is_module(model):
         model.eval()
         model = twin(value, model) if is_factory(value) else twin(model)
-        notes += [f"the reference in single precision: {text}" for text in single(model)]
+        notes += _in_single(single(model))
     programs = [running(partial(record, model, call), dotted) for call in calls]
-    for text in dict.fromkeys(text for program in programs for text in single(program)):
-        notes.append(f"the reference in single precision: {text}")
+    notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
     return Sources(programs, [list(inputs.values()) for inputs in sets], notes)
+
+
+def _in_single(found: Iterable[str]) -> Iterator[str]:
+    """A note for each place in the source that something is in single precision at; the first thing speaks for all."""
+    places: dict[str, list[str]] = {}
+    for text in found:
+        places.setdefault(text.partition(": ")[0], []).append(text)
+    for texts in places.values():
+        more = f" ({len(texts)} such values there)" if len(texts) > 1 else ""
+        yield f"the reference in single precision: {texts[0]}{more}"
 
 
 def arguments(model: Any, inputs: Inputs, dotted: str) -> Inputs | list[np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,8 +41,9 @@ def lines(proof: Proof) -> Iterator[str]:
             yield from departure_lines(departure, explanation)
         for text in proof.found.remaining:
             yield f"  with all departures mended still different: {text}"
-    for text in proof.unresolved:
-        yield f"  {text}: its exact value is not known, the bound allows half an ulp"
+    for text, count in Counter(proof.unresolved).items():
+        several = f" ({count} of them)" if count > 1 else ""
+        yield f"  {text}{several}: the exact value is not known, half an ulp is allowed"
     for text in proof.notes:
         yield f"  note: {text}"
 
