@@ -15,6 +15,7 @@ from parity.match.departures import Departure
 from parity.match.exchanges import plain
 from parity.match.values import Pooled, Runs
 from parity.match.walk import Walk
+from parity.match.weighing import weights_apart
 
 _LETTERS = "xyzuvwabcdefghijklmnopqrst"
 _INFIX = {"add": ("+", 1), "subtract": ("-", 1), "multiply": ("·", 2), "divide": ("/", 2), "matmul": ("@", 2)}
@@ -115,6 +116,7 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
     else:
         texts = (ours.of(departure.quantity), theirs.of(departure.key))
     constants = _constants(ours, theirs) if departure.kind == "differs" and not static else ()
+    constants += () if static else weights_apart(walk, departure.quantities, departure.keys)
     if static and departure.key not in walk.candidate.makers:
         constants = (f"{texts[1]} differs from {texts[0]} by {departure.error:.1e}",)
     return Explanation(
