@@ -63,11 +63,13 @@ def root_mean_square(array: np.ndarray) -> float:
     """Of the finite elements; 0 for none."""
     flat = array.ravel().astype(np.result_type(array, np.float64), copy=False)
     flat = flat.view(np.float64) if flat.dtype.kind == "c" else flat
-    total = dot(flat, flat)
+    with np.errstate(over="ignore", invalid="ignore"):  # an exchange may put any number anywhere
+        total = dot(flat, flat)
     if not np.isfinite(total):
         finite = np.isfinite(array.ravel())
         flat = flat.reshape(len(finite), -1)[finite].ravel()
-        total = dot(flat, flat)
+        with np.errstate(over="ignore"):
+            total = dot(flat, flat)
     count = flat.size if array.dtype.kind != "c" else flat.size // 2
     return float(np.sqrt(total / count)) if count else 0.0
 

@@ -23,6 +23,12 @@ _REACH = 12.0
 _PAIRED = 8
 """Closest results among which two faults beside each other, before a third, are looked for."""
 
+_INSIDE = 3
+"""Operations of the reference up to a module's result, which is lost behind, from what was found: a mask before it."""
+
+_BEHIND = 5
+"""Steps behind one that takes a weight among which the module's result is."""
+
 
 @dataclass
 class Departure:
@@ -103,26 +109,29 @@ class Search:
             quantity = walk.reference.of.get(key)
             if quantity is None or quantity in walk.seen or quantity not in walk.reference.made:
                 continue
-            parts = set(walk.reference.parts[quantity])
-            if not parts <= walk.seen.keys() or not informative(walk.reference.values[quantity]):
+            inside, border = walk.reference.cone(quantity, walk.seen)
+            if len(inside) > _INSIDE or not informative(walk.reference.values[quantity]):
                 continue
             weights = [one for one in runs.steps[walk.reference.made[quantity]].inputs if one not in runs.dynamic]
             places = sorted({place for weight in weights for place in takers.get(weight, ())})
-            self._mend_module(list(self._counterparts(quantity, parts, places)))
+            self._mend_module(list(self._counterparts(quantity, inside, border, places)))
 
-    def _counterparts(self, quantity: int, parts: set[int], places: Sequence[int]) -> Iterator[Move]:
-        """Results of steps that take the same weight and the same found values, and of what takes them, not found."""
+    def _counterparts(self, quantity: int, inside: set[int], border: set[int], places: Sequence[int]) -> Iterator[Move]:
+        """Results of steps that take the same weight, made of the same found values, and of what takes them."""
         walk = self.walk
         steps, users = walk.candidate.steps, walk.candidate.users
         for place in places:
-            taken = {walk.status[one].quantity for one in steps[place].inputs if one in walk.candidate.dynamic}
-            if not taken or not taken <= parts:
+            made_of = frozenset().union(*(walk.status[one].made_of for one in steps[place].inputs))
+            if not made_of or not made_of <= border:
                 continue
-            near = {place, *(user for made in steps[place].outputs for user in users.get(made, ()))}
+            near, last = {place}, {place}
+            for _ in range(_BEHIND):
+                last = {user for one in last for made in steps[one].outputs for user in users.get(made, ())}
+                near |= {one for one in last if not all(walk.status[made].settled for made in steps[one].outputs)}
             for made in sorted({made for one in near for made in steps[one].outputs}):
                 if not walk.status[made].settled and sizes(walk.values[made]) == sizes(walk.reference.values[quantity]):
                     cone = candidate_cones(walk, made)[made]
-                    yield Move("differs", quantity, made, (), frozenset({quantity}), cone)
+                    yield Move("differs", quantity, made, (), frozenset(inside), cone)
 
     def _mend_module(self, moves: Sequence[Move]) -> None:
         closest = None

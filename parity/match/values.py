@@ -270,7 +270,8 @@ def moments(array: np.ndarray) -> Moments:
         finite = finite[np.isfinite(finite)]
     size = np.abs(finite).astype(np.float64, copy=False)
     plain = finite.real
-    return scale, float(size.mean()) / scale, float(plain.mean()) / scale, float((plain * size).mean()) / scale**2
+    with np.errstate(over="ignore", invalid="ignore"):
+        return scale, float(size.mean()) / scale, float(plain.mean()) / scale, float((plain * size).mean()) / scale**2
 
 
 def alike(one: Moments, other: Moments, bound: float) -> bool:

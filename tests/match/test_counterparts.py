@@ -64,3 +64,25 @@ def test_what_the_reference_computes_at_two_places_departs_at_both() -> None:
     assert [one.reference.formula for one in matching.explanations] == ["tanh(x)"] * 2
     assert [one.candidate.formula for one in matching.explanations] == ["x · sigmoid(x)"] * 2
     assert matching.proven
+
+
+def padded(x: np.ndarray, before: bool) -> Program:
+    """A module whose rows behind the fifth are padding: zeros there before it, and zeros behind it."""
+    b = Builder()
+    h = b.input(x)
+    mask = b.constant((np.arange(x.shape[1]) < 5)[:, None] * 1.0)
+    b.module = "part"
+    part = b.tap("part", (h * mask if before else h) @ b.constant(WEIGHTS["one"]) + b.constant(BIAS))
+    b.module = ""
+    return b.program(part * mask @ b.constant(WEIGHTS["two"]))
+
+
+def test_padding_that_a_later_mask_hides_is_a_departure_of_its_module() -> None:
+    given = [[x] for x in inputs()]
+    masked, bare = ([padded(x, before) for x in inputs()] for before in (True, False))
+    matching = match(masked, bare, given, given)
+    assert [(one.kind, one.module) for one in matching.departures] == [("differs", "part")]
+    assert matching.taps["part"].follows == (0,)
+    assert matching.unmatched_taps == []
+    assert matching.proven
+    assert match(masked, masked, given, given).equal
