@@ -65,9 +65,13 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
         if key in anchors.exact:
             result.exact[key] = anchors.exact[key]
             continue
+        distinct = [None if c is None else _distinct(c.array) for c in constants]
         arrays: list[np.ndarray | None] = []
         for numbers in (scalars, *(tables if first.array.size > 1 else ())):
-            arrays = [None if c is None else _exact(c.array, c.rounded, numbers) for c in constants]
+            arrays = [
+                None if c is None or one is None else _exact(c.array, one, c.rounded, numbers)
+                for c, one in zip(constants, distinct, strict=True)
+            ]
             if all(array is not None for array in arrays):
                 break
         if any(array is None for array in arrays):
@@ -81,11 +85,20 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
     return result
 
 
-def _exact(array: np.ndarray, dtype: str, scalars: np.ndarray) -> np.ndarray | None:
-    """Every number replaced by the reference's scalar within half an ulp; None where one has none."""
-    if array.size > _MOST or not scalars.size or array.dtype.kind == "c":
+def _distinct(array: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """An array's different numbers, and which of them each of its elements is; None for one that is too large."""
+    if array.size > _MOST or array.dtype.kind == "c":
         return None
-    distinct, places = np.unique(array, return_inverse=True)
+    return np.unique(array, return_inverse=True)
+
+
+def _exact(
+    array: np.ndarray, numbers: tuple[np.ndarray, np.ndarray], dtype: str, scalars: np.ndarray
+) -> np.ndarray | None:
+    """Every number replaced by the reference's scalar within half an ulp; None where one has none."""
+    if not scalars.size:
+        return None
+    distinct, places = numbers
     if distinct.size > scalars.size:
         return None
     right = np.clip(np.searchsorted(scalars, distinct), 1, max(scalars.size - 1, 1))
