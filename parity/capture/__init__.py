@@ -98,7 +98,7 @@ class Runner:
         paths = list(dict.fromkeys([*declared, *watched]))
         with self.adapter.instrument(self.root(segment), paths, on_value, on_call):
             try:
-                left = self.side.run(segment.name, segment.index, self._to_own(state), on_value)
+                left = self.side.run(segment.name, segment.index, self.to_own(state), on_value)
             finally:  # of a run that stops, too, what it reached is judged
                 waiting.flush()
         return self._from_own(left)
@@ -116,7 +116,8 @@ class Runner:
             raise InputError(f"{self.contract.path}: [state] lacks the axes of {', '.join(unknown)}")
         return {name: self.contract.state[name] for name in names}
 
-    def _to_own(self, state: State) -> State:
+    def to_own(self, state: State) -> State:
+        """A state in the side's own layout, from the reference's axes."""
         axes = self._axes(state)
         return {name: permute(array, axes[name], self.own_axes(axes[name])) for name, array in state.items()}
 

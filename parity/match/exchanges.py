@@ -215,7 +215,9 @@ def sizes(pooled: Pooled) -> tuple[int, ...]:
 
 def plain(operation: str) -> str:
     """The name of an operation as both frameworks would write it: `aten.add_.Tensor` and `Add` are `add`."""
-    parts = [part for part in operation.replace("::", ".").split(".") if part not in ("aten", "prims", "mx", "core")]
+    parts = [
+        part for part in operation.replace("::", ".").split(".") if part not in ("aten", "prims", "mx", "core", "fast")
+    ]
     name = (parts[0] if parts else operation).strip("_").lower()
     return {"sub": "subtract", "mul": "multiply", "div": "divide", "neg": "negative", "mm": "matmul"}.get(name, name)
 

@@ -24,8 +24,9 @@ from parity.capture import Runner
 from parity.contract import CREATED, INHERITED, Contract
 from parity.errors import InputError
 from parity.exact.program import NoProgram
-from parity.judge.mathematics import with_floor
+from parity.judge.mathematics import Mathematics, with_floor
 from parity.judge.segment import Proving
+from parity.run.explained import explained
 from parity.run.floors import NoiseFloors
 from parity.run.report import ExactReport
 from parity.runtime import return_memory
@@ -33,6 +34,9 @@ from parity.side import Case, State, make_side
 from parity.trace import DiskTrace, Trace, copied, keep, require_contract
 
 MODES = (CREATED, INHERITED)
+LARGE = 1 << 30
+"""Bytes of a checkpoint from which on a stage that runs in turn is not explained: its weights would be held twice."""
+
 KNOWN = {"reference": ("torch",), "candidate": ("mlx", "torch")}
 """The frameworks that a side can have in double."""
 
@@ -71,6 +75,7 @@ class Exact:
         self.judged: dict[tuple[int, str], range] = {}
         self.floors = NoiseFloors(contract, case, checkpoint, self.segments, self.decided, progress)
         self.states: dict[str, State] = dict.fromkeys(("reference", "candidate"), case.inputs)
+        self.first: tuple[int, State] | None = None  # the first segment that is wrong given the reference's inputs
 
     def run(self) -> ExactReport:
         """Two verdicts for each branch of each tap of the contract, or the report fails."""
@@ -87,6 +92,8 @@ class Exact:
                 self._release(self.reference, self.candidate)
                 self.floors.release()
                 return_memory()
+            if self.first is not None:
+                self._explain(*self.first)
         return self.report
 
     def _runner(self, name: str, dtype: str) -> Runner:
@@ -178,7 +185,22 @@ class Exact:
             self.report.stopped = self.report.stopped or stopped
         proving.finish(stopped)
         self.report.add_place(segment.stage, len(verdicts) - judged)
+        if mode == CREATED and self.first is None and any(_differs(verdict) for verdict in verdicts[judged:]):
+            self.first = number, copied(start)
         self.judged[number, mode] = range(judged, len(verdicts))
+
+    def _explain(self, number: int, start: State) -> None:
+        """Both sides' formulas where they depart in the first wrong segment: the verdicts stand without them."""
+        size = sum(file.stat().st_size for file in self.checkpoint.glob("*.safetensors"))
+        if self.segments[number].stage in self.contract.in_turn and size > LARGE:
+            self.report.departures = ["not looked into: both sides' weights would be held at once; take a smaller size"]
+            return
+        try:
+            with self._timed("explanation", self.segments[number].label):
+                found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
+            self.report.departures = [str(explanation) for explanation in found.explanations]
+        except Exception as error:
+            self.report.departures = [f"not looked into: {type(error).__name__}: {error}"]
 
     def _look_again(self, number: int, mode: str, start: Trace, reference: Trace) -> None:
         """Judge by their noise floors what is beyond the first bound by so little that a floor could explain it."""
@@ -201,6 +223,11 @@ class Exact:
             yield
         finally:
             self.report.seconds[what] = self.report.seconds.get(what, 0.0) + time.perf_counter() - began
+
+
+def _differs(verdict: Mathematics) -> bool:
+    """The tap is there on both sides, and its values are not equal."""
+    return not verdict.passed and verdict.error == verdict.error
 
 
 def _versions(frameworks: Iterable[str]) -> dict[str, str]:

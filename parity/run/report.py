@@ -18,7 +18,8 @@ class ExactReport:
     """Every verdict of a run in double, and what the run was.
 
     `places` says which stage the verdicts are of: so many of one, then so many of another. `stopped` says where and why
-    the candidate stopped, if it did. `subject` are hashes of what was proven (`parity/run/proof.py`).
+    the candidate stopped, if it did. `departures` are the operations of both sides, as formulas with their lines, where
+    the first wrong segment departs. `subject` are hashes of what was proven (`parity/run/proof.py`).
     """
 
     case: str
@@ -30,6 +31,7 @@ class ExactReport:
     environment: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
+    departures: list[str] = field(default_factory=list)
     subject: dict[str, str] = field(default_factory=dict)
     command: str = ""
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -82,6 +84,7 @@ class ExactReport:
             "first_failure": first.as_dict() if first else None,
             "worst": worst.as_dict() if worst else None,
             "stopped": self.stopped,
+            "departures": self.departures,
             "subject": self.subject,
             "environment": self.environment,
             "seconds": self.seconds,

@@ -69,6 +69,8 @@ def show(report: ExactReport, console: Console) -> None:
     if (first := report.first_failure) is not None:
         text = f"first wrong: {first.label}, {MODES[first.mode]}: {first.reason}"
         console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    for departure in report.departures[:SHOWN]:
+        console.print(f"departs: {departure}", markup=False, highlight=False, soft_wrap=True)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

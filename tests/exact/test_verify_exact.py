@@ -91,20 +91,22 @@ def test_the_stand_in_leaves_mlx_as_it_was(short):
 
 
 @pytest.mark.parametrize(
-    ("factory", "tap"),
+    ("factory", "tap", "said"),
     [
-        ("epsilon", "encoder.encoders.1.norm_ff"),
-        ("scale", "encoder.encoders.1.feed_forward"),
-        ("narrowed", "encoder.encoders.1.feed_forward"),
+        ("epsilon", "encoder.encoders.1.norm_ff", ("eps=1e-12", "reference/encoder.py", "eps=1e-06")),
+        ("scale", "encoder.encoders.1.feed_forward", ("feed_forward.w_2.weight", "1.000000001 times")),
+        ("narrowed", "encoder.encoders.1.feed_forward", ("dtype=bfloat16", "faulty_sides.py")),
     ],
 )
-def test_a_planted_fault_is_found_at_its_own_tap(short, factory, tap):
+def test_a_planted_fault_is_found_at_its_own_tap(short, factory, tap, said):
     report = proven(candidate(CONTRACT, f"tests.exact.faulty_sides:{factory}"), short)
     assert not report.passed
     assert (report.first_failure.tap, report.first_failure.mode) == (tap, CREATED)
     assert [verdict.tap for verdict in report.failures if verdict.mode == CREATED] == [tap]
     free = [verdict.tap for verdict in report.failures if verdict.mode == INHERITED]
     assert free[0] == tap
+    (departure,) = report.departures
+    assert all(text in departure for text in said), departure
     assert "ode.state[step=1]" in free
     assert len(report.verdicts) == report.expected
 
