@@ -42,7 +42,7 @@ MASKED = faults(
     ("self.res_conv(masked(x, mask))", "self.res_conv(x)"),
     ("self.attn1(self.norm1(x), bias)", "self.attn1(self.norm1(x), None)"),
     ("down.conv(masked(skip, mask))", "down.conv(skip)"),
-    ("self.final_proj(masked(x, mask))", "self.final_proj(x)"),
+    ("self.final_proj(masked(x, mask))", "self.final_proj(x)", "", "the block before it has masked its result"),
     ("bias = attention_bias(mask)", "bias = attention_bias(None if mask is None else mask[::-1])"),
 )
 

@@ -6,7 +6,12 @@ BACKBONE = faults(
     "mlx_impl.t3.backbone",
     "tiny-t3",
     ("_SIGNS = mx.array([[-1.0], [1.0]])", "_SIGNS = mx.array([[1.0], [-1.0]])", "return x * cos + swapped"),
-    ("np.arange(start, start + count, ", "np.arange(start + 1, start + 1 + count, ", "return x * cos + swapped"),
+    (
+        "np.arange(start, start + count, ",
+        "np.arange(start + 1, start + 1 + count, ",
+        "return x * cos + swapped",
+        "attention knows no positions but their distances",
+    ),
     ("weight * (x * (1 / mx.sqrt(square + eps)))", "weight * (x * (1 / mx.sqrt(square + 10 * eps)))"),
     ("weight * (x * (1 / mx.sqrt(square + eps)))", "weight * (x / (mx.sqrt(square) + eps))"),
     ("weight * (x * (1 / mx.sqrt(square + eps)))", "(1 + weight) * (x * (1 / mx.sqrt(square + eps)))"),
