@@ -170,6 +170,8 @@ class Search:
             if exchange.known and self._accept(exchange, outcome, place, key):
                 return exchange.cost
             if outcome.healed:
+                if not self._holds(exchange, outcome, place, key):
+                    continue
                 whole = exchange, outcome
                 break
             if first is None or self.trials.score(exchange, outcome) < self.trials.score(*first):
@@ -193,6 +195,12 @@ class Search:
         if whole is not None and self._accept(*whole, place, key):
             return whole[0].cost
         return None
+
+    def _holds(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> bool:
+        """What the exchange mends at the first length it mends at all: few numbers may be right at one by chance."""
+        overlay = self.trials.exchanged(exchange, outcome.arrangements, place, self.walk.lengths)
+        again = self.trials.judge(exchange, outcome.arrangements, overlay, key)
+        return again is not None and again.healed
 
     def _accept(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
