@@ -43,7 +43,11 @@ MASKED = faults(
     ("self.attn1(self.norm1(x), bias)", "self.attn1(self.norm1(x), None)"),
     ("down.conv(masked(skip, mask))", "down.conv(skip)"),
     ("self.final_proj(masked(x, mask))", "self.final_proj(x)", "", "the block before it has masked its result"),
-    ("bias = attention_bias(mask)", "bias = attention_bias(None if mask is None else mask[::-1])"),
+    (
+        "bias = attention_bias(mask)",
+        "bias = attention_bias(None if mask is None else mask[::-1])",
+        "self.attn1(self.norm1(x), bias)",
+    ),
 )
 
 ODE = faults(
