@@ -28,8 +28,11 @@ Make = Callable[[Any, Any], Callable[..., Any]]
 
 @dataclass(frozen=True)
 class Stage:
-    """`builds` gives its cases, each of other lengths; `inputs` the arrays of one, in the reference's layout, and
-    `turned` those that are channels-first there. `make` is the stage of a side: `(package, model, case)` to a function.
+    """A stage and its cases, each of other lengths; the last one confirms what the others show.
+
+    `inputs` gives the arrays of a case, in the reference's layout; `turned` are the places of those that are
+    channels-first there. `load` names the module of weights and its loader. `make` gives a side's stage as a function,
+    from the side's package, its model and a case.
     """
 
     builds: tuple[Callable[[], Case], ...]
@@ -118,27 +121,33 @@ def _built(module: Any, kind: Any, name: str, lengths: tuple[int, ...], **more: 
 
 
 STAGES = {
-    "tiny-flow": Stage(_flows((3, (5,)), (3, (8,)), (4, (6,))), flow_inputs, (3,), ("flow", "load_flow"), flow_stage),
+    "tiny-flow": Stage(
+        _flows((3, (5,)), (3, (8,)), (4, (6,)), (2, (7,))), flow_inputs, (3,), ("flow", "load_flow"), flow_stage
+    ),
     "tiny-flow-batch": Stage(
-        _flows((3, (9, 5, 1)), (2, (7, 6, 3)), (4, (8, 5, 2))), flow_inputs, (3,), ("flow", "load_flow"), flow_stage
+        _flows((3, (9, 5, 1)), (2, (7, 6, 3)), (4, (8, 5, 2)), (3, (6, 4, 2))),
+        flow_inputs,
+        (3,),
+        ("flow", "load_flow"),
+        flow_stage,
     ),
     "tiny-vocoder": Stage(
-        _built(vocoder, vocoder.VocoderCase, "vocoder", (5, 6, 7)),
+        _built(vocoder, vocoder.VocoderCase, "vocoder", (5, 6, 7, 8)),
         vocoder_inputs,
         (0, 2, 3),
         ("vocoder", "load_vocoder"),
         vocoder_stage,
     ),
     "tiny-vocoder-cache": Stage(
-        _built(vocoder, vocoder.VocoderCase, "cache", (4, 5, 6), cached=700),
+        _built(vocoder, vocoder.VocoderCase, "cache", (4, 5, 6, 7), cached=700),
         vocoder_inputs,
         (0, 2, 3),
         ("vocoder", "load_vocoder"),
         vocoder_stage,
     ),
-    "tiny-t3": Stage(_built(t3, t3.T3Case, "t3", (7, 9, 12), tokens=3), t3_inputs, (), ("t3", "load_t3"), t3_stage),
+    "tiny-t3": Stage(_built(t3, t3.T3Case, "t3", (7, 9, 12, 10), tokens=3), t3_inputs, (), ("t3", "load_t3"), t3_stage),
     "tiny-conditioning": Stage(
-        tuple(lambda s=s: conditioning.build("stage-conditioning", ("tiny", s)) for s in (1.1, 1.5, 1.7)),
+        tuple(lambda s=s: conditioning.build("stage-conditioning", ("tiny", s)) for s in (1.1, 1.5, 1.7, 1.25)),
         conditioning_inputs,
         (),
         ("conditioning", "load_conditioner"),
@@ -150,6 +159,10 @@ STAGES = {
 @cache
 def built(name: str) -> tuple[Case, ...]:
     return tuple(build() for build in STAGES[name].builds)
+
+
+LENGTHS = 3
+"""Cases of a stage that are matched; the rest confirm it."""
 
 
 def _model(side: str, name: str, case: Case, dtype: Any) -> Any:
@@ -172,12 +185,17 @@ def reference(name: str) -> tuple[list[Program], list[Arrays]]:
     return programs, given
 
 
-def candidate(name: str, planted: AbstractContextManager[None] | None = None) -> tuple[list[Program], list[Arrays]]:
-    """The stage of the port in the stand-in, likewise; what is `planted` is there while it is imported."""
+def candidate(
+    name: str, planted: AbstractContextManager[None] | None = None, lengths: int | None = None
+) -> tuple[list[Program], list[Arrays]]:
+    """The stage of the port in the stand-in, likewise, at the first `lengths` or all.
+
+    What is `planted` is there while it is imported.
+    """
     stage, programs, given = STAGES[name], [], []
     with planted or nullcontext(), installed() as mx:
         model = _model("mlx_impl", name, built(name)[0], mx.float32)
-        for case in built(name):
+        for case in built(name)[:lengths]:
             inputs = [
                 np.swapaxes(array, 1, 2) if place in stage.turned and array.ndim == 3 else array
                 for place, array in enumerate(stage.inputs(case))

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from parity.exact.places import CALLS
 from parity.exact.program import Node
 from parity.match.departures import Departure
 from parity.match.matching import Matching, match
@@ -20,8 +21,8 @@ def matched(faults: Sequence[Fault]) -> Matching:
     """The port with these faults, which are shown by one case, matched with the reference."""
     (case,) = {fault.case for fault in faults}
     ours, given = stages.reference(case)
-    theirs, taken = stages.candidate(case, planted(faults))
-    return match(ours, theirs, given, taken)
+    theirs, taken = stages.candidate(case, planted(faults), stages.LENGTHS)
+    return match(*(both[: stages.LENGTHS] for both in (ours, theirs, given, taken)))
 
 
 def named(fault: Fault, departures: Sequence[Departure]) -> str:
@@ -29,21 +30,23 @@ def named(fault: Fault, departures: Sequence[Departure]) -> str:
 
     What is missing in the port has no line there: then the operation of the reference's own class or function counts.
     """
+    calls = CALLS if fault.old.startswith("for ") else 2  # a loop over parts is asked from further away
     for departure in departures:
-        if any(abs(line - fault.line) <= NEAR for line in lines((*departure.candidate, *departure.takers), fault.file)):
+        nodes = (*departure.candidate, *departure.takers)
+        if any(abs(line - fault.line) <= NEAR for line in lines(nodes, fault.file, calls)):
             return "line"
     part = counterpart(fault)
     for departure in departures:
-        if part is not None and any(part[1] <= line <= part[2] for line in lines(departure.reference, part[0])):
+        if part is not None and any(part[1] <= line <= part[2] for line in lines(departure.reference, part[0], 2)):
             return "part"
     return ""
 
 
-def lines(nodes: Sequence[Node], file: Path) -> Iterator[int]:
-    """Of each operation the lines of a file from which it was asked for, the two innermost: a helper's and its call."""
+def lines(nodes: Sequence[Node], file: Path, calls: int) -> Iterator[int]:
+    """Of each operation the innermost lines of a file from which it was asked for: a helper's, and its call."""
     for node in nodes:
         place, found = node.place, 0
-        while place is not None and found < 2:
+        while place is not None and found < calls:
             if Path(place.file) == file:
                 found += 1
                 yield place.line

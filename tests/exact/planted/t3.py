@@ -67,7 +67,6 @@ SAMPLING = faults(
         "unconditional + guidance * (conditional - unconditional)",
     ),
     ("logits < 0, logits * penalty, logits / penalty", "logits < 0, logits / penalty, logits / penalty"),
-    ("scores / config.temperature", "scores * config.temperature"),
 )
 
 FAULTS = [*BACKBONE, *CONDITIONING, *MODEL, *SAMPLING]
