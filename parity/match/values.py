@@ -88,6 +88,9 @@ class Runs:
         for place, step in enumerate(self.steps):
             for key in dict.fromkeys(step.inputs):
                 self.users.setdefault(key, []).append(place)
+        if lost := [place for place, number in enumerate(programs[0].outputs) if number not in self.keys[0]]:
+            what = programs[0].source or "the program"
+            raise InputError(f"output {lost[0]} of {what} is no result of its operations: compute it from the inputs")
         self.outputs = tuple(self.keys[0][number] for number in programs[0].outputs)
         for keys, program in zip(self.keys, programs, strict=True):
             if tuple(keys.get(number) for number in program.outputs) != self.outputs:

@@ -27,7 +27,7 @@ def read(path: Path) -> Inputs:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             inputs = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
     if not inputs:
         raise InputError(f"{path}: holds no arrays, expected one for each argument of the reference")

@@ -57,6 +57,26 @@ def is_module(value: Any) -> bool:
     return hasattr(value, "named_modules") and not isinstance(value, type)
 
 
+def root_of(model: Any) -> Any:
+    """The module whose parts are named: the model, unless it is a function."""
+    return model if is_module(model) else None
+
+
+def by_key(model: Callable[..., Any]) -> Callable[..., Any]:
+    """The model, its dictionaries in the order of their keys: either side may build them in another."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return _sorted(model(*args, **kwargs))
+
+    return call
+
+
+def _sorted(result: Any) -> Any:
+    if type(result) is dict:
+        return {key: _sorted(result[key]) for key in sorted(result, key=str)}
+    return type(result)(_sorted(part) for part in result) if type(result) in (list, tuple) else result
+
+
 def is_factory(value: Any) -> bool:
     """Called without arguments it gives a model: a class, or a function that takes none."""
     if is_module(value) or not callable(value):
@@ -94,10 +114,16 @@ def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
     calls = [arguments(model, inputs, dotted) for inputs in sets]
     notes: list[str] = []
     if is_module(model):
+        if not hasattr(model, "named_parameters"):
+            raise InputError(f"{dotted} is no torch module; name the PyTorch reference first, then the port")
+        if model.training and any(hasattr(part, "p") or hasattr(part, "running_mean") for part in model.modules()):
+            notes.append(
+                "the reference is judged in eval mode: its dropout is off, its norms take their running statistics"
+            )
         model.eval()
         model = twin(value, model) if is_factory(value) else twin(model)
         notes += _in_single(single(model))
-    programs = [running(partial(record, model, call), dotted) for call in calls]
+    programs = [running(partial(record, by_key(model), call, root=root_of(model)), dotted) for call in calls]
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
     return Sources(programs, [list(inputs.values()) for inputs in sets], notes)
 
@@ -187,7 +213,10 @@ def _of_graph(dotted: str) -> Give:
 
     def give(sets: Sequence[Inputs]) -> Sources:
         taken = [list(inputs.values()) for inputs in sets]
-        return Sources([running(partial(trace, model, t, source=dotted), dotted) for t in taken], taken)
+        return Sources(
+            [running(partial(trace, by_key(model), t, root=root_of(model), source=dotted), dotted) for t in taken],
+            taken,
+        )
 
     return give
 
@@ -212,7 +241,7 @@ class _InStandin:
 
         def give(sets: Sequence[Inputs]) -> Sources:
             taken = [list(inputs.values()) for inputs in sets]
-            runs = [running(partial(record, model, t, source=self.dotted), self.dotted) for t in taken]
+            runs = [running(partial(record, by_key(model), t, root_of(model), self.dotted), self.dotted) for t in taken]
             return Sources(runs, taken)
 
         return give

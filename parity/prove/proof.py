@@ -96,6 +96,12 @@ def prove(
         _Reference(program, inputs, Quantities(Runs([program], [inputs])))
         for program, inputs in zip(ours.programs, ours.inputs, strict=True)
     ]
+    for path, one in zip(paths, references, strict=True):
+        for place, array in enumerate(one.outputs):
+            if array.dtype.kind in "fc" and np.isnan(array).any():
+                raise InputError(
+                    f"{reference}: output {place} is NaN for {path}, which equals nothing; give other inputs"
+                )
     file = candidate.endswith(".mlxfn")
     if file and source is not None:
         raise InputError(f"--source {source} with {candidate}: a file is read as it is; leave --source out")

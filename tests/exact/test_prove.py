@@ -381,3 +381,72 @@ def test_outputs_are_compared_in_one_order_of_axes():
     assert output.equal and output.order == (1, 0)
     (output,) = compare([[x.T], [y + 1e-9]], [[x], [y.T]], {})
     assert not output.equal
+
+
+OUTPUTS = """
+import mlx.core as mx
+import numpy as np
+import torch
+
+
+def by_name(x):
+    return {"u": torch.tanh(x), "v": torch.exp(x)}
+
+
+def not_a_number(x):
+    return torch.log(-x * x - 1)
+
+
+def same_names(x):
+    return {"v": mx.exp(x), "u": mx.tanh(x)}
+
+
+def exchanged(x):
+    return {"v": mx.tanh(x), "u": mx.exp(x)}
+
+
+def also_none(x):
+    return mx.sqrt(-x * x - 1)
+
+
+def through_numpy(x):
+    return mx.array(np.tanh(np.array(x)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("reference", "port", "code", "said"),
+    [
+        ("by_name", "same_names", 0, "PROVEN"),
+        ("by_name", "exchanged", 1, "NOT PROVEN"),
+        ("not_a_number", "also_none", 2, "is NaN"),
+        ("by_name", "through_numpy", 2, "no result of its operations"),
+    ],
+)
+def test_outputs_are_compared_by_name_and_must_be_numbers(tmp_path, monkeypatch, capsys, reference, port, code, said):
+    (tmp_path / "outputs_of_both.py").write_text(OUTPUTS)
+    np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).standard_normal((5, 6)).astype(np.float32))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    module = "outputs_of_both"
+    assert main(["prove", f"{module}:{reference}", f"{module}:{port}", "--inputs", "x.npz"]) == code
+    printed = capsys.readouterr()
+    assert said in printed.out + printed.err
+
+
+def test_a_port_in_the_place_of_the_reference_is_said(tmp_path, monkeypatch, capsys):
+    (tmp_path / "exchanged_names.py").write_text("import mlx.nn as nn\n\nport = nn.Linear(6, 6)\n")
+    np.savez(tmp_path / "x.npz", x=np.ones((5, 6), np.float32))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["prove", "exchanged_names:port", "exchanged_names:port", "--inputs", "x.npz"]) == 2
+    assert "no torch module" in capsys.readouterr().err
+
+
+def test_an_npy_file_in_the_place_of_an_npz_is_said(tmp_path, monkeypatch, capsys):
+    (tmp_path / "any_model.py").write_text(OUTPUTS)
+    np.save(tmp_path / "x.npy", np.ones((5, 6), np.float32))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["prove", "any_model:by_name", "any_model:same_names", "--inputs", "x.npy"]) == 2
+    assert "cannot be read as .npz" in capsys.readouterr().err
