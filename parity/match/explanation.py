@@ -255,8 +255,12 @@ def _operation(operation: str, arguments: dict[str, Any], inputs: list[tuple[str
         name = str(arguments.pop("operation"))
     if name in _SEEN_THROUGH and inputs:
         return inputs[0]
-    if name in _INFIX and len(inputs) == 1 and "other" in arguments:
-        inputs = [*inputs, (short(arguments.pop("other")), 9)]
+    if name in _INFIX and len(inputs) == 1:
+        for key in ("other", "b"):  # as PyTorch and MLX call the second operand
+            if key in arguments:
+                inputs = [*inputs, (short(arguments.pop(key)), 9)]
+        if "a" in arguments:
+            inputs = [(short(arguments.pop("a")), 9), *inputs]
     if name in _INFIX and len(inputs) == 2:
         sign, level = _INFIX[name]
         left, right = inputs

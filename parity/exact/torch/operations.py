@@ -91,6 +91,10 @@ class Layout(NamedTuple):
         return tensor
 
 
+TOLD = ("eps", "approximate", "negative_slope")
+"""Arguments that are said even where they are left out: another port writes them down."""
+
+
 class Call:
     """One call of an operation. `tensors` are all that it takes, in order; `written` those that it writes to."""
 
@@ -110,7 +114,8 @@ class Call:
                 self.targets += [place for place in self.positions if start <= place < end and name in writes]
                 start = end
         self.written: list[Tensor] = [self.leaves[place] for place in self.targets]
-        self.arguments = {name: _shown(value) for name, value in given.items() if _is_plain(value)}
+        said = {one.name: one.default_value for one in parameters if one.name in TOLD and one.has_default_value()}
+        self.arguments = {name: _shown(value) for name, value in (said | given).items() if _is_plain(value)}
 
     @property
     def random(self) -> bool:
