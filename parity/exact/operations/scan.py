@@ -18,13 +18,13 @@ _OPERATION = {
 def scan(x: np.ndarray, kind: str, axis: int, reverse: bool = False, inclusive: bool = True) -> np.ndarray:
     """'sum', 'prod', 'max', 'min' or 'logaddexp' of all values up to each one, or from it on with `reverse`.
 
-    Not `inclusive`: without the value itself, so that the first is the operation's neutral element. Sums and products
-    of booleans are int32; other dtypes stay, and integers wrap around. NaN stays NaN from where it stands.
+    Not `inclusive`: without the value itself, so that the first is the operation's neutral element. Sums of
+    booleans are int32; other dtypes stay, and integers wrap around. NaN stays NaN from where it stands.
     """
     if kind not in _OPERATION:
         raise InputError(f"a cumulative operation is one of {', '.join(_OPERATION)}, got {kind!r}")
     x = np.asarray(x)
-    if x.dtype.kind == "b" and kind in ("sum", "prod"):
+    if x.dtype.kind == "b" and kind == "sum":
         x = x.astype(np.int32)
     turned = np.flip(x, axis) if reverse else x
     with np.errstate(over="ignore", invalid="ignore"):
