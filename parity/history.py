@@ -47,8 +47,9 @@ class History:
     def __init__(self, path: Path):
         self.path = path
         with self._open() as store:
-            version = store.execute("PRAGMA user_version").fetchone()[0]
+            # In this order: tables and version appear at once, so what is not empty has its version.
             empty = not store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            version = store.execute("PRAGMA user_version").fetchone()[0]
             if version != SCHEMA and not (empty and version == 0):
                 raise InputError(f"{path}: history of schema {version}, expected {SCHEMA}; name another file")
             store.execute("PRAGMA journal_mode = WAL")
