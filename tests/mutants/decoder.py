@@ -254,17 +254,17 @@ def _(m):
 
 @mutant("linear for cosine schedule", "flow-10", "ode.time_grid", "schedule")
 def _(m):
-    m.setattr(mlx_impl.pipeline, "time_grid", lambda steps: np.linspace(0, 1, steps + 1).astype(np.float32))
+    m.setattr(mlx_impl.pipeline, "time_grid", lambda steps, dtype: np.linspace(0, 1, steps + 1).astype(dtype))
 
 
 @mutant("9 steps", "flow-10", "ode.time_grid", "shape")
 def _(m):
-    wrap(m, mlx_impl.pipeline, "time_grid", lambda grid, steps: grid(9))
+    wrap(m, mlx_impl.pipeline, "time_grid", lambda grid, steps, dtype: grid(9, dtype))
 
 
 @mutant("32 steps", "flow-10", "ode.time_grid", "shape")
 def _(m):
-    wrap(m, mlx_impl.pipeline, "time_grid", lambda grid, steps: grid(32))
+    wrap(m, mlx_impl.pipeline, "time_grid", lambda grid, steps, dtype: grid(32, dtype))
 
 
 @mutant("time accumulated for indexed", "flow-10", "decoder.time_embeddings[step=2]", "gain", "scale")

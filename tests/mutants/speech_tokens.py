@@ -89,9 +89,9 @@ def _(m):
 
 @mutant("rope without scaling", "t3", f"{LAYER}.self_attn", "mixing")
 def _(m):
-    def frequencies(config):
-        exponent = np.arange(0, config.head_width, 2, dtype=np.float32) / np.float32(config.head_width)
-        return (1 / config.rope_theta**exponent).astype(np.float32)
+    def frequencies(config, dtype):
+        exponent = np.arange(0, config.head_width, 2, dtype=dtype) / dtype(config.head_width)
+        return (1 / config.rope_theta**exponent).astype(dtype)
 
     m.setattr(mlx_impl.t3.backbone, "rope_frequencies", frequencies)
 
