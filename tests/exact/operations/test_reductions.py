@@ -108,11 +108,11 @@ def test_edge_values(kind: str, x: np.ndarray) -> None:
 
 
 def test_of_nothing_and_of_one_value() -> None:
+    """MLX itself is not asked for a sum of nothing: its loop over no axis does not always end."""
     nothing = np.zeros((0, 3), np.float32)
     assert np.isnan(reductions.mean(nothing, 0)).all()
-    assert np.isnan(real(mx.mean, nothing, 0)).all()
-    assert reductions.softmax(nothing, 0).shape == real(mx.softmax, nothing, 0).shape == (0, 3)
-    assert reductions.reduce(nothing, "prod", 0).tolist() == real(mx.prod, nothing, 0).tolist() == [1, 1, 1]
+    assert reductions.softmax(nothing, 0).shape == (0, 3)
+    assert reductions.reduce(nothing, "prod", 0).tolist() == [1, 1, 1]
     pair = np.array([1.0, 2.0], np.float32)
     for ddof in (2, 3):
         assert reductions.variance(pair, ddof=ddof) == real(mx.var, pair, ddof=ddof) == np.inf
