@@ -89,6 +89,15 @@ class Program:
         return {number: node for node in self.nodes for number in node.outputs}
 
 
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A program with the values of the run that it was recorded in, by number. `result` is what was returned."""
+
+    program: Program
+    values: Values
+    result: Any
+
+
 Replace = Mapping[int, np.ndarray]
 Edges = Mapping[tuple[int, int], np.ndarray]
 After = Callable[[Node, int, np.ndarray], np.ndarray]

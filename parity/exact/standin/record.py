@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,21 +14,12 @@ import numpy as np
 
 from parity.exact import constants
 from parity.exact.places import caller
-from parity.exact.program import Compute, Constant, Node, Program, Values
+from parity.exact.program import Compute, Constant, Node, Program, Recording, Values
 from parity.exact.standin.array import array, beside, converted, wrapped
 from parity.exact.standin.dispatch import STATE, Function
 from parity.exact.standin.dtypes import Dtype
 
 _recorder: ContextVar[_Recorder | None] = ContextVar("recorder", default=None)
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """A program with the values of the run that it was recorded in, by number. `result` is what was returned."""
-
-    program: Program
-    values: Values
-    result: Any
 
 
 def record(function: Callable[..., Any], inputs: Sequence[Any], root: Any = None, source: str = "") -> Program:

@@ -8,8 +8,9 @@
 In this package `import torch` is PyTorch: imports are absolute.
 """
 
+from parity.exact.program import Recording
 from parity.exact.torch.check import narrowing, single
-from parity.exact.torch.recorder import Recording, observe, record, recording
+from parity.exact.torch.recorder import observe, record, recording
 from parity.exact.torch.twins import twin
 from parity.exact.torch.widening import widened
 

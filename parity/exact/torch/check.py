@@ -6,9 +6,8 @@ from weakref import WeakKeyDictionary
 
 from torch import nn
 
-from parity.exact.program import Node, Program
+from parity.exact.program import Node, Program, Recording
 from parity.exact.torch.operations import NARROW
-from parity.exact.torch.recorder import Recording
 
 SINGLE = {"float32", "complex64"}
 HALF = {"float16", "bfloat16", "complex32", "float8_e4m3fn", "float8_e5m2"}

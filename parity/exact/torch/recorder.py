@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,22 +18,13 @@ from torch.utils._pytree import tree_map
 
 from parity.capture.torch import instrument
 from parity.exact.places import Place, caller
-from parity.exact.program import Constant, Node, NoProgram, Program, Values
+from parity.exact.program import Constant, Node, NoProgram, Program, Recording, Values
 from parity.exact.torch import operations
 from parity.exact.torch.memory import Memory, to_numpy
 from parity.exact.torch.operations import Call, Layout
 from parity.exact.torch.widening import wide_operation, widened
 
 _recorder: ContextVar[_Recorder | None] = ContextVar("recorder", default=None)
-
-
-@dataclass(frozen=True, eq=False)
-class Recording:
-    """A program with the values of the run that it was recorded in, by number. `result` is what was returned."""
-
-    program: Program
-    values: Values
-    result: Any
 
 
 def record(function: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any], root: Any = None) -> Program:
