@@ -40,10 +40,11 @@ def explained(
 
 def _same_outputs(ours: Program, theirs: Program) -> tuple[Program, Program]:
     """Both with the outputs that both compute: an observed table is none."""
+    made, also_made = ours.makers(), theirs.makers()
     pairs = [
-        pair
-        for pair in zip(ours.outputs, theirs.outputs, strict=False)
-        if pair[0] in ours.makers() and pair[1] in theirs.makers()
+        (one, other)
+        for one, other in zip(ours.outputs, theirs.outputs, strict=False)
+        if one in made and other in also_made
     ]
     return (
         replace(ours, outputs=tuple(one for one, _ in pairs)),
