@@ -8,7 +8,7 @@ prepare()  # full float32 on a GPU, and on Linux a BLAS that is forty times as f
 
 from mlx_impl.speech import DTYPES, Chatterbox  # noqa: E402 - the process must be prepared first
 from mlx_impl.weights import command  # noqa: E402
-from reference.speak import main  # noqa: E402
+from spec.speak import main  # noqa: E402
 
 if sys.argv[1:2] and sys.argv[1] in command.COMMANDS:
     sys.exit(command.main())

@@ -20,7 +20,7 @@ from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from mlx_impl.precision import working_float
-from reference.config import DecoderConfig, FlowConfig
+from spec.config import DecoderConfig, FlowConfig
 
 
 class SinusoidalPosEmb(nn.Module):

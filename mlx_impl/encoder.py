@@ -21,7 +21,7 @@ from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear, matmul
 from mlx_impl.normalization import LayerNorm
 from mlx_impl.precision import working_float
-from reference.config import EncoderConfig
+from spec.config import EncoderConfig
 
 
 class LinearEmbedding(nn.Module):

@@ -19,7 +19,7 @@ from mlx_impl.ode import Conditions, solve_euler
 from mlx_impl.streams import halves
 from mlx_impl.summation import pairwise_sum
 from mlx_impl.threads import half_the_threads
-from reference.config import FlowConfig
+from spec.config import FlowConfig
 
 
 class Flow(nn.Module):

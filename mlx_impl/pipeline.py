@@ -26,8 +26,8 @@ from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.rounding import round_weights
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
-from reference.config import ChatterboxConfig, check_flow_inputs, time_grid
-from reference.text import load_tokenizer, normalize_punctuation
+from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
+from spec.text import load_tokenizer, normalize_punctuation
 
 State = dict[str, np.ndarray]
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}

@@ -20,17 +20,17 @@ from mlx_impl.weights.conditioning import load_conditioner
 from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
-from reference.audio import Voice
-from reference.config import ChatterboxConfig, SamplingConfig, time_grid
-from reference.draws import Draws
-from reference.streaming import StreamConfig, mel_pieces
-from reference.text import load_tokenizer, normalize_punctuation
+from spec.audio import Voice
+from spec.config import ChatterboxConfig, SamplingConfig, time_grid
+from spec.draws import Draws
+from spec.streaming import StreamConfig, mel_pieces
+from spec.text import load_tokenizer, normalize_punctuation
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 
 
 class Chatterbox:
-    """MLX side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`.
+    """MLX side. Each method is a stage; `conditions` are named as in `spec/files/conditionals.py`.
 
     `dtype` is that of T3, of the flow's networks and of the vocoder's generator. In float32 whatever it is:
     conditioning, which is done once a voice and decides tokens; logits and sampling; the ODE's state and time; f0,
@@ -82,7 +82,7 @@ class Chatterbox:
     ) -> Iterator[int]:
         """Text -> tokens as T3 decides them, special ones among them.
 
-        The multilingual model must be told the `language`, a code of `reference/languages.py`; the English must not.
+        The multilingual model must be told the `language`, a code of `spec/languages.py`; the English must not.
         """
         text = normalize_punctuation(text, self.config.t3.multilingual)
         given = [self.text.encode(text, language), conditions["cond_prompt_speech_tokens"]]

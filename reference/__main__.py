@@ -2,7 +2,7 @@
 
 import sys
 
-from reference.speak import main
 from reference.speech import DTYPES, Chatterbox
+from spec.speak import main
 
 sys.exit(main("reference", Chatterbox, DTYPES))

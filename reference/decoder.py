@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.attention_mask import attention_bias
-from reference.config import DecoderConfig, FlowConfig
+from spec.config import DecoderConfig, FlowConfig
 
 
 class SinusoidalPosEmb(nn.Module):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.attention_mask import attention_bias, padding_mask
-from reference.config import EncoderConfig
+from spec.config import EncoderConfig
 
 
 class LinearEmbedding(nn.Module):

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.attention_mask import padding_mask
-from reference.config import FlowConfig
 from reference.decoder import ConditionalDecoder
 from reference.encoder import UpsampleConformerEncoder
 from reference.ode import Conditions, solve_euler
+from spec.config import FlowConfig
 
 
 class Flow(nn.Module):

@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from reference.attention_mask import padding_mask
 from reference.conditioning.stage import run_prompt, run_speaker
-from reference.config import ChatterboxConfig, check_flow_inputs, time_grid
 from reference.ode import Conditions, Observe, euler_step, unobserved
 from reference.t3.generation import speech_only
 from reference.t3.stage import run_prefill, run_rest, run_step
-from reference.text import load_tokenizer, normalize_punctuation
 from reference.vocoder.stage import run_source, run_wave
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
 from reference.weights.rounding import round_weights
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
+from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
+from spec.text import load_tokenizer, normalize_punctuation
 
 State = dict[str, np.ndarray]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}

@@ -13,24 +13,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reference.audio import Voice
-from reference.config import ChatterboxConfig, SamplingConfig, time_grid
-from reference.draws import Draws
-from reference.streaming import StreamConfig, mel_pieces
 from reference.t3.generation import each_token, speech_only
-from reference.text import load_tokenizer, normalize_punctuation
 from reference.vocoder.streaming import VocoderStream
 from reference.vocoder.vocoder import fade_in
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
+from spec.audio import Voice
+from spec.config import ChatterboxConfig, SamplingConfig, time_grid
+from spec.draws import Draws
+from spec.streaming import StreamConfig, mel_pieces
+from spec.text import load_tokenizer, normalize_punctuation
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Chatterbox:
-    """PyTorch side. Each method is a stage; `conditions` are named as in `reference/conditionals.py`."""
+    """PyTorch side. Each method is a stage; `conditions` are named as in `spec/files/conditionals.py`."""
 
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
         if dtype not in DTYPES:
@@ -80,7 +80,7 @@ class Chatterbox:
     ) -> Iterator[int]:
         """Text -> tokens as T3 decides them, special ones among them.
 
-        The multilingual model must be told the `language`, a code of `reference/languages.py`; the English must not.
+        The multilingual model must be told the `language`, a code of `spec/languages.py`; the English must not.
         """
         text = normalize_punctuation(text, self.config.t3.multilingual)
         given = [self.text.encode(text, language), conditions["cond_prompt_speech_tokens"]]

@@ -16,7 +16,7 @@ from mlx_impl.conditioning.resample import Resample
 from mlx_impl.conditioning.s3tokenizer import S3Tokenizer
 from mlx_impl.conditioning.speaker_encoder import CAMPPlus
 from mlx_impl.conditioning.voice_encoder import VoiceEncoder
-from reference.config import ChatterboxConfig
+from spec.config import ChatterboxConfig
 
 
 class Prompt(NamedTuple):

@@ -20,7 +20,7 @@ from mlx_impl.conditioning.mel import LogMelSpectrogram
 from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from mlx_impl.precision import working_float
-from reference.config import TokenizerConfig
+from spec.config import TokenizerConfig
 
 LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
 

@@ -15,7 +15,7 @@ from mlx_impl.conditioning.spectrum import framed, power_spectrum
 from mlx_impl.conditioning.tables import kaldi_mel_filters, povey_window
 from mlx_impl.linear import matmul
 from mlx_impl.summation import mean_over_time, pairwise_sum
-from reference.config import SpeakerEncoderConfig
+from spec.config import SpeakerEncoderConfig
 
 RATE, FRAME, HOP, N_FFT = 16000, 400, 160, 512  # Hz, samples
 LOWEST = 20.0  # Hz, of the filters

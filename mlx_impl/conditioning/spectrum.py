@@ -7,7 +7,7 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
-from reference.window import hann_window
+from spec.window import hann_window
 
 
 def reflected(wave: mx.array, edge: int) -> mx.array:

@@ -8,7 +8,7 @@ import numpy as np
 from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.mel import PROMPT_RATE
 from mlx_impl.ode import Observe, unobserved
-from reference.config import check_wave
+from spec.config import check_wave
 
 State = dict[str, np.ndarray]
 

@@ -13,7 +13,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.precision import working_float
-from reference import window
+from spec import window
 
 # Slaney's mel scale: linear below 1 kHz, then 27 mel for a factor of 6.4.
 HZ_PER_MEL = 200.0 / 3

@@ -18,7 +18,7 @@ from mlx_impl.cuda import normalization
 from mlx_impl.device import on_gpu
 from mlx_impl.linear import Linear, matmul
 from mlx_impl.precision import working_float
-from reference.config import T3Config, rope_frequencies
+from spec.config import T3Config, rope_frequencies
 
 _SIGNS = mx.array([[-1.0], [1.0]])  # of the sine, by half
 

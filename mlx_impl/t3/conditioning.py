@@ -12,7 +12,7 @@ from mlx_impl.attention import attention
 from mlx_impl.linear import Linear
 from mlx_impl.normalization import LayerNorm
 from mlx_impl.ode import Observe, unobserved
-from reference.config import T3Config
+from spec.config import T3Config
 
 
 class PerceiverAttention(nn.Module):

@@ -19,7 +19,7 @@ from mlx_impl.cuda.kernel import Kernel, available, bits, multiprocessors
 from mlx_impl.t3.backbone import KVCache, LlamaLayer, rotary_table
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import NOT_FINITE
-from reference.config import SamplingConfig
+from spec.config import SamplingConfig
 
 THREADS = 512
 """Of a block, each with up to 128 registers: one block is on each multiprocessor."""

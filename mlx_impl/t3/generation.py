@@ -17,8 +17,8 @@ from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.cuda import CUDADecoder, applies
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
-from reference.alignment import EXTREME, Alignment, AlignmentAnalyzer
-from reference.config import SamplingConfig, T3Config
+from spec.alignment import EXTREME, Alignment, AlignmentAnalyzer
+from spec.config import SamplingConfig, T3Config
 
 
 def prefill(

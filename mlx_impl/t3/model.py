@@ -14,7 +14,7 @@ from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache, Llama
 from mlx_impl.t3.conditioning import Conditioning
-from reference.config import T3Config
+from spec.config import T3Config
 
 
 class T3(nn.Module):

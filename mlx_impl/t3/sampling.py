@@ -16,7 +16,7 @@ import numpy as np
 from mlx_impl import functional as F
 from mlx_impl.linear import matmul
 from mlx_impl.ode import Observe, unobserved
-from reference.config import SamplingConfig
+from spec.config import SamplingConfig
 
 NOT_FINITE = "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"
 

@@ -11,7 +11,7 @@ from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.generation import decode, prefill
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
-from reference.config import SamplingConfig, check_t3_inputs
+from spec.config import SamplingConfig, check_t3_inputs
 
 State = dict[str, np.ndarray]
 

@@ -10,7 +10,7 @@ from mlx import nn
 
 from mlx_impl.convolution import Conv1d
 from mlx_impl.linear import Linear
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 
 class ConvRNNF0Predictor(nn.Module):

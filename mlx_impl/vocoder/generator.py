@@ -20,7 +20,7 @@ from mlx_impl.exponential import rounded
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.streams import beside
 from mlx_impl.vocoder.stft import ISTFT, STFT
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 
 class Snake(nn.Module):

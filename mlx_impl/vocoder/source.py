@@ -15,7 +15,7 @@ from mlx_impl import functional as F
 from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.precision import in_double
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 _FRACTION_BITS = 26
 """Of f0 in fixed point: every float32 from 1/8 Hz on is a multiple of 2**-26 Hz, so that nothing is rounded there."""

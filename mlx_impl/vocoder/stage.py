@@ -7,7 +7,7 @@ import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.vocoder.vocoder import Vocoder, fade_in
-from reference.config import check_vocoder_inputs
+from spec.config import check_vocoder_inputs
 
 State = dict[str, np.ndarray]
 

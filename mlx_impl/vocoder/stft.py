@@ -15,8 +15,8 @@ from mlx import nn
 from mlx_impl.convolution import overlap_add
 from mlx_impl.linear import matmul
 from mlx_impl.precision import working_float
-from reference.config import VocoderConfig
-from reference.window import hann_window
+from spec.config import VocoderConfig
+from spec.window import hann_window
 
 
 class STFT(nn.Module):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import mlx.core as mx
 
 from mlx_impl.vocoder.vocoder import Vocoder, fade_in
-from reference.receptive_field import Context, vocoder_context
+from spec.receptive_field import Context, vocoder_context
 
 
 class VocoderStream:

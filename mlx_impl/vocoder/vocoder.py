@@ -14,7 +14,7 @@ from mlx_impl.precision import working_float
 from mlx_impl.vocoder.f0 import ConvRNNF0Predictor
 from mlx_impl.vocoder.generator import HiFTGenerator
 from mlx_impl.vocoder.source import SourceModule
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 
 class Vocoder(nn.Module):

@@ -23,7 +23,7 @@ from mlx_impl.weights.number import DTYPES, EPSILON, SMALLEST, decode
 from mlx_impl.weights.reader import SOURCE, Tensors, Unreadable
 from mlx_impl.weights.source import Source, sha256, weight_files
 from mlx_impl.weights.values import value_problems
-from reference.safetensors_file import Entry, Problem
+from spec.files.safetensors_file import Entry, Problem
 
 Progress = Callable[[str, int, int], None]
 

@@ -11,7 +11,7 @@ from mlx_impl.conditioning.s3tokenizer import S3Tokenizer
 from mlx_impl.conditioning.speaker_encoder import CAMPPlus
 from mlx_impl.conditioning.voice_encoder import VoiceEncoder
 from mlx_impl.weights.checkpoint import S3GEN, load, parameter_of
-from reference.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
+from spec.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
 
 VE = "ve.safetensors"
 

@@ -43,7 +43,7 @@ from mlx_impl.weights.reader import (
 )
 from mlx_impl.weights.source import Source, sha256, weight_files
 from mlx_impl.weights.t3 import MULTILINGUAL
-from reference.safetensors_file import WORKERS, Entry, write_file
+from spec.files.safetensors_file import WORKERS, Entry, write_file
 
 CARRIED = ("tokenizer.json", "grapheme_mtl_merged_expanded_v1.json", "Cangjie5_TC.json", "conds.pt")
 Progress = Callable[[str, int, int], None]  # the file, and how many of its bytes are written

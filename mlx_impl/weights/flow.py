@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlx_impl.flow import Flow
 from mlx_impl.weights.checkpoint import S3GEN, load, parameter_of
-from reference.config import FlowConfig
+from spec.config import FlowConfig
 
 
 def parameter_name(key: str) -> str:

@@ -11,9 +11,9 @@ from mlx_impl.weights.mapping import FILE_OF, SCHEMES, UPSTREAM, VERSION, Parame
 from mlx_impl.weights.mapping.rule import BIASES, SCALES
 from mlx_impl.weights.quantization import quantizable
 from mlx_impl.weights.reader import MAPPING, Quantization, Tensors
-from reference.config import CHATTERBOX_SIZES, multilingual
-from reference.published_keys import FILES
-from reference.safetensors_file import Problem
+from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.files.safetensors_file import Problem
+from spec.keys import FILES
 
 WORDS = {PYTORCH: "PyTorch's layout", MLX: "MLX's layout", SWIFT: "the Swift port's layout"}
 

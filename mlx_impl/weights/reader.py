@@ -16,7 +16,7 @@ from mlx_impl.weights import fold
 from mlx_impl.weights.layout import PYTORCH, convert
 from mlx_impl.weights.mapping import FOLD, SCHEMES, SUM, UPSTREAM, Parameter, Scheme
 from mlx_impl.weights.number import DTYPES, decode
-from reference.safetensors_file import STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
+from spec.files.safetensors_file import STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
 
 # What a converted file says of itself in the header.
 TARGET, MAPPING, DTYPE, SOURCE = "target", "mapping", "dtype", "source"
@@ -55,7 +55,7 @@ class Tensors:
         if not file.is_file():
             raise ValueError(
                 f"{file}: no such file; expected a checkpoint directory as published, or one made by "
-                "`python -m reference.synthetic`"
+                "`python -m spec.synthetic`"
             )
         try:
             self.header: Header = read_header(file)

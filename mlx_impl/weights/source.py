@@ -13,7 +13,7 @@ from mlx_impl.weights.inventory import Expected, examine, expected_of
 from mlx_impl.weights.mapping import UPSTREAM, Parameter
 from mlx_impl.weights.reader import Quantization, Tensors
 from mlx_impl.weights.t3 import ENGLISH, MULTILINGUAL
-from reference.safetensors_file import STORED
+from spec.files.safetensors_file import STORED
 
 WEIGHTS = (S3GEN, VE, ENGLISH, MULTILINGUAL, ALL_IN_ONE)
 

@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlx_impl.t3.model import T3
 from mlx_impl.weights.checkpoint import load, parameter_of
-from reference.config import T3Config
+from spec.config import T3Config
 
 ENGLISH = "t3_cfg.safetensors"
 MULTILINGUAL = "t3_mtl23ls_v2.safetensors"

@@ -9,7 +9,7 @@ import numpy as np
 
 from mlx_impl.weights.layout import PYTORCH
 from mlx_impl.weights.mapping import Parameter
-from reference.safetensors_file import Problem
+from spec.files.safetensors_file import Problem
 
 ENOUGH = 1024  # values, before their distribution says anything
 

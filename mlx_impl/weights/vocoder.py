@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from mlx_impl.vocoder import Vocoder
 from mlx_impl.weights.checkpoint import S3GEN, load, parameter_of
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 
 def vocoder_parameter_name(key: str) -> str:

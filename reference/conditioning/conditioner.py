@@ -15,7 +15,7 @@ from reference.conditioning.resample import Resample
 from reference.conditioning.s3tokenizer import S3Tokenizer
 from reference.conditioning.speaker_encoder import CAMPPlus
 from reference.conditioning.voice_encoder import VoiceEncoder
-from reference.config import ChatterboxConfig
+from spec.config import ChatterboxConfig
 
 
 class Prompt(NamedTuple):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.conditioning.tables import hann_window, mel_filters
-from reference.config import TokenizerConfig, VoiceEncoderConfig
+from spec.config import TokenizerConfig, VoiceEncoderConfig
 
 PROMPT_RATE, PROMPT_N_FFT, PROMPT_HOP = 24000, 1920, 480
 PROMPT_HIGHEST = 8000.0  # Hz; the mel that the vocoder reads ends there too

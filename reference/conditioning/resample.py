@@ -1,7 +1,7 @@
 """Resampling by windowed sincs, as upstream resamples the prompt before the speaker encoder and the tokenizer.
 
 Upstream: `torchaudio.transforms.Resample`, called in `chatterbox/models/s3gen/s3gen.py` (`embed_ref`). (Reading a file
-resamples with soxr instead: `reference/audio.py`.)
+resamples with soxr instead: `spec/audio.py`.)
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.conditioning.mel import LogMelSpectrogram
-from reference.config import TokenizerConfig
+from spec.config import TokenizerConfig
 
 LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.conditioning.tables import kaldi_mel_filters, povey_window
-from reference.config import SpeakerEncoderConfig
+from spec.config import SpeakerEncoderConfig
 
 RATE, FRAME, HOP, N_FFT = 16000, 400, 160, 512  # Hz, samples
 LOWEST = 20.0  # Hz, of the filters

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from reference.conditioning.conditioner import Conditioner
 from reference.conditioning.mel import PROMPT_RATE
-from reference.config import check_wave
 from reference.ode import Observe, unobserved
+from spec.config import check_wave
 
 State = dict[str, np.ndarray]
 

@@ -1,7 +1,7 @@
 """16 kHz voice to the speaker embedding that T3 reads: LSTMs over overlapping windows of the mel, then their mean.
 
 Upstream: `chatterbox/models/voice_encoder/voice_encoder.py`, which encodes 32 windows at a time. The voice comes
-trimmed of silence (`reference/audio.py`).
+trimmed of silence (`spec/audio.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from reference.conditioning.mel import PowerMelSpectrogram
-from reference.config import VoiceEncoderConfig
+from spec.config import VoiceEncoderConfig
 
 WINDOWS_A_SECOND = 1.3
 COVERAGE = 0.8  # of the last window that must be voice, or it is left out

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reference.config import T3Config, rope_frequencies
+from spec.config import T3Config, rope_frequencies
 
 WATCHED_POSITIONS = 2  # a prefix ends with speech's start twice, and a step adds one position
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reference.config import T3Config
 from reference.ode import Observe, unobserved
+from spec.config import T3Config
 
 
 class PerceiverAttention(nn.Module):

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reference.alignment import EXTREME, Alignment, AlignmentAnalyzer
-from reference.config import SamplingConfig, T3Config
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.t3.model import T3
 from reference.t3.sampling import sample
+from spec.alignment import EXTREME, Alignment, AlignmentAnalyzer
+from spec.config import SamplingConfig, T3Config
 
 
 def prefill(

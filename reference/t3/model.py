@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from reference.config import T3Config
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache, Llama
 from reference.t3.conditioning import Conditioning
+from spec.config import T3Config
 
 
 class T3(nn.Module):

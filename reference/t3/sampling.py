@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from reference.config import SamplingConfig
 from reference.ode import Observe, unobserved
+from spec.config import SamplingConfig
 
 
 def guide(logits: Tensor, guidance: float) -> Tensor:

@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reference.config import SamplingConfig, check_t3_inputs
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.t3.generation import decode, prefill
 from reference.t3.model import T3
 from reference.t3.sampling import sample
+from spec.config import SamplingConfig, check_t3_inputs
 
 State = dict[str, np.ndarray]
 

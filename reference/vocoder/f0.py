@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 
 class ConvRNNF0Predictor(nn.Module):

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from reference.config import VocoderConfig
 from reference.ode import Observe, unobserved
 from reference.vocoder.stft import ISTFT, STFT
+from spec.config import VocoderConfig
 
 
 class Snake(nn.Module):

@@ -11,8 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from reference.config import VocoderConfig
 from reference.ode import Observe, unobserved
+from spec.config import VocoderConfig
 
 
 class SineGenerator(nn.Module):

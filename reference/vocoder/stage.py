@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from reference.config import check_vocoder_inputs
 from reference.ode import Observe, unobserved
 from reference.vocoder.vocoder import Vocoder, fade_in
+from spec.config import check_vocoder_inputs
 
 State = dict[str, np.ndarray]
 

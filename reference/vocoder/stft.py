@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reference.config import VocoderConfig
-from reference.window import hann_window
+from spec.config import VocoderConfig
+from spec.window import hann_window
 
 
 class STFT(nn.Module):

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from reference.receptive_field import Context, vocoder_context
 from reference.vocoder.vocoder import Vocoder, fade_in
+from spec.receptive_field import Context, vocoder_context
 
 
 class VocoderStream:

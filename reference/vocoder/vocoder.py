@@ -10,11 +10,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from reference.config import VocoderConfig
 from reference.ode import Observe, unobserved
 from reference.vocoder.f0 import ConvRNNF0Predictor
 from reference.vocoder.generator import HiFTGenerator
 from reference.vocoder.source import SourceModule
+from spec.config import VocoderConfig
 
 
 class Vocoder(nn.Module):

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from reference.safetensors_file import FormatError, read_header
+from spec.files.safetensors_file import FormatError, read_header
 
 S3GEN = "s3gen.safetensors"
 PART = 32  # tensors
@@ -45,7 +45,7 @@ def read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
     if not file.is_file():
         raise ValueError(
             f"{file}: no such file; expected a checkpoint directory as published, or one made by "
-            "`python -m reference.synthetic`"
+            "`python -m spec.synthetic`"
         )
     tensors = {}
     try:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from reference.config import FlowConfig
 from reference.flow import Flow
 from reference.weights.checkpoint import S3GEN, load, without_values
+from spec.config import FlowConfig
 
 # Upstream names a U-Net block's parts by position and a convolution block's by place in a Sequential.
 RENAMES = tuple(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from reference.config import T3Config
 from reference.t3.model import T3
 from reference.weights.checkpoint import load, without_values
+from spec.config import T3Config
 
 ENGLISH = "t3_cfg.safetensors"
 MULTILINGUAL = "t3_mtl23ls_v2.safetensors"

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reference.config import VocoderConfig
 from reference.vocoder import Vocoder
 from reference.weights.checkpoint import S3GEN, load, without_values
+from spec.config import VocoderConfig
 
 # Upstream lists the parts of all levels side by side and numbers its f0 layers with the ELUs between them.
 RENAMES = (

@@ -12,7 +12,7 @@ import numpy as np
 
 
 def main(package: str, device: str, size: str, tokens: str, checkpoint: str, out: str) -> None:
-    from reference.config import CHATTERBOX_SIZES
+    from spec.config import CHATTERBOX_SIZES
     from tests.bench.sides import side_of
     from tests.bench.works import WORKS, Place
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from parity.metrics import rms, rmse
-from reference.config import CHATTERBOX_SIZES
+from spec.config import CHATTERBOX_SIZES
 from tests.bench.mlx_side import traced
 from tests.bench.sides import BITS, HALF, Call, Side
 from tests.bench.torch_side import TorchSide, operations

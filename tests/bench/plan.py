@@ -19,7 +19,7 @@ import torch  # noqa: E402
 
 from parity.capture import mlx as mlx_adapter  # noqa: E402
 from parity.capture import torch as torch_adapter  # noqa: E402
-from reference.synthetic.cache import cached  # noqa: E402
+from spec.synthetic.cache import cached  # noqa: E402
 from tests.bench.measure import Bench, Comparison  # noqa: E402
 from tests.bench.mlx_side import MLXSide  # noqa: E402
 from tests.bench.sides import DEVICES, Side  # noqa: E402

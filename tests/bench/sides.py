@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from parity import runtime
-from reference.config import ChatterboxConfig
+from spec.config import ChatterboxConfig
 
 DEVICES = ("cpu", "metal", "cuda")
 HALF = ("float16", "bfloat16")

@@ -10,8 +10,8 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference.config import ChatterboxConfig
 from reference.weights.rounding import round_weights
+from spec.config import ChatterboxConfig
 from tests.bench.half import in_half
 from tests.bench.sides import BITS, HALF, Call, Side, resident_rise
 

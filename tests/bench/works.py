@@ -17,7 +17,7 @@ import numpy as np
 
 from fixtures.cases import conditioning, flow, t3, vocoder
 from parity.draws import integers, normal, uniform
-from reference.config import ChatterboxConfig, SamplingConfig, time_grid
+from spec.config import ChatterboxConfig, SamplingConfig, time_grid
 from tests.bench.sides import STAGES, Call, Side
 
 ROOT = Path(__file__).resolve().parents[2]

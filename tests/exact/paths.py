@@ -304,7 +304,7 @@ def solve(mx: ModuleType) -> Iterator[Pair]:
 @path("vocoder/source.py: SineGenerator.turns")
 def turns(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.vocoder.source import _FRACTION_BITS, SineGenerator
-    from reference.config import VocoderConfig
+    from spec.config import VocoderConfig
 
     generator = SineGenerator(VocoderConfig())
     cycle = generator.sample_rate * 2**_FRACTION_BITS

@@ -19,7 +19,7 @@ from parity.exact.program import Program
 from parity.exact.standin import installed
 from parity.exact.standin.record import record
 from parity.side import Case
-from reference.config import SamplingConfig, time_grid
+from spec.config import SamplingConfig, time_grid
 
 Arrays = list[np.ndarray]
 Make = Callable[[Any, Any], Callable[..., Any]]

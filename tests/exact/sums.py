@@ -57,7 +57,7 @@ def frames_that_overlap(mx: ModuleType) -> Iterator[Pair]:
 @of
 def spectra(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.conditioning.spectrum import framed, power_spectrum, precise_power_spectrum
-    from reference.window import hann_window
+    from spec.window import hann_window
 
     frames = framed(draw(mx, 2, 3000), 400, 160)
     plain = np.array(frames)
@@ -68,8 +68,8 @@ def spectra(mx: ModuleType) -> Iterator[Pair]:
 @of
 def transform_of_the_source(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.vocoder.stft import ISTFT, STFT
-    from reference.config import VocoderConfig
-    from reference.window import hann_window
+    from spec.config import VocoderConfig
+    from spec.window import hann_window
 
     config = VocoderConfig()
     n_fft, hop = config.n_fft, config.hop

@@ -20,7 +20,7 @@ from parity import contract as contracts
 from parity.report import Report
 from parity.side import Case
 from parity.verify import Verifier
-from reference.safetensors_file import Entry
+from spec.files.safetensors_file import Entry
 
 CONTRACT = Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml"
 Patch = Callable[[pytest.MonkeyPatch], None]

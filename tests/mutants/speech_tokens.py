@@ -15,7 +15,7 @@ import mlx_impl.t3.generation
 import mlx_impl.t3.model
 import mlx_impl.t3.sampling
 import mlx_impl.t3.stage
-import reference.config
+import spec.config
 from mlx_impl.attention import attention
 from mlx_impl.t3.backbone import LlamaAttention, LlamaMLP, RMSNorm
 from mlx_impl.t3.model import T3
@@ -220,5 +220,5 @@ def _(m):
 
 
 def _other(config, **fields):
-    assert isinstance(config, reference.config.SamplingConfig)
+    assert isinstance(config, spec.config.SamplingConfig)
     return replace(config, **fields)

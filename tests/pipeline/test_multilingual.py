@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
-from reference.draws import Draws
-from reference.published_keys import FILES
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
+from spec.draws import Draws
+from spec.keys import FILES
 
 SIDES = ["reference", "mlx_impl"]
 CONFIG = multilingual(CHATTERBOX_SIZES["tiny"])

@@ -12,10 +12,10 @@ from fixtures.features import log_mel
 from fixtures.pitch import fundamental
 from fixtures.voice import SPOKEN_RATE, spoken_voice, synthetic_voice
 from parity.side import Case
-from reference.audio import resample
-from reference.config import CHATTERBOX_SIZES
-from reference.draws import Draws
 from reference.weights.vocoder import load_vocoder
+from spec.audio import resample
+from spec.config import CHATTERBOX_SIZES
+from spec.draws import Draws
 
 RATE = 24000
 TINY = CHATTERBOX_SIZES["tiny"]

@@ -9,12 +9,12 @@ from mlx.utils import tree_flatten
 
 from fixtures.voice import synthetic_voice
 from parity.metrics import rmse
-from reference.audio import load_voice
-from reference.conditionals import load_conditionals, save_conditionals
-from reference.config import CHATTERBOX_SIZES, SamplingConfig
-from reference.draws import Draws
-from reference.synthetic.cache import cached
-from reference.text import NOTHING_TO_SAY
+from spec.audio import load_voice
+from spec.config import CHATTERBOX_SIZES, SamplingConfig
+from spec.draws import Draws
+from spec.files.conditionals import load_conditionals, save_conditionals
+from spec.synthetic.cache import cached
+from spec.text import NOTHING_TO_SAY
 
 SIDES = ["reference", "mlx_impl"]
 TEXT = "the other one, then"

@@ -11,10 +11,10 @@ import soundfile
 import torch
 
 from fixtures.voice import synthetic_voice
-from reference import speak, watermark
-from reference.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
-from reference.synthetic.cache import cached
-from reference.synthetic.voice_file import write_voice
+from spec import speak, watermark
+from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
+from spec.synthetic.cache import cached
+from spec.synthetic.voice_file import write_voice
 
 SIDES = ["reference", "mlx_impl"]
 TEXT = "the other one, then"
@@ -132,14 +132,14 @@ def test_a_published_voice_is_read_by_both_sides(side, out, tmp_path):
 
 
 def test_the_command_loads_no_framework():
-    program = "import sys, reference.speak; print(sorted({'torch', 'mlx', 'mlx.core'} & set(sys.modules)))"
+    program = "import sys, spec.speak; print(sorted({'torch', 'mlx', 'mlx.core'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
 def test_mlx_reads_conditions_without_pytorch(tmp_path):
     program = (
-        "import sys, pathlib; sys.modules['torch'] = None; from reference.conditionals import load_conditionals; "
+        "import sys, pathlib; sys.modules['torch'] = None; from spec.files.conditionals import load_conditionals; "
         "import mlx_impl.speech; print(len(load_conditionals(pathlib.Path(sys.argv[1]))))"
     )
     conds = cached("tiny") / "conds.pt"

@@ -7,11 +7,11 @@ import pytest
 import soundfile
 
 from fixtures.waves import snr
-from reference import speak
-from reference.speak_stream import stream_to
-from reference.streaming import StreamConfig
-from reference.synthetic.cache import cached
-from reference.wav_file import WavFile
+from spec import speak
+from spec.files.wav_file import WavFile
+from spec.speak.stream import stream_to
+from spec.streaming import StreamConfig
+from spec.synthetic.cache import cached
 
 TEXT = "The birch canoe slid on the smooth planks, and the other one, then."
 SHORT = ["--size", "tiny", "--max-tokens", "40", "--steps", "2"]

@@ -10,10 +10,10 @@ from fixtures.pitch import fundamental
 from fixtures.voice import SPOKEN_RATE, spoken_voice
 from parity.metrics import rms, rmse
 from parity.side import Case
-from reference import synthetic
-from reference.audio import voice_of
-from reference.config import CHATTERBOX_SIZES, SamplingConfig
-from reference.draws import Draws
+from spec import synthetic
+from spec.audio import voice_of
+from spec.config import CHATTERBOX_SIZES, SamplingConfig
+from spec.draws import Draws
 
 SIDES = ["reference", "mlx_impl"]
 TINY = CHATTERBOX_SIZES["tiny"]

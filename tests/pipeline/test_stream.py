@@ -8,11 +8,11 @@ import pytest
 
 from fixtures import waves
 from parity.metrics import rmse
-from reference.conditionals import load_conditionals
-from reference.config import CHATTERBOX_SIZES, SamplingConfig
-from reference.draws import Draws
-from reference.streaming import StreamConfig, mel_pieces
-from reference.synthetic.cache import cached
+from spec.config import CHATTERBOX_SIZES, SamplingConfig
+from spec.draws import Draws
+from spec.files.conditionals import load_conditionals
+from spec.streaming import StreamConfig, mel_pieces
+from spec.synthetic.cache import cached
 
 SIDES = ["reference", "mlx_impl"]
 TEXT = "The birch canoe slid on the smooth planks."

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from fixtures.cases import load, synthetic_checkpoint
-from reference.config import FULL
 from reference.flow import Flow
 from reference.weights.checkpoint import S3GEN
 from reference.weights.flow import load_flow
+from spec.config import FULL
 
 CASE = load("full-flow-short")
 ARGUMENTS = ("x", "mask", "mu", "t", "spks", "cond")

@@ -18,8 +18,8 @@ from parity.exact.standin.record import recording as recorded
 from parity.exact.torch import recording, single
 from parity.match.arrangement import BOUND, difference
 from parity.match.matching import Matching, match
-from reference.config import time_grid
 from reference.ode import Conditions, solve_euler
+from spec.config import time_grid
 from tests.ports import chatterbox_flows as flows
 
 FRAMES = {9: 2, 13: 4, 16: 0}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from parity.capture import adapter
-from reference.config import TINY
+from spec.config import TINY
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from fixtures.cases.t3 import t3_inputs
 from parity.capture import adapter
 from parity.draws import normal, uniform
 from parity.metrics import rmse
-from reference import synthetic
-from reference.alignment import EXTREME, AlignmentAnalyzer
-from reference.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, multilingual
+from spec import synthetic
+from spec.alignment import EXTREME, AlignmentAnalyzer
+from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, multilingual
 
 CONFIG = multilingual(CHATTERBOX_SIZES["tiny"]).t3
 SIDES = {"reference": "torch", "mlx_impl": "mlx"}

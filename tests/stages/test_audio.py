@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from fixtures.voice import synthetic_voice
-from reference import audio
+from spec import audio
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from parity.draws import integers, normal
-from reference import conditionals
-from reference.config import CHATTERBOX_SIZES
-from reference.synthetic.voice_file import write_voice
+from spec.config import CHATTERBOX_SIZES
+from spec.files import conditionals
+from spec.synthetic.voice_file import write_voice
 
 FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
 

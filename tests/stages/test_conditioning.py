@@ -22,7 +22,7 @@ from parity.capture import adapter
 from parity.metrics import rms, rmse
 from parity.verify import Report, Verifier
 from reference.conditioning.conditioner import Conditioner as ReferenceConditioner
-from reference.config import CHATTERBOX_SIZES
+from spec.config import CHATTERBOX_SIZES
 
 CONTRACT = contracts.load(Path("fixtures/contract.toml"))
 CASE = load("tiny-conditioning")

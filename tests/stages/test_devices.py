@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from reference.conditioning.conditioner import Conditioner
-from reference.config import CHATTERBOX_SIZES
 from reference.flow import Flow
 from reference.ode import solve_euler
 from reference.t3.generation import decode, prefill
 from reference.t3.model import T3
 from reference.vocoder import Vocoder
+from spec.config import CHATTERBOX_SIZES
 
 CONFIG = CHATTERBOX_SIZES["tiny"]
 OTHER = torch.device("meta")

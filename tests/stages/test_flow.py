@@ -5,7 +5,7 @@ import pytest
 
 from parity.draws import integers, normal
 from parity.metrics import rms, rmse
-from reference.config import TINY, time_grid
+from spec.config import TINY, time_grid
 
 LENGTHS = [14, 9, 5]
 FRAMES = [28, 18, 10]

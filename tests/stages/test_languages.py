@@ -9,11 +9,11 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from reference import languages
-from reference.config import CHATTERBOX_SIZES, multilingual
-from reference.languages import CANGJIE, LANGUAGES, SEGMENTER_MODEL, read_cangjie
-from reference.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
-from reference.text import MULTILINGUAL_TOKENIZER, TOKENIZER, MultilingualTokenizer, TextTokenizer, load_tokenizer
+from spec import languages
+from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.languages import CANGJIE, LANGUAGES, SEGMENTER_MODEL, read_cangjie
+from spec.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
+from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER, MultilingualTokenizer, TextTokenizer, load_tokenizer
 
 CONFIG = multilingual(CHATTERBOX_SIZES["tiny"]).t3
 ENGLISH = CHATTERBOX_SIZES["tiny"].t3

@@ -10,7 +10,7 @@ import torch
 from fixtures import cases, margins
 from parity.contract import Tap
 from parity.draws import normal, uniform
-from reference.config import SamplingConfig
+from spec.config import SamplingConfig
 
 SAMPLINGS = {
     "greedy": SamplingConfig(),

@@ -7,7 +7,7 @@ import pytest
 
 from parity.draws import integers, normal
 from parity.metrics import rms, rmse
-from reference.config import TINY, time_grid
+from spec.config import TINY, time_grid
 
 HALVES = ["float16", "bfloat16"]
 LENGTHS, FRAMES = [6, 2], [12, 4]

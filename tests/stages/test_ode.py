@@ -9,7 +9,7 @@ import torch
 
 from parity.draws import normal
 from parity.metrics import rms, rmse
-from reference.config import TINY, time_grid
+from spec.config import TINY, time_grid
 
 STEPS = 10
 BATCH, FRAMES = 2, 6

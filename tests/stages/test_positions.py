@@ -11,9 +11,9 @@ import torch
 from mlx_impl.decoder import SinusoidalPosEmb as MlxTimeEmbedding
 from mlx_impl.encoder import RelativePositions as MlxPositions
 from mlx_impl.encoder import position_table
-from reference.config import FULL, time_grid
 from reference.decoder import SinusoidalPosEmb as TorchTimeEmbedding
 from reference.encoder import RelativePositions as TorchPositions
+from spec.config import FULL, time_grid
 
 TIMES = time_grid(10)
 

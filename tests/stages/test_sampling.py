@@ -8,7 +8,7 @@ import pytest
 from parity.capture import adapter
 from parity.draws import integers, normal, uniform
 from parity.metrics import rms, rmse
-from reference.config import SamplingConfig
+from spec.config import SamplingConfig
 
 SIDES = {"reference": "torch", "mlx_impl": "mlx"}
 LOGITS = 3 * normal("sampling", "logits", (2, 500))

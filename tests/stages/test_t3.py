@@ -17,7 +17,7 @@ from parity.metrics import rms, rmse
 from parity.terminal import describe
 from parity.verdict import STRADDLE
 from parity.verify import Verifier
-from reference.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, check_t3_inputs, rope_frequencies
+from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, check_t3_inputs, rope_frequencies
 
 CONFIG = CHATTERBOX_SIZES["tiny"].t3
 SIDES = {"reference": "torch", "mlx_impl": "mlx"}

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from reference.config import CHATTERBOX_SIZES
-from reference.synthetic.tokenizer_file import write_tokenizer
-from reference.text import NOTHING_TO_SAY, TextTokenizer, normalize_punctuation
+from spec.config import CHATTERBOX_SIZES
+from spec.synthetic.tokenizer_file import write_tokenizer
+from spec.text import NOTHING_TO_SAY, TextTokenizer, normalize_punctuation
 
 CONFIG = CHATTERBOX_SIZES["tiny"].t3
 
@@ -91,5 +91,5 @@ def test_another_file_is_refused(tmp_path, content):
 
 
 def test_no_framework_is_imported():
-    code = "import sys, reference.text; print(sorted({'torch', 'mlx', 'mlx.core'} & set(sys.modules)))"
+    code = "import sys, spec.text; print(sorted({'torch', 'mlx', 'mlx.core'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from reference.torch_file import read_torch_file
+from spec.files.torch_file import read_torch_file
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8]
 

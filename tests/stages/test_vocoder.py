@@ -19,7 +19,7 @@ from parity.contract import CREATED
 from parity.draws import normal
 from parity.metrics import rms, rmse
 from parity.verify import Verifier
-from reference.config import CHATTERBOX_SIZES, VocoderConfig, check_vocoder_inputs
+from spec.config import CHATTERBOX_SIZES, VocoderConfig, check_vocoder_inputs
 
 CONTRACT = contracts.load(Path("fixtures/contract.toml"))
 CONFIG = CHATTERBOX_SIZES["tiny"].vocoder

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from fixtures.cases import load, synthetic_checkpoint
 from fixtures.cases.vocoder import vocoder_inputs
 from parity.metrics import rmse
-from reference.config import CHATTERBOX_SIZES, VocoderConfig
-from reference.receptive_field import Context, generator_field, vocoder_context
+from spec.config import CHATTERBOX_SIZES, VocoderConfig
+from spec.receptive_field import Context, generator_field, vocoder_context
 
 CONFIG = CHATTERBOX_SIZES["tiny"].vocoder
 CONTEXT = vocoder_context(CONFIG)

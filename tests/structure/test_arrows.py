@@ -1,4 +1,4 @@
-"""Who may import whom. The engine knows neither side; the sides share what has no framework: config, text, audio."""
+"""Who may import whom. The engine knows neither side; the sides share `spec/`, which has no framework."""
 
 import ast
 from collections.abc import Iterator
@@ -7,26 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"parity", "reference", "mlx_impl", "fixtures", "tests"}
+OURS = {"parity", "spec", "reference", "mlx_impl", "fixtures", "tests"}
 FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
-
-# Framework-free files of the reference that both sides read.
-SHARED = (
-    "reference.config",
-    "reference.text",
-    "reference.alignment",
-    "reference.audio",
-    "reference.conditionals",
-    "reference.draws",
-    "reference.receptive_field",
-    "reference.speak",
-    "reference.streaming",
-    "reference.torch_file",
-    "reference.watermark",
-    "reference.window",
-    "reference.published_keys",
-    "reference.safetensors_file",
-)
 
 # What a package may import of this project and of the frameworks. A longer path is judged in place of its package.
 ALLOWED = {
@@ -36,33 +18,13 @@ ALLOWED = {
     "parity/exact/torch": {"parity", "torch"},
     "parity/exact/mlx": {"parity", "mlx"},
     "parity/exact/standin/install.py": {"parity", "mlx"},  # the package, in which the stand-in takes mlx.core's place
-    "reference": {"reference", "torch", "safetensors"},
-    "reference/config.py": set(),
-    "reference/text.py": {"reference.config", "reference.languages"},
-    "reference/languages.py": set(),
-    "reference/alignment.py": set(),
-    "reference/audio.py": {"reference.config"},
-    "reference/conditionals.py": {"reference.config", "reference.torch_file", "safetensors"},
-    "reference/draws.py": set(),
-    "reference/published_keys": {"reference.config", "reference.published_keys"},
-    "reference/safetensors_file.py": set(),
-    "reference/receptive_field.py": {"reference.config"},
-    "reference/speak.py": {  # makes checkpoints, no framework
-        *SHARED,
-        "reference.languages",
-        "reference.speak_stream",
-        "reference.synthetic",
-    },
-    "reference/speak_stream.py": {"reference.streaming", "reference.wav_file"},
-    "reference/streaming.py": {"reference.config", "reference.draws"},
-    "reference/torch_file.py": set(),
-    "reference/watermark.py": set(),
-    "reference/wav_file.py": set(),
-    "reference/window.py": set(),
-    "mlx_impl": {"mlx_impl", *SHARED, "mlx", "safetensors"},
-    "mlx_impl/__main__.py": {"mlx_impl", "reference.speak", "parity.runtime"},  # a program prepares its process
-    "fixtures": {"fixtures", "parity", "reference"},
-    "fixtures/features.py": {"reference", "torch"},  # runs modules of the reference by themselves
+    "spec": {"spec"},
+    "spec/files/conditionals.py": {"spec", "safetensors"},
+    "reference": {"reference", "spec", "torch", "safetensors"},
+    "mlx_impl": {"mlx_impl", "spec", "mlx", "safetensors"},
+    "mlx_impl/__main__.py": {"mlx_impl", "spec", "parity.runtime"},  # a program prepares its process
+    "fixtures": {"fixtures", "parity", "spec"},
+    "fixtures/features.py": {"reference", "spec", "torch"},  # runs modules of the reference by themselves
 }
 
 
@@ -113,7 +75,7 @@ def test_every_file_with_a_rule_of_its_own_exists():
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("parity/verify.py", "import reference.config"),
+        ("parity/verify.py", "import spec.config"),
         ("parity/verify.py", "from mlx_impl import flow"),
         ("parity/verify.py", "from fixtures.cases import load"),
         ("parity/verify.py", "def late():\n    import torch"),
@@ -125,18 +87,19 @@ def test_every_file_with_a_rule_of_its_own_exists():
         ("reference/flow.py", "import mlx"),
         ("reference/flow.py", "from mlx_impl.ode import solve_euler"),
         ("reference/flow.py", "from parity.draws import normal"),
-        ("reference/synthetic/__init__.py", "from parity.draws import normal"),
-        ("reference/published_keys/flow.py", "import torch"),
-        ("reference/safetensors_file.py", "from reference.config import TINY"),
-        ("reference/config.py", "import torch"),
-        ("reference/torch_file.py", "import torch"),
-        ("reference/speak.py", "from reference.speech import Chatterbox"),
-        ("reference/config.py", "from reference.flow import Flow"),
+        ("spec/synthetic/__init__.py", "from parity.draws import normal"),
+        ("spec/keys/flow.py", "import torch"),
+        ("spec/files/safetensors_file.py", "from spec.config import TINY"),
+        ("spec/config.py", "import torch"),
+        ("spec/files/torch_file.py", "import torch"),
+        ("spec/speak/__init__.py", "from reference.speech import Chatterbox"),
+        ("spec/config.py", "from reference.flow import Flow"),
         ("mlx_impl/flow.py", "import torch"),
         ("mlx_impl/flow.py", "from parity import axes"),
         ("mlx_impl/flow.py", "from reference import weights"),
         ("mlx_impl/flow.py", "from reference.ode import Conditions"),
         ("mlx_impl/flow.py", "import reference.configuration"),
+        ("reference/flow.py", "import fixtures.cases"),
         ("mlx_impl/flow.py", "from ..reference import weights"),
         ("mlx_impl/flow.py", 'import importlib\ntorch = importlib.import_module("torch")'),
         ("fixtures/cases.py", "from mlx_impl.flow import Flow"),
@@ -158,9 +121,9 @@ def test_a_wrong_import_is_rejected(tmp_path, file, source):
     [
         ("parity/verify.py", "import numpy\nfrom parity.capture import Runner\nfrom . import axes"),
         ("parity/capture/torch.py", "from torch import nn"),
-        ("mlx_impl/flow.py", "from reference.config import FULL\nfrom reference import config\nimport mlx.nn"),
+        ("mlx_impl/flow.py", "from spec.config import FULL\nfrom spec import config\nimport mlx.nn"),
         ("mlx_impl/flow.py", "from .ode import solve_euler"),
-        ("fixtures/cases.py", "from parity.side import Case\nfrom reference import synthetic"),
+        ("fixtures/cases.py", "from parity.side import Case\nfrom spec import synthetic"),
         ("tests/stages/test_flow.py", "import torch, mlx_impl.flow, parity"),
     ],
 )

@@ -23,33 +23,13 @@ from mlx_impl.flow import Flow as MlxFlow
 from mlx_impl.pipeline import Pipeline as MlxPipeline
 from parity import contract as contracts
 from parity.side import Case
-from reference.config import SIZES, FlowConfig
 from reference.flow import Flow as TorchFlow
 from reference.pipeline import Pipeline as TorchPipeline
+from spec.config import SIZES, FlowConfig
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # Files and folders that one side has and the other has not, with the reason. Each must exist: a stale one fails.
-REFERENCE_ONLY = {
-    "config.py": "read by both sides",
-    "text.py": "read by both sides",
-    "languages.py": "read by text.py",
-    "alignment.py": "read by both sides",
-    "audio.py": "read by both sides",
-    "conditionals.py": "read by both sides",
-    "draws.py": "read by both sides",
-    "receptive_field.py": "read by both sides",
-    "speak.py": "read by both sides",
-    "speak_stream.py": "of speak.py",
-    "streaming.py": "read by both sides",
-    "torch_file.py": "read by both sides",
-    "watermark.py": "read by both sides",
-    "window.py": "read by both sides",
-    "wav_file.py": "what speak_stream.py writes",
-    "published_keys/": "what a checkpoint holds, no matter who reads it",
-    "safetensors_file.py": "read by both sides",
-    "synthetic/": "makes checkpoints for both sides",
-}
 MLX_ONLY = {
     "device.py": "PyTorch's tensors know where they are",
     "functional.py": "PyTorch's own functions are the reference",
@@ -111,7 +91,7 @@ def files(side: Path, without: Iterable[str] = ()) -> set[str]:
     return {path for path in paths if not path.startswith(tuple(without))}
 
 
-MIRRORED = files(ROOT / "reference", REFERENCE_ONLY)
+MIRRORED = files(ROOT / "reference")
 
 
 def public_names(file: Path, without: frozenset[str] | set[str] = frozenset()) -> list[str]:
@@ -137,8 +117,7 @@ def public_names(file: Path, without: frozenset[str] | set[str] = frozenset()) -
 
 
 def test_both_sides_have_the_same_files():
-    stale = [path for path in REFERENCE_ONLY if not (ROOT / "reference" / path).exists()]
-    stale += [path for path in MLX_ONLY if not (ROOT / "mlx_impl" / path).exists()]
+    stale = [path for path in MLX_ONLY if not (ROOT / "mlx_impl" / path).exists()]
     assert stale == []
     assert files(ROOT / "mlx_impl", MLX_ONLY) == MIRRORED
     assert all((ROOT / side / stage).exists() for side in ("reference", "mlx_impl") for stage in STAGES)

@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
-CHECKOUT = ("parity", "reference", "mlx_impl", "fixtures", ".github")
+CHECKOUT = ("parity", "spec", "reference", "mlx_impl", "fixtures", ".github")
 ACTIONLINT = shutil.which("actionlint", path=sysconfig.get_path("scripts"))
 
 

@@ -14,11 +14,11 @@ import torch
 from parity.capture.torch import instrument, to_numpy
 from parity.draws import uniform
 from parity.metrics import rms, rmse
-from reference import synthetic
-from reference.alignment import AlignmentAnalyzer
-from reference.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, T3Config, multilingual
 from reference.t3 import generation
 from reference.weights.t3 import MULTILINGUAL, load_t3
+from spec import synthetic
+from spec.alignment import AlignmentAnalyzer
+from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, T3Config, multilingual
 from tests.upstream.test_t3 import BOUND, in_torch, inputs, run_upstream, upstream
 from tests.upstream.upstream_loader import double_precision
 

@@ -17,14 +17,14 @@ from fixtures.cases import load, synthetic_checkpoint
 from fixtures.voice import synthetic_voice
 from parity.capture.torch import instrument, to_numpy
 from parity.metrics import rms, rmse
-from reference import audio, synthetic
-from reference.conditionals import load_conditionals
 from reference.conditioning import tables
 from reference.conditioning.resample import Resample
 from reference.conditioning.voice_encoder import window_starts
-from reference.config import CHATTERBOX_SIZES
 from reference.weights import conditioning as weights
 from reference.weights.checkpoint import S3GEN
+from spec import audio, synthetic
+from spec.config import CHATTERBOX_SIZES
+from spec.files.conditionals import load_conditionals
 from tests.upstream.upstream_loader import build_s3gen, build_voice_encoder, double_precision
 
 CONFIG = CHATTERBOX_SIZES["full"]

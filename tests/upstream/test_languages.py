@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference import languages
-from reference.config import CHATTERBOX_SIZES, multilingual
-from reference.languages import CANGJIE, LANGUAGES
-from reference.synthetic.tokenizer_file import IDEOGRAPHS, write_cangjie, write_multilingual_tokenizer
-from reference.text import MULTILINGUAL_TOKENIZER, load_tokenizer, normalize_punctuation
+from spec import languages
+from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.languages import CANGJIE, LANGUAGES
+from spec.synthetic.tokenizer_file import IDEOGRAPHS, write_cangjie, write_multilingual_tokenizer
+from spec.text import MULTILINGUAL_TOKENIZER, load_tokenizer, normalize_punctuation
 from tests.upstream import upstream_loader
 from tests.upstream.test_text import NASTY, TEXTS, upstream_module, upstream_tokens
 
@@ -185,7 +185,7 @@ def test_optional_markers_are_used_as_upstream_uses_them(tokenizers, language, k
         caplog.at_level(logging.WARNING),
     ):
         tokens = assert_equal(tokenizers, SAID[language], language)
-    warned = [record for record in caplog.records if record.name == "reference.languages"]
+    warned = [record for record in caplog.records if record.name == "spec.languages"]
     assert len(warned) == (kind is not Marker)
     for cached in (languages._dicta, languages._stresser):
         cached.cache_clear()

@@ -17,12 +17,12 @@ from safetensors.torch import load_file
 from parity.capture.torch import instrument, to_numpy
 from parity.draws import integers, normal, uniform
 from parity.metrics import rms, rmse
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, rope_frequencies
-from reference.published_keys import t3_keys
 from reference.t3 import decode, generate, prefill, sample, speech_only
 from reference.t3.sampling import cut_min_p, cut_top_p, draw
 from reference.weights.t3 import ENGLISH, MULTILINGUAL, load_t3, parameter_name
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, rope_frequencies
+from spec.keys import t3_keys
 from tests.upstream.upstream_loader import _Overlay, double_precision
 
 # Here and not above: upstream_loader prepares their import.

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference.config import CHATTERBOX_SIZES
-from reference.synthetic.tokenizer_file import write_tokenizer
-from reference.text import TextTokenizer, normalize_punctuation
+from spec.config import CHATTERBOX_SIZES
+from spec.synthetic.tokenizer_file import write_tokenizer
+from spec.text import TextTokenizer, normalize_punctuation
 from tests.upstream import upstream_loader
 
 CONFIG = CHATTERBOX_SIZES["tiny"].t3

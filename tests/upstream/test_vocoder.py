@@ -17,11 +17,11 @@ from fixtures.cases import load, synthetic_checkpoint
 from parity.capture.torch import instrument, to_numpy
 from parity.draws import normal, uniform
 from parity.metrics import rms, rmse
-from reference.config import CHATTERBOX_SIZES
 from reference.vocoder.source import _running_sum
 from reference.vocoder.vocoder import fade_in
 from reference.weights.checkpoint import S3GEN
 from reference.weights.vocoder import load_vocoder, vocoder_parameter_name
+from spec.config import CHATTERBOX_SIZES
 from tests.upstream.upstream_loader import _Overlay, build_s3gen, double_precision
 
 CONFIG = CHATTERBOX_SIZES["full"].vocoder

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES, TINY, DecoderConfig, EncoderConfig, FlowConfig
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES, TINY, DecoderConfig, EncoderConfig, FlowConfig
 
 
 @pytest.fixture(params=["reference", "mlx_impl"])

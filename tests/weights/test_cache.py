@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from reference import synthetic
-from reference.synthetic import cache
-from reference.synthetic.cache import cached
+from spec import synthetic
+from spec.synthetic import cache
+from spec.synthetic.cache import cached
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_outdated_folders_of_the_size_are_removed(tmp_path, written):
 def test_a_folder_in_use_is_left_until_its_process_ends(tmp_path, written):
     used = tmp_path / "tiny-0123456789ab"
     program = (
-        "import pathlib, sys; from reference.synthetic import cache; cache.hold(pathlib.Path(sys.argv[1])); "
+        "import pathlib, sys; from spec.synthetic import cache; cache.hold(pathlib.Path(sys.argv[1])); "
         "print('held', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -99,7 +99,7 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_made_again(tmp_path, mo
 
 def test_processes_that_make_the_same_leave_it_whole(tmp_path):
     program = (
-        "import pathlib, sys; from reference.synthetic.cache import cached; "
+        "import pathlib, sys; from spec.synthetic.cache import cached; "
         "print(cached('tiny', ['ve', 't3_cfg', 'conds'], pathlib.Path(sys.argv[1])))"
     )
     processes = [

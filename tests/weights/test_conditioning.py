@@ -10,8 +10,8 @@ import torch
 from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES
 
 SIDES = ["reference", "mlx_impl"]
 CONFIG = CHATTERBOX_SIZES["tiny"]
@@ -138,7 +138,7 @@ def test_names_change_as_written_down(weights, tiny, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_all_keys_at_full_size_are_parameters_of_both_sides(model):
     _, prefix, _, keys, dropped, count = MODELS[model]
-    from reference import published_keys
+    from spec import keys as published_keys
 
     config = getattr(CHATTERBOX_SIZES["full"], model)
     published = [key.name.removeprefix(prefix) for key in getattr(published_keys, f"{model}_keys")(config)]

@@ -33,9 +33,9 @@ from mlx_impl.weights.reader import Quantization, Tensors
 from mlx_impl.weights.source import sha256
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES, multilingual
-from reference.safetensors_file import Entry, read_bytes, read_header, write_file
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.files.safetensors_file import Entry, read_bytes, read_header, write_file
 
 TINY = CHATTERBOX_SIZES["tiny"]
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,9 +15,9 @@ from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.mapping import MLX, UPSTREAM
 from mlx_impl.weights.source import Source
 from mlx_impl.weights.vocoder import load_vocoder
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
-from reference.safetensors_file import Entry, read_header, write_file
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES
+from spec.files.safetensors_file import Entry, read_header, write_file
 from tests.weights.corruptions import BYTES, LSTM, METADATA, NORMED, PUBLISHED, SOURCE, TENSORS, UP
 
 TINY = CHATTERBOX_SIZES["tiny"]

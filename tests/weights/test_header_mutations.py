@@ -12,9 +12,9 @@ from mlx.utils import tree_flatten
 from mlx_impl.weights.audit import audit
 from mlx_impl.weights.conditioning import load_voice_encoder
 from mlx_impl.weights.convert import Request, convert
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
-from reference.safetensors_file import METADATA, FormatError, parse_header
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES
+from spec.files.safetensors_file import METADATA, FormatError, parse_header
 
 CONFIG = CHATTERBOX_SIZES["tiny"]
 VE = "ve.safetensors"

@@ -10,7 +10,7 @@ from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
 from parity.draws import integers
-from reference.config import TINY
+from spec.config import TINY
 
 SIDES = ["reference", "mlx_impl"]
 FILE = "s3gen.safetensors"

@@ -14,8 +14,8 @@ from mlx_impl.weights.layout import PYTORCH, permutation, permuted
 from mlx_impl.weights.mapping import COMMUNITY, FILE_OF, MLX, SCHEMES, SWIFT, TABLE, UPSTREAM, Scheme
 from mlx_impl.weights.mapping.rule import LAYER, NAMINGS, rule, templates, within_limits
 from mlx_impl.weights.mapping.template import Template
-from reference.config import CHATTERBOX_SIZES, multilingual
-from reference.published_keys import FILES
+from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.keys import FILES
 
 FULL = CHATTERBOX_SIZES["full"]
 MULTILINGUAL = multilingual(FULL)

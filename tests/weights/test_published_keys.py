@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from reference.config import CHATTERBOX_SIZES, ChatterboxConfig
-from reference.published_keys import FILES
+from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
+from spec.keys import FILES
 
 FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from reference.config import TINY
+from spec.config import TINY
 
 FILE = "s3gen.safetensors"
 LINEAR = "flow.encoder_proj.weight"

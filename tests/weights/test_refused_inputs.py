@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fixtures import cases
-from reference.config import CHATTERBOX_SIZES
+from spec.config import CHATTERBOX_SIZES
 
 STREAM = "tiny-flow-stream"  # lengths 12 and 9, the last 3 tokens withheld
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
-from reference.published_keys import FILES, Key
-from reference.safetensors_file import Entry, write_file
-from reference.synthetic.__main__ import main
-from reference.synthetic.buffers import hann_window, mel_filters
-from reference.synthetic.scales import SCALES, scale_of
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES
+from spec.files.safetensors_file import Entry, write_file
+from spec.keys import FILES, Key
+from spec.synthetic.__main__ import main
+from spec.synthetic.buffers import hann_window, mel_filters
+from spec.synthetic.scales import SCALES, scale_of
 
 FULL, TINY = CHATTERBOX_SIZES["full"], CHATTERBOX_SIZES["tiny"]
 ENGLISH_FILES = {"s3gen.safetensors", "ve.safetensors", "t3_cfg.safetensors", "tokenizer.json"}

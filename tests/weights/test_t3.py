@@ -10,9 +10,9 @@ import torch
 from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES, multilingual
-from reference.published_keys import t3_keys
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.keys import t3_keys
 
 TINY, FULL = CHATTERBOX_SIZES["tiny"], CHATTERBOX_SIZES["full"]
 SIDES = ["reference", "mlx_impl"]

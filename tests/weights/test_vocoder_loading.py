@@ -12,9 +12,9 @@ from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
 from parity.draws import normal
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
-from reference.published_keys import vocoder_keys
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES
+from spec.keys import vocoder_keys
 
 CONFIG = CHATTERBOX_SIZES["tiny"].vocoder
 FILE = "s3gen.safetensors"

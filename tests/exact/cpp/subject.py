@@ -7,8 +7,8 @@ import torch
 
 from parity.draws import normal
 from reference.attention_mask import attention_bias
-from reference.config import DecoderConfig
 from reference.decoder import UNetBlock
+from spec.config import DecoderConfig
 
 WIDTH_IN, FRAMES, BATCH = 12, 7, 2
 CONFIG = DecoderConfig(width=16, heads=2, head_width=8, transformer_blocks=1, mid_blocks=1)

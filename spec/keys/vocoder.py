@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from reference.config import VocoderConfig
-from reference.published_keys.key import Key, Keys, weight_and_bias
+from spec.config import VocoderConfig
+from spec.keys.key import Key, Keys, weight_and_bias
 
 
 def vocoder_keys(config: VocoderConfig) -> Keys:

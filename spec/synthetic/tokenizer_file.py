@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from reference.config import T3Config
-from reference.languages import LANGUAGES
+from spec.config import T3Config
+from spec.languages import LANGUAGES
 
 # The first three lead, the start token has a place of its own, the rest are there and unused, as upstream lists them.
 FIRST = ("[STOP]", "[UNK]", "[SPACE]")

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.streaming import StreamConfig
-from reference.wav_file import WavFile
+from spec.files.wav_file import WavFile
+from spec.streaming import StreamConfig
 
 MODES = {"exact": StreamConfig(), "prefixes": StreamConfig(prefixes=True)}
 

@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from reference.config import ChatterboxConfig
-from reference.torch_file import read_torch_file
+from spec.config import ChatterboxConfig
+from spec.files.torch_file import read_torch_file
 
 FIELDS = ("speaker_emb", "cond_prompt_speech_tokens", "emotion_adv", "prompt_tokens", "prompt_mel", "embedding")
 TOKENS = ("cond_prompt_speech_tokens", "prompt_tokens")

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from reference.config import T3Config
-from reference.languages import LANGUAGES, prepare
+from spec.config import T3Config
+from spec.languages import LANGUAGES, prepare
 
 TOKENIZER = "tokenizer.json"
 MULTILINGUAL_TOKENIZER = "grapheme_mtl_merged_expanded_v1.json"
@@ -106,7 +106,7 @@ class TextTokenizer:
 class MultilingualTokenizer(TextTokenizer):
     """The multilingual model's tokenizer of graphemes, read from `grapheme_mtl_merged_expanded_v1.json`.
 
-    Beside it lies what Chinese needs, see `reference/languages.py`. Raises `ValueError` as `TextTokenizer` does.
+    Beside it lies what Chinese needs, see `spec/languages.py`. Raises `ValueError` as `TextTokenizer` does.
     """
 
     def encode(self, text: str, language: str | None = None) -> np.ndarray:

@@ -5,8 +5,8 @@ Upstream: `chatterbox/models/s3gen/flow.py`, `transformer/upsample_encoder.py`, 
 
 from __future__ import annotations
 
-from reference.config import DecoderConfig, EncoderConfig, FlowConfig
-from reference.published_keys.key import Key, Keys, weight_and_bias
+from spec.config import DecoderConfig, EncoderConfig, FlowConfig
+from spec.keys.key import Key, Keys, weight_and_bias
 
 
 def flow_keys(config: FlowConfig) -> Keys:

@@ -2,7 +2,7 @@
 
 Every value comes from NumPy's Philox keyed by its tensor's name, so that each file is the same bytes everywhere.
 
-    python -m reference.synthetic OUT [--size tiny|full] [--only s3gen]
+    python -m spec.synthetic OUT [--size tiny|full] [--only s3gen]
 
 The multilingual T3, of 2 GB at full size, is made when it is named: `--only t3_mtl23ls_v2`.
 """
@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.config import ChatterboxConfig
-from reference.languages import CANGJIE
-from reference.published_keys import FILES, Key
-from reference.safetensors_file import Entry, write_file
-from reference.synthetic.buffers import hann_window, mel_filters
-from reference.synthetic.scales import scale_of
-from reference.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
-from reference.synthetic.voice_file import write_voice
-from reference.text import MULTILINGUAL_TOKENIZER, TOKENIZER
+from spec.config import ChatterboxConfig
+from spec.files.safetensors_file import Entry, write_file
+from spec.keys import FILES, Key
+from spec.languages import CANGJIE
+from spec.synthetic.buffers import hann_window, mel_filters
+from spec.synthetic.scales import scale_of
+from spec.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
+from spec.synthetic.voice_file import write_voice
+from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER
 
 DTYPES = {"float32": "F32", "int64": "I64"}
 ENGLISH, MULTILINGUAL, VOICE = "t3_cfg", "t3_mtl23ls_v2", "conds"

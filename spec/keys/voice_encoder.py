@@ -5,8 +5,8 @@ Upstream: `chatterbox/models/voice_encoder/voice_encoder.py`.
 
 from __future__ import annotations
 
-from reference.config import VoiceEncoderConfig
-from reference.published_keys.key import Key, Keys, weight_and_bias
+from spec.config import VoiceEncoderConfig
+from spec.keys.key import Key, Keys, weight_and_bias
 
 
 def voice_encoder_keys(config: VoiceEncoderConfig) -> Keys:

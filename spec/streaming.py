@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.config import SamplingConfig
-from reference.draws import Draws
+from spec.config import SamplingConfig
+from spec.draws import Draws
 
 
 @dataclass(frozen=True)

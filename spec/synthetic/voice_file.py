@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reference.config import ChatterboxConfig
+from spec.config import ChatterboxConfig
 
 SECONDS = 4  # of the recording that it could have been made from
 STORAGES = {"float32": "FloatStorage", "int64": "LongStorage"}

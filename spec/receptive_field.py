@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from reference.config import VocoderConfig
+from spec.config import VocoderConfig
 
 
 class Span(NamedTuple):

@@ -5,8 +5,8 @@ Upstream: `chatterbox/models/s3tokenizer/s3tokenizer.py` and the package s3token
 
 from __future__ import annotations
 
-from reference.config import TokenizerConfig
-from reference.published_keys.key import Key, Keys, weight_and_bias
+from spec.config import TokenizerConfig
+from spec.keys.key import Key, Keys, weight_and_bias
 
 
 def tokenizer_keys(config: TokenizerConfig) -> Keys:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference.config import ChatterboxConfig, multilingual
-from reference.published_keys.flow import flow_keys
-from reference.published_keys.key import Key, Keys
-from reference.published_keys.speaker_encoder import speaker_encoder_keys
-from reference.published_keys.t3 import t3_keys
-from reference.published_keys.tokenizer import tokenizer_keys
-from reference.published_keys.vocoder import vocoder_keys
-from reference.published_keys.voice_encoder import voice_encoder_keys
+from spec.config import ChatterboxConfig, multilingual
+from spec.keys.flow import flow_keys
+from spec.keys.key import Key, Keys
+from spec.keys.speaker_encoder import speaker_encoder_keys
+from spec.keys.t3 import t3_keys
+from spec.keys.tokenizer import tokenizer_keys
+from spec.keys.vocoder import vocoder_keys
+from spec.keys.voice_encoder import voice_encoder_keys
 
 __all__ = [
     "FILES",

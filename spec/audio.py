@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.config import check_wave
+from spec.config import check_wave
 
 PROMPT_RATE, VOICE_RATE = 24000, 16000  # Hz
 PROMPT_SECONDS, T3_SECONDS = 10, 6

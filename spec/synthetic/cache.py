@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from reference import synthetic
-from reference.config import CHATTERBOX_SIZES
-from reference.synthetic import DEFAULT, file_names
+from spec import synthetic
+from spec.config import CHATTERBOX_SIZES
+from spec.synthetic import DEFAULT, file_names
 
 REFERENCE = Path(__file__).resolve().parent.parent
 CHECKPOINTS = REFERENCE.parent / "build" / "checkpoints"

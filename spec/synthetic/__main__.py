@@ -1,4 +1,4 @@
-"""Command line of `reference.synthetic`."""
+"""Command line of `spec.synthetic`."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
-import reference.synthetic
-from reference.config import CHATTERBOX_SIZES
+import spec.synthetic
+from spec.config import CHATTERBOX_SIZES
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m reference.synthetic", description=(reference.synthetic.__doc__ or "").split("\n")[0]
+        prog="python -m spec.synthetic", description=(spec.synthetic.__doc__ or "").split("\n")[0]
     )
     parser.add_argument("out", type=Path, help="directory to write; its checkpoint files are replaced")
     parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")
-    parser.add_argument(
-        "--only", choices=reference.synthetic.NAMES, help="write this file alone (default: the English)"
-    )
+    parser.add_argument("--only", choices=spec.synthetic.NAMES, help="write this file alone (default: the English)")
     options = parser.parse_args(arguments)
-    names = [options.only] if options.only else reference.synthetic.DEFAULT
-    reference.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], names)
+    names = [options.only] if options.only else spec.synthetic.DEFAULT
+    spec.synthetic.write(options.out, CHATTERBOX_SIZES[options.size], names)
     print(f"{options.out}: synthetic checkpoint, {options.size}")
     return 0
 

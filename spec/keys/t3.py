@@ -6,8 +6,8 @@ transformers' `LlamaModel`.
 
 from __future__ import annotations
 
-from reference.config import T3Config
-from reference.published_keys.key import Key, Keys, weight_and_bias
+from spec.config import T3Config
+from spec.keys.key import Key, Keys, weight_and_bias
 
 
 def t3_keys(config: T3Config) -> Keys:

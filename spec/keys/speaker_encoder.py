@@ -5,8 +5,8 @@ Upstream: `chatterbox/models/s3gen/xvector.py`. Batch norms store their running 
 
 from __future__ import annotations
 
-from reference.config import SpeakerEncoderConfig
-from reference.published_keys.key import Key, Keys, weight_and_bias
+from spec.config import SpeakerEncoderConfig
+from spec.keys.key import Key, Keys, weight_and_bias
 
 
 def speaker_encoder_keys(config: SpeakerEncoderConfig) -> Keys:

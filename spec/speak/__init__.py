@@ -18,21 +18,21 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from reference.audio import Voice, load_voice
-from reference.conditionals import SUFFIXES, check_fit, load_conditionals
-from reference.config import (
+from spec.audio import Voice, load_voice
+from spec.config import (
     CHATTERBOX_SIZES,
     MULTILINGUAL_SAMPLING,
     ChatterboxConfig,
     SamplingConfig,
     multilingual,
 )
-from reference.draws import Draws
-from reference.languages import LANGUAGES
-from reference.speak_stream import MODES, check_finite, check_new, stream_to
-from reference.synthetic import files_of
-from reference.synthetic.cache import cached
-from reference.watermark import find_watermark
+from spec.draws import Draws
+from spec.files.conditionals import SUFFIXES, check_fit, load_conditionals
+from spec.languages import LANGUAGES
+from spec.speak.stream import MODES, check_finite, check_new, stream_to
+from spec.synthetic import files_of
+from spec.synthetic.cache import cached
+from spec.watermark import find_watermark
 
 NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as published, for speech"
 SYNTHESIS = ("tokens", "mel", "wave")  # the stages that the real-time factor counts

@@ -1,0 +1,1 @@
+"""What Chatterbox is, for every implementation of it: no framework is imported here."""
