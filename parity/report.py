@@ -41,7 +41,8 @@ class Report:
     `pictures` and `sounds` are to be looked at and listened to. `diagnosis` has what the first failure looks like, the
     likeliest first. `command` is what ran it, `when` in UTC. An
     `informative` one is to be looked at: float32 need not have been float32.
-    `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass.
+    `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass. `operation` is the
+    first line of the port that the device has wrong, where one was found (`parity/run/operation.py`).
     """
 
     case: str
@@ -63,6 +64,7 @@ class Report:
     informative: bool = False
     program: str = ""
     strict: bool = False
+    operation: dict[str, Any] = field(default_factory=dict)
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
@@ -123,6 +125,7 @@ class Report:
             "words": self.words(),
             "program": self.program,
             "strict": self.strict,
+            "operation": self.operation or None,
             "command": self.command,
             "when": self.when,
             "chain": self.chain,

@@ -54,12 +54,14 @@ class Runner:
         graft: Mapping[str, np.ndarray] | None = None,
         watched: Collection[str] = (),
         watch: Watch = lambda path, place, array: None,
+        reached: Callable[[Tap], None] = lambda tap: None,
     ) -> State:
         """Run one segment from `state` and return the next state, both in the reference's axes.
 
         With `graft`, every tap goes on with the given value in place of its own once it has been visited: what is then
         visited is each block's output for the reference's own inputs, its created error. The modules at the paths
-        `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps.
+        `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps. A tap is
+        visited when its value has been computed, in a lazy framework some taps later; `reached` is called at once.
         """
         declared = {tap.path: tap for tap in segment.taps}
         calls: Counter[str] = Counter()
@@ -82,6 +84,7 @@ class Runner:
                 name = f"{path}[call={call}]" if call else path
                 waiting.add(Tap(name, path, ""), value)
                 return value
+            reached(tap)
             waiting.add(tap, value)
             if self.contract.decision(tap):  # its visit may say how to go on
                 waiting.flush()

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from parity.contract import CREATED, INHERITED, Contract, Tap
 from parity.exact.program import NoProgram
 from parity.judge import arithmetic
-from parity.judge.arithmetic import Key, in_doubt, settled
+from parity.judge.arithmetic import DEVICE, Key, in_doubt, settled
 from parity.judge.mathematics import Mathematics
 from parity.report import Crossing
 from parity.run.exact import Exact
+from parity.run.operation import Operation, Search
 from parity.run.own import Again, Fed, OwnFloors
 from parity.side import Case
+from parity.trace import copied
 from parity.verdict import Verdict
 from parity.verify import Verifier
 
@@ -73,6 +76,7 @@ class Both:
         report.crossings = [
             Crossing(crossing.sides, self._crossed(crossing.verdict, own)) for crossing in report.crossings
         ]
+        self._look_inside(verifier, fed)
 
     def _own(self, verifier: Verifier, fed: Fed | None) -> dict[Key, float]:
         """The own floors of what only they can settle: none is measured for a port within its bounds."""
@@ -92,6 +96,35 @@ class Both:
         own = OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress).measure(wanted)
         report.seconds["own floors"] = time.perf_counter() - began
         return own
+
+    def _look_inside(self, verifier: Verifier, fed: Fed | None) -> None:
+        """Say at which line the device is off in the first block that it has wrong given the reference's inputs."""
+        report = verifier.report
+        off = (v for v in report.verdicts if v.word == DEVICE and v.mode == CREATED and v.rmse == v.rmse)
+        if (first := next(off, None)) is None:
+            return
+        began = time.perf_counter()
+        try:
+            found = self._inside(first.tap, verifier, fed)
+            report.operation = {"sentence": f"{first.tap}, at no line that its run in double has as well"}
+            if found is not None:
+                report.operation = found.as_dict()
+        except Exception as error:  # the verdicts stand without it
+            report.operation = {"sentence": f"{first.tap}: not looked into: {type(error).__name__}: {error}"}
+        report.seconds["line of the device"] = time.perf_counter() - began
+
+    def _inside(self, tap: str, verifier: Verifier, fed: Fed | None) -> Operation | None:
+        segments = verifier.segments
+        number = next(place for place, one in enumerate(segments) if any(tap == t.name for t in one.taps))
+        self.progress(f"{segments[number].label}: which line of {tap}")
+        if fed is None:
+            fed = Again(self.contract, self.case, segments, verifier.runners["reference"])
+        for _, group in groupby(range(number + 1), key=lambda place: segments[place].stage):
+            for place, start, trace in fed(list(group)):
+                if place == number:
+                    start, graft = copied(start), copied(trace)
+        search = Search(self.contract, self.case, self.checkpoint, segments[number], tap, verifier.runners["candidate"])
+        return search.run(start, graft)
 
     def _settled(self, verdict: Verdict, own: Mapping[Key, float], floors: Mapping[tuple[str, str], float]) -> Verdict:
         source = self._measured(verdict.tap)

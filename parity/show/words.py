@@ -54,4 +54,7 @@ def show(report: Report, console: Console) -> None:
     if parts:
         text = f"the device is off in {', '.join(parts[:SHOWN])}: the mathematics is equal, and rounding is not enough"
         console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    if report.operation:
+        text = f"first off in {report.operation['sentence']}"
+        console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
     console.print(f"mathematics and arithmetic: {counts(words)}", markup=False, highlight=False)
