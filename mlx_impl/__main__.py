@@ -2,7 +2,7 @@
 
 import sys
 
-from parity.runtime import prepare
+from parity.base.runtime import prepare
 
 prepare()  # full float32 on a GPU, and on Linux a BLAS that is forty times as fast as the wheel's own
 

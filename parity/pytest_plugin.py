@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from parity import contract as contracts
-from parity import runtime
+from parity.base import runtime
 from parity.contract import CREATED, INHERITED, Segment
-from parity.report import Report
-from parity.side import make_case, resolve
-from parity.terminal import part
-from parity.verdict import Verdict
-from parity.verify import Verifier
+from parity.contract.implementation import make_case, resolve
+from parity.judge.verdict import Verdict
+from parity.run.report import Report
+from parity.run.verify import Verifier
+from parity.show.terminal import part
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.runtime import prepare
+from parity.base.runtime import prepare
 
 BLAS = prepare()
 

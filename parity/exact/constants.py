@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import Constant, Program, widened
 
 SIGNIFICANT = {"float32": 24, "complex64": 24, "float16": 11, "bfloat16": 8}

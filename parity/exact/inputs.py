@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact import mlxfn
 from parity.exact.graph import program
 from parity.exact.program import Program

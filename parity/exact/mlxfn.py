@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.graph import Call, Graph
 from parity.exact.primitives import Output
 from parity.exact.primitives.registry import advice

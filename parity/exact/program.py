@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.places import Place
 
 Values = dict[int, np.ndarray]

@@ -10,9 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
+from parity.base.metrics import HALF_ULP_RMS
 from parity.judge.mathematics import Mathematics
-from parity.metrics import HALF_ULP_RMS
-from parity.verdict import STRADDLE, Verdict
+from parity.judge.verdict import STRADDLE, Verdict
 
 EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM = "equal", "rounding", "device", "wrong", "no program"
 WORDS = (EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.metrics import rms
+from parity.base.metrics import rms
 
 BOUND = 1e-10
 """Of a tap's root mean square, for its largest difference."""

@@ -1,25 +1,32 @@
-"""Proving the taps of one segment as a candidate gives them: none is kept, and none may be missing or too many."""
+"""Judging the taps of one segment as a candidate gives them: none is kept, and none may be missing or too many."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from parity.axes import split
-from parity.contract import Contract, Segment, Tap
-from parity.judge.mathematics import BOUND, Mathematics, absent, judge
-from parity.metrics import rms
-from parity.side import Case, resolve
-from parity.trace import Trace
+from parity.base.metrics import half_ulp_rms, rms, rmse
+from parity.capture.trace import Trace
+from parity.contract import FULL, Contract, Decision, Precision, Rule, Segment, Tap
+from parity.contract.axes import split
+from parity.contract.implementation import Case, resolve
+from parity.judge.snapshots import Gallery
+from parity.judge.verdict import STRADDLE, Verdict, absent, judge
 
-EXTRA = "the reference has no such tap"
-MISSING = "the candidate has no such tap, or not at this place of the flow"
+EXTRA = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
+
+NO_TAP = "the candidate has no such tap, or not at this place of the flow"
 
 
-class Proving:
-    """Judges a candidate's taps in double as they appear. `verdicts` gets one for each branch of each tap.
+class Judging:
+    """Judges a candidate's taps as they appear: none is kept. Missing, extra and misplaced taps fail.
 
-    `reference` is the trace of the reference in double, which `verdicts` compares with. Missing, extra and misplaced
-    taps fail.
+    `reference` and `exact` are the traces of the reference in float32 and float64; `verdicts` gets one for each branch
+    of each tap, and `gallery` sees each. `rounded`, if given, is the trace that the noise floor is measured on in place
+    of the reference's: of the reference with its weights rounded as the candidate's are. Decisions that were near to
+    another are noted: which in `near`, and in `settled` how to go on, with the reference's where it was near and the
+    candidate's own elsewhere.
     """
 
     def __init__(
@@ -29,41 +36,83 @@ class Proving:
         segment: Segment,
         mode: str,
         reference: Trace,
-        verdicts: list[Mathematics],
+        exact: Trace,
+        verdicts: list[Verdict],
+        rounded: Trace | None = None,
+        precision: Precision = FULL,
+        gallery: Gallery | None = None,
     ):
         self.contract, self.case, self.mode = contract, case, mode
-        self.reference, self.verdicts = reference, verdicts
+        self.rounded, self.precision = rounded, precision
+        self.reference, self.exact, self.verdicts = reference, exact, verdicts
+        self.gallery = gallery if gallery is not None else Gallery(0)
         self.waiting = [tap.name for tap in segment.taps]
+        self.taps = {tap.name: tap for tap in segment.taps}
+        self.floors: dict[str, float] = {}
+        self.near: dict[str, np.ndarray] = {}
+        self.settled: dict[str, np.ndarray] = {}
 
     def visit(self, tap: Tap, array: np.ndarray) -> None:
-        """One tap of the candidate, in the reference's axes."""
         if tap.name not in self.waiting:
-            self.verdicts.append(absent(tap.name, self.mode, EXTRA))
+            self.verdicts.append(absent(tap.name, self.mode, EXTRA, "the reference has no such tap"))
             return
         while self.waiting[0] != tap.name:
-            self.verdicts.append(absent(self.waiting.pop(0), self.mode, MISSING))
+            self._absent(self.waiting.pop(0))
         self.waiting.pop(0)
-        reference = self.reference[tap.name]
-        ties = self._ties(tap, array, reference)
-        if array.shape != reference.shape:
-            self.verdicts.append(judge(tap.name, "", self.mode, array, reference))
-            return
-        splits = dict(self.contract.splits)
-        pairs = zip(split(array, tap.axes, splits), split(reference, tap.axes, splits), strict=True)
-        for (branch, ours), (_, theirs) in pairs:
-            self.verdicts.append(judge(tap.name, branch, self.mode, ours, theirs, ties))
+        rule = self.contract.rule(tap.name, self.mode)
+        tap = self.taps[tap.name]
+        reference, exact = self.reference[tap.name], self.exact[tap.name]
+        noisy = reference if self.rounded is None else self.rounded[tap.name]
+        margins = self._margins(tap)
+        floors = []
+        for branch, ours, theirs, truth, noise in branches(self.contract, tap.axes, array, reference, exact, noisy):
+            floor = None if self.rounded is None else rounding_floor(noise, truth, self.precision.compute)
+            verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, truth, floor, margins)
+            floors.append(verdict.floor)
+            self.verdicts.append(verdict)
+            self.gallery.see(verdict, tap.axes, ours, theirs)
+        self.floors[tap.name] = max(floors)
+        if margins is not None and margins.shape == array.shape == reference.shape:
+            self._settle(tap, array, reference, margins <= STRADDLE)
 
     def finish(self, reason: str = "") -> None:
         """Every tap that has not appeared fails."""
         for name in self.waiting:
-            self.verdicts.append(absent(name, self.mode, reason or MISSING))
+            self._absent(name, reason or NO_TAP)
         self.waiting = []
 
-    def _ties(self, tap: Tap, array: np.ndarray, reference: np.ndarray) -> np.ndarray | None:
-        """Which decisions are ties in double, where the candidate decided otherwise at all."""
+    def _absent(self, name: str, reason: str = NO_TAP) -> None:
+        self.verdicts.append(absent(name, self.mode, self.contract.rule(name, self.mode), reason))
+
+    def _margins(self, tap: Tap) -> np.ndarray | None:
         decision = self.contract.decision(tap)
-        if decision is None or array.shape != reference.shape or np.array_equal(array, reference):
+        if decision is None:
             return None
-        values = np.asarray(self.reference[decision.source(tap)], dtype=np.float64)
-        margins = np.abs(resolve(decision.margin)(self.case, tap, values))
-        return np.asarray(margins <= BOUND * rms(values)) if margins.shape == reference.shape else None
+        name = decision.source(tap)
+        return margins(decision, self.case, tap, self.reference[name], self.floors.get(name, float("nan")))
+
+    def _settle(self, tap: Tap, candidate: np.ndarray, reference: np.ndarray, near: np.ndarray) -> None:
+        if near.any():
+            self.near[tap.name] = near
+            self.settled[tap.name] = np.where(near, reference, candidate)
+
+
+def rounding_floor(rounded: np.ndarray, exact: np.ndarray, compute: str) -> float:
+    """How far rounded weights move a value, and never less than a rounding of the value to the dtype of computing."""
+    if exact.dtype.kind != "f" or not np.isfinite(exact).all():
+        return float("nan")
+    return max(rmse(rounded, exact), rms(exact) * half_ulp_rms(compute))
+
+
+def margins(decision: Decision, case: Case, tap: Tap, values: np.ndarray, floor: float) -> np.ndarray:
+    """How far each decision of a tap was from being another, in noise floors of the `values` that it is made on."""
+    distance = resolve(decision.margin)(case, tap, np.asarray(values, dtype=np.float64))
+    return np.asarray(np.abs(distance) / max(floor, float(np.finfo(np.float32).tiny)))
+
+
+def branches(contract: Contract, axes: str, candidate: np.ndarray, *others: np.ndarray) -> list[tuple[Any, ...]]:
+    """The parts that a tap is judged in, each with its label; the whole where the shapes differ."""
+    if any(candidate.shape != other.shape for other in others):
+        return [("", candidate, *others)]
+    parts = [split(array, axes, dict(contract.splits)) for array in (candidate, *others)]
+    return [(pieces[0][0], *(array for _, array in pieces)) for pieces in zip(*parts, strict=True)]

@@ -8,7 +8,7 @@ from itertools import count, permutations
 
 import numpy as np
 
-from parity.metrics import dot
+from parity.base.metrics import dot
 
 BOUND = 1e-10
 """Largest |Δ| of two equal quantities in double, in units of the reference's RMS."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import Program, evaluate
 from parity.match.arrangement import BOUND, difference
 from parity.match.constants import Unresolved, resolve

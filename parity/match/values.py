@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import Constant, Node, Program, widened
 from parity.match.arrangement import BOUND, Arrangement, difference, find, root_mean_square
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 Inputs = dict[str, np.ndarray]
 Order = tuple[int, ...]

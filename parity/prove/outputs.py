@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.constants import half_ulp
 from parity.exact.program import Program, evaluate
 from parity.match.arrangement import BOUND, difference, root_mean_square

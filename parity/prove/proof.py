@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
+from parity.base.runtime import prepare
 from parity.exact.program import NoProgram, Program, evaluate
 from parity.match.constants import resolve
 from parity.match.matching import Matching, match
@@ -21,7 +22,6 @@ from parity.prove import programs
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.outputs import Output, compare, effects
-from parity.runtime import prepare
 
 _NEAR = 1e-4
 """An output that is nearer than this has the right layout, whatever its float32 constants do to it."""

@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from parity.capture.trace import copied
 from parity.contract import CREATED, INHERITED, Contract, Tap
+from parity.contract.implementation import Case
 from parity.exact.program import NoProgram
 from parity.judge import arithmetic
 from parity.judge.arithmetic import DEVICE, Key, in_doubt, settled
 from parity.judge.mathematics import Mathematics
-from parity.report import Crossing
+from parity.judge.verdict import Verdict
 from parity.run.exact import Exact
 from parity.run.operation import Operation, Search
 from parity.run.own import Again, Fed, OwnFloors
-from parity.side import Case
-from parity.trace import copied
-from parity.verdict import Verdict
-from parity.verify import Verifier
+from parity.run.report import Crossing
+from parity.run.verify import Verifier
 
 Progress = Callable[[str], None]
 

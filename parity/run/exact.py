@@ -20,18 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from parity.capture import Runner
+from parity.base.errors import InputError
+from parity.base.runtime import return_memory
+from parity.capture.runner import Runner
+from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.contract import CREATED, INHERITED, Contract
-from parity.errors import InputError
+from parity.contract.implementation import Case, State, make_side
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import Mathematics, with_floor
-from parity.judge.segment import Proving
+from parity.judge.proving import Proving
+from parity.run.exact_report import ExactReport
 from parity.run.explained import explained
 from parity.run.floors import NoiseFloors
-from parity.run.report import ExactReport
-from parity.runtime import return_memory
-from parity.side import Case, State, make_side
-from parity.trace import DiskTrace, Trace, copied, keep, require_contract
 
 MODES = (CREATED, INHERITED)
 LARGE = 1 << 30

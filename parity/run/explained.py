@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from parity.capture import Runner
+from parity.capture.runner import Runner
 from parity.contract import Segment
+from parity.contract.implementation import State
 from parity.exact.program import Program
 from parity.match.matching import Matching, match
-from parity.side import State
 
 
 def explained(

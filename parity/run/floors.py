@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.axes import split
-from parity.capture import Runner
+from parity.base.metrics import rms, rmse
+from parity.capture.runner import Runner
+from parity.capture.trace import Trace
 from parity.contract import CREATED, Contract, Segment, Tap
-from parity.metrics import rms, rmse
-from parity.side import Case, State, make_side
-from parity.trace import Trace
+from parity.contract.axes import split
+from parity.contract.implementation import Case, State, make_side
 
 Floors = dict[tuple[str, str], float]
 """By tap and branch: RMSE of the reference in float32 over the RMS of the reference in double."""

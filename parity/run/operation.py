@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from parity.capture import Runner
+from parity.base.metrics import HALF_ULP_RMS, rms, rmse
+from parity.capture.runner import Runner
 from parity.contract import Contract, Segment, Tap
+from parity.contract.implementation import Case, State
 from parity.exact.places import Place
 from parity.exact.rounding import RUNS, Rounding
 from parity.judge.arithmetic import MULTIPLE
-from parity.metrics import HALF_ULP_RMS, rms, rmse
 from parity.run.own import in_double
 from parity.run.steps import Key, Step, Steps, numbers
-from parity.side import Case, State
 
 SHOWN = 3
 """Lines of the device alone that are named, the last ones."""

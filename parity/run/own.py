@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from parity.axes import split
-from parity.capture import Runner
+from parity.base.metrics import rmse
+from parity.capture.runner import Runner
+from parity.capture.trace import DiskTrace, Trace, copied, keep
 from parity.contract import CREATED, INHERITED, Contract, Segment, Tap
+from parity.contract.axes import split
+from parity.contract.implementation import Case, State, make_side
 from parity.exact.rounding import RUNS, Rounding
 from parity.judge.arithmetic import Key
-from parity.metrics import rmse
-from parity.side import Case, State, make_side
-from parity.trace import DiskTrace, Trace, copied, keep
 
 Rounded = Callable[[Rounding], AbstractContextManager[None]]
 Around = Callable[[], AbstractContextManager[Any]]

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from parity import npy
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import file_sha256
 from parity.contract import Contract
-from parity.errors import InputError
-from parity.golden import file_sha256
+from parity.contract.implementation import Case
 from parity.judge.mathematics import Mathematics
-from parity.run.report import KIND
-from parity.side import Case
+from parity.run.exact_report import KIND
 
 ENGINE = ("exact", "judge", "run", "capture")
 """Folders of the engine that decide what a proof says."""

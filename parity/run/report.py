@@ -1,66 +1,97 @@
-"""What a run in double found: every mathematics verdict in execution order."""
+"""What a run found: every verdict in execution order, the crossed runs, and the checks of what it ends in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from parity.contract import CREATED
-from parity.judge.mathematics import Mathematics
-from parity.report import SCHEMA
+from parity.contract import CREATED, FULL
+from parity.diagnose.conclude import Diagnosis
+from parity.judge.snapshots import Picture, Sound
+from parity.judge.verdict import Verdict
 
-KIND = "exact"
+SCHEMA = 3
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure of what a run ends in, against its bound. `bound` says it in words: `>= 50 dB`."""
+
+    name: str
+    value: float
+    bound: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One run whose stages were taken from one side or the other, and the verdict on what it ends in."""
+
+    sides: dict[str, str]
+    verdict: Verdict
 
 
 @dataclass
-class ExactReport:
-    """Every verdict of a run in double, and what the run was.
+class Report:
+    """Every verdict of a run, in execution order, and what the run was.
 
-    `places` says which stage the verdicts are of: so many of one, then so many of another. `stopped` says where and why
-    the candidate stopped, if it did. `departures` are the operations of both sides, as formulas with their lines, where
-    the first wrong segment departs. `subject` are hashes of what was proven (`parity/run/proof.py`).
+    `places` says which stage the verdicts are of: so many of one, then so many of another. `chain` is the contract's.
+    `pictures` and `sounds` are to be looked at and listened to. `diagnosis` has what the first failure looks like, the
+    likeliest first. `command` is what ran it, `when` in UTC. An
+    `informative` one is to be looked at: float32 need not have been float32.
+    `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass. `operation` is the
+    first line of the port that the device has wrong, where one was found (`parity/run/operation.py`).
     """
 
     case: str
     checkpoint: str
     segments: list[str]
     expected: int
-    verdicts: list[Mathematics] = field(default_factory=list)
-    places: list[tuple[str, int]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    crossings: list[Crossing] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
-    stopped: str = ""
-    departures: list[str] = field(default_factory=list)
-    subject: dict[str, str] = field(default_factory=dict)
+    precision: str = FULL.name
+    chain: dict[str, Any] = field(default_factory=dict)
+    places: list[tuple[str, int]] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    sounds: list[Sound] = field(default_factory=list)
+    diagnosis: Diagnosis | None = None
     command: str = ""
+    informative: bool = False
+    program: str = ""
+    strict: bool = False
+    operation: dict[str, Any] = field(default_factory=dict)
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
-    def failures(self) -> list[Mathematics]:
+    def failures(self) -> list[Verdict]:
         return [verdict for verdict in self.verdicts if not verdict.passed]
 
     @property
     def passed(self) -> bool:
-        """All expected verdicts were given, and each says equal."""
-        return bool(self.verdicts) and len(self.verdicts) == self.expected and not self.failures
+        """All expected verdicts were given and each passed, and so did each crossing and each check."""
+        complete = bool(self.verdicts) and len(self.verdicts) == self.expected and not self.failures
+        crossed = all(crossing.verdict.passed for crossing in self.crossings)
+        return complete and crossed and all(check.passed for check in self.checks)
 
     @property
-    def first_failure(self) -> Mathematics | None:
-        """The first tap that is wrong given the reference's inputs, else the first at all."""
-        forced = (verdict for verdict in self.failures if verdict.mode == CREATED)
-        return next(forced, next(iter(self.failures), None))
+    def first_failure(self) -> Verdict | None:
+        """Where it went wrong first: the first created error above its bound, else the first failure of any kind."""
+        created = (verdict for verdict in self.failures if verdict.mode == CREATED)
+        return next(created, next(iter(self.failures), None))
 
     @property
-    def amplified(self) -> list[Mathematics]:
-        """The verdicts that are equal by the second term of their bound alone."""
-        return [verdict for verdict in self.verdicts if verdict.amplified]
+    def decisions(self) -> list[Verdict]:
+        """The verdicts on discrete decisions whose margin is known."""
+        return [verdict for verdict in self.verdicts if verdict.margin == verdict.margin]
 
-    @property
-    def worst(self) -> Mathematics | None:
-        """The verdict with the largest error in units of its bound."""
-        known = [verdict for verdict in self.verdicts if verdict.error == verdict.error]
-        return max(known, key=lambda verdict: verdict.error / verdict.bound, default=None)
+    def words(self) -> dict[str, int]:
+        """How many verdicts have each word; empty where the candidate was not run in double."""
+        return dict(Counter(verdict.word for verdict in self.verdicts if verdict.word))
 
     def add_place(self, stage: str, count: int) -> None:
         """The last `count` verdicts are of that stage."""
@@ -68,28 +99,38 @@ class ExactReport:
             count += self.places.pop()[1]
         self.places.append((stage, count))
 
+    def select(self, pattern: str = "", mode: str = "") -> list[Verdict]:
+        """The verdicts whose tap starts with `pattern`, of one mode or both."""
+        return [v for v in self.verdicts if v.tap.startswith(pattern) and mode in ("", v.mode)]
+
     def as_dict(self) -> dict[str, Any]:
-        first, worst = self.first_failure, self.worst
+        first = self.first_failure
         return {
             "schema": SCHEMA,
-            "kind": KIND,
             "passed": self.passed,
             "case": self.case,
+            "precision": self.precision,
             "checkpoint": self.checkpoint,
             "segments": self.segments,
             "expected_verdicts": self.expected,
             "failures": len(self.failures),
-            "ties": sum(verdict.ties for verdict in self.verdicts),
-            "amplified": [verdict.as_dict() for verdict in self.amplified],
+            "straddles": sum(verdict.straddles for verdict in self.decisions),
             "first_failure": first.as_dict() if first else None,
-            "worst": worst.as_dict() if worst else None,
-            "stopped": self.stopped,
-            "departures": self.departures,
-            "subject": self.subject,
+            "diagnosis": self.diagnosis.as_dict() if self.diagnosis else None,
+            "crossings": [{"sides": crossing.sides} | crossing.verdict.as_dict() for crossing in self.crossings],
+            "checks": [asdict(check) for check in self.checks],
             "environment": self.environment,
             "seconds": self.seconds,
+            "informative": self.informative,
+            "words": self.words(),
+            "program": self.program,
+            "strict": self.strict,
+            "operation": self.operation or None,
             "command": self.command,
             "when": self.when,
+            "chain": self.chain,
             "places": self.places,
+            "pictures": [picture.as_dict() for picture in self.pictures],
+            "sounds": [sound.as_dict() for sound in self.sounds],
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
         }

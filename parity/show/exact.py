@@ -10,7 +10,7 @@ from rich.table import Table
 
 from parity.contract import CREATED, INHERITED
 from parity.judge.mathematics import AMPLIFIED, BOUND, Mathematics
-from parity.run.report import ExactReport
+from parity.run.exact_report import ExactReport
 
 SHOWN = 20  # failures, and taps that are equal by their noise floor alone
 MODES = {CREATED: "teacher-forced", INHERITED: "free"}

@@ -6,8 +6,8 @@ from rich.console import Console
 
 from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of
 from parity.judge.mathematics import BOUND
-from parity.report import Report
-from parity.verdict import Verdict
+from parity.judge.verdict import Verdict
+from parity.run.report import Report
 
 SHOWN = 20  # taps that are off by rounding alone
 

@@ -9,11 +9,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from parity import runtime
+from parity.base import runtime
 
 BLAS = runtime.prepare()
 
-from parity.jsonfile import write_json  # noqa: E402
+from parity.base.jsonfile import write_json  # noqa: E402
 from tests.bench import table  # noqa: E402
 from tests.bench.measure import SECONDS, WrongResult  # noqa: E402
 from tests.bench.plan import Comparisons, add_options, bench_of, environment, plan  # noqa: E402

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.metrics import rms, rmse
+from parity.base.metrics import rms, rmse
 from spec.config import CHATTERBOX_SIZES
 from tests.bench.mlx_side import traced
 from tests.bench.sides import BITS, HALF, Call, Side

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import runtime
+from parity.base import runtime
 
 runtime.prepare()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parity import runtime
+from parity.base import runtime
 
 BLAS = runtime.prepare()
 

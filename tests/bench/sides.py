@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from parity import runtime
+from parity.base import runtime
 from spec.config import ChatterboxConfig
 
 DEVICES = ("cpu", "metal", "cuda")

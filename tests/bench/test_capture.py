@@ -17,12 +17,12 @@ from statistics import median
 
 import pytest
 
-from parity.axes import permute
+from parity.capture.trace import DiskTrace, Trace
 from parity.contract import INHERITED, load
-from parity.evidence import Gallery
-from parity.side import make_case, resolve
-from parity.trace import DiskTrace, Trace
-from parity.verify import SIDES, Verifier
+from parity.contract.axes import permute
+from parity.contract.implementation import make_case, resolve
+from parity.judge.snapshots import Gallery
+from parity.run.verify import SIDES, Verifier
 
 MOST = 1.25
 """Of the plain run's time, at full size; the tiny sides compute next to nothing."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fixtures.cases import conditioning, flow, t3, vocoder
-from parity.draws import integers, normal, uniform
+from parity.base.draws import integers, normal, uniform
 from spec.config import ChatterboxConfig, SamplingConfig, time_grid
 from tests.bench.sides import STAGES, Call, Side
 

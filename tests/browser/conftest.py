@@ -14,8 +14,8 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from parity.cli import main
-from parity.page import write
-from parity.results import load
+from parity.show.page import write
+from parity.show.results import load
 
 ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "build" / "browser"

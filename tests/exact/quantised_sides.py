@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from mlx import nn
 
-from parity.draws import integers, normal
-from parity.side import Case, State
+from parity.base.draws import integers, normal
+from parity.contract.implementation import Case, State
 
 WIDTH, GROUP, BITS = 64, 32, 4
 

@@ -14,11 +14,11 @@ import torch
 
 from fixtures import cases
 from fixtures.cases import conditioning, flow, t3, vocoder
+from parity.contract.implementation import Case
 from parity.exact import torch as twins
 from parity.exact.program import Program
 from parity.exact.standin import installed
 from parity.exact.standin.record import record
-from parity.side import Case
 from spec.config import SamplingConfig, time_grid
 
 Arrays = list[np.ndarray]

@@ -10,7 +10,7 @@ from parity import contract as contracts
 from parity.contract import CREATED, INHERITED
 from parity.judge.mathematics import AMPLIFIED, BOUND
 from parity.run.exact import Exact
-from parity.run.report import ExactReport
+from parity.run.exact_report import ExactReport
 from tests.exact import amplified
 
 CONTRACT = contracts.load(Path(amplified.__file__).with_name("contract.toml"))

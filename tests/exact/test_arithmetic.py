@@ -15,20 +15,20 @@ import pytest
 from rich.console import Console
 
 from parity import contract as contracts
+from parity.base.metrics import rmse
 from parity.contract import CREATED, INHERITED, Contract, Rule
 from parity.exact.rounding import RUNS, Floors, Rounding
 from parity.exact.rounding.standin import rounded
 from parity.exact.standin import installed
 from parity.judge.arithmetic import DEVICE, EQUAL, MULTIPLE, NO_PROGRAM, ROUNDING, WRONG, in_doubt, settled
 from parity.judge.mathematics import Mathematics, absent
-from parity.metrics import rmse
-from parity.report import Report
+from parity.judge.verdict import Verdict, judge
 from parity.run.both import Both
 from parity.run.exact import Exact
-from parity.run.report import ExactReport
+from parity.run.exact_report import ExactReport
+from parity.run.report import Report
+from parity.run.verify import Verifier
 from parity.show.words import show
-from parity.verdict import Verdict, judge
-from parity.verify import Verifier
 from tests.meta import toy
 from tests.meta.toy import mlx_model
 

@@ -24,11 +24,11 @@ from parity import contract as contracts
 from parity.cli import FAILURE, PASS, main
 from parity.contract import CREATED
 from parity.judge.arithmetic import DEVICE, EQUAL, MULTIPLE, ROUNDING, WRONG
-from parity.report import Report
 from parity.run.both import Both
+from parity.run.report import Report
 from parity.run.steps import Step, Steps
+from parity.run.verify import Verifier
 from parity.show.words import show
-from parity.verify import Verifier
 from tests.exact import quantised_sides
 from tests.exact.planted.source import Fault, planted
 from tests.meta import toy

@@ -14,8 +14,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from parity.base.metrics import rms
 from parity.exact.standin import installed
-from parity.metrics import rms
 from tests.exact.paths import PATHS, Pair, devices, draw
 from tests.exact.sums import SUMS
 

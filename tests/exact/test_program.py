@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.places import caller
 from parity.exact.program import Constant, Node, Program, evaluate
 

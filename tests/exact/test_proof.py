@@ -13,8 +13,8 @@ import pytest
 
 from parity import cli
 from parity import contract as contracts
+from parity.base.errors import InputError
 from parity.contract import Contract
-from parity.errors import InputError
 from parity.run import proof
 from parity.run.exact import Exact
 from tests.meta import toy

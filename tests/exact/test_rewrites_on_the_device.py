@@ -12,11 +12,11 @@ import pytest
 from fixtures import cases
 from fixtures.cases import flow
 from parity import contract as contracts
+from parity.contract.implementation import Case
 from parity.judge.arithmetic import EQUAL, MULTIPLE, ROUNDING, error_of
-from parity.report import Report
 from parity.run.both import Both
-from parity.side import Case
-from parity.verify import Verifier
+from parity.run.report import Report
+from parity.run.verify import Verifier
 from tests.exact.planted.rewrites import IDIOMS, PLAIN_MLX
 from tests.exact.planted.source import Fault, planted
 

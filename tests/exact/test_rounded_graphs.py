@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from mlx import nn
 
-from parity.draws import normal
+from parity.base.draws import normal
+from parity.base.metrics import rmse
 from parity.exact.mlx.trace import trace
 from parity.exact.primitives import TABLE
 from parity.exact.rounding.primitives import PRIMITIVES
 from parity.exact.rounding.programs import floors, made
 from parity.judge.arithmetic import MULTIPLE
-from parity.metrics import rmse
 
 
 class Block(nn.Module):

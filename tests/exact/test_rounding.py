@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from parity.draws import normal
+from parity.base.draws import normal
+from parity.base.metrics import rms, rmse
 from parity.exact.operations.convolution import convolve
 from parity.exact.program import Node, Program, evaluate
 from parity.exact.rounding import RUNS, Floors, Rounding, composites
 from parity.exact.rounding.programs import floors, rounded
-from parity.metrics import rms, rmse
 
 DOUBLES = arrays(np.float64, st.integers(1, 40), elements=st.floats(-1e30, 1e30).filter(lambda x: abs(x) > 1e-30))
 

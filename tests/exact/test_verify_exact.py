@@ -16,14 +16,14 @@ import pytest
 from fixtures import cases
 from fixtures.cases import flow
 from parity import contract as contracts
+from parity.base.errors import InputError
 from parity.cli import main
 from parity.contract import CREATED, INHERITED, Contract
-from parity.errors import InputError
+from parity.contract.implementation import Case
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND
 from parity.run.exact import Exact
-from parity.run.report import ExactReport
-from parity.side import Case
+from parity.run.exact_report import ExactReport
 from tests.meta import toy
 
 ROOT = Path(__file__).resolve().parents[2]

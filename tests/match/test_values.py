@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import Program
 from parity.match.matching import match
 from parity.match.values import Index, Runs, arranged, informative, neutral

@@ -11,9 +11,9 @@ from fixtures import cases
 from fixtures.cases import flow
 from parity import contract as contracts
 from parity.contract import Contract
-from parity.report import Report
-from parity.side import Case
-from parity.verify import Verifier
+from parity.contract.implementation import Case
+from parity.run.report import Report
+from parity.run.verify import Verifier
 from tests.meta import toy
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from parity.capture import adapter
-from parity.errors import InputError
+from parity.base.errors import InputError
+from parity.capture.runner import adapter
 
 
 class TorchDouble(torch.nn.Module):

@@ -1,12 +1,12 @@
-"""parity.axes: permuting is by name and nothing else, and splitting leaves nothing out."""
+"""parity.contract.axes: permuting is by name and nothing else, and splitting leaves nothing out."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.axes import permute, split
-from parity.errors import InputError
+from parity.base.errors import InputError
+from parity.contract.axes import permute, split
 
 
 @st.composite

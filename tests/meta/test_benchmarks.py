@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from parity.errors import InputError
-from parity.results import benchmarks
+from parity.base.errors import InputError
+from parity.show.results import benchmarks
 from tests.bench import measure, plan, table
 from tests.bench.measure import Comparison, Row, WrongResult, relative_error
 from tests.bench.mlx_side import MLXSide

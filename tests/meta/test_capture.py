@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.axes import permute
-from parity.capture import Runner
+from parity.base.errors import InputError
+from parity.capture.runner import Runner
+from parity.capture.trace import keep
 from parity.contract import Tap
-from parity.errors import InputError
-from parity.side import make_side
-from parity.trace import keep
+from parity.contract.axes import permute
+from parity.contract.implementation import make_side
 from tests.meta import toy
 
 SIDES = ["reference", "candidate"]

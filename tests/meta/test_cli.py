@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity import npy
-from parity.capture import adapter
+from parity.base import npy
+from parity.capture.golden import MANIFEST
+from parity.capture.runner import adapter
 from parity.cli import main
-from parity.golden import MANIFEST
 from tests.meta.conftest import ROOT, TOY
 
 Run = Callable[..., int]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from parity import contract as contracts
+from parity.base.errors import InputError
 from parity.cli import main
-from parity.errors import InputError
 from tests.meta.conftest import ROOT, TOY
 
 
@@ -91,7 +91,7 @@ def test_status(toy, run, tmp_path):
 
 
 def test_an_informative_run_needs_no_float32(toy, monkeypatch, tmp_path):
-    from parity.capture import adapter
+    from parity.capture.runner import adapter
 
     operations = adapter("mlx").probe()
     degraded = operations | {"matmul": lambda a, b: operations["matmul"](a, b) * 1.001}

@@ -6,8 +6,8 @@ import pytest
 
 from fixtures import cases
 from parity import contract as contracts
+from parity.base.errors import InputError
 from parity.contract import CREATED, FULL, INHERITED
-from parity.errors import InputError
 
 TEXT = """
 cases = "m:cases"

@@ -1,4 +1,4 @@
-"""parity.draws: the same numbers everywhere and in any order; and no side draws any of its own."""
+"""parity.base.draws: the same numbers everywhere and in any order; and no side draws any of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from fixtures import cases
-from parity.capture import Runner
-from parity.draws import generator, integers, normal, uniform
-from parity.side import make_side
+from parity.base.draws import generator, integers, normal, uniform
+from parity.capture.runner import Runner
+from parity.contract.implementation import make_side
 from tests.meta import toy
 from tests.meta.draw_detector import draws
 

@@ -1,4 +1,4 @@
-"""parity.evidence: the pictures show where and how large an error is, and the worst are the ones kept."""
+"""parity.judge.snapshots: the pictures show where and how large an error is, and the worst are the ones kept."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from parity.contract import CREATED, INHERITED
-from parity.evidence import BINS, COLUMNS, ROWS, Gallery, picture, sounds
-from parity.verdict import Verdict
+from parity.judge.snapshots import BINS, COLUMNS, ROWS, Gallery, picture, sounds
+from parity.judge.verdict import Verdict
 
 
 def verdict(

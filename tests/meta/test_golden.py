@@ -1,4 +1,4 @@
-"""parity.golden: a golden folder is written whole or not at all, and nothing altered is read from it."""
+"""parity.capture.golden: a golden folder is written whole or not at all, and nothing altered is read from it."""
 
 import json
 import re
@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parity import npy
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.contract import Tap
-from parity.errors import InputError
-from parity.golden import MANIFEST, Golden, Writer, file_sha256
 
 MU = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
 CODES = np.arange(6).reshape(2, 3)

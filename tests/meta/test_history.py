@@ -1,4 +1,4 @@
-"""parity.history: nothing is lost or added twice, whoever writes and dies; a drift is marked, scatter is not."""
+"""parity.show.history: nothing is lost or added twice, whoever writes and dies; a drift is marked, scatter is not."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import time
 
 import pytest
 
-from parity.drift import FEWEST, drifted, quantile, upper_tail
-from parity.errors import InputError
-from parity.history import History
+from parity.base.errors import InputError
+from parity.show.drift import FEWEST, drifted, quantile, upper_tail
+from parity.show.history import History
 
 ENVIRONMENT = {"toy": "1.0", "toy device": "cpu", "machine": "abacus"}
 DEVICE = "toy cpu, abacus"
@@ -102,7 +102,7 @@ def test_students_t(t, freedom, tail):
 WRITER = """
 import sys
 from pathlib import Path
-from parity.history import History
+from parity.show.history import History
 from tests.meta.test_history import result
 store, first, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 print("ready", flush=True)

@@ -1,4 +1,4 @@
-"""parity.metrics against NumPy, written out by hand, and against what the definitions say."""
+"""parity.base.metrics against NumPy, written out by hand, and against what the definitions say."""
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.metrics import HALF_ULP_RMS, PIECE, difference, rms, rmse
+from parity.base.metrics import HALF_ULP_RMS, PIECE, difference, rms, rmse
 
 finite = st.floats(-1e6, 1e6, width=32)
 arrays = hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5), elements=finite)

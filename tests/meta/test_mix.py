@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from parity import contract as contracts
+from parity.base.errors import InputError
 from parity.contract import CREATED, INHERITED
-from parity.errors import InputError
-from parity.side import Case, State
-from parity.verify import Verifier
+from parity.contract.implementation import Case, State
+from parity.run.verify import Verifier
 from tests.meta import toy
 
 MIX = {"stages": ["prepare", "refine"], "tap": "refine.state", "state": "x"}

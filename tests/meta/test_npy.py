@@ -1,4 +1,4 @@
-"""parity.npy: a file is read as what it says or refused; NumPy is the oracle, mlx.core.load a warning."""
+"""parity.base.npy: a file is read as what it says or refused; NumPy is the oracle, mlx.core.load a warning."""
 
 import hashlib
 import io
@@ -14,8 +14,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parity import npy
-from parity.errors import InputError
+from parity.base import npy
+from parity.base.errors import InputError
 
 DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "c8", "c16"]
 VERSIONS = [(1, 0), (2, 0), (3, 0)]
@@ -159,7 +159,7 @@ def test_why_mlx_load_is_not_the_way_in(path, flaw, content):
         wrong = bits(np.array(mx.load(str(path), stream=mx.cpu))) != bits(np.load(path))
     except (RuntimeError, ValueError):
         wrong = True
-    assert wrong, f"mlx.core.load now copes with {flaw}: correct the docstring of parity/npy.py"
+    assert wrong, f"mlx.core.load now copes with {flaw}: correct the docstring of parity/base/npy.py"
 
 
 @pytest.mark.parametrize("version", VERSIONS)

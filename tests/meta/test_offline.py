@@ -1,4 +1,4 @@
-"""parity.offline: a stored trace is the run's own, bit for bit, and judging dumps rejects what a live run would."""
+"""parity.run.dumps: a stored trace is the run's own, bit for bit, and judging dumps rejects what a live run would."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from fixtures import cases
-from parity import npy, offline
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import MANIFEST, Golden
 from parity.contract import INHERITED
-from parity.errors import InputError
-from parity.golden import MANIFEST, Golden
-from parity.report import Report
+from parity.run import dumps as offline
+from parity.run.report import Report
 from tests.meta import toy
 from tests.meta.conftest import ROOT
 

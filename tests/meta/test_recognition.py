@@ -1,4 +1,4 @@
-"""parity.diagnosis: each family is recognised where it is, and nothing is where there is but rounding."""
+"""parity.diagnose: each family is recognised where it is, and nothing is where there is but rounding."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from parity.contract import INHERITED
-from parity.diagnosis import Evidence, growth, recognise
-from parity.diagnosis.evidence import REGISTRY
-from parity.terminal import part
-from parity.verdict import Verdict
+from parity.diagnose import Evidence, growth, recognise
+from parity.diagnose.evidence import REGISTRY
+from parity.judge.verdict import Verdict
+from parity.show.terminal import part
 
 
 def noise(key: int, shape: tuple[int, ...] = (2, 24, 30)) -> np.ndarray:

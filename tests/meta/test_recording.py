@@ -1,4 +1,4 @@
-"""parity.recording: a candidate judged by a recorded reference gets the verdicts of a run of both sides."""
+"""parity.run.recordings: a candidate judged by a recorded reference gets the verdicts of a run of both sides."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from parity import recording
-from parity.errors import InputError
+from parity.base.errors import InputError
+from parity.run import recordings as recording
 from tests.meta import toy
 from tests.meta.toy import FAULTS
 

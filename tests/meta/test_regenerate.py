@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from fixtures import regenerate
-from parity import npy
-from parity.golden import Golden
+from parity.base import npy
+from parity.capture.golden import Golden
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""parity.page: the files of a report hold what the results say, of a pass and of a failure, and need nothing else."""
+"""parity.show.page: the files of a report hold what the results say, of a pass and of a failure, and need nothing else."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from parity import page
-from parity.errors import InputError
-from parity.jsonfile import nan_to_none
-from parity.page.sound import players
-from parity.page.texts import LONGEST, summary
-from parity.results import checked, label, load, read
+from parity.base.errors import InputError
+from parity.base.jsonfile import nan_to_none
+from parity.show import page
+from parity.show.page.sound import players
+from parity.show.page.texts import LONGEST, summary
+from parity.show.results import checked, label, load, read
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""parity.runtime: full float32 unless the caller wants it otherwise, and PyTorch's BLAS before MLX or not at all."""
+"""parity.base.runtime: full float32 unless the caller wants it otherwise, and PyTorch's BLAS before MLX or not at all."""
 
 import ctypes
 import os
@@ -8,8 +8,8 @@ from pathlib import Path
 import mlx.core  # noqa: F401 - imported, as it must not be before the first prepare()
 import pytest
 
-from parity import runtime
-from parity.errors import InputError
+from parity.base import runtime
+from parity.base.errors import InputError
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""parity.scatter: a lucky noise floor is told from a wrong port, by floors of other runs."""
+"""parity.judge.recheck: a lucky noise floor is told from a wrong port, by floors of other runs."""
 
 import io
 from dataclasses import replace
@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from parity import scatter
 from parity.contract import CREATED, INHERITED, Rule
-from parity.scatter import LAST_BITS, RUNS, doubtful, judged_again, nearby
-from parity.terminal import show
-from parity.verdict import FEWEST, absent, allowance, chance, judge
-from parity.verify import Verifier
+from parity.judge import recheck as scatter
+from parity.judge.recheck import LAST_BITS, RUNS, doubtful, judged_again, nearby
+from parity.judge.verdict import FEWEST, absent, allowance, chance, judge
+from parity.run.verify import Verifier
+from parity.show.terminal import show
 from tests.meta import toy
 
 RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")

@@ -1,4 +1,4 @@
-"""parity.status: the page says of each case and device what its newest result says, and which targets have none."""
+"""parity.show.status: the page says of each case and device what its newest result says, and which have none."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from parity import status
-from parity.jsonfile import nan_to_none
+from parity.base.jsonfile import nan_to_none
+from parity.show import status
 
 TARGETS = (
     {"name": "Here", "environment": {"mlx metal": "False"}},

@@ -1,4 +1,4 @@
-"""parity.terminal: what is printed names taps in full, and a value that is not a number hides no other."""
+"""parity.show.terminal: what is printed names taps in full, and a value that is not a number hides no other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from parity.contract import CREATED, INHERITED, Decision
-from parity.report import Check, Crossing, Report
-from parity.terminal import SHOWN_FAILURES, describe, part, show
-from parity.verdict import Verdict
+from parity.judge.verdict import Verdict
+from parity.run.report import Check, Crossing, Report
+from parity.show.terminal import SHOWN_FAILURES, describe, part, show
 
 
 def verdict(tap: str, mode: str = INHERITED, distance: float = 1.0, passed: bool = True) -> Verdict:

@@ -1,12 +1,12 @@
-"""parity.trace: what a file gives back is what was stored, and is not copied; what is kept in memory is a copy."""
+"""parity.capture.trace: a file gives back what was stored without a copy; what is kept in memory is a copy."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
+from parity.capture.trace import DiskTrace, copied, keep
 from parity.contract import Tap
-from parity.trace import DiskTrace, copied, keep
 
 ARRAYS = [
     np.arange(24, dtype=np.float32).reshape(2, 3, 4),

@@ -1,4 +1,4 @@
-"""parity.verdict: rounding passes, and whatever is more than rounding fails and says by how much."""
+"""parity.judge.verdict: rounding passes, and whatever is more than rounding fails and says by how much."""
 
 import dataclasses
 
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parity.base.metrics import rmse
 from parity.contract import Rule
-from parity.metrics import rmse
-from parity.verdict import STRADDLE, Verdict, absent, allowance, distinct, judge
+from parity.judge.verdict import STRADDLE, Verdict, absent, allowance, distinct, judge
 
 RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")
 

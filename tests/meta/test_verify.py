@@ -1,4 +1,4 @@
-"""parity.verify: a clean pair passes, each fault fails where it is, and what should not be judged is not judged."""
+"""parity.run.verify: a clean pair passes, each fault fails where it is, and what should not be judged is not judged."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-import parity.verify
+import parity.run.verify
 from parity import contract as contracts
-from parity import npy
-from parity.capture import Runner, adapter
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.base.metrics import rmse
+from parity.capture.runner import Runner, adapter
+from parity.capture.trace import keep
 from parity.contract import CREATED, INHERITED
-from parity.errors import InputError
-from parity.metrics import rmse
-from parity.report import Report
-from parity.side import make_side
-from parity.trace import keep
-from parity.verify import Verifier
+from parity.contract.implementation import make_side
+from parity.run.report import Report
+from parity.run.verify import Verifier
 from tests.meta import toy
 from tests.meta.conftest import TOY
 
@@ -270,7 +270,7 @@ def test_a_reference_that_does_not_keep_the_contract_is_refused(
 
 def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeypatch):
     held: list[weakref.ref[np.ndarray]] = []
-    keep = parity.verify.keep
+    keep = parity.run.verify.keep
 
     def counted(trace):
         visit = keep(trace)
@@ -281,7 +281,7 @@ def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeyp
 
         return visit_and_count
 
-    monkeypatch.setattr(parity.verify, "keep", counted)
+    monkeypatch.setattr(parity.run.verify, "keep", counted)
     gc.disable()
     try:
         Verifier(toy_contract, toy.load("tiny"), toy_checkpoint).run()

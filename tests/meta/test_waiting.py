@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from parity.capture import adapter
+from parity.capture.runner import adapter
 from parity.capture.waiting import MOST, MOST_BYTES, Waiting
 from parity.contract import Tap
 

@@ -17,9 +17,9 @@ from fixtures import cases
 from fixtures.cases import flow, t3, vocoder
 from mlx_impl.weights.reader import Tensors
 from parity import contract as contracts
-from parity.report import Report
-from parity.side import Case
-from parity.verify import Verifier
+from parity.contract.implementation import Case
+from parity.run.report import Report
+from parity.run.verify import Verifier
 from spec.files.safetensors_file import Entry
 
 CONTRACT = Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml"

@@ -8,12 +8,13 @@ import math
 import pytest
 
 from fixtures import cases
-from parity import npy, offline
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import MANIFEST, Golden
 from parity.cli import main
-from parity.diagnosis.bisect import Bisection
-from parity.diagnosis.dumps import bisect_dumps
-from parity.errors import InputError
-from parity.golden import MANIFEST, Golden
+from parity.diagnose.bisect import Bisection
+from parity.diagnose.dumps import bisect_dumps
+from parity.run import dumps as offline
 from tests.mutants import decoder, encoder, speech_tokens, waves
 from tests.mutants.battery import BATTERY, Mutant, case, contract
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from fixtures import cases
-from parity import npy, offline
-from parity.errors import InputError
-from parity.golden import MANIFEST, Golden
-from parity.report import Report
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import MANIFEST, Golden
+from parity.run import dumps as offline
+from parity.run.report import Report
 from tests.mutants.battery import case, contract
 
 LATER = "encoder.encoders.0.self_attn"

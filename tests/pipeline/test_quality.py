@@ -11,7 +11,7 @@ from fixtures import quality, waves
 from fixtures.features import log_mel
 from fixtures.pitch import fundamental
 from fixtures.voice import SPOKEN_RATE, spoken_voice, synthetic_voice
-from parity.side import Case
+from parity.contract.implementation import Case
 from reference.weights.vocoder import load_vocoder
 from spec.audio import resample
 from spec.config import CHATTERBOX_SIZES

@@ -8,7 +8,7 @@ import soundfile
 from mlx.utils import tree_flatten
 
 from fixtures.voice import synthetic_voice
-from parity.metrics import rmse
+from parity.base.metrics import rmse
 from spec.audio import load_voice
 from spec.config import CHATTERBOX_SIZES, SamplingConfig
 from spec.draws import Draws

@@ -8,8 +8,8 @@ import pytest
 from fixtures import quality
 from fixtures.pitch import fundamental
 from fixtures.voice import SPOKEN_RATE, spoken_voice
-from parity.metrics import rms, rmse
-from parity.side import Case
+from parity.base.metrics import rms, rmse
+from parity.contract.implementation import Case
 from spec import synthetic
 from spec.audio import voice_of
 from spec.config import CHATTERBOX_SIZES, SamplingConfig

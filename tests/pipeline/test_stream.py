@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fixtures import waves
-from parity.metrics import rmse
+from parity.base.metrics import rmse
 from spec.config import CHATTERBOX_SIZES, SamplingConfig
 from spec.draws import Draws
 from spec.files.conditionals import load_conditionals

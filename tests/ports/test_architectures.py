@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from parity.base.metrics import rms, rmse
 from parity.exact.standin import installed
 from parity.exact.standin.record import recording as recorded
 from parity.exact.torch import recording, single, twin
 from parity.match.matching import Matching, confirm, match
-from parity.metrics import rms, rmse
 from tests.ports import architectures
 from tests.ports.architectures import DEPARTING, EQUAL, MATCHED, NOT_FOUND, RECURRENT
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from parity.metrics import rms
+from parity.base.metrics import rms
 
 
 def judge(ours: np.ndarray, torch32: np.ndarray, truth: np.ndarray) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.capture import adapter
+from parity.capture.runner import adapter
 from spec.config import TINY
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fixtures.cases.t3 import t3_inputs
-from parity.capture import adapter
-from parity.draws import normal, uniform
-from parity.metrics import rmse
+from parity.base.draws import normal, uniform
+from parity.base.metrics import rmse
+from parity.capture.runner import adapter
 from spec import synthetic
 from spec.alignment import EXTREME, AlignmentAnalyzer
 from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, multilingual

@@ -1,7 +1,7 @@
 """mlx_impl.attention against float64, with PyTorch's own float32 error as the yardstick.
 
-The tests need a BLAS that sums in blocks, which `parity.runtime.prepare` provides on Linux: with the reference BLAS of
-the wheel a sum over 500 keys is twice as far from the truth as PyTorch's.
+The tests need a BLAS that sums in blocks, which `parity.base.runtime.prepare` provides on Linux: with the wheel's
+reference BLAS a sum over 500 keys is twice as far from the truth as PyTorch's.
 """
 
 import math
@@ -13,7 +13,7 @@ import torch
 
 from mlx_impl import attention as module
 from mlx_impl.attention import HeadLinear, attention, softmax_matmul
-from parity.metrics import rms
+from parity.base.metrics import rms
 from tests.stages.accuracy import judge
 
 INF, NAN = math.inf, math.nan

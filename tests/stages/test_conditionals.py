@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from parity.draws import integers, normal
+from parity.base.draws import integers, normal
 from spec.config import CHATTERBOX_SIZES
 from spec.files import conditionals
 from spec.synthetic.voice_file import write_voice

@@ -18,9 +18,9 @@ from mlx_impl.conditioning.spectrum import power_spectrum, precise_power_spectru
 from mlx_impl.functional import sigmoid
 from mlx_impl.summation import blocked_sum, pairwise_sum
 from parity import contract as contracts
-from parity.capture import adapter
-from parity.metrics import rms, rmse
-from parity.verify import Report, Verifier
+from parity.base.metrics import rms, rmse
+from parity.capture.runner import adapter
+from parity.run.verify import Report, Verifier
 from reference.conditioning.conditioner import Conditioner as ReferenceConditioner
 from spec.config import CHATTERBOX_SIZES
 

@@ -13,8 +13,8 @@ from mlx_impl.convolution import (
     stacked_conv1d,
     tapwise_conv1d,
 )
-from parity.draws import normal
-from parity.metrics import rmse
+from parity.base.draws import normal
+from parity.base.metrics import rmse
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 

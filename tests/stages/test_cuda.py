@@ -13,7 +13,7 @@ from mlx_impl.cuda.kernel import available
 from mlx_impl.t3 import cuda, generation
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
-from parity.draws import integers, normal, uniform
+from parity.base.draws import integers, normal, uniform
 from spec.config import CHATTERBOX_SIZES, SamplingConfig
 
 pytestmark = pytest.mark.skipif(not available(), reason="needs MLX's CUDA backend and a GPU of Ampere or later")

@@ -3,7 +3,7 @@
 import pytest
 
 from fixtures.false_alarms import random_case, verify
-from parity.terminal import describe
+from parity.show.terminal import describe
 
 CASES = range(10)
 

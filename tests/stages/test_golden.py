@@ -7,10 +7,12 @@ import torch
 
 from fixtures.cases import load as load_case
 from fixtures.cases import synthetic_checkpoint
-from parity import npy, offline, scatter
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import Golden, file_sha256
 from parity.contract import load as load_contract
-from parity.errors import InputError
-from parity.golden import Golden, file_sha256
+from parity.judge import recheck as scatter
+from parity.run import dumps as offline
 
 FOLDER = Path("fixtures/golden/tiny")
 MADE_WITH = "AVX512"  # by PyTorch's name

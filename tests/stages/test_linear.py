@@ -13,19 +13,19 @@ from mlx import nn
 
 from mlx_impl import linear
 from mlx_impl.linear import FEW, Linear, QuantizedLinear, addmm, matmul, sums_in_order
-from parity.draws import normal
-from parity.metrics import rms, rmse
+from parity.base.draws import normal
+from parity.base.metrics import rms, rmse
 
 MEASURE = """
 import json
-from parity.runtime import prepare
+from parity.base.runtime import prepare
 prepare()
 import mlx.core as mx
 import numpy as np
 import torch
 from mlx_impl.linear import matmul, sums_in_order
-from parity.draws import normal
-from parity.metrics import rmse
+from parity.base.draws import normal
+from parity.base.metrics import rmse
 mx.set_default_device(mx.cpu)
 torch.set_num_threads(1)
 found = {}

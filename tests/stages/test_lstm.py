@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mlx_impl import lstm
-from parity.draws import normal
+from parity.base.draws import normal
 from tests.stages.accuracy import judge, worst_ulp
 
 pytestmark = pytest.mark.usefixtures("on_cpu")

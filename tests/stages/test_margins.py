@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fixtures import cases, margins
+from parity.base.draws import normal, uniform
 from parity.contract import Tap
-from parity.draws import normal, uniform
 from spec.config import SamplingConfig
 
 SAMPLINGS = {

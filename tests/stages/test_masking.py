@@ -5,8 +5,8 @@ import importlib
 import numpy as np
 import pytest
 
-from parity.draws import integers, normal
-from parity.metrics import rms, rmse
+from parity.base.draws import integers, normal
+from parity.base.metrics import rms, rmse
 from spec.config import TINY, time_grid
 
 HALVES = ["float16", "bfloat16"]

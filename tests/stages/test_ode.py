@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from parity.draws import normal
-from parity.metrics import rms, rmse
+from parity.base.draws import normal
+from parity.base.metrics import rms, rmse
 from spec.config import TINY, time_grid
 
 STEPS = 10

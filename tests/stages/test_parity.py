@@ -11,9 +11,9 @@ import pytest
 from fixtures import cases
 from parity import contract as contracts
 from parity.contract import CREATED, INHERITED
-from parity.report import Report
-from parity.terminal import describe
-from parity.verdict import Verdict
+from parity.judge.verdict import Verdict
+from parity.run.report import Report
+from parity.show.terminal import describe
 
 WHOLE = ["tiny", *(f"tiny-{stage}" for stage in ("conditioning", "t3", "flow", "vocoder"))]
 

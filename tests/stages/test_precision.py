@@ -10,12 +10,12 @@ import torch
 
 from fixtures import cases
 from parity import contract as contracts
+from parity.base.draws import normal
+from parity.base.errors import InputError
+from parity.base.metrics import rms, rmse
 from parity.contract import CREATED
-from parity.draws import normal
-from parity.errors import InputError
-from parity.metrics import rms, rmse
-from parity.terminal import describe
-from parity.verify import Verifier
+from parity.run.verify import Verifier
+from parity.show.terminal import describe
 
 CONTRACT = contracts.load(Path("fixtures/contract.toml"))
 SIDES = ("reference", "mlx_impl")

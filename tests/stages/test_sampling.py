@@ -5,9 +5,9 @@ import importlib
 import numpy as np
 import pytest
 
-from parity.capture import adapter
-from parity.draws import integers, normal, uniform
-from parity.metrics import rms, rmse
+from parity.base.draws import integers, normal, uniform
+from parity.base.metrics import rms, rmse
+from parity.capture.runner import adapter
 from spec.config import SamplingConfig
 
 SIDES = {"reference": "torch", "mlx_impl": "mlx"}

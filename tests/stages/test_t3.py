@@ -10,13 +10,13 @@ import pytest
 from fixtures.cases import load, synthetic_checkpoint
 from fixtures.cases.t3 import t3_inputs
 from parity import contract as contracts
-from parity.capture import adapter
+from parity.base.draws import normal, uniform
+from parity.base.metrics import rms, rmse
+from parity.capture.runner import adapter
 from parity.contract import CREATED, INHERITED
-from parity.draws import normal, uniform
-from parity.metrics import rms, rmse
-from parity.terminal import describe
-from parity.verdict import STRADDLE
-from parity.verify import Verifier
+from parity.judge.verdict import STRADDLE
+from parity.run.verify import Verifier
+from parity.show.terminal import describe
 from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, check_t3_inputs, rope_frequencies
 
 CONFIG = CHATTERBOX_SIZES["tiny"].t3

@@ -6,7 +6,7 @@ import pytest
 
 from mlx_impl import threads
 from mlx_impl.threads import half_the_threads, one_thread
-from parity.runtime import prepare
+from parity.base.runtime import prepare
 
 
 class Told:

@@ -15,10 +15,10 @@ from fixtures.cases.vocoder import vocoder_inputs
 from mlx_impl import pipeline
 from mlx_impl.vocoder import generator as mlx_generator
 from parity import contract as contracts
+from parity.base.draws import normal
+from parity.base.metrics import rms, rmse
 from parity.contract import CREATED
-from parity.draws import normal
-from parity.metrics import rms, rmse
-from parity.verify import Verifier
+from parity.run.verify import Verifier
 from spec.config import CHATTERBOX_SIZES, VocoderConfig, check_vocoder_inputs
 
 CONTRACT = contracts.load(Path("fixtures/contract.toml"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fixtures.cases import load, synthetic_checkpoint
 from fixtures.cases.vocoder import vocoder_inputs
-from parity.metrics import rmse
+from parity.base.metrics import rmse
 from spec.config import CHATTERBOX_SIZES, VocoderConfig
 from spec.receptive_field import Context, generator_field, vocoder_context
 

@@ -22,7 +22,7 @@ ALLOWED = {
     "spec/files/conditionals.py": {"spec", "safetensors"},
     "reference": {"reference", "spec", "torch", "safetensors"},
     "mlx_impl": {"mlx_impl", "spec", "mlx", "safetensors"},
-    "mlx_impl/__main__.py": {"mlx_impl", "spec", "parity.runtime"},  # a program prepares its process
+    "mlx_impl/__main__.py": {"mlx_impl", "spec", "parity.base.runtime"},  # a program prepares its process
     "fixtures": {"fixtures", "parity", "spec"},
     "fixtures/features.py": {"reference", "spec", "torch"},  # runs modules of the reference by themselves
 }
@@ -75,10 +75,10 @@ def test_every_file_with_a_rule_of_its_own_exists():
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("parity/verify.py", "import spec.config"),
-        ("parity/verify.py", "from mlx_impl import flow"),
-        ("parity/verify.py", "from fixtures.cases import load"),
-        ("parity/verify.py", "def late():\n    import torch"),
+        ("parity/run/verify.py", "import spec.config"),
+        ("parity/run/verify.py", "from mlx_impl import flow"),
+        ("parity/run/verify.py", "from fixtures.cases import load"),
+        ("parity/run/verify.py", "def late():\n    import torch"),
         ("parity/capture/__init__.py", "import mlx.core as mx"),
         ("parity/capture/torch.py", "import mlx.core as mx"),
         ("parity/exact/torch/recorder.py", "import mlx.core as mx"),
@@ -86,10 +86,10 @@ def test_every_file_with_a_rule_of_its_own_exists():
         ("parity/capture/mlx.py", "from torch import nn"),
         ("reference/flow.py", "import mlx"),
         ("reference/flow.py", "from mlx_impl.ode import solve_euler"),
-        ("reference/flow.py", "from parity.draws import normal"),
-        ("spec/synthetic/__init__.py", "from parity.draws import normal"),
+        ("reference/flow.py", "from parity.base.draws import normal"),
+        ("spec/synthetic/__init__.py", "from parity.base.draws import normal"),
         ("spec/keys/flow.py", "import torch"),
-        ("spec/files/safetensors_file.py", "from spec.config import TINY"),
+        ("spec/config.py", "from parity.base import npy"),
         ("spec/config.py", "import torch"),
         ("spec/files/torch_file.py", "import torch"),
         ("spec/speak/__init__.py", "from reference.speech import Chatterbox"),
@@ -119,11 +119,11 @@ def test_a_wrong_import_is_rejected(tmp_path, file, source):
 @pytest.mark.parametrize(
     ("file", "source"),
     [
-        ("parity/verify.py", "import numpy\nfrom parity.capture import Runner\nfrom . import axes"),
+        ("parity/run/verify.py", "import numpy\nfrom parity.capture.runner import Runner\nfrom . import axes"),
         ("parity/capture/torch.py", "from torch import nn"),
         ("mlx_impl/flow.py", "from spec.config import FULL\nfrom spec import config\nimport mlx.nn"),
         ("mlx_impl/flow.py", "from .ode import solve_euler"),
-        ("fixtures/cases.py", "from parity.side import Case\nfrom spec import synthetic"),
+        ("fixtures/cases.py", "from parity.contract.implementation import Case\nfrom spec import synthetic"),
         ("tests/stages/test_flow.py", "import torch, mlx_impl.flow, parity"),
     ],
 )

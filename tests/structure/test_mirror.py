@@ -22,7 +22,7 @@ from fixtures import cases
 from mlx_impl.flow import Flow as MlxFlow
 from mlx_impl.pipeline import Pipeline as MlxPipeline
 from parity import contract as contracts
-from parity.side import Case
+from parity.contract.implementation import Case
 from reference.flow import Flow as TorchFlow
 from reference.pipeline import Pipeline as TorchPipeline
 from spec.config import SIZES, FlowConfig

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from parity.base.draws import uniform
+from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
-from parity.draws import uniform
-from parity.metrics import rms, rmse
 from reference.t3 import generation
 from reference.weights.t3 import MULTILINGUAL, load_t3
 from spec import synthetic

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 
 from fixtures.cases import load, synthetic_checkpoint
 from fixtures.voice import synthetic_voice
+from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
-from parity.metrics import rms, rmse
 from reference.conditioning import tables
 from reference.conditioning.resample import Resample
 from reference.conditioning.voice_encoder import window_starts

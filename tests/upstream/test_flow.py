@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 
 from fixtures.cases import synthetic_checkpoint
 from fixtures.cases.flow import CASES, FlowCase, build
-from parity.capture import Runner
+from parity.base.metrics import rms, rmse
+from parity.capture.runner import Runner
 from parity.capture.torch import instrument, to_numpy
+from parity.capture.trace import keep
 from parity.contract import load
-from parity.metrics import rms, rmse
-from parity.side import make_side
-from parity.trace import keep
+from parity.contract.implementation import make_side
 from reference.weights import S3GEN, parameter_name
 from tests.upstream.upstream_loader import build_s3gen, double_precision, inject_noise
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from parity.base.draws import integers, normal, uniform
+from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
-from parity.draws import integers, normal, uniform
-from parity.metrics import rms, rmse
 from reference.t3 import decode, generate, prefill, sample, speech_only
 from reference.t3.sampling import cut_min_p, cut_top_p, draw
 from reference.weights.t3 import ENGLISH, MULTILINGUAL, load_t3, parameter_name

@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from fixtures.cases import load, synthetic_checkpoint
+from parity.base.draws import normal, uniform
+from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
-from parity.draws import normal, uniform
-from parity.metrics import rms, rmse
 from reference.vocoder.source import _running_sum
 from reference.vocoder.vocoder import fade_in
 from reference.weights.checkpoint import S3GEN

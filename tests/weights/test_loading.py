@@ -9,7 +9,7 @@ import torch
 from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
-from parity.draws import integers
+from parity.base.draws import integers
 from spec.config import TINY
 
 SIDES = ["reference", "mlx_impl"]

@@ -11,7 +11,7 @@ from mlx_impl.weights import load_flow
 from mlx_impl.weights.audit import audit
 from parity import contract as contracts
 from parity.contract import CREATED
-from parity.verify import Verifier
+from parity.run.verify import Verifier
 
 FILE = "s3gen.safetensors"
 FIRST, SECOND = (f"flow.decoder.estimator.mid_blocks.{block}." for block in "01")

@@ -11,7 +11,7 @@ import torch
 from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
-from parity.draws import normal
+from parity.base.draws import normal
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
 from spec.keys import vocoder_keys

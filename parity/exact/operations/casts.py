@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 _SIGNIFICANT = {"float16": 11, "bfloat16": 8, "float32": 24}
 _LEAST = {"float16": -14, "bfloat16": -126, "float32": -126}

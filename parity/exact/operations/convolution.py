@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 _BLOCK = 2**19
 """Numbers that are laid side by side at a time: 4 MiB, which a processor's cache holds."""

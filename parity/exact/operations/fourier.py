@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.fft
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 
 def transform(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 _COMBINE = {"sum": np.add, "prod": np.multiply, "max": np.maximum, "min": np.minimum}
 

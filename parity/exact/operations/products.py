@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import scipy.linalg
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 
 def batch_indices(indices: np.ndarray | None, batch: tuple[int, ...]) -> np.ndarray:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.operations.products import gathered_products
 
 _E2M1 = np.array([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 
 _OPERATION = {
     "sum": np.add,

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from parity.draws import generator
+from parity.base.draws import generator
 
 Axes = int | Sequence[int] | None
 

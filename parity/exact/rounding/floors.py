@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from parity.metrics import rmse
+from parity.base.metrics import rmse
 
 RUNS = 8
 """How often a program is run with random rounding; the largest error of so many is its own floor."""

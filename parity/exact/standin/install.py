@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.standin import core
 from parity.exact.standin.random import Draws
 from parity.exact.standin.runtime import DeviceType

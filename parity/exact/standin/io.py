@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import NoProgram
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, cast, wrapped

@@ -222,7 +222,7 @@ class _Recorder:
         if self.root is None:
             yield
             return
-        from parity.capture import adapter  # what it gives inside of `installed` stands on the stand-in
+        from parity.capture.runner import adapter  # what it gives inside of `installed` stands on the stand-in
 
         paths = [path for path, _ in self.root.named_modules() if path]
         with adapter("mlx").instrument(self.root, paths, self._leave, self._enter):

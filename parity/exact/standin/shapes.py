@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, cast, operands, wrapped
 from parity.exact.standin.dispatch import Names

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.standin import core
 from parity.exact.standin.array import array
 from parity.exact.standin.runtime import DeviceType

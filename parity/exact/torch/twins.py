@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.weight_norm import WeightNorm
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.torch.check import remarks
 from parity.exact.torch.operations import NARROW, WIDEST
 from parity.exact.torch.widening import widened

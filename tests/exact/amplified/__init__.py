@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from parity.base.draws import normal
 from parity.contract import Tap
-from parity.draws import normal
-from parity.side import Case, State
+from parity.contract.implementation import Case, State
 
 FAR = 4e6  # added and taken off again, it leaves seven digits of a double, and not one of a float32
 CASES = {

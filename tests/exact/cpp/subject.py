@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from parity.draws import normal
+from parity.base.draws import normal
 from reference.attention_mask import attention_bias
 from reference.decoder import UNetBlock
 from spec.config import DecoderConfig

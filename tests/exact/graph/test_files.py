@@ -11,8 +11,8 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 
-from parity.draws import normal
-from parity.errors import InputError
+from parity.base.draws import normal
+from parity.base.errors import InputError
 from parity.exact import mlxfn
 from parity.exact.constants import half_ulp, resolved, unresolved
 from parity.exact.graph import Call, independent

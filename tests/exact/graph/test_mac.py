@@ -11,7 +11,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from parity.draws import normal
+from parity.base.draws import normal
 from parity.exact.constants import resolved, unresolved
 from parity.exact.graph import Call, Graph, unseen
 from parity.exact.inputs import load

@@ -9,7 +9,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from parity.draws import normal
+from parity.base.draws import normal
 from parity.exact.mlx import trace
 from parity.exact.program import evaluate
 from tests.exact.operations.real import to_numpy

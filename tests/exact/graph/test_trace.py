@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from mlx.utils import tree_flatten
 
-from parity.draws import normal
-from parity.errors import InputError
+from parity.base.draws import normal
+from parity.base.errors import InputError
 from parity.exact.constants import unresolved
 from parity.exact.graph import independent
 from parity.exact.mlx import trace

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.operations.casts import cast, rounded, storage
 from tests.exact.operations.real import real
 from tests.exact.operations.strategies import EDGES, INTEGERS, floats, integers, many, shapes

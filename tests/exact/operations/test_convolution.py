@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.operations.convolution import convolve, transposed
 from tests.exact.bounds import within
 from tests.exact.operations.real import real

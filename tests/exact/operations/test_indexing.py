@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.operations import indexing
 from tests.exact.operations.real import real
 from tests.exact.operations.strategies import few, many, normals, shapes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.operations import quantization
 from tests.exact.bounds import within
 from tests.exact.operations.real import real

@@ -12,7 +12,7 @@ import mlx.nn as outside
 import numpy as np
 import pytest
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.standin import installed
 from parity.exact.standin.install import reaching
 
@@ -116,14 +116,14 @@ def test_the_device_is_what_was_asked_for(device: str) -> None:
 FLOW = """
 import hashlib, sys
 from pathlib import Path
-from parity.runtime import prepare
+from parity.base.runtime import prepare
 prepare()
 import numpy as np
 from fixtures import cases
 from parity import contract as contracts
-from parity.capture import Runner
+from parity.capture.runner import Runner
 from parity.exact.standin import installed
-from parity.side import make_case, make_side
+from parity.contract.implementation import make_case, make_side
 
 contract = contracts.load(Path("fixtures/contract.toml"))
 case = make_case(contract, "tiny-flow")

@@ -10,7 +10,7 @@ import mlx.core as real
 import numpy as np
 import pytest
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import NoProgram
 from tests.exact.standin.both import STANDIN, reported, to_numpy
 

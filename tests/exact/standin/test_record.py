@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.program import Program, evaluate
 from parity.exact.standin import installed
 from parity.exact.standin.record import Recording, observe, record, recording

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.standin.survey import COVERED, MISSING, REFUSED, main, state, survey
 
 SOURCE = """

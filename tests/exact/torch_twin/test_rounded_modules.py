@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from parity.base.metrics import rms, rmse
 from parity.exact.rounding import RUNS, Floors, Rounding
 from parity.exact.torch.rounding import rounded
-from parity.metrics import rms, rmse
 
 torch.manual_seed(0)
 MODULES = {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from parity.errors import InputError
+from parity.base.errors import InputError
 from parity.exact.torch import narrowing, recording, single, twin
 
 WIDTH = 8

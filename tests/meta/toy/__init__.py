@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from parity import npy
-from parity.draws import integers, normal
-from parity.errors import InputError
-from parity.side import Case, State
+from parity.base import npy
+from parity.base.draws import integers, normal
+from parity.base.errors import InputError
+from parity.contract.implementation import Case, State
 from tests.meta.toy.mlx_model import MlxParts
 from tests.meta.toy.torch_model import TorchParts
 

@@ -14,7 +14,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from parity.draws import normal
+from parity.base.draws import normal
 
 
 def numbers(name: str, *shape: int) -> np.ndarray:

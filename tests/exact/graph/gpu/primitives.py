@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from parity.runtime import prepare
+from parity.base.runtime import prepare
 
 prepare()
 

@@ -1,0 +1,221 @@
+"""NPY files, read and written strictly: what is returned is what the file says, or there is no answer.
+
+NumPy's own reader is lenient where a parity check must not be: it ignores bytes after the array and takes
+headers with a duplicate key, a negative axis, ``True`` for a length or a Python 2 ``10L``. The header is
+therefore parsed here. The writer is ``numpy.lib.format.write_array``, which already does what is needed.
+
+Both sides get their arrays from here. ``mlx.core.load`` (0.32.4) is no substitute: it looks for ``descr`` and
+``fortran_order`` at fixed columns, so that a valid Fortran-order file with other spacing comes out scrambled
+without an error; it swaps big-endian complex64 as one 8-byte number; it takes over-long files; it refuses
+version 3.0.
+
+The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+"""
+
+import ast
+import hashlib
+import math
+import os
+import secrets
+import struct
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+
+from parity.base.errors import InputError
+
+MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
+MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
+
+_LENGTH_FORMAT = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
+_KEYS = {"descr", "fortran_order", "shape"}
+# fmt: off
+_TYPES = [
+    np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint16, np.uint32, np.uint64,
+    np.float16, np.float32, np.float64, np.complex64, np.complex128,
+]
+# fmt: on
+# "|f4", "=f4" and "f4" mean other numbers on other machines: only one-byte types go without a byte order.
+_DTYPES = {
+    order + dtype.str[1:]: np.dtype(order + dtype.str[1:])
+    for dtype in map(np.dtype, _TYPES)
+    for order in ("<>|" if dtype.itemsize == 1 else "<>")
+}
+_DTYPE_NAMES = ", ".join(np.dtype(t).name for t in _TYPES)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an NPY file says about its array: ``dtype`` in the file's byte order, ``data_offset`` in bytes."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran_order: bool
+    version: tuple[int, int]
+    data_offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Size of the array in bytes, without the header."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_header(path: str | os.PathLike[str]) -> Header:
+    """Read the header and hold the file's size against it; refuse what ``read`` refuses, bools unseen."""
+    with _open(path) as file:
+        return _read_header(file, path)
+
+
+def read(path: str | os.PathLike[str], *, mmap: bool = False) -> np.ndarray:
+    """Read one array of any shape, in native byte order and in the memory order of the file.
+
+    A Fortran-order file yields an F-contiguous array. With ``mmap`` the array is a read-only ``np.memmap``; a
+    file in the other byte order cannot be mapped as native numbers and becomes a read-only array in memory.
+
+    Raises ``InputError`` for a file that is missing, truncated or over-long, whose header breaks the format,
+    whose dtype is not bool, (u)int8 to 64, float16 to 64 or complex64/128, or whose bools are not 0 and 1.
+    """
+    with _open(path) as file:
+        header = _read_header(file, path)
+        order: Literal["C", "F"] = "F" if header.fortran_order else "C"
+        if mmap and header.dtype.isnative:
+            array: np.ndarray = np.memmap(file, header.dtype, "r", header.data_offset, header.shape, order)
+        else:
+            flat = np.fromfile(file, header.dtype, math.prod(header.shape))
+            native = flat.astype(header.dtype.newbyteorder("="), copy=False)
+            array = native.reshape(header.shape, order=order)
+            array.flags.writeable = not mmap
+    _check_bools(array, path)
+    return array
+
+
+def write(path: str | os.PathLike[str], array: np.ndarray) -> None:
+    """Store an array of any shape at exactly ``path``: version 1.0, little-endian, never pickled.
+
+    The memory order is kept: Fortran order for an array that is F-contiguous and not C-contiguous, C order
+    for everything else. The same array gives the same bytes. They go through a temporary file in the same
+    folder, so a failed write leaves an older file as it was.
+
+    Raises ``InputError`` for an array that ``read`` would refuse and a ``path`` that cannot become a file.
+    """
+    path = Path(path)
+    array = _checked(array, path)
+    if path.is_dir() or not path.parent.is_dir():
+        raise _refusal(path, "no place for a file", "a file name in an existing folder", "Correct the path")
+    array = array.astype(array.dtype.newbyteorder("<"), order="A", copy=False)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def canonical_sha256(array: np.ndarray) -> str:
+    """SHA-256 of dtype, shape and content in hexadecimal, whatever the memory order and byte order.
+
+    Hashed are the ASCII line ``<f4 1,80,37\\n`` (NumPy's little-endian dtype string, a space, the lengths of
+    the axes, none for 0-d) and the elements' little-endian bytes in C order. Bits count: -0.0 is not 0.0.
+    Raises ``InputError`` for an array that cannot be stored.
+    """
+    array = _checked(array, "canonical_sha256")
+    array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
+    digest = hashlib.sha256(f"{array.dtype.str} {','.join(map(str, array.shape))}\n".encode())
+    digest.update(array.data)
+    return digest.hexdigest()
+
+
+def _refusal(where: object, got: str, expected: str, remedy: str) -> InputError:
+    return InputError(f"{where}: got {got}; expected {expected}. {remedy}.")
+
+
+def _checked(array: np.ndarray, where: object) -> np.ndarray:
+    """Refuse what has no place in a file before any of it is stored or hashed."""
+    if not isinstance(array, np.ndarray | np.generic) or isinstance(array, np.ma.MaskedArray):
+        raise _refusal(where, f"a {type(array).__name__}", "a plain np.ndarray", "Convert it first")
+    array = np.asarray(array)
+    if array.dtype.str not in _DTYPES:
+        raise _refusal(where, f"dtype {array.dtype}", f"one of {_DTYPE_NAMES}", "Cast it first")
+    if array.ndim > MAX_AXES:
+        raise _refusal(where, f"{array.ndim} axes", f"at most {MAX_AXES}", "Merge some of them first")
+    _check_bools(array, where)
+    return array
+
+
+def _check_bools(array: np.ndarray, where: object) -> None:
+    """NumPy takes any byte as a bool, and then two arrays that compare equal differ in content."""
+    if array.dtype == np.bool_ and np.any(array.view(np.uint8) > 1):
+        raise _refusal(where, "bools stored as other bytes than 0 and 1", "only those", "Store `array != 0`")
+
+
+def _open(path: str | os.PathLike[str]) -> BinaryIO:
+    try:
+        if Path(path).is_file():  # a folder has no content, a pipe would block
+            return Path(path).open("rb")
+        got = "no regular file"
+    except (OSError, ValueError) as error:
+        got = str(error)
+    raise _refusal(path, got, "a readable NPY file", "Check the path")
+
+
+def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
+    again = "Copy or make the file again"
+    start = file.read(8)
+    magic, version = start[:6], tuple(start[6:])
+    if len(start) < 8 or magic != np.lib.format.MAGIC_PREFIX:
+        raise _refusal(path, f"a file that begins {start!r}", "an NPY file", "Write it with parity.base.npy")
+    if version not in _LENGTH_FORMAT:
+        raise _refusal(path, "NPY version {}.{}".format(*version), "1.0, 2.0 or 3.0", "Store the array again")
+    length_format = _LENGTH_FORMAT[version]
+    raw_length = file.read(struct.calcsize(length_format))
+    if len(raw_length) < struct.calcsize(length_format):
+        raise _refusal(path, "a file that ends inside the header's length", "a whole file", again)
+    (length,) = struct.unpack(length_format, raw_length)
+    if length > MAX_HEADER_BYTES:
+        raise _refusal(path, f"a header of {length} bytes", f"at most {MAX_HEADER_BYTES}", again)
+    text = file.read(length)
+    if len(text) < length:
+        raise _refusal(path, f"{len(text)} bytes of header", f"the {length} it announces", again)
+
+    header = Header(*_parse(text, path), version, file.tell())
+    size, due = os.fstat(file.fileno()).st_size, header.data_offset + header.nbytes
+    if size != due:
+        what = "truncated" if size < due else "over-long"
+        raise _refusal(path, f"{size} bytes ({what})", f"{due} for {header.dtype.str} {header.shape}", again)
+    return header
+
+
+def _parse(text: bytes, path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """Header text to (shape, dtype, fortran_order)."""
+
+    def refusal(expected: str) -> InputError:
+        # The text as stored: a parsed number may have more digits than Python is willing to print.
+        return _refusal(path, f"header {text.strip()!r:.300}", expected, "Store the array again")
+
+    if not text.endswith(b"\n") or not text.isascii():
+        raise refusal("ASCII that ends with a newline")
+    try:
+        node = ast.parse(text.decode("ascii"), mode="eval").body
+        fields = ast.literal_eval(node)
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise refusal("a Python literal") from error
+    # Counted in the source: of two equal keys the dict has silently kept the second.
+    if not isinstance(node, ast.Dict) or len(node.keys) != len(_KEYS) or fields.keys() != _KEYS:
+        raise refusal(f"a dict with exactly the keys {sorted(_KEYS)}")
+
+    descr, fortran_order, shape = fields["descr"], fields["fortran_order"], fields["shape"]
+    if not isinstance(descr, str) or descr not in _DTYPES:
+        raise refusal(f"a descr with byte order, like '<f4', for one of {_DTYPE_NAMES}")
+    if type(fortran_order) is not bool:
+        raise refusal("fortran_order True or False")
+    if type(shape) is not tuple or any(type(n) is not int or n < 0 for n in shape) or len(shape) > MAX_AXES:
+        raise refusal(f"as shape a tuple of at most {MAX_AXES} integers, none negative")
+    dtype = _DTYPES[descr]
+    # NumPy's own limit, which leaves zeros out.
+    if math.prod(n for n in shape if n) * dtype.itemsize > sys.maxsize:
+        raise refusal("a shape that fits into memory")
+    return shape, dtype, fortran_order

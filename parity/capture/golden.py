@@ -1,0 +1,147 @@
+"""Golden files: a stored reference trace, one `.npy` per tap and a manifest that says what each holds and how it came.
+
+A golden folder is written whole or not at all, and read with its hashes checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.contract import Tap
+
+MANIFEST = "manifest.json"
+SCHEMA = 2
+KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors", "near"}
+"""What reading needs of a tap; the rest of its table is for people."""
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class Writer:
+    """Writes a golden folder. Use as a context manager: the folder appears when the block ends without an error."""
+
+    def __init__(self, folder: Path, about: Mapping[str, Any], replace: bool = False):
+        if folder.exists() and not replace:
+            raise InputError(f"{folder} exists; nothing was written: name another folder, or accept its replacement")
+        self.folder, self.about, self.taps = folder, dict(about), []  # type: ignore[var-annotated]
+
+    def __enter__(self) -> Writer:
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.partial = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}."))
+        except OSError as error:
+            raise InputError(f"{self.folder}: cannot be written ({error.strerror}); name another folder") from error
+        return self
+
+    def add(
+        self,
+        tap: Tap,
+        array: np.ndarray,
+        floors: Mapping[str, float] | None = None,
+        near: Mapping[int, float] | None = None,
+    ) -> None:
+        """Store one tap, in its own memory order. `floors`: noise floor of each branch, `""` where it is not split.
+
+        `near`: of a discrete tap, the margins of the elements that were within rounding of another value.
+        """
+        file = self.partial / f"{tap.name}.npy"
+        npy.write(file, array)
+        header = npy.read_header(file)
+        self.taps.append(
+            {
+                "name": tap.name,
+                "file": file.name,
+                "axes": tap.axes,
+                "shape": list(array.shape),
+                "dtype": array.dtype.name,
+                "fortran_order": header.fortran_order,
+                "sha256": npy.canonical_sha256(array),
+                "file_sha256": file_sha256(file),
+                "floors": dict(floors or {}),
+                "near": dict(near or {}),
+            }
+        )
+
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        if kind is not None:
+            shutil.rmtree(self.partial, ignore_errors=True)
+            return
+        manifest = {"schema": SCHEMA} | self.about | {"count": len(self.taps), "taps": self.taps}
+        text = json.dumps(manifest, indent=1, sort_keys=False)
+        (self.partial / MANIFEST).write_text(text + "\n")
+        self.partial.chmod(0o755)
+        old = self.folder.with_name(f".{self.folder.name}.old")
+        if self.folder.exists():
+            os.replace(self.folder, old)
+        os.replace(self.partial, self.folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+class Golden:
+    """A golden folder, read lazily. Raises `InputError` for a missing, malformed or altered one, naming the file."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        try:
+            self.manifest = json.loads((folder / MANIFEST).read_text())
+        except OSError as error:
+            raise InputError(
+                f"{folder / MANIFEST}: cannot be read ({error.strerror}); expected a golden folder, as "
+                "`parity capture` or fixtures/regenerate.py writes it"
+            ) from error
+        except ValueError as error:
+            raise InputError(f"{folder / MANIFEST}: not valid JSON ({error}); regenerate the goldens") from error
+        schema = self.manifest.get("schema") if isinstance(self.manifest, dict) else None
+        if schema != SCHEMA:
+            raise InputError(f"{folder / MANIFEST}: schema {schema!r}, expected {SCHEMA}; regenerate the goldens")
+        taps, count = self.manifest.get("taps"), self.manifest.get("count")
+        if not isinstance(taps, list) or any(not isinstance(tap, dict) or not tap.keys() >= KEYS for tap in taps):
+            expected = f"a list of tables with {', '.join(sorted(KEYS))}"
+            raise InputError(f"{folder / MANIFEST}: its taps are not {expected}; regenerate the goldens")
+        self.entries = {entry["name"]: entry for entry in taps}
+        if len(self.entries) != count:
+            raise InputError(f"{folder / MANIFEST}: lists {len(self.entries)} taps, its count is {count}; restore it")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
+
+    def load(self, name: str, *, mmap: bool = False) -> np.ndarray:
+        """The array of a tap, its shape, dtype and content checked against the manifest; read-only with `mmap`."""
+        if name not in self.entries:
+            raise InputError(f"{self.folder}: no tap {name!r}; it has {len(self)} taps, see its {MANIFEST}")
+        entry = self.entries[name]
+        file = self.folder / entry["file"]
+        array = npy.read(file, mmap=mmap)
+        if list(array.shape) != entry["shape"] or array.dtype.name != entry["dtype"]:
+            holds, says = f"{array.dtype.name} {list(array.shape)}", f"{entry['dtype']} {entry['shape']}"
+            raise InputError(f"{file}: holds {holds}, the manifest says {says}; regenerate the goldens")
+        if npy.canonical_sha256(array) != entry["sha256"]:
+            raise InputError(
+                f"{file}: its content was altered (SHA-256 differs from the manifest's); restore the file "
+                "or regenerate the goldens"
+            )
+        return array

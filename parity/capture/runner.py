@@ -1,0 +1,129 @@
+"""Capture: run one segment of a side and see every tapped value as it appears, optionally replacing it.
+
+A tap is seen where a module returns (by its attribute path) or where the side hands a value to `observe`, as it is
+then: what is produced later may overwrite it in place. Capturing changes no bit of the run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from parity.base.errors import InputError
+from parity.capture.waiting import Waiting
+from parity.contract import Contract, Segment, Tap
+from parity.contract.axes import permute
+from parity.contract.implementation import Side, State
+
+Visit = Callable[[Tap, np.ndarray], None]
+"""Called with each tap in execution order and its value in the reference's axes: a view, which whoever keeps it copies.
+"""
+
+
+def adapter(framework: str) -> ModuleType:
+    """The capture adapter of a framework: `parity.capture.torch` or `parity.capture.mlx`."""
+    if framework not in ("torch", "mlx"):
+        raise InputError(f"unknown framework {framework!r}; expected 'torch' or 'mlx'")
+    return importlib.import_module(f"parity.capture.{framework}")
+
+
+Watch = Callable[[str, str, np.ndarray], None]
+"""Called with a module's path, what was seen of it (`OUTPUT`, or `INPUT` and a position), and a copy of the value."""
+
+INPUT, OUTPUT = "input", "output"
+
+
+class Runner:
+    """Runs the segments of one side, with its arrays permuted between its own layout and the reference's."""
+
+    def __init__(self, contract: Contract, name: str, side: Side):
+        self.contract, self.name, self.side = contract, name, side
+        self.adapter = adapter(contract.sides[name]["framework"])
+        self.own_axes = (lambda axes: axes) if name == "reference" else contract.candidate_axes
+
+    def run(
+        self,
+        segment: Segment,
+        state: State,
+        visit: Visit,
+        graft: Mapping[str, np.ndarray] | None = None,
+        watched: Collection[str] = (),
+        watch: Watch = lambda path, place, array: None,
+        reached: Callable[[Tap], None] = lambda tap: None,
+    ) -> State:
+        """Run one segment from `state` and return the next state, both in the reference's axes.
+
+        With `graft`, every tap goes on with the given value in place of its own once it has been visited: what is then
+        visited is each block's output for the reference's own inputs, its created error. The modules at the paths
+        `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps. A tap is
+        visited when its value has been computed, in a lazy framework some taps later; `reached` is called at once.
+        """
+        declared = {tap.path: tap for tap in segment.taps}
+        calls: Counter[str] = Counter()
+
+        def see(tap: Tap, value: Any) -> None:
+            own, array = self.own_axes(tap.axes), self.adapter.view(value)
+            visit(tap, permute(array, own, tap.axes) if tap.axes and array.ndim == len(own.split()) else array)
+
+        waiting = Waiting(self.adapter, see)
+
+        def on_value(path: str, value: Any) -> Any:
+            if path in watched and self.adapter.is_array(value):
+                watch(path, OUTPUT, self.adapter.to_numpy(value))
+            tap = declared.get(path)
+            if tap is None and path in watched:
+                return value
+            call = calls[path]
+            calls[path] += 1
+            if tap is None or call:  # a repeated or undeclared value is a tap of its own: the caller reports it
+                name = f"{path}[call={call}]" if call else path
+                waiting.add(Tap(name, path, ""), value)
+                return value
+            reached(tap)
+            waiting.add(tap, value)
+            if self.contract.decision(tap):  # its visit may say how to go on
+                waiting.flush()
+            if graft is None or tap.name not in graft:
+                return value
+            own = self.own_axes(tap.axes)
+            return self.adapter.from_numpy(permute(graft[tap.name], tap.axes, own), value)
+
+        def on_call(path: str, args: tuple[Any, ...]) -> None:
+            for position, value in enumerate(args if path in watched else ()):
+                if self.adapter.is_array(value):
+                    watch(path, f"{INPUT}{position}", self.adapter.to_numpy(value))
+
+        paths = list(dict.fromkeys([*declared, *watched]))
+        with self.adapter.instrument(self.root(segment), paths, on_value, on_call):
+            try:
+                left = self.side.run(segment.name, segment.index, self.to_own(state), on_value)
+            finally:  # of a run that stops, too, what it reached is judged
+                waiting.flush()
+        return self._from_own(left)
+
+    def root(self, segment: Segment) -> Any:
+        """The module whose attribute paths name the taps of a segment."""
+        try:
+            return self.side.root(segment.name)
+        except ValueError as error:
+            raise InputError(f"side {self.name!r}: {error}") from error
+
+    def _axes(self, names: Iterable[str]) -> dict[str, str]:
+        names = list(names)
+        if unknown := [name for name in names if name not in self.contract.state]:
+            raise InputError(f"{self.contract.path}: [state] lacks the axes of {', '.join(unknown)}")
+        return {name: self.contract.state[name] for name in names}
+
+    def to_own(self, state: State) -> State:
+        """A state in the side's own layout, from the reference's axes."""
+        axes = self._axes(state)
+        return {name: permute(array, axes[name], self.own_axes(axes[name])) for name, array in state.items()}
+
+    def _from_own(self, state: State) -> State:
+        axes = self._axes(state)
+        return {name: permute(array, self.own_axes(axes[name]), axes[name]) for name, array in state.items()}

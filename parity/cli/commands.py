@@ -1,0 +1,321 @@
+"""What each command does. Every one returns whether it passed and its result as plain data."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from parity import contract as contracts
+from parity.base import npy, runtime
+from parity.base.errors import InputError
+from parity.base.jsonfile import write_text
+from parity.base.metrics import rms
+from parity.capture import probe
+from parity.capture.golden import MANIFEST, Golden
+from parity.capture.runner import adapter
+from parity.contract import CREATED, INHERITED
+from parity.contract.implementation import Case, make_case, resolve
+from parity.diagnose.bisect import Bisection
+from parity.judge.arithmetic import by_key, settled
+from parity.run import dumps as offline
+from parity.run import proof
+from parity.run import recordings as recording
+from parity.run.both import Both
+from parity.run.exact import Exact
+from parity.run.verify import Verifier
+from parity.show import page, terminal
+from parity.show.exact import show as show_exact
+from parity.show.history import History
+from parity.show.results import benchmarks, device, load, read
+from parity.show.status import page as status_page
+
+Result = tuple[bool, dict[str, Any]]
+
+
+def verify(options: argparse.Namespace, console: Console) -> Result:
+    """Run both sides of a contract on a case and judge every tap."""
+    if options.exact:
+        return _exact(options, console)
+    _consistent(options)
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        if options.recording and options.precision != contracts.FULL.name:
+            raise InputError(f"--precision {options.precision} with --recording: a recording has float32 weights only")
+        if options.recording:
+            settle = _both(options, contract, case, checkpoint, say).settle
+            report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative, settle)
+        else:
+            precision = contract.precision(options.precision)
+            verifier = Verifier(contract, case, checkpoint, say, precision, informative=options.informative)
+            report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
+    report.command = options.line
+    terminal.show(report, contract, console)
+    if options.recording and (text := recording.undecided(report)):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    result = report.as_dict()
+    trends = _trends(options.history, [result])
+    if options.report:
+        page.write([result], options.report, {"trends": trends})
+    return report.passed, result
+
+
+def _both(
+    options: argparse.Namespace, contract: contracts.Contract, case: Case, checkpoint: Path, say: Callable[[str], None]
+) -> Both:
+    """The mathematics of a run: proven here, taken from a proof, or not known."""
+    if options.device_only:
+        known = by_key(proof.require(options.proof, contract, case, checkpoint))
+        return Both(contract, case, checkpoint, known, strict=options.strict, progress=say)
+    if options.informative:
+        return Both(contract, case, checkpoint, {}, "an informative run is no verdict")
+    if options.recording:
+        why = "a recording has no reference to prove by; give what `verify --exact` proved: --device-only --proof FILE"
+        return Both(contract, case, checkpoint, {}, why)
+    if options.precision != contracts.FULL.name:
+        why = f"{options.precision} is judged in noise floors, by what rounding the weights does"
+        return Both(contract, case, checkpoint, {}, why)
+    return Both.proven(contract, case, checkpoint, options.strict, say)
+
+
+def _consistent(options: argparse.Namespace) -> None:
+    """Raises `InputError` for options of a run on a device that contradict each other."""
+    if bool(options.proof) != options.device_only:
+        raise InputError(
+            "--device-only and --proof go together: prove the same code, checkpoint, case and contract by "
+            "`parity verify --exact --json FILE`, and give that file"
+        )
+    others = {"--informative": options.informative, "--precision": options.precision != contracts.FULL.name}
+    if options.strict and not options.device_only:
+        others["--recording"] = options.recording
+    given = [name for name, value in others.items() if value]
+    for mode, asked in (("--device-only", options.device_only), ("--strict", options.strict)):
+        if asked and given:
+            raise InputError(f"{mode} with {', '.join(given)}: there the mathematics has no say; leave one out")
+
+
+def _exact(options: argparse.Namespace, console: Console) -> Result:
+    """Prove the mathematics of a contract's candidate on a case."""
+    others = {
+        "--precision": options.precision != contracts.FULL.name,
+        "--recording": options.recording,
+        "--informative": options.informative,
+        "--report": options.report,
+        "--history": options.history,
+        "--device-only": options.device_only,
+        "--strict": options.strict,
+    }
+    if given := [name for name, value in others.items() if value]:
+        raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
+    runtime.share_cores()
+    contract = contracts.load(options.contract)
+    case = make_case(contract, options.case)
+    checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
+    with progress(console) as say:
+        report = Exact(contract, case, checkpoint, say).run()
+    report.subject = proof.subject(contract, case, checkpoint)
+    report.command = options.line
+    show_exact(report, console)
+    return report.passed, report.as_dict()
+
+
+def record(options: argparse.Namespace, console: Console) -> Result:
+    """Run the reference and store all that verifying a candidate elsewhere needs."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        about = recording.record(contract, case, checkpoint, options.out, say)
+    size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
+    text = f"{options.out}: the reference's run of case {case.name}, {size / 1e6:.1f} MB"
+    console.print(text, markup=False, highlight=False)
+    return True, about
+
+
+def capture(options: argparse.Namespace, console: Console) -> Result:
+    """Run one side freely and store every tap."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console) as say:
+        about = offline.capture(contract, case, checkpoint, options.side, options.out, options.floors, say)
+    text = f"{options.out}: {about['count']} taps of {options.side}, case {case.name}"
+    console.print(text, markup=False, highlight=False)
+    return True, about
+
+
+def compare(options: argparse.Namespace, console: Console) -> Result:
+    """Judge a folder of dumps against a golden folder, by its stored noise floors."""
+    contract = contracts.load(options.contract)
+    report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout)
+    report.command = options.line
+    report.program = "dumps are values, with nothing to run"
+    report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
+    terminal.show(report, contract, console)
+    return report.passed, report.as_dict()
+
+
+def bisect(options: argparse.Namespace, console: Console) -> Result:
+    """Search for the tap that makes a stage wrong: with partial runs, or in a folder of dumps."""
+    if bool(options.golden) != bool(options.dumps):
+        raise InputError("--golden and --dumps go together: give both to search in dumps, none to run the sides")
+    if options.golden:
+        contract = contracts.load(options.contract)
+        found = offline.bisect(contract, Golden(options.golden), options.dumps, options.layout)
+    else:
+        contract, case, checkpoint = _inputs(options)
+        with progress(console) as say:
+            found = Bisection(contract, case, checkpoint, options.stage, options.end, options.state, say).run()
+    terminal.show_found(found, console)
+    return not found.culprit, found.as_dict()
+
+
+def prove(options: argparse.Namespace, console: Console) -> Result:
+    """Prove in double that a port computes what a PyTorch model computes, or show where it departs."""
+    from parity.prove import prove as prove_port
+    from parity.show import proof as show
+
+    with progress(console) as say:
+        say(f"proving {options.port} against {options.reference}")
+        proof = prove_port(options.reference, options.port, options.inputs, options.axes, options.source)
+    for line in show.lines(proof):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return proof.proven, show.as_dict(proof)
+
+
+def report(options: argparse.Namespace, console: Console) -> Result:
+    """The results of earlier runs as one report to look at."""
+    extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}
+    extras["benchmarks"] = {str(path): benchmarks(read(path)) for path in options.benchmarks}
+    found = load(options.results)
+    extras["trends"] = _trends(options.history, found)
+    passed = page.write(found, options.out, extras)
+    word = "PASS" if passed else "FAIL"
+    console.print(f"{options.out / 'index.html'}: {word}, {len(found)} results", markup=False, highlight=False)
+    return passed, {"out": str(options.out), "passed": passed, "results": len(found)}
+
+
+def _trends(store: Path | None, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Append results that are verdicts to the history, and give what it shows of their cases on their devices."""
+    if store is None:
+        return []
+    results = [result for result in results if not result["informative"]]
+    history = History(store)
+    for result in results:
+        history.add(result)
+    chains = {(result["case"], device(result)): result["chain"].get("tap", "") for result in results}
+    return [trend for (case, place), chain in chains.items() for trend in history.trends(case, place, chain)]
+
+
+def status(options: argparse.Namespace, console: Console) -> Result:
+    """Write what results say is verified, and what is not."""
+    found = load(options.results)
+    text = status_page(found, contracts.load(options.contract))
+    write_text(text, options.out)
+    console.print(f"{options.out}: of {len(found)} results", markup=False, highlight=False)
+    return True, {"out": str(options.out), "results": len(found)}
+
+
+def history(options: argparse.Namespace, console: Console) -> Result:
+    """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
+    store = History(options.store)
+    added = sum(store.add(result) for result in load(options.add) if not result["informative"])
+    runs = store.runs()
+    newest = {(run["case_name"], run["device"]): run for run in runs}
+    trends: list[dict[str, Any]] = []
+    for case, place in newest:
+        if options.tap:
+            for mode in (CREATED, INHERITED):
+                rows = store.series(options.tap, mode, case, place)
+                for name in ("distance", "truth", "headroom"):
+                    points = [row[name] for row in rows if row[name] is not None]
+                    if points:
+                        series = f"{case} on {place}: {options.tap} ({mode}), {name}"
+                        trends.append({"series": series, "points": points, "bound": rows[-1]["bound"], "drift": ""})
+        else:
+            trends += store.trends(case, place)
+    table = Table("series", "runs", "oldest", "newest", "drift", title=f"{len(runs)} runs", title_justify="left")
+    for trend in trends:
+        points = trend["points"]
+        table.add_row(trend["series"], str(len(points)), f"{points[0]:.4g}", f"{points[-1]:.4g}", trend["drift"])
+    console.print(table)
+    return True, {"runs": runs, "added": added, "trends": trends}
+
+
+def inspect(options: argparse.Namespace, console: Console) -> Result:
+    """Header and statistics of an NPY file, or the manifest of a golden folder with every file checked."""
+    path: Path = options.path
+    if (path / MANIFEST).is_file():
+        golden = Golden(path)
+        for name in golden:
+            golden.load(name)
+        about = {key: value for key, value in golden.manifest.items() if key != "taps"}
+        console.print_json(data=about)
+        console.print(f"{path}: {len(golden)} taps, every file as the manifest says", markup=False)
+        return True, golden.manifest
+    if not path.is_file():
+        raise InputError(f"{path}: neither an NPY file nor a golden folder")
+    header, array = npy.read_header(path), npy.read(path)
+    finite = array[np.isfinite(array)] if array.dtype.kind in "fc" else array
+    result = {
+        "file": str(path),
+        "shape": list(header.shape),
+        "dtype": header.dtype.name,
+        "byte_order": header.dtype.str[0],
+        "fortran_order": header.fortran_order,
+        "version": list(header.version),
+        "nonfinite": int(array.size - finite.size),
+        "rms": rms(finite) if finite.size and array.dtype.kind in "fiu" else None,
+        "min": float(finite.min()) if finite.size and array.dtype.kind in "fiu" else None,
+        "max": float(finite.max()) if finite.size and array.dtype.kind in "fiu" else None,
+        "sha256": npy.canonical_sha256(array),
+    }
+    console.print_json(data=result)
+    return True, result
+
+
+def doctor(options: argparse.Namespace, console: Console) -> Result:
+    """Versions, devices, environment and the precision probe of both frameworks."""
+    blas = runtime.prepare()
+    result: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform(), "blas": blas}
+    errors: dict[str, dict[str, float]] = {}
+    for framework in ("torch", "mlx"):
+        module = adapter(framework)
+        result |= module.environment()
+        errors[framework] = probe.precision(module)
+    table = Table("", "")
+    for name, value in result.items():
+        table.add_row(name, str(value))
+    passed = True
+    for framework, figures in errors.items():
+        for name, error in figures.items():
+            fine = error <= probe.LIMIT
+            passed &= fine
+            table.add_row(f"{framework} {name}, relative error", f"{error:.1e} {'ok' if fine else 'NOT float32'}")
+    console.print(table)
+    return passed, result | {"probe": errors, "limit": probe.LIMIT, "passed": passed}
+
+
+def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path]:
+    runtime.prepare()
+    contract = contracts.load(options.contract)
+    case = make_case(contract, options.case)
+    checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
+    return contract, case, checkpoint
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, with the time so far; in a log, a line each on standard error."""
+    if not console.is_terminal:
+        yield lambda message: print(message, file=sys.stderr, flush=True)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda message: bar.update(task, description=message)

@@ -1,0 +1,328 @@
+"""The contract: which taps a run has, in flow order, with their axes, and the tolerance of each.
+
+It is a TOML file; `fixtures/contract.toml` is the one of Chatterbox and shows every part of the format.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import tomllib
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from parity.base.errors import InputError
+
+INHERITED = "inherited"
+CREATED = "created"
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A named tensor in the data flow. `name` carries the index of its segment: `decoder.final_block[step=4]`."""
+
+    name: str
+    path: str
+    axes: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A part of the run that starts from a state and ends in one: the encoder, or one step of the ODE.
+
+    Segments of one `stage` follow each other and need the same weights.
+    """
+
+    name: str
+    index: int | None
+    label: str
+    taps: tuple[Tap, ...]
+    stage: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default.
+
+    `cases` and `precisions` are patterns of what it is for, all by default. In a pattern `*` stands for anything and
+    `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
+    """
+
+    pattern: str
+    mode: str
+    truth: float
+    distance: float
+    why: str
+    cases: str = "*"
+    precisions: str = "*"
+
+    def matches(self, tap: str, mode: str) -> bool:
+        return self.mode in (mode, "*") and _fits(tap, self.pattern)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Taps of discrete values, matched by `pattern`, and how far each value was from being another.
+
+    `of` names the tap beside it, earlier in the segment, that is decided on. `margin` names, as `package.module:name`,
+    what computes the margins: a function of the case, the tap and the reference's values of `of` that gives an array of
+    the decision's shape, in the unit of those values.
+    """
+
+    pattern: str
+    of: str
+    margin: str
+
+    def source(self, tap: Tap) -> str:
+        """The name of the tap that `tap` is decided on."""
+        parent = tap.path.rpartition(".")[0]
+        path = f"{parent}.{self.of}" if parent else self.of
+        return path + tap.name[len(tap.path) :]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How a candidate computes: in which dtype, with weights rounded to what. The sides know the names."""
+
+    name: str
+    weights: str
+    compute: str
+
+
+FULL = Precision("float32", "float32", "float32")
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A parsed contract file.
+
+    `cases` and `checkpoints` name, as `package.module:name`, what makes a case from its name and what makes a
+    checkpoint directory for a case when none is given. `chain` names the tap whose inherited error sums up a run.
+    `precisions` are other ways to compute that a candidate may be judged in, beside `FULL`.
+    `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
+    other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
+    `package.module:name`, what checks the states that a run ends in which goes to the last segment. `weights` names
+    what compares the weights of a wrong module: a function of the reference's root, the candidate's and the module's
+    path (`""`: all of the root) that gives a sentence, or None where they are equal.
+    `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
+    port is for: a name, and what the environment of a run says on it.
+    """
+
+    path: Path
+    sides: Mapping[str, Mapping[str, str]]
+    cases: str
+    checkpoints: str
+    chain: Mapping[str, Any]
+    layouts: Mapping[str, str]
+    splits: Mapping[str, list[str]]
+    state: Mapping[str, str]
+    blocks: Mapping[str, list[Any]]
+    outline: tuple[Mapping[str, Any], ...]
+    rules: tuple[Rule, ...]
+    decisions: tuple[Decision, ...]
+    in_turn: tuple[str, ...]
+    mix: Mapping[str, Any]
+    outcome: str
+    precisions: Mapping[str, Precision]
+    weights: str = ""
+    sounds: tuple[Mapping[str, Any], ...] = ()
+    targets: tuple[Mapping[str, Any], ...] = ()
+
+    def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
+        """The contract with the rules that are for a case of that name, in that precision, alone."""
+        rules = (rule for rule in self.rules if _fits(case, rule.cases) and _fits(precision.name, rule.precisions))
+        return replace(self, rules=tuple(rules))
+
+    def precision(self, name: str) -> Precision:
+        """Raises `InputError` for an unknown one."""
+        known = {FULL.name: FULL} | dict(self.precisions)
+        if name not in known:
+            raise InputError(f"{self.path}: no precision {name!r}; it has {', '.join(known)}")
+        return known[name]
+
+    def candidate_axes(self, axes: str) -> str:
+        """The axis order in which the candidate keeps a tensor that the reference keeps as `axes`."""
+        return self.layouts.get(axes, axes)
+
+    def branches(self, axes: str) -> list[str]:
+        """The labels of the parts that a tap of these axes is judged in; one label `""` where it is not split."""
+        return next((self.splits[axis] for axis in axes.split() if axis in self.splits), [""])
+
+    def segments(self, dims: Mapping[str, int], only: Collection[str] = ()) -> list[Segment]:
+        """Every segment of a run with its taps, loops expanded by the case's dimensions; those named in `only`, if any.
+
+        Raises `InputError` for an unknown dimension, block or segment, and for a tap that occurs twice.
+        """
+        names = [entry["name"] for entry in self.outline]
+        if unknown := [name for name in only if name not in names]:
+            raise InputError(f"{self.path}: no segment {', '.join(unknown)}; it has {', '.join(names)}")
+        segments = []
+        for entry in self.outline:
+            if only and entry["name"] not in only:
+                continue
+            label = entry.get("index", "")
+            for index in self._range(entry["each"], dims) if "each" in entry else (None,):
+                suffix = entry.get("suffix", "") if index is None else f"[{label}={index}]"
+                taps = tuple(
+                    Tap(name=path + suffix, path=path, axes=axes)
+                    for path, axes in self._expand(entry["taps"], "", dims)
+                )
+                place = entry["name"] if index is None else entry["name"] + suffix
+                segments.append(Segment(entry["name"], index, place, taps, entry.get("stage", entry["name"])))
+        counts = Counter(tap.name for segment in segments for tap in segment.taps)
+        if repeated := sorted(name for name, count in counts.items() if count > 1):
+            raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
+        return segments
+
+    def rule(self, tap: str, mode: str) -> Rule:
+        """The first rule that matches. A tap that no rule matches is an error, not a pass."""
+        for rule in self.rules:
+            if rule.matches(tap, mode):
+                return rule
+        raise InputError(f"{self.path}: no rule matches tap {tap} ({mode}); add one, with its reason")
+
+    def check_rules(self, segments: list[Segment]) -> None:
+        """Raises `InputError` for a rule that decides on no tap of a whole run: it would guard nothing."""
+        names = [tap.name for segment in segments for tap in segment.taps]
+        used = {self.rule(name, mode) for name in names for mode in (INHERITED, CREATED)}
+        for rule in self.rules:
+            if rule in used:
+                continue
+            if any(rule.matches(name, mode) for name in names for mode in (INHERITED, CREATED)):
+                problem = "decides nothing, earlier rules match all of its taps; move it up or remove it"
+            else:
+                problem = "matches no tap; correct or remove it"
+            raise InputError(f"{self.path}: rule {rule.pattern!r} ({rule.mode}) {problem}")
+
+    def check_decisions(self, segments: list[Segment]) -> None:
+        """Raises `InputError` for a decision on a tap that is not an earlier one of its segment."""
+        for segment in segments:
+            seen = set()
+            for tap in segment.taps:
+                decision = self.decision(tap)
+                if decision is not None and decision.source(tap) not in seen:
+                    raise InputError(
+                        f"{self.path}: {tap.name} is decided on {decision.source(tap)!r}, expected an earlier tap of "
+                        f"segment {segment.label}; correct `of` in [[decision]] {decision.pattern!r}"
+                    )
+                seen.add(tap.name)
+
+    def decision(self, tap: Tap) -> Decision | None:
+        """The first decision that a tap matches, if any."""
+        return next((decision for decision in self.decisions if _fits(tap.path, decision.pattern)), None)
+
+    def _range(self, each: str | list[str], dims: Mapping[str, int]) -> range:
+        """What a loop runs over: from 0 to one dimension, or from one to another."""
+        names = [each] if isinstance(each, str) else each
+        if unknown := [name for name in names if name not in dims]:
+            raise InputError(f"{self.path}: unknown dimension {unknown[0]!r}; the case has {', '.join(sorted(dims))}")
+        return range(*(dims[name] for name in names))
+
+    def _expand(self, entries: list[Any], prefix: str, dims: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+        for entry in entries:
+            match entry:
+                case [str(path), str(axes)]:
+                    yield ".".join(part for part in (prefix, path) if part), axes
+                case {"block": block, "at": place}:
+                    if block not in self.blocks:
+                        known = ", ".join(sorted(self.blocks))
+                        raise InputError(f"{self.path}: unknown block {block!r}; known: {known}")
+                    for index in self._range(entry["each"], dims) if "each" in entry else (0,):
+                        at = ".".join(part for part in (prefix, place.format(index)) if part)
+                        yield from self._expand(self.blocks[block], at, dims)
+                case _:
+                    expected = '["path", "axes"] or { block = "name", at = "path" }'
+                    raise InputError(f"{self.path}: {entry!r} among the taps, expected {expected}")
+
+
+def load(path: Path) -> Contract:
+    """Read a contract file. Raises `InputError` for a missing or malformed one."""
+    try:
+        data = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the contract ({error.strerror}); name one with --contract") from error
+    except ValueError as error:  # TOML, or the UTF-8 under it
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+    try:
+        for segment in data["segment"]:
+            _require(path, segment, ("name", "taps", "index") if "each" in segment else ("name", "taps"), "[[segment]]")
+        for name in ("reference", "candidate"):
+            _require(path, data["sides"][name], ("factory", "framework"), f"[sides.{name}]")
+        if "chain" in data:
+            _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
+        if "mix" in data:
+            _require(path, data["mix"], ("stages", "tap", "state"), "[mix]")
+        for entry in data.get("sound", ()):
+            _require(path, entry, ("state", "rate"), "[[sound]]")
+        for entry in data.get("target", ()):
+            _require(path, entry, ("name", "environment"), "[[target]]")
+        return Contract(
+            path=path,
+            sides=data["sides"],
+            cases=data["cases"],
+            checkpoints=data["checkpoints"],
+            chain=data.get("chain", {}),
+            layouts=data.get("layouts", {}),
+            splits=data.get("splits", {}),
+            state=data["state"],
+            blocks=data.get("blocks", {}),
+            outline=tuple(data["segment"]),
+            rules=tuple(_rule(path, entry) for entry in data["rule"]),
+            decisions=tuple(_decision(path, entry) for entry in data.get("decision", ())),
+            in_turn=tuple(data.get("in_turn", ())),
+            mix=data.get("mix", {}),
+            outcome=data.get("outcome", ""),
+            precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
+            weights=data.get("weights", ""),
+            sounds=tuple(data.get("sound", ())),
+            targets=tuple(data.get("target", ())),
+        )
+    except KeyError as error:
+        raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
+
+
+def _require(path: Path, table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
+    if missing := [key for key in keys if key not in table]:
+        raise InputError(f"{path}: {where} lacks {', '.join(missing)}; see fixtures/contract.toml for the format")
+
+
+def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
+    _require(path, entry, ("pattern", "mode", "truth", "distance", "why"), "[[rule]]")
+    if entry["mode"] not in (INHERITED, CREATED, "*"):
+        raise InputError(
+            f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {INHERITED!r}, {CREATED!r} or '*'"
+        )
+    for name in ("truth", "distance"):
+        bound = entry[name]
+        if type(bound) not in (int, float) or not 0 < bound < math.inf:
+            raise InputError(
+                f"{path}: rule {entry['pattern']!r} has {name} = {bound!r}, expected a positive, finite number"
+            )
+    return Rule(
+        entry["pattern"],
+        entry["mode"],
+        float(entry["truth"]),
+        float(entry["distance"]),
+        entry["why"],
+        entry.get("cases", "*"),
+        entry.get("precisions", "*"),
+    )
+
+
+def _precision(path: Path, name: str, entry: Mapping[str, Any]) -> Precision:
+    _require(path, entry, ("weights", "compute"), f"[precision.{name}]")
+    return Precision(name, entry["weights"], entry["compute"])
+
+
+def _decision(path: Path, entry: Mapping[str, Any]) -> Decision:
+    _require(path, entry, ("pattern", "of", "margin"), "[[decision]]")
+    return Decision(entry["pattern"], entry["of"], entry["margin"])
+
+
+@lru_cache(maxsize=1 << 14)
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))

@@ -1,0 +1,83 @@
+"""What the engine asks of an implementation, and how it finds one: by the dotted names in the contract."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from parity.base.errors import InputError
+from parity.contract import FULL, Contract
+
+State = dict[str, np.ndarray]
+
+
+class Side(Protocol):
+    """One implementation of the pipeline.
+
+    `root` gives the module whose attribute paths name the taps of a segment, and may load its weights then; `release`
+    lets go of all weights. `run` takes a segment's name and index and the state that the segment before it left, arrays
+    in this side's own layout, and returns the next state. It hands every value that no module returns to
+    `observe(name, value)` and goes on with what that gives back. It draws nothing at random.
+    """
+
+    def root(self, segment: str) -> Any: ...
+
+    def release(self) -> None: ...
+
+    def run(self, segment: str, index: int | None, state: State, observe: Callable[[str, Any], Any]) -> State: ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input to verify on. `inputs` is the state before the first segment, in the reference's layout.
+
+    `dims` are the loop lengths that the contract refers to; `options` go to the side's factory as they are. `segments`
+    are those of the contract that are run, all when empty.
+    """
+
+    name: str
+    dims: Mapping[str, int]
+    inputs: State
+    options: Mapping[str, Any] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+
+
+def resolve(dotted: str) -> Any:
+    """The object that `"package.module:name"` names. Raises `InputError` when there is none."""
+    module, _, name = dotted.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"{dotted!r}: cannot be loaded ({error}); expected 'package.module:name'") from error
+
+
+def make_side(
+    contract: Contract, name: str, checkpoint: Path, case: Case, dtype: str, weights: str = FULL.weights
+) -> Side:
+    """Build a side from its factory, `factory(checkpoint, options, dtype)`. A `ValueError` it raises is bad input.
+
+    Among the options is `weights`, to what the weights are rounded, unless that is float32.
+    """
+    if name not in contract.sides:
+        raise InputError(f"unknown side {name!r}; {contract.path} has {', '.join(contract.sides)}")
+    factory = resolve(contract.sides[name]["factory"])
+    try:
+        rounded = {} if weights == FULL.weights else {"weights": weights}
+        side: Side = factory(checkpoint, dict(case.options) | rounded, dtype)
+    except ValueError as error:
+        raise InputError(f"side {name!r}: {error}") from error
+    return side
+
+
+def make_case(contract: Contract, name: str) -> Case:
+    """The named case from the contract's provider, `provider(name)`. A `ValueError` it raises is bad input."""
+    try:
+        case: Case = resolve(contract.cases)(name)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return case

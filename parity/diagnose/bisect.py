@@ -1,0 +1,245 @@
+"""Binary search for the tap that makes a stage wrong, where capturing everything is too much.
+
+At the midpoint every value up to it is replaced by the reference's, and the candidate runs what follows. If the stage's
+end is then right, the fault lies before; else behind. With more than one fault this finds the last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.base.errors import InputError
+from parity.base.metrics import rmse
+from parity.capture.runner import Runner
+from parity.capture.trace import Trace, keep, require_contract
+from parity.contract import CREATED, INHERITED, Contract, Tap
+from parity.contract.implementation import Case, State, make_side
+from parity.judge.segment import branches, margins
+from parity.judge.verdict import STRADDLE, Verdict, judge
+
+SCHEMA = 1
+FREE = -1
+"""The midpoint of a run of which nothing is replaced."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One partial run: every tap up to number `midpoint` was the reference's. Was the end right?"""
+
+    midpoint: int
+    tap: str
+    passed: bool
+    distance: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search found: the tap behind which all is right (`""` where the free run is), and every probe.
+
+    `runs` counts the candidate's, or the dumps that were read; `partial_runs` is without the one of the whole stage.
+    """
+
+    culprit: str
+    end: str
+    taps: int
+    runs: int
+    partial_runs: int
+    probes: list[Probe] = field(default_factory=list)
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Bisection:
+    """A search in one stage of a case, or in all of it. The candidate starts from the reference's state.
+
+    `state` is a file that the outcome of each probe is written to and read from: a search that was interrupted, or is
+    to be shown again, makes no run twice. Raises `InputError` for a stage, an end or a state file that does not fit.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        stage: str = "",
+        end: str = "",
+        state: Path | None = None,
+        say: Progress = lambda message: None,
+    ):
+        self.contract, self.case, self.say = contract.rules_of(case.name), case, say
+        every = contract.segments(case.dims, case.segments)
+        self.segments = [segment for segment in every if stage in ("", segment.stage)]
+        if not self.segments:
+            known = ", ".join(dict.fromkeys(segment.stage for segment in every))
+            raise InputError(f"no stage {stage!r} in case {case.name}; it has {known}")
+        self.before = every[: every.index(self.segments[0])]
+        self.taps = [(number, tap) for number, segment in enumerate(self.segments) for tap in segment.taps]
+        self.runners = {
+            label: Runner(contract, name, make_side(contract, name, checkpoint, case, dtype))
+            for label, name, dtype in (
+                ("reference", "reference", "float32"),
+                ("exact", "reference", "float64"),
+                ("candidate", "candidate", "float32"),
+            )
+        }
+        self.starts: list[State] = []
+        self.near: dict[str, np.ndarray] = {}
+        self.decided: dict[str, np.ndarray] = {}
+        self.ends: dict[str, np.ndarray] = {}
+        self.runs = self.whole = 0
+        self._prepare(end)
+        self.file, self.known = state, _load(state, self._about()) if state else {}
+
+    def run(self) -> Found:
+        """Search. No more than log2(taps) + 2 partial runs of the candidate, beside one of the whole stage."""
+        probes = [self._probe(FREE)]
+        if probes[0].passed:
+            return self._found("", probes, "the free run of the stage ends right")
+        bad, good = FREE, len(self.taps) - 1
+        while good - bad > 1:
+            probes.append(self._probe((bad + good) // 2))
+            bad, good = (bad, probes[-1].midpoint) if probes[-1].passed else (probes[-1].midpoint, good)
+        number, tap = self.taps[good]
+        created = self._created(number, tap)
+        note = (
+            ""
+            if created
+            else f"{tap.name} is right by itself: {self.segments[number].label} hands on more than its taps"
+        )
+        return self._found(tap.name, probes, note)
+
+    def _found(self, culprit: str, probes: list[Probe], note: str) -> Found:
+        return Found(culprit, self.end.name, len(self.taps), self.runs, self.runs - self.whole, probes, note)
+
+    def _prepare(self, end: str) -> None:
+        """Run the reference in both precisions once: where segments start, near decisions, and the stage's end."""
+        state: State = self.case.inputs
+        for segment in self.before:
+            self.say(f"reference: {segment.label}")
+            state = self.runners["reference"].run(segment, state, lambda tap, array: None)
+        exact = state
+        for segment in self.segments:
+            self.say(f"reference: {segment.label}")
+            self.starts.append(state)
+            trace: Trace = {}
+            precise: Trace = {}
+            state = self.runners["reference"].run(segment, state, keep(trace))
+            require_contract(self.contract, segment, trace, "the reference")
+            self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
+            exact = self.runners["exact"].run(segment, exact, keep(precise), graft=self.decided)
+            for tap in segment.taps:
+                self._note(tap, trace, precise)
+                if tap.name == end or (not end and trace[tap.name].dtype.kind == "f"):
+                    self.end, self.ends = tap, {"reference": trace[tap.name], "exact": precise[tap.name]}
+        names = [tap.name for _, tap in self.taps]
+        if not self.ends:
+            raise InputError(f"no tap {end!r} in the stage; its last ones are {', '.join(names[-3:])}")
+        self.taps = self.taps[: names.index(self.end.name) + 1]
+
+    def _note(self, tap: Tap, trace: Trace, precise: Trace) -> None:
+        decision = self.contract.decision(tap)
+        if decision is not None:
+            source = decision.source(tap)
+            floor = rmse(trace[source], precise[source])
+            self.near[tap.name] = margins(decision, self.case, tap, trace[source], floor) <= STRADDLE
+
+    def _probe(self, midpoint: int) -> Probe:
+        """Run the candidate with the reference's values up to a tap, and judge the end."""
+        name = self.taps[midpoint][1].name if midpoint >= 0 else ""
+        if midpoint in self.known:
+            return self.known[midpoint]
+        self.say(f"candidate behind {name or 'nothing'}")
+        first = self.taps[midpoint][0] if midpoint >= 0 else 0
+        graft = self._values(first, midpoint) if midpoint >= 0 else {}
+        whole = midpoint >= 0 and self.segments[first].taps[-1].name == name
+        first, graft = (first + 1, {}) if whole else (first, graft)  # nothing of a segment that is replaced is run
+        state, seen = self.starts[first], {}
+        self.runs += 1
+        self.whole += midpoint == FREE
+        for segment in self.segments[first : self._last() + 1]:
+            settled = dict(graft)
+
+            def visit(tap: Tap, array: np.ndarray, settled: dict[str, np.ndarray] = settled) -> None:
+                near = self.near.get(tap.name)
+                if tap.name not in settled and near is not None and near.shape == array.shape:
+                    settled[tap.name] = np.where(near, self.decided[tap.name], array)
+                if tap.name == self.end.name:
+                    seen[tap.name] = np.array(array)
+
+            state = self.runners["candidate"].run(segment, state, visit, graft=settled)
+        verdicts = self._judge(self.end, seen.get(self.end.name), self.ends["reference"], self.ends["exact"], INHERITED)
+        probe = Probe(midpoint, name, all(v.passed for v in verdicts), max(v.distance for v in verdicts))
+        self.known[midpoint] = probe
+        if self.file:
+            _store(self.file, self._about(), self.known)
+        return probe
+
+    def _values(self, number: int, midpoint: int) -> dict[str, np.ndarray]:
+        trace: Trace = {}
+        self.runners["reference"].run(self.segments[number], self.starts[number], keep(trace))
+        wanted = [tap.name for at, tap in self.taps[: midpoint + 1] if at == number]
+        return {name: trace[name] for name in wanted}
+
+    def _created(self, number: int, tap: Tap) -> bool:
+        """Whether the tap is wrong when its segment is fed with the reference's values."""
+        segment, start = self.segments[number], self.starts[number]
+        traces: dict[str, Trace] = {"reference": {}, "exact": {}, "candidate": {}}
+        self.runs += 1
+        for side, trace in traces.items():
+            graft = traces["reference"] if side != "reference" else None
+            self.runners[side].run(segment, start, keep(trace), graft=graft)
+        ours = traces["candidate"].get(tap.name)
+        verdicts = self._judge(tap, ours, traces["reference"][tap.name], traces["exact"][tap.name], CREATED)
+        return not all(verdict.passed for verdict in verdicts)
+
+    def _judge(
+        self, tap: Tap, ours: np.ndarray | None, reference: np.ndarray, exact: np.ndarray, mode: str
+    ) -> list[Verdict]:
+        if ours is None:
+            raise InputError(f"the candidate does not reach {tap.name}; see `parity verify`")
+        rule = self.contract.rule(tap.name, mode)
+        near = self.near.get(tap.name)
+        allowed = np.where(near, 0.0, np.inf) if near is not None else None
+        parts = branches(self.contract, tap.axes, ours, reference, exact)
+        return [judge(tap.name, label, mode, rule, c, r, e, margins=allowed) for label, c, r, e in parts]
+
+    def _last(self) -> int:
+        return self.taps[-1][0]
+
+    def _about(self) -> dict[str, Any]:
+        return {"schema": SCHEMA, "case": self.case.name, "end": self.end.name, "taps": len(self.taps)}
+
+
+def _load(file: Path, about: dict[str, Any]) -> dict[int, Probe]:
+    if not file.exists():
+        return {}
+    try:
+        data = json.loads(file.read_text())
+        probes = [Probe(**entry) for entry in data.pop("probes")]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: not the state of a bisection ({error}); name another file with --state") from error
+    if data != about:
+        raise InputError(f"{file}: is of {data}, expected {about}; name another file with --state")
+    return {probe.midpoint: probe for probe in probes}
+
+
+def _store(file: Path, about: dict[str, Any], known: dict[int, Probe]) -> None:
+    text = json.dumps(about | {"probes": [asdict(probe) for probe in known.values()]}, indent=1)
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text + "\n")
+        os.replace(partial, file)
+    except OSError as error:
+        raise InputError(f"{file}: cannot be written ({error}); name another file with --state") from error

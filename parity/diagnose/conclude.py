@@ -1,0 +1,121 @@
+"""From a failed run to the sentence a porter needs: which tap first, created or inherited, and what it looks like.
+
+Nothing here changes a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from parity.capture.runner import INPUT, OUTPUT, Runner
+from parity.contract import INHERITED, Contract
+from parity.contract.implementation import resolve
+from parity.diagnose.evidence import Finding
+from parity.diagnose.growth import Growth
+from parity.diagnose.inside import Scene, Suspect, look
+from parity.diagnose.recognise import recognise
+from parity.judge.verdict import Verdict
+
+SHOWN, FEEDING = 3, 5
+SURE = 0.5
+PROJECTIONS = 3
+"""Modules that are right before a wrong input, from which the value was mixed: queries, keys and values."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The first bad tap, where in it the first wrong value is, and what the error looks like, the likeliest first.
+
+    `fed` names the right values that came before the wrong one, the latest first.
+    """
+
+    first: Verdict
+    inside: str = ""
+    findings: list[Finding] = field(default_factory=list)
+    growth: list[Growth] = field(default_factory=list)
+    note: str = ""
+    fed: list[str] = field(default_factory=list)
+
+    @property
+    def families(self) -> list[str]:
+        return [finding.family for finding in self.findings]
+
+    def sentence(self) -> str:
+        """`first wrong: TAP, created; looks like: ...`"""
+        text = f"first wrong: {self.first.label}, {self.first.mode}"
+        if self.inside:
+            text += f" ({self.inside})"
+        if self.note:
+            text += f"; {self.note}"
+        if not self.findings:
+            return text + "; looks like nothing that is known"
+        looks = (f"{f.family} ({f.confidence:.2f}): {f.sentence}" for f in self.findings[:SHOWN])
+        return text + "; looks like: " + "; or ".join(looks)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "tap": self.first.label,
+            "mode": self.first.mode,
+            "inside": self.inside,
+            "sentence": self.sentence(),
+            "findings": [finding.as_dict() for finding in self.findings],
+            "growth": [row.as_dict() for row in self.growth],
+            "note": self.note,
+            "fed": self.fed,
+        }
+
+
+def diagnose(
+    contract: Contract, first: Verdict, suspect: Suspect | None, runners: Mapping[str, Runner], growth: list[Growth]
+) -> Diagnosis:
+    """Run the suspect's segment again, look into its tap and test every hypothesis there."""
+    if suspect is None:
+        return Diagnosis(first, findings=[Finding("taps", 0.99, first.reason)], growth=growth)
+    scene = look(contract, suspect, runners)
+    if scene is None:
+        return Diagnosis(first, findings=[Finding("taps", 0.99, first.reason)], growth=growth)
+    found = recognise(scene.evidence)
+    found += _structure(scene, found)
+    if (weights := _weights(contract, suspect, scene, runners)) is not None:
+        found.append(weights)
+    found.sort(key=lambda finding: -finding.confidence)
+    return Diagnosis(first, _where(scene), found, growth, fed=list(scene.evidence.inputs)[:FEEDING])
+
+
+def _where(scene: Scene) -> str:
+    if not scene.point:
+        return "what it is given is right" if scene.seen else ""
+    return f"what {scene.point} {'is given' if scene.place.startswith(INPUT) else 'returns'} is wrong first"
+
+
+def _structure(scene: Scene, found: list[Finding]) -> list[Finding]:
+    """What the place of the first wrong value says by itself, where no hypothesis explains the value."""
+    sure = 0.45 if any(finding.confidence > SURE for finding in found) else 0.6
+    if scene.place.startswith(INPUT):
+        parent = scene.point.rpartition(".")[0]
+        siblings = [path for path in scene.right if path.rpartition(".")[0] == parent]
+        if len(siblings) >= PROJECTIONS:
+            names = ", ".join(path.rpartition(".")[2] for path in siblings[-4:])
+            text = f"{names} are right, what {scene.point} is given is not: an attention's scale, mask or heads"
+            return [Finding("mixing", sure, text)]
+    if not scene.point and scene.seen and scene.leaf:
+        text = (
+            "its input is right: its own arithmetic, as padding, stride, dilation, epsilon or direction, or its weights"
+        )
+        return [Finding("arithmetic", sure - 0.05, text)]
+    return []
+
+
+def _weights(contract: Contract, suspect: Suspect, scene: Scene, runners: Mapping[str, Runner]) -> Finding | None:
+    """What the contract's audit of weights says of the wrong module. Of a tap that is no module: of its stage."""
+    if not contract.weights:
+        return None
+    roots = [runners[side].root(suspect.segment) for side in ("reference", "candidate")]
+    path = scene.point if scene.place == OUTPUT else scene.tap.path
+    sentence = resolve(contract.weights)(*roots, path)
+    if sentence is None:
+        return None
+    sure = 0.99 if scene.seen and suspect.mode != INHERITED else 0.7
+    return Finding("weights", sure, sentence)

@@ -1,0 +1,69 @@
+"""Diagnosis from two folders of dumps: nothing can be run again, so it reaches as far as the dumps do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from parity.base.errors import InputError
+from parity.contract import Contract, Tap
+from parity.diagnose.bisect import Found, Probe
+from parity.diagnose.conclude import Diagnosis
+from parity.diagnose.evidence import Evidence, Finding
+from parity.diagnose.growth import growth
+from parity.diagnose.inside import INPUTS
+from parity.diagnose.recognise import recognise
+from parity.judge.verdict import Verdict
+from parity.run.report import Report
+from parity.show.terminal import part
+
+Load = Callable[[str], np.ndarray]
+
+
+def diagnose_dumps(
+    contract: Contract, report: Report, taps: Mapping[str, Tap], golden: Load, candidate: Load
+) -> Diagnosis | None:
+    """What the first wrong dump looks like, and whether it is the stored value that is wrong and not the port's."""
+    first = report.first_failure
+    if first is None:
+        return None
+    rows = growth(report.verdicts, first.tap, part)
+    if not first.shape or first.tap not in taps:
+        return Diagnosis(first, findings=[Finding("taps", 0.99, first.reason)], growth=rows)
+    names = list(taps)
+    before = names[: names.index(first.tap)][-INPUTS:]
+    inputs = {name: golden(name) for name in reversed(before)}
+    axes = tuple(taps[first.tap].axes.split())
+    evidence = Evidence(first.tap, candidate(first.tap), golden(first.tap), None, axes, inputs, contract.splits)
+    found = [*_stale(report.verdicts, first), *recognise(evidence)]
+    return Diagnosis(first, "", sorted(found, key=lambda finding: -finding.confidence), rows)
+
+
+def _stale(verdicts: list[Verdict], first: Verdict) -> list[Finding]:
+    names = list(dict.fromkeys(verdict.tap for verdict in verdicts))
+    later = [v for v in verdicts if names.index(v.tap) > names.index(first.tap)]
+    if not later or any(not verdict.passed for verdict in later):
+        return []
+    text = f"all {len(later)} verdicts behind it are right: the stored value is stale, or nothing reads this one"
+    return [Finding("stale", 0.96, text)]
+
+
+def bisect_dumps(names: list[str], judge: Callable[[str], Verdict]) -> Found:
+    """The first wrong one among the taps `names`, judged one by one: errors are taken to stay once they are there."""
+    if not names:
+        raise InputError("no dump has the name of a tap; nothing can be searched")
+    probes = [_probe(names, len(names) - 1, judge)]
+    if probes[0].passed:
+        return Found("", names[-1], len(names), 1, 0, probes, "the last dump is right")
+    good, bad = -1, len(names) - 1
+    while bad - good > 1:
+        probes.append(_probe(names, (good + bad) // 2, judge))
+        good, bad = (probes[-1].midpoint, bad) if probes[-1].passed else (good, probes[-1].midpoint)
+    note = f"the last right one is {names[good]}" if good >= 0 else "nothing before it was dumped"
+    return Found(names[bad], names[-1], len(names), len(probes), 0, probes, note)
+
+
+def _probe(names: list[str], number: int, judge: Callable[[str], Verdict]) -> Probe:
+    verdict = judge(names[number])
+    return Probe(number, names[number], verdict.passed, verdict.distance)

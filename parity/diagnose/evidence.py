@@ -1,0 +1,120 @@
+"""What a hypothesis is tested on, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from parity.base.metrics import HALF_ULP_RMS, rms
+
+BATCH = ("b", "g")
+"""Axes whose positions are independent items."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake that the error looks like: its family, 0 ... 1 of confidence, and a sentence with the figures."""
+
+    family: str
+    confidence: float
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One value of both sides, in the reference's axes, and what it was made from.
+
+    `exact` is the float64 reference's. `inputs` are values of the reference that were right on the candidate, the
+    latest first: earlier taps of the segment, and its state. `labels` are those of the axes that are split in branches.
+    """
+
+    name: str
+    candidate: np.ndarray
+    reference: np.ndarray
+    exact: np.ndarray | None
+    axes: tuple[str, ...]
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+    labels: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the two are numbers of one shape, all finite, and not integers."""
+        same = self.candidate.shape == self.reference.shape and self.reference.size > 0
+        return same and self.reference.dtype.kind == "f" and self.candidate.dtype.kind == "f" and self.finite
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.candidate).all())
+
+    @cached_property
+    def c(self) -> np.ndarray:
+        return np.asarray(self.candidate, dtype=np.float64)
+
+    @cached_property
+    def r(self) -> np.ndarray:
+        """The reference, as exact as it is known: what a float32 mistake is measured against."""
+        better = self.exact if self.exact is not None and self.exact.shape == self.reference.shape else self.reference
+        return np.asarray(better, dtype=np.float64)
+
+    @cached_property
+    def error(self) -> np.ndarray:
+        return np.asarray(self.c - self.r)
+
+    @cached_property
+    def size(self) -> float:
+        return rms(self.error)
+
+    @cached_property
+    def floor(self) -> float:
+        """The reference's own rounding, RMS."""
+        own = rms(np.asarray(self.reference, dtype=np.float64) - self.r)
+        return max(own, rms(self.r) * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Which elements differ by more than rounding."""
+        scale = np.maximum(np.abs(self.r), rms(self.r))
+        return np.asarray(np.abs(self.error) > np.maximum(6 * self.floor, 1e-6 * scale))
+
+    def left(self, model: np.ndarray) -> float:
+        """The share of the error that is left when the candidate is compared with `model`: 0 explains all.
+
+        What two roundings leave counts as nothing. Where the candidate is small, and any small model near it, the share
+        is of its own size.
+        """
+        if self.size == 0:
+            return 1.0
+        rest = rms(self.c - model)
+        return (
+            0.0
+            if rest <= 3 * self.floor and self.size > 6 * self.floor
+            else rest / max(min(self.size, rms(self.c)), 1e-300)
+        )
+
+    def axis(self, *names: str) -> int | None:
+        """The position of the first of these axes that the value has."""
+        return next((self.axes.index(name) for name in names if name in self.axes), None)
+
+
+Hypothesis = Callable[[Evidence], Finding | None]
+REGISTRY: list[Hypothesis] = []
+
+
+def hypothesis(function: Hypothesis) -> Hypothesis:
+    """Have `recognise` test this function. It returns a finding, or None where it does not fit or cannot be tested."""
+    REGISTRY.append(function)
+    return function
+
+
+def finding(family: str, left: float, simplicity: float, sentence: str, most: float = 0.35) -> Finding | None:
+    """A finding when a model leaves at most that share of the error. Models with fewer numbers are likelier."""
+    if not left <= most:
+        return None
+    return Finding(family, round(simplicity * (1 - left), 3), sentence)

@@ -1,0 +1,45 @@
+"""How the error grows from the first bad tap on: part by part, segment by segment, branch by branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from parity.contract import INHERITED
+from parity.judge.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The inherited error at the end of one part of the model. `factor`: of the same branch's one before it."""
+
+    tap: str
+    relative: float
+    distance: float
+    factor: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def growth(verdicts: list[Verdict], first: str, part: Callable[[str], str]) -> list[Growth]:
+    """The inherited error from the tap `first` on, at the last tap of each part in each segment, in execution order."""
+    names = list(dict.fromkeys(verdict.tap for verdict in verdicts))
+    start = names.index(first) if first in names else 0
+    later = {name: place for place, name in enumerate(names) if place >= start}
+    kept: dict[tuple[str, str, str], Verdict] = {}
+    for verdict in verdicts:
+        wrong = not verdict.passed and verdict.distance == verdict.distance  # what is right is not on the error's way
+        if wrong and verdict.mode == INHERITED and verdict.tap in later:
+            kept[part(verdict.tap), verdict.tap.partition("[")[2], verdict.branch] = verdict
+    before: dict[str, float] = {}
+    rows = []
+    for verdict in sorted(kept.values(), key=lambda v: (later[v.tap], v.branch)):
+        known = before.get(verdict.branch, before.get("", float("nan")))
+        factor = verdict.relative / known if known > 0 else float("nan")
+        rows.append(Growth(verdict.label, verdict.relative, verdict.distance, factor))
+        before[verdict.branch] = verdict.relative
+        if not verdict.branch:
+            before = {"": verdict.relative}
+    return rows

@@ -1,0 +1,31 @@
+"""The hypotheses, by what is wrong. Importing this package registers all of them."""
+
+from parity.diagnose.hypotheses import (
+    functions,
+    gains,
+    layouts,
+    norms,
+    phases,
+    places,
+    products,
+    rounding,
+    shifts,
+    spectra,
+    sums,
+    values,
+)
+
+__all__ = [
+    "functions",
+    "gains",
+    "layouts",
+    "norms",
+    "phases",
+    "places",
+    "products",
+    "rounding",
+    "shifts",
+    "spectra",
+    "sums",
+    "values",
+]

@@ -1,0 +1,53 @@
+"""What the values themselves say: not finite, constant, integers, or with nothing in common with the reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.base.metrics import rms
+from parity.diagnose.evidence import Evidence, Finding, hypothesis
+
+
+@hypothesis
+def not_finite(e: Evidence) -> Finding | None:
+    """NaN or infinity is born here: what fed it was finite."""
+    if e.candidate.dtype.kind != "f" or e.finite:
+        return None
+    bad = ~np.isfinite(e.candidate)
+    nan = int(np.isnan(e.candidate).sum())
+    first = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+    text = (
+        f"{int(bad.sum())} of {bad.size} values are not finite ({nan} NaN), the first at {first}; its inputs are finite"
+    )
+    return Finding("not finite", 0.995, text)
+
+
+@hypothesis
+def constant(e: Evidence) -> Finding | None:
+    """The candidate is one number where the reference is not."""
+    if not e.comparable or e.r.size < 2 or np.ptp(e.c) > 0 or np.ptp(e.r) == 0:
+        return None
+    return Finding("constant", 0.98, f"every value is {e.c.flat[0]:.6g}: it was never computed")
+
+
+@hypothesis
+def integers(e: Evidence) -> Finding | None:
+    """Integers that are all off by one number, or some that were decided otherwise."""
+    if e.candidate.dtype.kind not in "iub" or e.candidate.shape != e.reference.shape or not e.reference.size:
+        return None
+    off = e.candidate.astype(np.int64) - e.reference.astype(np.int64)
+    if off.any() and (off == off.flat[0]).all() and off.size > 1:
+        return Finding("offset", 0.97, f"every integer is off by {off.flat[0]}")
+    count = int(np.count_nonzero(off))
+    return Finding("decision", 0.8, f"{count} of {off.size} decided otherwise") if count else None
+
+
+@hypothesis
+def unrelated(e: Evidence) -> Finding | None:
+    """Nothing in common with the reference."""
+    if not e.comparable or e.r.size < 8 or rms(e.c) == 0 or rms(e.r) == 0:
+        return None
+    cosine = float((e.c * e.r).mean() / (rms(e.c) * rms(e.r)))
+    if abs(cosine) > 0.5:
+        return None
+    return Finding("unrelated", 0.3, f"cosine {cosine:.2f}: other weights, or another function")

@@ -1,0 +1,180 @@
+"""Looking into the first bad tap: what its modules are given and return on both sides, in the order of execution."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import permutations
+
+import numpy as np
+
+from parity.base.metrics import HALF_ULP_RMS, rms, rmse
+from parity.capture.runner import INPUT, OUTPUT, Runner, Watch
+from parity.capture.trace import Trace, keep
+from parity.contract import CREATED, Contract, Segment, Tap
+from parity.contract.implementation import State
+from parity.diagnose.evidence import Evidence
+from parity.judge.verdict import allowance
+
+DEPTH = 2
+"""Modules below the tap's own that are watched: all of a big block would not fit."""
+
+WRONG = 4.0
+"""Noise floors from which a value within the tap counts as wrong; it only chooses what is looked at."""
+
+INPUTS = 12
+"""Earlier values that a hypothesis is given."""
+
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """The first bad tap, and the states from which each side's run of its segment is to be repeated."""
+
+    segment: Segment
+    tap: str
+    mode: str
+    starts: Mapping[str, State]
+    graft: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A suspect's values, as its segment was run again with all of them kept.
+
+    `point` says where in the tap's module the first wrong value is (`""`: the tap's own), `right` the taps and modules
+    whose values before it were right. `seen`: whether the tap is a module whose inputs were seen, and right.
+    """
+
+    tap: Tap
+    evidence: Evidence
+    point: str
+    place: str
+    right: tuple[str, ...]
+    seen: bool
+    leaf: bool
+
+
+def look(contract: Contract, suspect: Suspect, runners: Mapping[str, Runner]) -> Scene | None:
+    """Run the suspect's segment again on all three sides; None where the candidate does not reach the tap."""
+    tap = next(tap for tap in suspect.segment.taps if tap.name == suspect.tap)
+    watched = _modules(tap.path, runners["reference"], suspect.segment) & _modules(
+        tap.path, runners["candidate"], suspect.segment
+    )
+    traces: dict[str, Trace] = {}
+    points: dict[str, dict[Key, np.ndarray]] = {}
+    for side in ("reference", "exact", "candidate"):
+        trace: Trace = {}
+        seen: dict[Key, np.ndarray] = {}
+        graft = traces["reference"] if suspect.mode == CREATED and side != "reference" else suspect.graft
+        try:
+            runners[side].run(suspect.segment, suspect.starts[side], keep(trace), graft, watched, _watch(seen))
+        except Exception:
+            if side != "candidate":
+                raise
+        traces[side], points[side] = trace, seen
+    if tap.name not in traces["candidate"]:
+        return None
+    return _scene(contract, suspect, tap, traces, points)
+
+
+def _modules(path: str, runner: Runner, segment: Segment) -> set[str]:
+    """The paths of the module at `path` and of those below it."""
+    names = (name for name, _ in runner.root(segment).named_modules())
+    below = f"{path}."
+    return {n for n in names if n == path or (n.startswith(below) and n[len(below) :].count(".") < DEPTH)}
+
+
+def _watch(seen: dict[Key, np.ndarray]) -> Watch:
+    calls: Counter[tuple[str, str]] = Counter()
+
+    def watch(path: str, place: str, array: np.ndarray) -> None:
+        seen[path, place, calls[path, place]] = array
+        calls[path, place] += 1
+
+    return watch
+
+
+def _scene(
+    contract: Contract,
+    suspect: Suspect,
+    tap: Tap,
+    traces: Mapping[str, Trace],
+    points: Mapping[str, dict[Key, np.ndarray]],
+) -> Scene:
+    reference = traces["reference"]
+    before = [name for name in reference if name in traces["exact"]]
+    before = before[: before.index(tap.name)]
+    inputs = {name: reference[name] for name in reversed(before[-INPUTS:])}
+    inputs |= {f"the state's {name}": array for name, array in suspect.starts["reference"].items()}
+    right: dict[str, np.ndarray] = {}
+    leaf = all(path == tap.path for path, _, _ in points["candidate"])
+    for key, ours in points["candidate"].items():
+        path, place, call = key
+        if key not in points["reference"] or key not in points["exact"] or (path == tap.path and place == OUTPUT):
+            continue
+        theirs, exact = points["reference"][key], points["exact"][key]
+        ours = _aligned(contract, tap, ours, theirs)
+        name = f"{path} {place}" + (f" (call {call})" if call else "")
+        if _wrong(ours, theirs, exact):
+            known = dict(reversed(list(right.items())))
+            evidence = _evidence(contract, name, tap, ours, theirs, exact, dict(list(known.items())[:INPUTS]) | inputs)
+            paths = dict.fromkeys([*before, *(n.partition(" ")[0] for n in right if OUTPUT in n)])
+            return Scene(tap, evidence, path, place, tuple(paths), True, leaf)
+        if theirs.dtype.kind == "f":
+            right[name] = theirs
+    inputs = dict(list(reversed(list(right.items())))[:INPUTS]) | inputs
+    ours, theirs, exact = (traces[side][tap.name] for side in ("candidate", "reference", "exact"))
+    return Scene(tap, _evidence(contract, tap.name, tap, ours, theirs, exact, inputs), "", "", (), bool(right), leaf)
+
+
+def _aligned(contract: Contract, tap: Tap, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """A value in the candidate's layout, turned as the declared layout that brings it nearest to the reference's."""
+    options = [ours]
+    for axes in dict.fromkeys([tap.axes, *contract.layouts]):
+        have, want = contract.candidate_axes(axes).split(), axes.split()
+        if len(want) == ours.ndim and have != want:
+            options.append(ours.transpose([have.index(axis) for axis in want]))
+    fitting = [option for option in options if option.shape == theirs.shape]
+    return min(fitting, key=lambda option: np.nan_to_num(rmse(option, theirs), nan=np.inf)) if fitting else ours
+
+
+def _wrong(ours: np.ndarray, theirs: np.ndarray, exact: np.ndarray) -> bool:
+    if ours.shape != theirs.shape:
+        return True
+    if theirs.dtype.kind != "f" or theirs.size == 0:
+        return not np.array_equal(ours, theirs)
+    floor = max(rmse(theirs, exact), rms(theirs) * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+    return not rmse(ours, theirs) <= WRONG * allowance(theirs.size) * floor
+
+
+def _evidence(
+    contract: Contract,
+    name: str,
+    tap: Tap,
+    candidate: np.ndarray,
+    reference: np.ndarray,
+    exact: np.ndarray,
+    inputs: Mapping[str, np.ndarray],
+) -> Evidence:
+    axes = tuple(tap.axes.split())
+    if len(axes) != reference.ndim:
+        axes = tuple(f"axis {i}" for i in range(reference.ndim))
+    turned = {known: _turned(array, reference.shape) for known, array in inputs.items()}
+    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits)
+
+
+def _turned(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An input with its axes in the order that fits a shape best: modules within a block keep orders of their own."""
+    if array.ndim != len(shape) or array.shape == shape:
+        return array
+    fit = {
+        order: sum(array.shape[i] == n for i, n in zip(order, shape, strict=True))
+        for order in permutations(range(array.ndim))
+    }
+    return array.transpose(max(fit, key=fit.__getitem__))
+
+
+__all__ = ["INPUT", "OUTPUT", "Scene", "Suspect", "look"]

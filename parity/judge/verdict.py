@@ -1,0 +1,211 @@
+"""The verdict on one tap: pass or fail, with every number that led to it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.base.metrics import HALF_ULP_RMS, difference
+from parity.contract import Rule
+
+STRADDLE = 10.0
+"""A decision nearer than this many noise floors to another one may fall either way. A floor is a root mean square; the
+largest of some thousand errors, each of two roundings, comes to about that."""
+
+ONE_IN_100_000 = 4.26
+"""Standard deviations of a normal variable that it exceeds once in so many times."""
+
+COUNTED, FEWEST = 4096, 10
+"""Up to how many values they are counted, by sorting them; and the fewest that repetition makes of them."""
+
+
+def allowance(values: int) -> float:
+    """By what factor bounds are wider for a tap of few values: 1 from 152 values on, 1.5 for 32, 2.9 for 10.
+
+    A bound of 2 is for two roundings, sqrt(2) floors apart, and leaves another sqrt(2). But the floor of a tap is a
+    sample. Of two root mean squares over n independent values the logarithm of the ratio has a deviation of about
+    1 / sqrt(n), so that by chance alone the ratio is beyond exp(4.26 / sqrt(n)) once in 100 000 times.
+    """
+    return chance(1 / math.sqrt(max(values - 1, 1)))
+
+
+def chance(deviation: float) -> float:
+    """By what factor bounds are wider where the logarithm of a ratio has that deviation by chance alone."""
+    return max(1.0, math.exp(ONE_IN_100_000 * deviation) / math.sqrt(2))
+
+
+def distinct(reference: np.ndarray) -> int:
+    """How many values an array holds, those that repeat counted once: an average that many frames share has one error.
+
+    Of a big array its size: that many are never few. At least `FEWEST`, if there are so many: a constant is no reason
+    to accept any error.
+    """
+    size = int(reference.size)
+    return max(len(np.unique(reference)), min(size, FEWEST)) if size <= COUNTED else size
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Pass or fail of one tap, in one mode, of one branch. `reason` is empty when it passed.
+
+    `distance` and `truth` are the candidate's RMSE against the float32 and the float64 reference, in units of the
+    noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
+    Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `straddles` counts elements
+    that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
+    `floors` is how many noise floors it rests on: more than one after a second look (`parity/judge/recheck.py`).
+    `flipped` is the largest margin of a decision that differs. Where the candidate was run in double, too, `word` is
+    what both runs say together (`parity/judge/arithmetic.py`), `mathematics` the largest difference in double in units
+    of the reference's RMS, and `own` the candidate's own floor where the verdict rests on it.
+    """
+
+    tap: str
+    branch: str
+    mode: str
+    passed: bool
+    reason: str
+    shape: tuple[int, ...]
+    bound_truth: float
+    bound_distance: float
+    reference_rms: float = float("nan")
+    rmse: float = float("nan")
+    floor: float = float("nan")
+    distance: float = float("nan")
+    truth: float = float("nan")
+    max_abs: float = float("nan")
+    where: tuple[int, ...] = ()
+    gain: float = float("nan")
+    cosine: float = float("nan")
+    nonfinite: int = 0
+    margin: float = float("nan")
+    straddles: int = 0
+    floors: int = 1
+    flipped: float = float("nan")
+    word: str = ""
+    mathematics: float = float("nan")
+    own: float = float("nan")
+
+    @property
+    def relative(self) -> float:
+        return self.rmse / self.reference_rms if self.reference_rms > 0 else float("nan")
+
+    @property
+    def headroom(self) -> float:
+        """By what factor the worse of the two ratios stays under its bound; below 1 it failed, 0 without a ratio."""
+        pairs = ((self.truth, self.bound_truth), (self.distance, self.bound_distance))
+        used = [ratio / bound for ratio, bound in pairs if ratio == ratio]  # stored goldens have no truth
+        if not self.passed and not used:
+            return 0.0
+        worst = max(used, default=0.0)
+        return 1 / worst if worst > 0 else float("inf")
+
+    @property
+    def label(self) -> str:
+        if not self.branch:
+            return self.tap
+        return f"{self.tap[:-1]},{self.branch}]" if self.tap.endswith("]") else f"{self.tap}[{self.branch}]"
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"relative": self.relative, "headroom": self.headroom}
+
+
+def judge(
+    tap: str,
+    branch: str,
+    mode: str,
+    rule: Rule,
+    candidate: np.ndarray,
+    reference: np.ndarray,
+    exact: np.ndarray | None,
+    floor: float | None = None,
+    margins: np.ndarray | None = None,
+) -> Verdict:
+    """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
+
+    A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
+    the distance is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
+    `STRADDLE` of another decision, either is right.
+    """
+    few = allowance(distinct(reference))
+    bound_truth, bound_distance = few * rule.truth, few * rule.distance
+    base: dict[str, Any] = {
+        "tap": tap,
+        "branch": branch,
+        "mode": mode,
+        "shape": tuple(reference.shape),
+        "bound_truth": bound_truth,
+        "bound_distance": bound_distance,
+    }
+    if candidate.shape != reference.shape:
+        reason = f"shape {candidate.shape}, expected {reference.shape}; is the axis order declared in [layouts] right?"
+        return Verdict(**base, passed=False, reason=reason)
+    if reference.size == 0:
+        return Verdict(**base, passed=False, reason="empty tensor: nothing was verified")
+    if "c" in (candidate.dtype.kind, reference.dtype.kind):
+        reason = "complex values are not judged; observe their real and imaginary parts"
+        return Verdict(**base, passed=False, reason=reason)
+    if reference.dtype.kind in "iub":
+        return Verdict(**base, **_equality(candidate, reference, exact, margins))
+
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = difference(candidate, reference, exact)
+    if not math.isfinite(found.reference_rms) or (exact is not None and not math.isfinite(found.noise)):
+        return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
+    noise = found.noise if floor is None and exact is not None else float(floor or 0.0)
+    noise = max(noise, found.reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+    distance, truth = found.rmse / noise, found.truth / noise
+    reasons = []
+    if found.nonfinite:
+        reasons.append(f"{found.nonfinite} of {candidate.size} values are NaN or infinite")
+    if not distance <= bound_distance:
+        reasons.append(f"distance {distance:.3g} > {bound_distance:.3g}")
+    if exact is not None and not truth <= bound_truth:
+        reasons.append(f"truth {truth:.3g} > {bound_truth:.3g}")
+    return Verdict(
+        **base,
+        passed=not reasons,
+        reason="; ".join(reasons),
+        reference_rms=found.reference_rms,
+        rmse=found.rmse,
+        floor=noise,
+        distance=distance,
+        truth=truth,
+        max_abs=found.max_abs,
+        where=found.where,
+        gain=found.gain,
+        cosine=found.cosine,
+        nonfinite=found.nonfinite,
+    )
+
+
+def _equality(
+    candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None, margins: np.ndarray | None
+) -> dict[str, Any]:
+    """What the verdict on integers says: equal, or different where the reference was near enough to another choice."""
+    unequal = candidate != reference
+    if margins is None:
+        count = int(np.count_nonzero(unequal))
+        return {"passed": not count, "reason": f"{count} unequal values" if count else ""}
+    if margins.shape != reference.shape:
+        reason = f"its margins have shape {margins.shape}, expected {reference.shape}, one for each decision"
+        return {"passed": False, "reason": reason}
+    near = margins <= STRADDLE  # NaN is not near: then only equal is right
+    reasons = []
+    for who, flips in (("", unequal), ("the float64 reference: ", exact != reference if exact is not None else None)):
+        if flips is not None and (far := flips & ~near).any():
+            count, most = int(np.count_nonzero(far)), float(margins[far].max())
+            reasons.append(f"{who}{count} decided otherwise, up to {most:.3g} noise floors from the threshold")
+    return {
+        "passed": not reasons,
+        "reason": "; ".join(reasons),
+        "margin": float(margins.min()),
+        "straddles": int(np.count_nonzero(unequal & near)),
+        "flipped": float(margins[unequal].max()) if unequal.any() else float("nan"),
+    }
+
+
+def absent(tap: str, mode: str, rule: Rule, reason: str) -> Verdict:
+    """The failing verdict of a tap that one side does not have, or has in another place."""
+    return Verdict(tap, "", mode, False, reason, (), rule.truth, rule.distance)

@@ -1,0 +1,164 @@
+"""The reference's run, stored: what a candidate needs to be verified in another process, or on another machine.
+
+A folder has the traces of every segment: the reference in float32, in float64 freely, and in float64 grafted; the
+states that the segments start from, and the last ones. The verdicts on a candidate are those that one process gives,
+to the last bit. What needs the reference itself is not done: the crossings, and a second look
+(`parity/judge/recheck.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.base import npy
+from parity.base.errors import InputError
+from parity.capture.golden import file_sha256
+from parity.capture.trace import Trace
+from parity.contract import CREATED, INHERITED, Contract
+from parity.contract.implementation import Case, State, resolve
+from parity.judge import recheck as scatter
+from parity.judge.snapshots import sounds
+from parity.run.own import Fed
+from parity.run.report import Report
+from parity.run.verify import Progress, Verifier
+
+SCHEMA = 1
+INDEX = "recording.json"
+KINDS = ("start", "reference", INHERITED, CREATED)
+END = "end"
+
+
+class Stored(MutableMapping[str, np.ndarray]):
+    """Arrays by name in files of a folder that an index knows with their SHA-256; each is read anew, and checked."""
+
+    def __init__(self, folder: Path, place: str, index: dict[str, dict[str, str]]):
+        self.folder, self.place, self.index = folder, place, index
+
+    def __setitem__(self, name: str, array: np.ndarray) -> None:
+        file = f"{self.place}/{len(self.index)}.npy"
+        (self.folder / self.place).mkdir(exist_ok=True)
+        npy.write(self.folder / file, array)
+        self.index[name] = {"file": file, "sha256": file_sha256(self.folder / file)}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        entry = self.index[name]
+        file = self.folder / entry["file"]
+        if not file.is_file() or file_sha256(file) != entry["sha256"]:
+            raise InputError(f"{file}: missing, or not what {INDEX} says; record it again or copy it whole")
+        return npy.read(file)
+
+    def __delitem__(self, name: str) -> None:
+        (self.folder / self.index.pop(name)["file"]).unlink()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.index)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Progress) -> dict[str, Any]:
+    """Run the reference and write the folder `out`, whole or not at all. Returns what its index says of the run.
+
+    Raises `InputError` when `out` exists, and for a reference that does not give the contract's taps.
+    """
+    if out.exists():
+        raise InputError(f"{out} exists; nothing was written: name another folder")
+    verifier = Verifier(contract, case, checkpoint, say, sides=("reference", "exact"))
+    about = {"schema": SCHEMA} | _about(contract, case, checkpoint)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        index: dict[str, dict[str, dict[str, str]]] = {}
+        for number, segment in enumerate(verifier.segments):
+            places = {kind: index.setdefault(f"{number}-{kind}", {}) for kind in KINDS}
+            traces = {kind: Stored(partial, f"{number}-{kind}", places[kind]) for kind in KINDS}
+            start = verifier.states["reference"]
+            traces["start"].update(start)
+            verifier.run_reference(segment, traces["reference"])
+            for mode in (INHERITED, CREATED):
+                verifier.run_other("exact", segment, mode, start, traces["reference"], traces[mode])
+            last = segment.stage not in [later.stage for later in verifier.segments[number + 1 :]]
+            if segment.stage in contract.in_turn and last:
+                verifier.release()
+        Stored(partial, END, index.setdefault(END, {})).update(verifier.states["reference"])
+        about |= {"environment": verifier.report.environment, "seconds": verifier.report.seconds}
+        (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n")
+        partial.chmod(0o755)
+        partial.rename(out)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return about
+
+
+def _about(contract: Contract, case: Case, checkpoint: Path) -> dict[str, Any]:
+    """What a recording and a run that is judged by it must have in common."""
+    return {
+        "case": case.name,
+        "contract": file_sha256(contract.path),
+        "inputs": {name: npy.canonical_sha256(array) for name, array in case.inputs.items()},
+        "checkpoint": {path.name: file_sha256(path) for path in sorted(checkpoint.glob("*")) if path.is_file()},
+    }
+
+
+def verify(
+    contract: Contract,
+    case: Case,
+    checkpoint: Path,
+    folder: Path,
+    say: Progress,
+    informative: bool = False,
+    settle: Callable[[Verifier, Fed], None] = lambda verifier, fed: None,
+) -> Report:
+    """Judge the candidate alone against a recording. Raises `InputError` for one of another case or checkpoint.
+
+    `settle` may replace verdicts by what else is known; it is given what the segments were fed.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder / INDEX}: cannot be read ({error}); expected what `parity record` wrote") from error
+    for name, value in ({"schema": SCHEMA} | _about(contract, case, checkpoint)).items():
+        if not isinstance(index, dict) or index.get(name) != value:
+            raise InputError(f"{folder}: recorded with another {name}; record it again with this one, or use that one")
+    verifier = Verifier(contract, case, checkpoint, say, sides=("candidate",), informative=informative)
+    verifier.report.environment = index["environment"] | verifier.report.environment
+    verifier.report.seconds = dict(index["seconds"])
+    traces = index["traces"]
+    for number, segment in enumerate(verifier.segments):
+        stored = {kind: Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS}
+        for mode in (INHERITED, CREATED):
+            start: State = dict(stored["start"]) if mode == CREATED else {}
+            verifier.judge(segment, mode, start, stored["reference"], {"exact": stored[mode]})
+
+    def fed(numbers: list[int]) -> Iterator[tuple[int, State, Trace]]:
+        for number in numbers:
+            start, taps = (Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS[:2])
+            yield number, dict(start), taps
+
+    settle(verifier, fed)
+    end = dict(Stored(folder, END, traces[END]))
+    report = verifier.report
+    report.pictures = verifier.gallery.pictures
+    report.sounds = sounds(contract.sounds, end, verifier.states["candidate"])
+    if contract.outcome and verifier.whole:
+        report.checks = resolve(contract.outcome)(case, checkpoint, end, verifier.states["candidate"])
+    return report
+
+
+def undecided(report: Report) -> str:
+    """What to do about failures that a run of both sides would look at a second time; empty if there are none."""
+    close = scatter.doubtful(report.failures)
+    if not close:
+        return ""
+    return (
+        f"{len(close)} failures, all close to their bounds: a recording has one noise floor each, and does not say how "
+        "much of it is chance. Verify where the reference is, without --recording: that looks a second time"
+    )

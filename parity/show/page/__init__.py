@@ -1,0 +1,40 @@
+"""The report as files to look at: one HTML file that needs nothing else, its data, a summary and JUnit XML."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from parity.base.errors import InputError
+from parity.base.jsonfile import nan_to_none, write_text
+from parity.show.results import REPORT_SCHEMA, Result
+
+
+def write(results: list[Result], out: Path, extras: dict[str, Any]) -> bool:
+    """Write `index.html`, `report.json`, `summary.md` and `junit.xml` to the folder `out`, each whole or not at all.
+
+    `extras`: `audits`, `benchmarks` (JSON of each, by its name) and `trends` (of `parity.show.history`). Returns
+    whether every result passed that is more than informative. Raises `InputError` without results, without the `report` extra,
+    or where it cannot write.
+    """
+    if not results:
+        raise InputError("no result to report on; name files that `parity verify --json` wrote")
+    try:
+        from parity.show.page import html
+    except ImportError as error:
+        raise InputError(f"{error}; a report needs `pip install chatterbox-parity[report]`") from error
+    from parity.show.page import texts
+
+    results = [nan_to_none(result) for result in results]
+    passed = all(result["passed"] for result in results if not result["informative"])
+    data = {"report_schema": REPORT_SCHEMA, "passed": passed, "results": results} | nan_to_none(extras)
+    files = {
+        "index.html": html.page(results, extras),
+        "report.json": json.dumps(data, separators=(",", ":"), allow_nan=False),
+        "summary.md": texts.summary(results, extras),
+        "junit.xml": texts.junit(results),
+    }
+    for name, text in files.items():
+        write_text(text, out / name)
+    return passed

@@ -1,0 +1,107 @@
+"""The page: the template filled in with what the results say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from parity.show.page import plots, rows, sound
+from parity.show.results import Result, device, label, versions
+from parity.show.words import counts
+
+SHOWN = 20
+"""Entries of a list, of the problems that an audit found for one."""
+
+
+def page(results: list[Result], extras: dict[str, Any]) -> str:
+    """The whole HTML file. It asks the network for nothing: style, script, pictures and sounds stand in it."""
+    environment = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
+    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade, "columns": columns}
+    environment.filters |= filters
+    environment.globals |= {"sparkline": sparkline}
+    views = [_view(number, result, extras) for number, result in enumerate(results)]
+    data = [view.pop("table") for view in views]
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    template = environment.get_template("index.html.j2")
+    return template.render(
+        views=views,
+        passed=all(result["passed"] for result in results if not result["informative"]),
+        audits=extras.get("audits", {}),
+        benchmarks=extras.get("benchmarks", {}),
+        trends=extras.get("trends", []),
+        data=text,
+    )
+
+
+def _view(number: int, result: Result, extras: dict[str, Any]) -> dict[str, Any]:
+    stages = rows.parts(result)
+    table = rows.table(result, stages)
+    first = result["first_failure"]
+    worst = [v for v in result["verdicts"] if rows.used(v) is not None]
+    return {
+        "number": number,
+        "result": result,
+        "name": result["case"],
+        "device": device(result),
+        "versions": versions(result),
+        "stages": stages,
+        "table": table,
+        "first": first and label(first),
+        "worst": max(worst, key=lambda v: rows.used(v) or 0.0, default=None),
+        "words": counts(result["words"]),
+        "decisions": rows.decisions(result),
+        "chain": plots.chain(result),
+        "sounds": [sound.players(entry) for entry in result["sounds"]],
+        "pictures": [_picture(entry) for entry in result["pictures"]],
+    }
+
+
+def _picture(entry: dict[str, Any]) -> dict[str, Any]:
+    tap, branch, mode = entry["key"]
+    return {
+        "tap": label({"tap": tap, "branch": branch}),
+        "mode": mode,
+        "svg": plots.error(entry),
+        "near": entry["near"],
+    }
+
+
+def ratio(value: float | None) -> str:
+    """A ratio with two digits behind the point; a dash where there is none."""
+    return "–" if value is None else f"{value:.2f}"
+
+
+def figure(value: Any) -> str:
+    """A number with four digits; a dash where there is none; of a list or a table its first entries."""
+    if isinstance(value, list | tuple | dict):
+        entries = [f"{key} {figure(entry)}" for key, entry in value.items()] if isinstance(value, dict) else value
+        more = f"; and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
+        return "; ".join(entry if isinstance(entry, str) else figure(entry) for entry in entries[:SHOWN]) + more or "–"
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def columns(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """The names of all figures that any row has, in order of appearance."""
+    return list(dict.fromkeys(name for row in rows for name in row))
+
+
+def shade(entry: dict[str, Any]) -> str:
+    """The class of a tile: how much of its bound is used up, in five steps, or no ratio.
+
+    What failed failed by itself, or was reached by an error from before it.
+    """
+    if entry["failed"]:
+        return "failed" if entry["created"] else "reached"
+    used = entry["used"]
+    return "plain" if used is None else f"used-{min(int(used * 5), 4)}"
+
+
+def sparkline(values: list[float]) -> str:
+    """The points of a line through the values, in a box of 100 x 20, the newest on the right."""
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    step = 96 / max(len(values) - 1, 1)
+    return " ".join(f"{2 + i * step:.1f},{18 - 16 * (value - low) / span:.1f}" for i, value in enumerate(values))

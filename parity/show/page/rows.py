@@ -1,0 +1,144 @@
+"""A result's verdicts in the shape that the page needs: stages and parts to look at, and a compact table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from parity.contract import CREATED, INHERITED
+from parity.show.results import Result, label
+from parity.show.terminal import ROWS, part
+
+COLUMNS = (
+    "tap", "mode", "passed", "bound_truth", "bound_distance", "rmse", "relative", "floor", "distance", "truth",
+    "headroom", "max_abs", "gain", "reference_rms", "nonfinite", "margin", "straddles", "shape", "where", "part",
+    "reason", "word", "mathematics", "own",
+)  # fmt: skip
+"""Of the compact table, in its order. `tap`, `shape` and `part` are numbers of a list of texts beside it."""
+
+
+def parts(result: Result) -> list[dict[str, Any]]:
+    """The stages in order, each with its parts and the part of every verdict; the part's name is its own in the run.
+
+    Parts of one stage that differ in their number alone are one where they are many.
+    """
+    stages: list[dict[str, Any]] = []
+    for name, verdicts in _stages(result):
+        groups: dict[str, list[int]] = {}
+        for index, verdict in verdicts:
+            groups.setdefault(part(verdict["tap"]), []).append(index)
+        rows: dict[str, list[int]] = {}
+        for group, members in groups.items():
+            stem, _, number = group.rpartition(".")
+            same = [
+                other for other in groups if other.rpartition(".")[0] == stem and other.rpartition(".")[2].isdigit()
+            ]
+            many = number.isdigit() and len(same) > ROWS
+            rows.setdefault(f"{stem}.*" if many else group, []).extend(members)
+        found = [_part(row, [result["verdicts"][index] for index in members]) for row, members in rows.items()]
+        for entry, members in zip(found, rows.values(), strict=True):
+            entry["members"] = members
+        stages.append({"name": name, "parts": found} | _worst(found))
+    return stages
+
+
+def _stages(result: Result) -> list[tuple[str, list[tuple[int, Result]]]]:
+    """Each stage once, with its verdicts; by the first name of a tap where the result does not say."""
+    verdicts = list(enumerate(result["verdicts"]))
+    stages: dict[str, list[tuple[int, Result]]] = {}
+    start = 0
+    for name, count in result["places"]:
+        stages.setdefault(name, []).extend(verdicts[start : start + count])
+        start += count
+    rest = "not declared" if result["places"] else ""
+    for index, verdict in verdicts[start:]:
+        stages.setdefault(rest or part(verdict["tap"]).partition(".")[0], []).append((index, verdict))
+    return list(stages.items())
+
+
+def used(verdict: Result) -> float | None:
+    """How much of the truth bound is used up, of the distance bound where there is no truth; None without either."""
+    for name in ("truth", "distance"):
+        if verdict[name] is not None:
+            return float(verdict[name] / verdict[f"bound_{name}"])
+    return None
+
+
+def _part(name: str, verdicts: list[Result]) -> dict[str, Any]:
+    known = [(share, v) for v in verdicts if (share := used(v)) is not None]
+    share, worst = max(known, key=lambda pair: pair[0], default=(None, None))
+    ratio = None if worst is None else worst["truth"] if worst["truth"] is not None else worst["distance"]
+    return {
+        "name": name,
+        "verdicts": len(verdicts),
+        "failed": sum(not v["passed"] for v in verdicts),
+        "created": sum(not v["passed"] and v["mode"] == CREATED for v in verdicts),
+        "used": share,
+        "ratio": ratio,
+    }
+
+
+def _worst(found: list[dict[str, Any]]) -> dict[str, Any]:
+    shares = [entry["used"] for entry in found if entry["used"] is not None]
+    return {
+        "used": max(shares, default=None),
+        "failed": sum(entry["failed"] for entry in found),
+        "created": sum(entry["created"] for entry in found),
+        "verdicts": sum(entry["verdicts"] for entry in found),
+    }
+
+
+def decisions(result: Result) -> list[dict[str, Any]]:
+    """Discrete decisions by part: how many, the nearest to another in noise floors, and how many straddled."""
+    groups: dict[str, list[Result]] = {}
+    for verdict in result["verdicts"]:
+        if verdict["margin"] is not None and verdict["mode"] == INHERITED:
+            name = part(verdict["tap"])
+            stem, _, number = name.rpartition(".")
+            groups.setdefault(f"{stem}.*" if number.isdigit() else name, []).append(verdict)
+    return [
+        {
+            "part": name,
+            "count": sum(math.prod(v["shape"]) for v in verdicts),
+            "margin": min(v["margin"] for v in verdicts),
+            "straddles": sum(v["straddles"] for v in verdicts),
+        }
+        for name, verdicts in groups.items()
+    ]
+
+
+def table(result: Result, stages: list[dict[str, Any]]) -> dict[str, Any]:
+    """The compact table: `COLUMNS`, a row for each verdict, the lists of texts, and the stages' parts by number."""
+    texts: dict[str, dict[str, int]] = {"tap": {}, "shape": {}}
+    places: dict[int, int] = {}
+    names: list[str] = []
+    for stage in stages:
+        for entry in stage["parts"]:
+            entry["number"] = len(names)
+            names.append(f"{stage['name']}: {entry['name']}")
+            places |= dict.fromkeys(entry["members"], entry["number"])
+    rows = []
+    for index, verdict in enumerate(result["verdicts"]):
+        row: list[Any] = []
+        for column in COLUMNS:
+            if column == "tap":
+                row.append(texts["tap"].setdefault(label(verdict), len(texts["tap"])))
+            elif column == "shape":
+                text = " x ".join(map(str, verdict["shape"])) or "scalar"
+                row.append(texts["shape"].setdefault(text, len(texts["shape"])))
+            elif column == "part":
+                row.append(places[index])
+            elif column in ("mode", "passed"):
+                row.append(int(verdict[column] in (True, CREATED)))
+            else:
+                row.append(_short(verdict.get(column)))
+        rows.append(row)
+    lists = {name: list(known) for name, known in texts.items()}
+    return {"columns": COLUMNS, "rows": rows, "part": names, **lists}
+
+
+def _short(value: Any) -> Any:
+    """Numbers with five digits, NaN and empty texts as 0 or nothing: the page holds ten thousands of them."""
+    if isinstance(value, float):
+        return float(f"{value:.5g}")
+    return value

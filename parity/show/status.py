@@ -1,0 +1,56 @@
+"""What is verified: a page of Markdown made of results, for each case the newest on each device, and what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parity.contract import Contract
+from parity.show.results import Result, device, versions
+
+HEAD = """# What is verified
+
+Made by `parity status` of results; do not edit it. A case that is named after a size alone is a whole run.
+
+| result | case | device | versions | verdicts | worst truth | worst distance | when |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def page(results: list[Result], contract: Contract) -> str:
+    """The newest result of each case on each device, then the contract's targets that no result is of.
+
+    Informative results verify nothing.
+    """
+    newest: dict[tuple[str, str, str], Result] = {}
+    results = [result for result in results if not result["informative"]]
+    for result in sorted(results, key=lambda result: str(result["when"])):
+        newest[result["case"], device(result), versions(result)] = result
+    lines = []
+    for result in sorted(newest.values(), key=lambda result: (result["case"], device(result))):
+        cells = (
+            "pass" if result["passed"] else f"**FAIL**, {result['failures']} failed",
+            result["case"],
+            device(result),
+            versions(result),
+            f"{len(result['verdicts'])} of {result['expected_verdicts']}",
+            worst(result, "truth"),
+            worst(result, "distance"),
+            result["when"] or "not recorded",
+        )
+        lines.append(f"| {' | '.join(str(cell).replace('|', ' ') for cell in cells)} |\n")
+    missing = [target["name"] for target in contract.targets if not any(on(target, result) for result in results)]
+    rest = ["\n## Not verified\n\n"]
+    rest += [f"- {name}: no result of a run on it has been given.\n" for name in missing]
+    failed = sorted({result["case"] for result in newest.values() if not result["passed"]})
+    rest += [f"- {case}: its newest result failed.\n" for case in failed]
+    return "".join([HEAD, *lines, *(rest if len(rest) > 1 else ())])
+
+
+def on(target: Any, result: Result) -> bool:
+    """Whether a result is of a run on a target: its environment says all that the target asks for."""
+    return bool(target["environment"].items() <= result["environment"].items())
+
+
+def worst(result: Result, name: str) -> str:
+    values = [verdict[name] for verdict in result["verdicts"] if verdict[name] is not None]
+    return f"{max(values):.2f}" if values else "–"

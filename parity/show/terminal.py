@@ -1,0 +1,237 @@
+"""The report in a terminal: one row per part of the model, the chained state, and each failure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from parity.contract import CREATED, FULL, INHERITED, Contract, Tap
+from parity.diagnose.bisect import Found
+from parity.judge.verdict import Verdict
+from parity.run.report import Report
+from parity.show.words import show as show_words
+
+SHOWN_FAILURES = 20
+GROWTH = 8  # parts at either end of an error's way
+ROWS = 40  # of parts that differ in their number alone
+
+
+def part(tap: str) -> str:
+    """The part of the model that a tap belongs to: its path up to the first number, or its first two names."""
+    names = tap.partition("[")[0].split(".")
+    for position, name in enumerate(names):
+        if name.isdigit():
+            return ".".join(names[: position + 1])
+    return ".".join(names[:2])
+
+
+def merged(groups: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
+    """The same, with parts that differ in their number alone as one where they are many: `t3.tokens.2 ... 73`."""
+    numbers: dict[str, list[str]] = {}
+    for name in groups:
+        stem, _, number = name.rpartition(".")
+        if number.isdigit():
+            numbers.setdefault(stem, []).append(number)
+    rows: dict[str, list[Verdict]] = {}
+    for name, verdicts in groups.items():
+        stem = name.rpartition(".")[0]
+        same = numbers.get(stem, [])
+        row = f"{stem}.{same[0]} ... {same[-1]}" if len(same) > ROWS else name
+        rows.setdefault(row, []).extend(verdicts)
+    return rows
+
+
+def _worst(verdicts: Iterable[Verdict], value: str) -> str:
+    found = [getattr(verdict, value) for verdict in verdicts]
+    found = [ratio for ratio in found if ratio == ratio]  # what has no ratio: integers, and taps that are absent
+    return f"{max(found):.2f}" if found else ""
+
+
+def parts_table(report: Report) -> Table:
+    table = Table(title=f"{escape(report.case)}: worst ratio to the noise floor in each part", title_justify="left")
+    table.add_column("part")
+    table.add_column("verdicts", justify="right")
+    for mode in (CREATED, INHERITED):
+        table.add_column(f"{mode}\ntruth", justify="right")
+        table.add_column(f"{mode}\ndistance", justify="right")
+    table.add_column("failed", justify="right")
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in report.verdicts:
+        groups.setdefault(part(verdict.tap), []).append(verdict)
+    for name, verdicts in merged(groups).items():
+        cells = []
+        for mode in (CREATED, INHERITED):
+            of_mode = [v for v in verdicts if v.mode == mode]
+            cells += [_worst(of_mode, "truth"), _worst(of_mode, "distance")]
+        failed = sum(not v.passed for v in verdicts)
+        table.add_row(escape(name), str(len(verdicts)), *cells, f"[bold red]{failed}[/]" if failed else "0")
+    return table
+
+
+def chain_table(report: Report, contract: Contract) -> Table | None:
+    """The inherited error of the tap that the contract names as the chain, segment by segment."""
+    chain = contract.chain
+    rows = report.select(chain["tap"], INHERITED) if chain else []
+    if not rows:
+        return None
+    title = f"{chain['tap']}, chained from the inputs ({chain['known_as']}: {chain['known']:.2e})"
+    table = Table(title=escape(title), title_justify="left")
+    for column in ("tap", "RMSE", "relative", "floor", "distance", "bound", "truth", "bound"):
+        table.add_column(column, justify="left" if column == "tap" else "right")
+    for v in rows:
+        table.add_row(
+            escape(v.label),
+            f"{v.rmse:.2e}",
+            f"{v.relative:.2e}",
+            f"{v.floor:.2e}",
+            f"{v.distance:.2f}",
+            f"{v.bound_distance:.3g}",
+            f"{v.truth:.2f}",
+            f"{v.bound_truth:.3g}",
+        )
+    return table
+
+
+def decisions_table(report: Report, contract: Contract) -> Table | None:
+    """Discrete decisions by part: how many, how near the nearest was to another, how many straddled; and the values.
+
+    Those are what is decided on: their largest error tells how far a candidate of less precision has drifted.
+    """
+    relative = {v.tap: v.relative for v in report.verdicts if v.mode == INHERITED}
+    groups: dict[str, list[Verdict]] = {}
+    for verdict in report.decisions:
+        if verdict.mode == INHERITED:
+            groups.setdefault(part(verdict.tap), []).append(verdict)
+    if not groups:
+        return None
+    table = Table(title="discrete decisions, in noise floors of what they are made on", title_justify="left")
+    for column in ("part", "decisions", "nearest to another", "straddles", "agree", "values' relative RMSE"):
+        table.add_column(column, justify="left" if column == "part" else "right")
+    for name, verdicts in merged(groups).items():
+        count = sum(math.prod(verdict.shape) for verdict in verdicts)
+        nearest = min(verdict.margin for verdict in verdicts)
+        straddles = sum(verdict.straddles for verdict in verdicts)
+        worst = max(relative.get(source(contract, verdict.tap), float("nan")) for verdict in verdicts)
+        agree = f"{1 - straddles / count:.1%}"
+        table.add_row(escape(name), str(count), f"{nearest:.3g}", str(straddles), agree, f"{worst:.1e}")
+    return table
+
+
+def source(contract: Contract, tap: str) -> str:
+    """The name of the tap that a discrete one is decided on."""
+    made = Tap(tap, tap.partition("[")[0], "")
+    decision = contract.decision(made)
+    return decision.source(made) if decision else ""
+
+
+def crossings_table(report: Report) -> Table | None:
+    """What each way to take the stages from the two sides ends in."""
+    if not report.crossings:
+        return None
+    table = Table(title=f"{report.crossings[0].verdict.tap}, stages of either side", title_justify="left")
+    for column in (*report.crossings[0].sides, "distance", "truth", ""):
+        table.add_column(column)
+    for crossing in report.crossings:
+        v = crossing.verdict
+        table.add_row(*crossing.sides.values(), f"{v.distance:.2f}", f"{v.truth:.2f}", _word(v.passed))
+    return table
+
+
+def checks_table(report: Report) -> Table | None:
+    """The figures of what the run ends in, against their bounds."""
+    if not report.checks:
+        return None
+    table = Table("check", "value", "bound", "", title="candidate against reference, end to end", title_justify="left")
+    for check in report.checks:
+        table.add_row(escape(check.name), f"{check.value:.4g}", escape(check.bound), _word(check.passed))
+    return table
+
+
+def _word(passed: bool) -> str:
+    return "[green]pass[/]" if passed else "[bold red]FAIL[/]"
+
+
+def describe(verdict: Verdict) -> str:
+    """A failure in one paragraph: where, how much, and what bound would pass."""
+    lines = [f"{verdict.label} ({verdict.mode} error): {verdict.reason}"]
+    if verdict.rmse == verdict.rmse:
+        lines.append(
+            f"  RMSE {verdict.rmse:.3e} = {verdict.relative:.2e} of the reference's RMS {verdict.reference_rms:.3g}; "
+            f"floor {verdict.floor:.3e}; worst {verdict.max_abs:.3e} at {verdict.where} of {verdict.shape}; "
+            f"gain {verdict.gain:.6f}"
+        )
+        lines.append(f"  would pass with truth {verdict.truth:.3g} and distance {verdict.distance:.3g}")
+    return "\n".join(lines)
+
+
+def again(verdict: Verdict) -> str:
+    """A verdict that passed at a second look, in one line."""
+    return (
+        f"{verdict.label} ({verdict.mode} error) passed at a second look, by {verdict.floors} noise floors: "
+        f"truth {verdict.truth:.3g} <= {verdict.bound_truth:.3g}, distance {verdict.distance:.3g} <= "
+        f"{verdict.bound_distance:.3g}"
+    )
+
+
+def growth_table(report: Report) -> Table | None:
+    """How the inherited error grows from the first bad tap on: the first parts behind it, and the last ones."""
+    rows = report.diagnosis.growth if report.diagnosis else []
+    if not rows:
+        return None
+    table = Table("behind it", "relative", "distance", "factor", title="the error from there on", title_justify="left")
+    left_out = len(rows) - 2 * GROWTH
+    for row in [*rows[:GROWTH], *rows[max(GROWTH, len(rows) - GROWTH) :]]:
+        if row is rows[-GROWTH:][0] and left_out > 0:
+            table.add_row(f"... {left_out} more, in the JSON report", "", "", "")
+        factor = f"{row.factor:.3g}" if row.factor == row.factor else ""
+        table.add_row(escape(row.tap), f"{row.relative:.2e}", f"{row.distance:.3g}", factor)
+    return table
+
+
+def show_found(found: Found, console: Console) -> None:
+    """Print a binary search: each probe, and what it came to."""
+    table = Table(
+        "reference up to", "distance of the end", "", title=f"bisection, {found.taps} taps", title_justify="left"
+    )
+    for probe in found.probes:
+        table.add_row(escape(probe.tap or "nothing"), f"{probe.distance:.3g}", _word(probe.passed))
+    console.print(table)
+    text = f"wrong: {found.culprit}" if found.culprit else f"{found.end} is right"
+    note = f"; {found.note}" if found.note else ""
+    console.print(f"{text}{note}; {found.runs} runs", markup=False, highlight=False, soft_wrap=True)
+
+
+def show(report: Report, contract: Contract, console: Console) -> None:
+    """Print the whole report."""
+    console.print(parts_table(report))
+    tables = (
+        chain_table(report, contract),
+        decisions_table(report, contract),
+        crossings_table(report),
+        checks_table(report),
+    )
+    for table in tables:
+        if table is not None:
+            console.print(table)
+    for verdict in report.failures[:SHOWN_FAILURES]:
+        console.print(describe(verdict), markup=False, highlight=False)
+    if len(report.failures) > SHOWN_FAILURES:
+        console.print(f"... and {len(report.failures) - SHOWN_FAILURES} more failures, all in the JSON report")
+    if (table := growth_table(report)) is not None:
+        console.print(table)
+    if (first := report.first_failure) is not None:
+        looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
+        console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    for verdict in (verdict for verdict in report.verdicts if verdict.floors > 1):
+        console.print(again(verdict), markup=False, highlight=False)
+    show_words(report, console)
+    spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
+    console.print(f"time: {spent}", highlight=False)
+    word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
+    counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
+    what = report.case if report.precision == FULL.name else f"{report.case} in {report.precision}"
+    console.print(f"{word} {counts}; case {escape(f'{what}, {report.checkpoint}')}", highlight=False)
