@@ -19,10 +19,10 @@ from parity import contract as contracts
 from parity.base import runtime
 from parity.contract import CREATED, INHERITED, Segment
 from parity.contract.implementation import make_case, resolve
+from parity.contract.parts import part
 from parity.judge.verdict import Verdict
 from parity.run.report import Report
 from parity.run.verify import Verifier
-from parity.show.terminal import part
 
 
 @dataclass(frozen=True)

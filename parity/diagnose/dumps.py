@@ -15,20 +15,20 @@ from parity.diagnose.growth import growth
 from parity.diagnose.inside import INPUTS
 from parity.diagnose.recognise import recognise
 from parity.judge.verdict import Verdict
-from parity.run.report import Report
-from parity.show.terminal import part
 
 Load = Callable[[str], np.ndarray]
 
 
 def diagnose_dumps(
-    contract: Contract, report: Report, taps: Mapping[str, Tap], golden: Load, candidate: Load
-) -> Diagnosis | None:
-    """What the first wrong dump looks like, and whether it is the stored value that is wrong and not the port's."""
-    first = report.first_failure
-    if first is None:
-        return None
-    rows = growth(report.verdicts, first.tap, part)
+    contract: Contract,
+    first: Verdict,
+    verdicts: list[Verdict],
+    taps: Mapping[str, Tap],
+    golden: Load,
+    candidate: Load,
+) -> Diagnosis:
+    """What the first wrong dump looks like, and whether the stored value is wrong instead of the port's."""
+    rows = growth(verdicts, first.tap)
     if not first.shape or first.tap not in taps:
         return Diagnosis(first, findings=[Finding("taps", 0.99, first.reason)], growth=rows)
     names = list(taps)
@@ -36,7 +36,7 @@ def diagnose_dumps(
     inputs = {name: golden(name) for name in reversed(before)}
     axes = tuple(taps[first.tap].axes.split())
     evidence = Evidence(first.tap, candidate(first.tap), golden(first.tap), None, axes, inputs, contract.splits)
-    found = [*_stale(report.verdicts, first), *recognise(evidence)]
+    found = [*_stale(verdicts, first), *recognise(evidence)]
     return Diagnosis(first, "", sorted(found, key=lambda finding: -finding.confidence), rows)
 
 

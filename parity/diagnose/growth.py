@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from parity.contract import INHERITED
+from parity.contract.parts import part
 from parity.judge.verdict import Verdict
 
 
@@ -23,7 +23,7 @@ class Growth:
         return asdict(self)
 
 
-def growth(verdicts: list[Verdict], first: str, part: Callable[[str], str]) -> list[Growth]:
+def growth(verdicts: list[Verdict], first: str) -> list[Growth]:
     """The inherited error from the tap `first` on, at the last tap of each part in each segment, in execution order."""
     names = list(dict.fromkeys(verdict.tap for verdict in verdicts))
     start = names.index(first) if first in names else 0

@@ -145,7 +145,10 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     for name in dumps:
         if name not in golden:
             report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))
-    report.diagnosis = diagnose_dumps(contract, report, taps, golden.load, lambda name: dumps[name]())
+    if first := report.first_failure:
+        report.diagnosis = diagnose_dumps(
+            contract, first, report.verdicts, taps, golden.load, lambda name: dumps[name]()
+        )
     return report
 
 

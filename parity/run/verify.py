@@ -33,7 +33,6 @@ from parity.judge.snapshots import Gallery, sounds
 from parity.judge.verdict import Verdict, judge
 from parity.run.report import Report
 from parity.run.swaps import Mix
-from parity.show.terminal import part
 
 Progress = Callable[[str], None]
 Traces = dict[str, Trace]
@@ -285,7 +284,7 @@ class Verifier:
 
     def _diagnose(self, first: Verdict) -> Diagnosis:
         segment = next((s for s in self.segments if any(tap.name == first.tap for tap in s.taps)), None)
-        rows = growth(self.report.verdicts, first.tap, part)
+        rows = growth(self.report.verdicts, first.tap)
         try:
             suspect = self._suspect(segment, first) if segment is not None and first.shape else None
             return diagnose(self.contract, first, suspect, self.runners, rows)

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from parity.contract import CREATED, FULL, INHERITED, Contract, Tap
+from parity.contract.parts import merged, part
 from parity.diagnose.bisect import Found
 from parity.judge.verdict import Verdict
 from parity.run.report import Report
@@ -17,32 +18,6 @@ from parity.show.words import show as show_words
 
 SHOWN_FAILURES = 20
 GROWTH = 8  # parts at either end of an error's way
-ROWS = 40  # of parts that differ in their number alone
-
-
-def part(tap: str) -> str:
-    """The part of the model that a tap belongs to: its path up to the first number, or its first two names."""
-    names = tap.partition("[")[0].split(".")
-    for position, name in enumerate(names):
-        if name.isdigit():
-            return ".".join(names[: position + 1])
-    return ".".join(names[:2])
-
-
-def merged(groups: dict[str, list[Verdict]]) -> dict[str, list[Verdict]]:
-    """The same, with parts that differ in their number alone as one where they are many: `t3.tokens.2 ... 73`."""
-    numbers: dict[str, list[str]] = {}
-    for name in groups:
-        stem, _, number = name.rpartition(".")
-        if number.isdigit():
-            numbers.setdefault(stem, []).append(number)
-    rows: dict[str, list[Verdict]] = {}
-    for name, verdicts in groups.items():
-        stem = name.rpartition(".")[0]
-        same = numbers.get(stem, [])
-        row = f"{stem}.{same[0]} ... {same[-1]}" if len(same) > ROWS else name
-        rows.setdefault(row, []).extend(verdicts)
-    return rows
 
 
 def _worst(verdicts: Iterable[Verdict], value: str) -> str:

@@ -9,7 +9,6 @@ from parity.contract import INHERITED
 from parity.diagnose import Evidence, growth, recognise
 from parity.diagnose.evidence import REGISTRY
 from parity.judge.verdict import Verdict
-from parity.show.terminal import part
 
 
 def noise(key: int, shape: tuple[int, ...] = (2, 24, 30)) -> np.ndarray:
@@ -176,7 +175,7 @@ def test_growth_is_followed_part_by_part_in_each_branch():
 
     verdicts = [verdict("a.0.x", "", 0.1), verdict("b.0.x[s=0]", "one", 1.0), verdict("b.0.y[s=0]", "one", 2.0)]
     verdicts += [verdict("b.0.y[s=0]", "two", 5.0), verdict("b.0.y[s=1]", "one", 6.0)]
-    rows = growth(verdicts, "b.0.x[s=0]", part)
+    rows = growth(verdicts, "b.0.x[s=0]")
     assert [row.tap for row in rows] == ["b.0.y[s=0,one]", "b.0.y[s=0,two]", "b.0.y[s=1,one]"]
     assert [row.relative for row in rows] == [2, 5, 6]
     assert rows[-1].factor == 3

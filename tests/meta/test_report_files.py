@@ -1,4 +1,4 @@
-"""parity.show.page: the files of a report hold what the results say, of a pass and of a failure, and need nothing else."""
+"""parity.show.page: the files of a report say what the results do, passed or failed, and need nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""parity.base.runtime: full float32 unless the caller wants it otherwise, and PyTorch's BLAS before MLX or not at all."""
+"""parity.base.runtime: full float32 unless the caller says otherwise, and PyTorch's BLAS before MLX or not at all."""
 
 import ctypes
 import os

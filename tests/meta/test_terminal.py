@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from parity.contract import CREATED, INHERITED, Decision
+from parity.contract.parts import part
 from parity.judge.verdict import Verdict
 from parity.run.report import Check, Crossing, Report
-from parity.show.terminal import SHOWN_FAILURES, describe, part, show
+from parity.show.terminal import SHOWN_FAILURES, describe, show
 
 
 def verdict(tap: str, mode: str = INHERITED, distance: float = 1.0, passed: bool = True) -> Verdict:

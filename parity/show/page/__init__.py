@@ -15,8 +15,8 @@ def write(results: list[Result], out: Path, extras: dict[str, Any]) -> bool:
     """Write `index.html`, `report.json`, `summary.md` and `junit.xml` to the folder `out`, each whole or not at all.
 
     `extras`: `audits`, `benchmarks` (JSON of each, by its name) and `trends` (of `parity.show.history`). Returns
-    whether every result passed that is more than informative. Raises `InputError` without results, without the `report` extra,
-    or where it cannot write.
+    whether every result passed that is more than informative. Raises `InputError` without results, without the
+    `report` extra, or where it cannot write.
     """
     if not results:
         raise InputError("no result to report on; name files that `parity verify --json` wrote")

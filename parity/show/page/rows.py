@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from parity.contract import CREATED, INHERITED
+from parity.contract.parts import merged, part
 from parity.show.results import Result, label
-from parity.show.terminal import ROWS, part
 
 COLUMNS = (
     "tap", "mode", "passed", "bound_truth", "bound_distance", "rmse", "relative", "floor", "distance", "truth",
@@ -27,14 +27,7 @@ def parts(result: Result) -> list[dict[str, Any]]:
         groups: dict[str, list[int]] = {}
         for index, verdict in verdicts:
             groups.setdefault(part(verdict["tap"]), []).append(index)
-        rows: dict[str, list[int]] = {}
-        for group, members in groups.items():
-            stem, _, number = group.rpartition(".")
-            same = [
-                other for other in groups if other.rpartition(".")[0] == stem and other.rpartition(".")[2].isdigit()
-            ]
-            many = number.isdigit() and len(same) > ROWS
-            rows.setdefault(f"{stem}.*" if many else group, []).extend(members)
+        rows = merged(groups)
         found = [_part(row, [result["verdicts"][index] for index in members]) for row, members in rows.items()]
         for entry, members in zip(found, rows.values(), strict=True):
             entry["members"] = members
