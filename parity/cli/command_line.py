@@ -56,6 +56,8 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
     text = "prove the mathematics alone: both sides in double, no device, the same on every machine"
     verify.add_argument("--exact", action="store_true", help=text)
+    text = "with --exact: run every block on the reference's own inputs as well, also where the free run is equal"
+    verify.add_argument("--teacher-forced", action="store_true", help=text)
     text = "judge the device alone, by a proof of the same code, checkpoint, case and contract"
     verify.add_argument("--device-only", action="store_true", help=text)
     text = "what `verify --exact --json` wrote, for --device-only"

@@ -46,6 +46,8 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     """Run both sides of a contract on a case and judge every tap."""
     if options.exact:
         return _exact(options, console)
+    if options.teacher_forced:
+        raise InputError("--teacher-forced without --exact: on a device every block runs that way too; leave it out")
     _consistent(options)
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
@@ -121,7 +123,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     case = make_case(contract, options.case)
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
     with progress(console) as say:
-        report = Exact(contract, case, checkpoint, say).run()
+        report = Exact(contract, case, checkpoint, say, options.teacher_forced).run()
     report.subject = proof.subject(contract, case, checkpoint)
     report.command = options.line
     show_exact(report, console)

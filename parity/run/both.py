@@ -147,9 +147,12 @@ class Both:
         )
 
     def _of(self, verdict: Verdict) -> Mathematics | None:
-        """The mathematics of a tap, of its branch or, where shapes or taps are wrong, of the whole."""
-        whole = self.mathematics.get((verdict.mode, verdict.tap, ""))
-        return self.mathematics.get((verdict.mode, verdict.tap, verdict.branch), whole)
+        """The mathematics of a tap, of its branch or, where shapes or taps are wrong, of the whole.
+
+        A tap that is equal in the free run stands for both: it was not run teacher-forced.
+        """
+        keys = [(mode, verdict.tap, branch) for mode in (verdict.mode, INHERITED) for branch in (verdict.branch, "")]
+        return next((self.mathematics[key] for key in keys if key in self.mathematics), None)
 
     def _measured(self, name: str) -> str:
         """The tap whose own floor a verdict rests on: of a decision, that of the values it is made on."""

@@ -1,8 +1,12 @@
 """Prove a candidate against the reference in double, segment by segment: the mathematics alone, without rounding.
 
-The reference runs once, in float64. The candidate's own program runs twice beside it, on a stand-in for its framework
-that computes in double: teacher-forced, where each block gets the reference's own inputs, and freely, from its own
-state, where it follows the reference's decisions. No device, no precision and no machine has a say in the verdicts.
+The reference runs once, in float64. The candidate's own program runs beside it, on a stand-in for its framework that
+computes in double: freely, from its own state, where it follows the reference's decisions. No device, no precision and
+no machine has a say in the verdicts.
+
+A tap that is equal to 1e-10 in the free run says that every block before it is right. From the first segment that is
+not equal on, the candidate runs teacher-forced as well: each block gets the reference's own inputs, so that each fault
+is found at its own block. A teacher-forced run of what is equal would compute the same from the same inputs again.
 """
 
 from __future__ import annotations
@@ -13,8 +17,9 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +32,12 @@ from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contrac
 from parity.contract import CREATED, INHERITED, Contract
 from parity.contract.implementation import Case, State, make_side
 from parity.exact.program import NoProgram
-from parity.judge.mathematics import Mathematics, with_floor
+from parity.judge.mathematics import BOUND, Mathematics, with_floor
 from parity.judge.proving import Proving
 from parity.run.exact_report import ExactReport
 from parity.run.explained import explained
 from parity.run.floors import NoiseFloors
 
-MODES = (CREATED, INHERITED)
 LARGE = 1 << 30
 """Bytes of a checkpoint from which on a stage that runs in turn is not explained: its weights would be held twice."""
 
@@ -43,6 +47,8 @@ KNOWN = {"reference": ("torch",), "candidate": ("mlx", "torch")}
 
 class Exact:
     """Proves a contract's candidate on a case. Raises `InputError` for unusable input.
+
+    With `teacher_forced` each segment runs in both ways, else where the free run is not equal.
 
     Only one segment's values are held at a time. Of the stages that the contract names as `in_turn` the two sides'
     weights are never held together: each side runs all of the stage, with the traces in a temporary folder.
@@ -54,21 +60,22 @@ class Exact:
         case: Case,
         checkpoint: Path,
         progress: Callable[[str], None] = lambda message: None,
+        teacher_forced: bool = False,
     ):
         self.contract = contract = contract.rules_of(case.name)
         self.case, self.checkpoint, self.progress = case, checkpoint, progress
+        self.forced = teacher_forced
         self.segments = contract.segments(case.dims, case.segments)
         contract.check_decisions(self.segments)
         for name, known in KNOWN.items():
             if (framework := contract.sides[name]["framework"]) not in known:
                 expected = " or ".join(map(repr, known))
                 raise NoProgram(f"{contract.path}: the {name}'s framework is {framework!r}, expected {expected}")
-        taps = [tap for segment in self.segments for tap in segment.taps]
         self.report = ExactReport(
             case.name,
             str(checkpoint),
             [segment.label for segment in self.segments],
-            len(MODES) * sum(len(contract.branches(tap.axes)) for tap in taps),
+            0,
             environment=_versions(side["framework"] for side in contract.sides.values()),
         )
         self.decided: dict[str, np.ndarray] = {}
@@ -87,8 +94,7 @@ class Exact:
                 if stage in self.contract.in_turn:
                     self._in_turn(list(numbers))
                 else:
-                    for number in numbers:
-                        self._together(number)
+                    self._together(list(numbers))
                 self._release(self.reference, self.candidate)
                 self.floors.release()
                 return_memory()
@@ -111,6 +117,7 @@ class Exact:
             from parity.exact.torch import widened
 
             self.widened: Callable[[], AbstractContextManager[Any]] = widened
+            self.apart = False  # a double default is the process's
             with widened():
                 candidate = self._runner("candidate", "float64")
             yield candidate
@@ -118,19 +125,33 @@ class Exact:
             from parity.exact.standin import installed
 
             self.widened = nullcontext
+            self.apart = True
             with installed():
                 yield self._runner("candidate", "float32")
 
-    def _together(self, number: int) -> None:
-        start, reference = self.states["reference"], dict[str, np.ndarray]()
-        self._run_reference(number, reference)
-        for mode in MODES:
-            self._prove(number, mode, start, reference)
-            self._look_again(number, mode, start, reference)
+    def _together(self, numbers: list[int]) -> None:
+        """The segments of a stage whose weights both sides hold; the reference computes the next one beside."""
+        with ThreadPoolExecutor(1) as beside:
+            ahead = beside.submit(self._reference_of, numbers[0])
+            for number, following in zip_longest(numbers, numbers[1:]):
+                start, reference = ahead.result()
+                if following is not None and self.apart:
+                    ahead = beside.submit(self._reference_of, following)
+                for mode in self._prove(number, lambda start=start: start, reference):
+                    wait([ahead])  # a floor is a run of the reference, too
+                    self._look_again(number, mode, start, reference)
+                if following is not None and not self.apart:
+                    ahead = beside.submit(self._reference_of, following)
+
+    def _reference_of(self, number: int) -> tuple[State, dict[str, np.ndarray]]:
+        """The reference's state before a segment, and its taps in it."""
+        start, trace = self.states["reference"], dict[str, np.ndarray]()
+        self._run_reference(number, trace)
+        return start, trace
 
     def _in_turn(self, numbers: list[int]) -> None:
         with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-            starts, references = {}, {}
+            starts, references, modes = {}, {}, {}
             for number in numbers:
                 starts[number], references[number] = (
                     DiskTrace(Path(folder, str(number), what)) for what in ("start", "reference")
@@ -142,14 +163,13 @@ class Exact:
                 self.candidate.root(self.segments[numbers[0]])
             return_memory()  # what loading took besides the weights
             for number in numbers:
-                for mode in MODES:
-                    self._prove(number, mode, copied(starts[number]), references[number])
-                    starts[number].unmap()
-                    references[number].unmap()
-                    return_memory()
+                modes[number] = self._prove(number, lambda number=number: copied(starts[number]), references[number])
+                starts[number].unmap()
+                references[number].unmap()
+                return_memory()
             self._release(self.candidate)
             for number in numbers:
-                for mode in MODES:
+                for mode in modes[number]:
                     self._look_again(number, mode, starts[number], references[number])
 
     def _release(self, *runners: Runner) -> None:
@@ -164,7 +184,19 @@ class Exact:
         require_contract(self.contract, segment, trace, "the reference in float64")
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
-    def _prove(self, number: int, mode: str, start: State, reference: Trace) -> None:
+    def _prove(self, number: int, start: Callable[[], State], reference: Trace) -> list[str]:
+        """Run the candidate freely, and teacher-forced where that says something; the modes it ran in."""
+        modes = [INHERITED]
+        self._judge(INHERITED, number, {}, reference)
+        verdicts = (self.report.verdicts[place] for place in self.judged[number, INHERITED])
+        self.forced = self.forced or not all(verdict.passed and verdict.error <= BOUND for verdict in verdicts)
+        if self.forced:
+            modes.append(CREATED)
+            self._judge(CREATED, number, start(), reference)
+            self.report.teacher_forced.append(self.segments[number].label)
+        return modes
+
+    def _judge(self, mode: str, number: int, start: State, reference: Trace) -> None:
         """Run the candidate and judge each tap as it appears."""
         segment, verdicts = self.segments[number], self.report.verdicts
         proving = Proving(self.contract, self.case, segment, mode, reference, verdicts)
@@ -172,7 +204,7 @@ class Exact:
         stopped = self.report.stopped if mode == INHERITED else ""
         try:
             if mode == CREATED:
-                with self._timed("candidate, grafted", segment.label), self.widened():
+                with self._timed("candidate, teacher-forced", segment.label), self.widened():
                     self.candidate.run(segment, start, proving.visit, graft=reference)
             elif not stopped:
                 with self._timed("candidate", segment.label), self.widened():
@@ -185,6 +217,7 @@ class Exact:
             self.report.stopped = self.report.stopped or stopped
         proving.finish(stopped)
         self.report.add_place(segment.stage, len(verdicts) - judged)
+        self.report.expected += sum(len(self.contract.branches(tap.axes)) for tap in segment.taps)
         if mode == CREATED and self.first is None and any(_differs(verdict) for verdict in verdicts[judged:]):
             self.first = number, copied(start)
         self.judged[number, mode] = range(judged, len(verdicts))

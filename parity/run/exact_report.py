@@ -19,7 +19,9 @@ class ExactReport:
 
     `places` says which stage the verdicts are of: so many of one, then so many of another. `stopped` says where and why
     the candidate stopped, if it did. `departures` are the operations of both sides, as formulas with their lines, where
-    the first wrong segment departs. `subject` are hashes of what was proven (`parity/run/proof.py`).
+    the first wrong segment departs. `teacher_forced` are the segments that ran with the reference's own inputs as well,
+    from the first that is not equal in the free run on. `subject` are hashes of what was proven
+    (`parity/run/proof.py`).
     """
 
     case: str
@@ -32,6 +34,7 @@ class ExactReport:
     seconds: dict[str, float] = field(default_factory=dict)
     stopped: str = ""
     departures: list[str] = field(default_factory=list)
+    teacher_forced: list[str] = field(default_factory=list)
     subject: dict[str, str] = field(default_factory=dict)
     command: str = ""
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -85,6 +88,7 @@ class ExactReport:
             "worst": worst.as_dict() if worst else None,
             "stopped": self.stopped,
             "departures": self.departures,
+            "teacher_forced": self.teacher_forced,
             "subject": self.subject,
             "environment": self.environment,
             "seconds": self.seconds,

@@ -53,6 +53,13 @@ def by_floor(verdict: Mathematics) -> str:
     )
 
 
+def forced(report: ExactReport) -> str:
+    """In one line, which segments ran on the reference's own inputs as well."""
+    if not report.teacher_forced:
+        return "teacher-forced: not needed, every tap of the free run is equal"
+    return f"teacher-forced: {report.teacher_forced[0]} and what follows, {len(report.teacher_forced)} segments"
+
+
 def show(report: ExactReport, console: Console) -> None:
     """Print the whole report."""
     console.print(stages_table(report))
@@ -61,6 +68,7 @@ def show(report: ExactReport, console: Console) -> None:
             console.print(line(verdict), markup=False, highlight=False, soft_wrap=True)
         if len(verdicts) > SHOWN:
             console.print(f"... and {len(verdicts) - SHOWN} more of these, all in the JSON report")
+    console.print(forced(report), markup=False, highlight=False, soft_wrap=True)
     if report.stopped:
         console.print(report.stopped, style="red", markup=False, highlight=False, soft_wrap=True)
     if (worst := report.worst) is not None:

@@ -18,7 +18,7 @@ TAPS = 2 * 4
 
 
 def proven(name: str) -> ExactReport:
-    report = Exact(CONTRACT, amplified.load(name), Path()).run()
+    report = Exact(CONTRACT, amplified.load(name), Path(), teacher_forced=True).run()
     assert len(report.verdicts) == report.expected == TAPS
     return report
 
@@ -34,6 +34,13 @@ def test_a_tap_that_amplifies_rounding_is_equal_by_its_noise_floor(mode):
     assert [entry["tap"] for entry in report.as_dict()["amplified"]] == ["far", "far"]
 
 
+def test_what_is_equal_by_its_floor_alone_runs_teacher_forced_as_well():
+    report = Exact(CONTRACT, amplified.load("equal"), Path()).run()
+    assert report.passed
+    assert report.teacher_forced == ["amplify"]
+    assert {verdict.mode for verdict in report.verdicts if verdict.tap == "far"} == {CREATED, INHERITED}
+
+
 def test_no_noise_floor_is_measured_where_none_is_needed():
     report = proven("equal")
     assert {verdict.tap for verdict in report.verdicts if verdict.floor == verdict.floor} == {"far"}
@@ -41,7 +48,7 @@ def test_no_noise_floor_is_measured_where_none_is_needed():
 
 def test_a_fault_beyond_its_noise_floor_is_wrong():
     report = proven("wrong")
-    assert [(verdict.tap, verdict.mode) for verdict in report.failures] == [("far", CREATED), ("far", INHERITED)]
+    assert [(verdict.tap, verdict.mode) for verdict in report.failures] == [("far", INHERITED), ("far", CREATED)]
     first = report.first_failure
     assert first.error > first.bound > BOUND
 
