@@ -14,13 +14,13 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from mlx_impl import functional as F
-from mlx_impl.attention import HeadLinear, attention
 from mlx_impl.attention_mask import attention_bias, padding_mask
-from mlx_impl.convolution import Conv1d
-from mlx_impl.linear import Linear, matmul
-from mlx_impl.normalization import LayerNorm
-from mlx_impl.precision import working_float
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.attention import HeadLinear, attention
+from mlx_impl.ops.convolution import Conv1d
+from mlx_impl.ops.linear import Linear, matmul
+from mlx_impl.ops.normalization import LayerNorm
+from mlx_impl.ops.precision import working_float
 from spec.config import EncoderConfig
 
 

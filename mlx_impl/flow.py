@@ -12,13 +12,13 @@ from mlx import nn
 
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.decoder import ConditionalDecoder
-from mlx_impl.device import on_gpu
 from mlx_impl.encoder import UpsampleConformerEncoder
-from mlx_impl.linear import Linear
 from mlx_impl.ode import Conditions, solve_euler
-from mlx_impl.streams import halves
-from mlx_impl.summation import pairwise_sum
-from mlx_impl.threads import half_the_threads
+from mlx_impl.ops.cpu.streams import halves
+from mlx_impl.ops.cpu.threads import half_the_threads
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import Linear
+from mlx_impl.ops.summation import pairwise_sum
 from spec.config import FlowConfig
 
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import mlx.core as mx
 
-from mlx_impl.device import on_gpu
+from mlx_impl.ops.device import on_gpu
 
 Observe = Callable[[str, mx.array], mx.array]
 

@@ -17,7 +17,7 @@ from mlx import nn
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.stage import run_prompt, run_speaker
 from mlx_impl.ode import Conditions, Observe, euler_step, unobserved
-from mlx_impl.precision import working_float
+from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import speech_only
 from mlx_impl.t3.stage import run_prefill, run_rest, run_step
 from mlx_impl.vocoder.stage import run_source, run_wave

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl.precision import working_float
+from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import each_token, speech_only
 from mlx_impl.vocoder.streaming import VocoderStream
 from mlx_impl.vocoder.vocoder import fade_in

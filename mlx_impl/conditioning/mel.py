@@ -9,9 +9,9 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.conditioning.spectrum import framed, power_spectrum, precise_power_spectrum, reflected
 from mlx_impl.conditioning.tables import hann_window, mel_filters
-from mlx_impl.linear import matmul
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.spectrum import framed, power_spectrum, precise_power_spectrum, reflected
 from spec.config import TokenizerConfig, VoiceEncoderConfig
 
 PROMPT_RATE, PROMPT_N_FFT, PROMPT_HOP = 24000, 1920, 480

@@ -11,9 +11,9 @@ import math
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.conditioning.spectrum import framed
 from mlx_impl.conditioning.tables import sinc_kernel
-from mlx_impl.linear import matmul
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.spectrum import framed
 
 
 class Resample(nn.Module):

@@ -9,12 +9,12 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from mlx_impl import functional as F
-from mlx_impl.conditioning.convolution import Conv1d, Conv2d
-from mlx_impl.conditioning.spectrum import framed, power_spectrum
 from mlx_impl.conditioning.tables import kaldi_mel_filters, povey_window
-from mlx_impl.linear import matmul
-from mlx_impl.summation import mean_over_time, pairwise_sum
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.spectrum import framed, power_spectrum
+from mlx_impl.ops.strided import Conv1d, Conv2d
+from mlx_impl.ops.summation import mean_over_time, pairwise_sum
 from spec.config import SpeakerEncoderConfig
 
 RATE, FRAME, HOP, N_FFT = 16000, 400, 160, 512  # Hz, samples

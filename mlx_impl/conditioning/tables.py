@@ -12,7 +12,7 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl.precision import working_float
+from mlx_impl.ops.precision import working_float
 from spec import window
 
 # Slaney's mel scale: linear below 1 kHz, then 27 mel for a factor of 6.4.

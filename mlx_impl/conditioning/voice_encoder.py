@@ -9,12 +9,12 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl import lstm
 from mlx_impl.conditioning.mel import PowerMelSpectrogram
-from mlx_impl.device import on_gpu
-from mlx_impl.linear import Linear, addmm, matmul
-from mlx_impl.summation import l2_normalized, mean_over_time
-from mlx_impl.threads import one_thread
+from mlx_impl.ops import lstm
+from mlx_impl.ops.cpu.threads import one_thread
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import Linear, addmm, matmul
+from mlx_impl.ops.summation import l2_normalized, mean_over_time
 from spec.config import VoiceEncoderConfig
 
 WINDOWS_A_SECOND = 1.3

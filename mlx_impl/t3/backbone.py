@@ -12,12 +12,12 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from mlx_impl import functional as F
-from mlx_impl.attention import attention
-from mlx_impl.cuda import normalization
-from mlx_impl.device import on_gpu
-from mlx_impl.linear import Linear, matmul
-from mlx_impl.precision import working_float
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.attention import attention
+from mlx_impl.ops.cuda import rms_norm as normalization
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import Linear, matmul
+from mlx_impl.ops.precision import working_float
 from spec.config import T3Config, rope_frequencies
 
 _SIGNS = mx.array([[-1.0], [1.0]])  # of the sine, by half

@@ -8,10 +8,10 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.attention import attention
-from mlx_impl.linear import Linear
-from mlx_impl.normalization import LayerNorm
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.ops.attention import attention
+from mlx_impl.ops.linear import Linear
+from mlx_impl.ops.normalization import LayerNorm
 from spec.config import T3Config
 
 

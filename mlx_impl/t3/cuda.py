@@ -15,7 +15,7 @@ from functools import partial
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.cuda.kernel import Kernel, available, bits, multiprocessors
+from mlx_impl.ops.cuda.kernel import Kernel, available, bits, multiprocessors
 from mlx_impl.t3.backbone import KVCache, LlamaLayer, rotary_table
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import NOT_FINITE

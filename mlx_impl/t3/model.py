@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.ops.linear import Linear
 from mlx_impl.t3.backbone import KVCache, Llama
 from mlx_impl.t3.conditioning import Conditioning
 from spec.config import T3Config

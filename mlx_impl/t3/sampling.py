@@ -13,9 +13,9 @@ from collections.abc import Sequence
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl import functional as F
-from mlx_impl.linear import matmul
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.linear import matmul
 from spec.config import SamplingConfig
 
 NOT_FINITE = "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"

@@ -6,7 +6,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.precision import working_float
+from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.generation import decode, prefill
 from mlx_impl.t3.model import T3

@@ -8,8 +8,8 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.convolution import Conv1d
-from mlx_impl.linear import Linear
+from mlx_impl.ops.convolution import Conv1d
+from mlx_impl.ops.linear import Linear
 from spec.config import VocoderConfig
 
 

@@ -13,12 +13,12 @@ from functools import partial
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl import functional as F
-from mlx_impl.convolution import Conv1d, ConvTranspose1d
-from mlx_impl.device import on_gpu
-from mlx_impl.exponential import rounded
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.streams import beside
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.convolution import Conv1d, ConvTranspose1d
+from mlx_impl.ops.cpu.exponential import rounded
+from mlx_impl.ops.cpu.streams import beside
+from mlx_impl.ops.device import on_gpu
 from mlx_impl.vocoder.stft import ISTFT, STFT
 from spec.config import VocoderConfig
 

@@ -11,10 +11,10 @@ import math
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl import functional as F
-from mlx_impl.linear import Linear
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.precision import in_double
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.linear import Linear
+from mlx_impl.ops.precision import in_double
 from spec.config import VocoderConfig
 
 _FRACTION_BITS = 26

@@ -12,9 +12,9 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from mlx_impl.convolution import overlap_add
-from mlx_impl.linear import matmul
-from mlx_impl.precision import working_float
+from mlx_impl.ops.convolution import overlap_add
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.precision import working_float
 from spec.config import VocoderConfig
 from spec.window import hann_window
 

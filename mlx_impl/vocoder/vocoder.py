@@ -10,7 +10,7 @@ import numpy as np
 from mlx import nn
 
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.precision import working_float
+from mlx_impl.ops.precision import working_float
 from mlx_impl.vocoder.f0 import ConvRNNF0Predictor
 from mlx_impl.vocoder.generator import HiFTGenerator
 from mlx_impl.vocoder.source import SourceModule

@@ -9,7 +9,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 
-from mlx_impl.precision import working_float
+from mlx_impl.ops.precision import working_float
 from mlx_impl.weights.layout import MLX as MLX_LAYOUT
 from mlx_impl.weights.layout import permutation, permuted
 from mlx_impl.weights.mapping import MLX, SCHEMES, UPSTREAM, Parameter

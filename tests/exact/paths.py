@@ -20,7 +20,7 @@ PATHS: dict[str, Compare] = {}
 
 
 def path(*names: str) -> Callable[[Compare], Compare]:
-    """A comparison of these functions: `convolution.py: Conv1d.convolved`."""
+    """A comparison of these functions: `ops/convolution.py: Conv1d.convolved`."""
 
     def add(compare: Compare) -> Compare:
         PATHS.update(dict.fromkeys(names, compare))
@@ -60,12 +60,12 @@ def devices(mx: ModuleType, f: Callable[[], Any]) -> Pair:
 @contextmanager
 def summing(in_order: bool) -> Iterator[None]:
     """Inside, the device adds terms one after the other, or it does not."""
-    import mlx_impl.conditioning.convolution
-    import mlx_impl.convolution
-    import mlx_impl.linear
+    import mlx_impl.ops.convolution
+    import mlx_impl.ops.linear
+    import mlx_impl.ops.strided
 
     with ExitStack() as stack:
-        for module in (mlx_impl.linear, mlx_impl.convolution, mlx_impl.conditioning.convolution):
+        for module in (mlx_impl.ops.linear, mlx_impl.ops.convolution, mlx_impl.ops.strided):
             stack.enter_context(mock.patch.object(module, "sums_in_order", lambda length: in_order and length > 16))
         yield
 
@@ -73,14 +73,14 @@ def summing(in_order: bool) -> Iterator[None]:
 @contextmanager
 def plain_functions(mx: ModuleType) -> Iterator[None]:
     """Inside, kernels made of bits, which double has not, are the functions that they stand for."""
-    import mlx_impl.attention
-    import mlx_impl.lstm
+    import mlx_impl.ops.attention
+    import mlx_impl.ops.lstm
 
     with ExitStack() as stack:
         for module, replacements in (
-            (mlx_impl.attention, {"_exponential": mx.exp, "_power_of_two": lambda x: mx.power(2.0, x)}),
+            (mlx_impl.ops.attention, {"_exponential": mx.exp, "_power_of_two": lambda x: mx.power(2.0, x)}),
             (
-                mlx_impl.lstm,
+                mlx_impl.ops.lstm,
                 {
                     "_bits": lambda y: y,
                     "_expm1": lambda y, power: mx.expm1(y),
@@ -94,18 +94,18 @@ def plain_functions(mx: ModuleType) -> Iterator[None]:
         yield
 
 
-@path("attention.py: HeadLinear.__call__")
+@path("ops/attention.py: HeadLinear.__call__")
 def head_linear(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.attention import HeadLinear
+    from mlx_impl.ops.attention import HeadLinear
 
     for bias in (False, True):
         layer, x = filled(mx, HeadLinear(12, 20, bias=bias)), draw(mx, 2, 7, 12)
         yield devices(mx, lambda: layer(x))  # noqa: B023 - it is called at once
 
 
-@path("attention.py: attention")
+@path("ops/attention.py: attention")
 def attention(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.attention import attention as attend
+    from mlx_impl.ops.attention import attention as attend
 
     for queries, keys, heads in ((1, 9, 4), (7, 9, 4), (150, 160, 4)):  # the last is divided between two streams
         q, k, v = (draw(mx, 2, heads, length, 8, seed=n) for n, length in enumerate((queries, keys, keys)))
@@ -115,9 +115,9 @@ def attention(mx: ModuleType) -> Iterator[Pair]:
                 yield devices(mx, lambda: attend(q, k, v, scale=0.3, bias=bias))  # noqa: B023
 
 
-@path("attention.py: softmax_matmul")
+@path("ops/attention.py: softmax_matmul")
 def softmax_matmul(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.attention import softmax_matmul as weigh
+    from mlx_impl.ops.attention import softmax_matmul as weigh
 
     for queries, keys in ((1, 5), (150, 160)):
         scores, v = draw(mx, 2, 4, queries, keys), draw(mx, 2, 4, keys, 8)
@@ -126,14 +126,14 @@ def softmax_matmul(mx: ModuleType) -> Iterator[Pair]:
 
 
 @path(
-    "convolution.py: Conv1d.__call__",
-    "convolution.py: Conv1d.convolved",
-    "convolution.py: add_matmul",
+    "ops/convolution.py: Conv1d.__call__",
+    "ops/convolution.py: Conv1d.convolved",
+    "ops/convolution.py: add_matmul",
 )
 def conv1d(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.convolution import Conv1d
+    from mlx_impl.ops.convolution import Conv1d
 
     shapes = [(1, 40), (3, 80), (7, 96), (11, 32), (11, 6), (16, 48), (3, 320)]  # kernel, width; from 11 on by phases
     for kernel, width in shapes:
@@ -147,11 +147,11 @@ def conv1d(mx: ModuleType) -> Iterator[Pair]:
                         yield result, plain
 
 
-@path("convolution.py: ConvTranspose1d.__call__", "convolution.py: ConvTranspose1d.convolved")
+@path("ops/convolution.py: ConvTranspose1d.__call__", "ops/convolution.py: ConvTranspose1d.convolved")
 def transposed(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.convolution import ConvTranspose1d
+    from mlx_impl.ops.convolution import ConvTranspose1d
 
     for kernel, stride, padding, width in ((16, 8, 4, 96), (11, 5, 3, 64), (7, 3, 2, 20), (2, 2, 0, 130)):
         layer, x = filled(mx, ConvTranspose1d(width, 12, kernel, stride, padding=padding)), draw(mx, 2, 9, width)
@@ -163,15 +163,15 @@ def transposed(mx: ModuleType) -> Iterator[Pair]:
 
 
 @path(
-    "conditioning/convolution.py: Conv1d.__call__",
-    "conditioning/convolution.py: Conv1d.product",
-    "conditioning/convolution.py: DepthwiseConv1d.__call__",
-    "convolution.py: block_length",
+    "ops/strided.py: Conv1d.__call__",
+    "ops/strided.py: Conv1d.product",
+    "ops/strided.py: DepthwiseConv1d.__call__",
+    "ops/convolution.py: block_length",
 )
 def conditioning_conv1d(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.conditioning.convolution import Conv1d, DepthwiseConv1d
+    from mlx_impl.ops.strided import Conv1d, DepthwiseConv1d
 
     layers = [
         Conv1d(width, 24, kernel, stride=stride, padding=padding, dilation=dilation, bias=bias)
@@ -188,11 +188,11 @@ def conditioning_conv1d(mx: ModuleType) -> Iterator[Pair]:
                 yield run(mx, "cpu", lambda: layer(x)), plain  # noqa: B023
 
 
-@path("conditioning/convolution.py: Conv2d.__call__")
+@path("ops/strided.py: Conv2d.__call__")
 def conv2d(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.conditioning.convolution import Conv2d
+    from mlx_impl.ops.strided import Conv2d
 
     for width, kernel, stride, padding in ((1, 3, 1, 1), (32, 3, 2, 1), (32, 1, 2, 0), (40, 3, 1, 0)):
         layer = filled(mx, Conv2d(width, 16, kernel, stride=(stride, 1), padding=padding, bias=False))
@@ -203,7 +203,7 @@ def conv2d(mx: ModuleType) -> Iterator[Pair]:
                 yield run(mx, "cpu", lambda: layer(x)), plain  # noqa: B023
 
 
-@path("conditioning/voice_encoder.py: LSTM.__call__", "lstm.py: step")
+@path("conditioning/voice_encoder.py: LSTM.__call__", "ops/lstm.py: step")
 def lstm(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
@@ -218,11 +218,11 @@ def lstm(mx: ModuleType) -> Iterator[Pair]:
             yield result, plain
 
 
-@path("linear.py: Linear.__call__", "linear.py: matmul", "linear.py: addmm", "linear.py: sum_of_blocks")
+@path("ops/linear.py: Linear.__call__", "ops/linear.py: matmul", "ops/linear.py: addmm", "ops/linear.py: sum_of_blocks")
 def linear(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.linear import Linear, addmm, matmul
+    from mlx_impl.ops.linear import Linear, addmm, matmul
 
     for terms in (5, 40, 300):
         layer, x = filled(mx, Linear(terms, 24)), draw(mx, 2, 7, terms)
@@ -238,9 +238,9 @@ def linear(mx: ModuleType) -> Iterator[Pair]:
                         yield result, plain
 
 
-@path("linear.py: QuantizedLinear.__call__")
+@path("ops/linear.py: QuantizedLinear.__call__")
 def quantized(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.linear import Linear
+    from mlx_impl.ops.linear import Linear
 
     for bits in (4, 8):
         for rows in (2, 9):
@@ -248,9 +248,9 @@ def quantized(mx: ModuleType) -> Iterator[Pair]:
             yield devices(mx, lambda: layer(x))  # noqa: B023
 
 
-@path("normalization.py: LayerNorm.__call__")
+@path("ops/normalization.py: LayerNorm.__call__")
 def layer_norm(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.normalization import LayerNorm
+    from mlx_impl.ops.normalization import LayerNorm
 
     for width, eps in ((7, 1e-5), (256, 1e-12)):
         layer, x = filled(mx, LayerNorm(width, eps=eps)), 5 + 3 * draw(mx, 2, 9, width)
@@ -278,7 +278,7 @@ def rotate(mx: ModuleType) -> Iterator[Pair]:
     yield devices(mx, lambda: rotated(x, table))
 
 
-@path("flow.py: Flow.velocity", "streams.py: halves", "streams.py: beside")
+@path("flow.py: Flow.velocity", "ops/cpu/streams.py: halves", "ops/cpu/streams.py: beside")
 def velocity(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.flow import Flow
 

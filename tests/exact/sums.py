@@ -19,7 +19,7 @@ def of(compare: Compare) -> Compare:
 
 @of
 def sums_over_time(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.summation import blocked_sum, l2_normalized, mean_over_time, pairwise_sum
+    from mlx_impl.ops.summation import blocked_sum, l2_normalized, mean_over_time, pairwise_sum
 
     for length in (1, 2, 17, 100, 257):
         x = draw(mx, 2, length, 5)
@@ -33,7 +33,7 @@ def sums_over_time(mx: ModuleType) -> Iterator[Pair]:
 
 @of
 def products_of_blocks(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.conditioning.convolution import blocked_product
+    from mlx_impl.ops.strided import blocked_product
 
     for terms in (16, 64, 200, 384):
         rows, weight = draw(mx, 9, terms), draw(mx, 12, terms)
@@ -44,7 +44,7 @@ def products_of_blocks(mx: ModuleType) -> Iterator[Pair]:
 
 @of
 def frames_that_overlap(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.convolution import overlap_add
+    from mlx_impl.ops.convolution import overlap_add
 
     for count, length, hop in ((7, 16, 4), (5, 11, 5), (4, 3, 3)):
         frames = draw(mx, 2, count, length, 3)
@@ -56,7 +56,7 @@ def frames_that_overlap(mx: ModuleType) -> Iterator[Pair]:
 
 @of
 def spectra(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.conditioning.spectrum import framed, power_spectrum, precise_power_spectrum
+    from mlx_impl.ops.spectrum import framed, power_spectrum, precise_power_spectrum
     from spec.window import hann_window
 
     frames = framed(draw(mx, 2, 3000), 400, 160)

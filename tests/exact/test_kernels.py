@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from mlx_impl import attention, lstm
-from mlx_impl import functional as F
+from mlx_impl.ops import attention, lstm
+from mlx_impl.ops import functional as F
 from mlx_impl.vocoder import generator
 
 ULP = 4.0

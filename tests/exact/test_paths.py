@@ -25,17 +25,17 @@ ASKING = {"on_gpu", "its_own", "sums_in_order", "in_double", "applies", "availab
 """Whoever calls one of these chooses between paths."""
 
 KERNELS = {
-    "functional.py: _apply": "exp, silu, sigmoid, gelu and mish in test_kernels.py",
-    "functional.py: tanh": "tanh in test_kernels.py",
+    "ops/functional.py: _apply": "exp, silu, sigmoid, gelu and mish in test_kernels.py",
+    "ops/functional.py: tanh": "tanh in test_kernels.py",
     "vocoder/generator.py: Snake.__call__": "Snake in test_kernels.py",
 }
 ELSEWHERE = {
-    "convolution.py: its_own": "it answers a question",
-    "linear.py: its_own": "it answers a question",
-    "linear.py: sums_in_order": "it answers a question",
-    "cuda/kernel.py: available": "it answers a question",
-    "cuda/convolution.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
-    "cuda/normalization.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
+    "ops/convolution.py: its_own": "it answers a question",
+    "ops/linear.py: its_own": "it answers a question",
+    "ops/linear.py: sums_in_order": "it answers a question",
+    "ops/cuda/kernel.py: available": "it answers a question",
+    "ops/cuda/conv1d.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
+    "ops/cuda/rms_norm.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
     "t3/cuda.py: applies": "it answers a question; the kernels are compared on a GPU, in tests/stages",
     "t3/generation.py: each_token": "the loop, on CUDA with kernels; compared on a GPU, in tests/stages",
 }
@@ -100,7 +100,7 @@ def test_a_sum_is_the_plain_one(double, name):
 
 
 def test_a_path_that_is_off_by_a_rounding_of_float32_is_found(double):
-    from mlx_impl.device import on_gpu
+    from mlx_impl.ops.device import on_gpu
 
     x = draw(double, 50)
     (found,) = errors(iter([devices(double, lambda: x if on_gpu() else double.array(np.asarray(x, np.float32)))]))

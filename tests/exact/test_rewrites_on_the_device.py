@@ -22,10 +22,10 @@ from tests.exact.planted.source import Fault, planted
 
 CONTRACT = contracts.load(Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml")
 CASES: dict[str, Callable[[], Case]] = {
-    "mlx_impl.convolution": lambda: flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2)),
-    "mlx_impl.normalization": lambda: flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2)),
+    "mlx_impl.ops.convolution": lambda: flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2)),
+    "mlx_impl.ops.normalization": lambda: flow.build("short", flow.FlowCase("tiny", prompt=3, tokens=(6, 4), steps=2)),
     "mlx_impl.t3.backbone": lambda: cases.load("tiny-t3-one-letter"),
-    "mlx_impl.functional": lambda: cases.load("tiny-conditioning"),
+    "mlx_impl.ops.functional": lambda: cases.load("tiny-conditioning"),
 }
 """A case that reaches each of the modules that FAULTS.md names."""
 

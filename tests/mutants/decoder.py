@@ -10,17 +10,17 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-import mlx_impl.attention
 import mlx_impl.decoder
-import mlx_impl.functional
-import mlx_impl.normalization
 import mlx_impl.ode
+import mlx_impl.ops.attention
+import mlx_impl.ops.functional
+import mlx_impl.ops.normalization
 import mlx_impl.pipeline
 from mlx_impl.decoder import Attention, CausalBlock1D, CausalConv1d, CausalResnetBlock1D, ConditionalDecoder
 from tests.mutants.activations import fast_gelu, tanh_gelu
 from tests.mutants.battery import loaded, mutant, unfilled, wrap
 
-F = mlx_impl.functional
+F = mlx_impl.ops.functional
 DOWN, FIRST = "decoder.down_blocks.0", "decoder.down_blocks.0.resnet.block1.conv[step=0]"
 BLOCK = f"{DOWN}.transformer_blocks.0"
 
@@ -129,7 +129,7 @@ def _(m):
 
 def attention(m, change):
     """The decoder's alone: the encoder calls the same function before it."""
-    m.setattr(mlx_impl.decoder, "attention", partial(change, mlx_impl.attention.attention))
+    m.setattr(mlx_impl.decoder, "attention", partial(change, mlx_impl.ops.attention.attention))
 
 
 @mutant("attention without its scale", "flow", f"{BLOCK}.attn1[step=0]", "mixing")
@@ -149,7 +149,7 @@ def _(m):
 def _(m):
     def call(self, x, bias):
         q, k, v = (self.split(f(x)) for f in (self.to_q, self.to_k, self.to_v))
-        out = mlx_impl.attention.attention(q, k, v, scale=1 / math.sqrt(self.head_width), bias=bias)
+        out = mlx_impl.ops.attention.attention(q, k, v, scale=1 / math.sqrt(self.head_width), bias=bias)
         return self.to_out(out.reshape(x.shape[0], x.shape[1], -1))
 
     m.setattr(Attention, "__call__", call)
@@ -316,7 +316,7 @@ def _(m):
 def _(m):
     def change(model):
         for _, module in model.decoder.named_modules():
-            if isinstance(module, mlx_impl.normalization.LayerNorm):
+            if isinstance(module, mlx_impl.ops.normalization.LayerNorm):
                 module.eps = 1e-3
 
     loaded(m, "ode", change)

@@ -8,14 +8,14 @@ from mlx import nn
 
 import mlx_impl.encoder
 import mlx_impl.flow
-import mlx_impl.functional
+import mlx_impl.ops.functional
 import mlx_impl.weights.reader
 from mlx_impl.encoder import ConformerEncoderLayer, LinearEmbedding, PreLookaheadLayer, Upsample1D
-from mlx_impl.linear import Linear
+from mlx_impl.ops.linear import Linear
 from tests.mutants.activations import tanh_gelu
 from tests.mutants.battery import checkpoint, loaded, mutant, wrap
 
-F = mlx_impl.functional
+F = mlx_impl.ops.functional
 LAYER = "encoder.encoders.0"
 
 

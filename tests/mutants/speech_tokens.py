@@ -8,7 +8,7 @@ from dataclasses import replace
 import mlx.core as mx
 import numpy as np
 
-import mlx_impl.functional
+import mlx_impl.ops.functional
 import mlx_impl.t3.backbone
 import mlx_impl.t3.conditioning
 import mlx_impl.t3.generation
@@ -16,12 +16,12 @@ import mlx_impl.t3.model
 import mlx_impl.t3.sampling
 import mlx_impl.t3.stage
 import spec.config
-from mlx_impl.attention import attention
+from mlx_impl.ops.attention import attention
 from mlx_impl.t3.backbone import LlamaAttention, LlamaMLP, RMSNorm
 from mlx_impl.t3.model import T3
 from tests.mutants.battery import checkpoint, loaded, mutant, wrap
 
-F = mlx_impl.functional
+F = mlx_impl.ops.functional
 LAYER = "t3.backbone.layers.0"
 
 

@@ -11,17 +11,17 @@ import mlx_impl.conditioning.mel
 import mlx_impl.conditioning.s3tokenizer
 import mlx_impl.conditioning.speaker_encoder
 import mlx_impl.conditioning.voice_encoder
-import mlx_impl.functional
+import mlx_impl.ops.functional
 import mlx_impl.weights.conditioning
 from mlx_impl.conditioning.mel import LogMelSpectrogram, PowerMelSpectrogram, PromptMel
 from mlx_impl.conditioning.resample import Resample
 from mlx_impl.conditioning.s3tokenizer import FSQ, Memory
 from mlx_impl.conditioning.speaker_encoder import BatchNorm, StatsPool
-from mlx_impl.summation import mean_over_time
+from mlx_impl.ops.summation import mean_over_time
 from tests.mutants.activations import tanh_gelu
 from tests.mutants.battery import checkpoint, constant, mutant, wrap
 
-F = mlx_impl.functional
+F = mlx_impl.ops.functional
 VOICE = "tiny-conditioning"
 TOKENIZER = "tokenizer.encoder"
 

@@ -9,14 +9,14 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-import mlx_impl.functional
+import mlx_impl.ops.functional
 import mlx_impl.vocoder.generator
 import mlx_impl.vocoder.source
 import mlx_impl.vocoder.stage
 import mlx_impl.vocoder.stft
 import mlx_impl.weights.fold
-from mlx_impl.convolution import Conv1d
 from mlx_impl.ode import unobserved
+from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.vocoder import Vocoder
 from mlx_impl.vocoder.f0 import ConvRNNF0Predictor
 from mlx_impl.vocoder.generator import HiFTGenerator, Level, ResidualUnit
@@ -24,7 +24,7 @@ from mlx_impl.vocoder.source import SineGenerator, SourceModule
 from mlx_impl.vocoder.stft import STFT
 from tests.mutants.battery import constant, loaded, mutant, wrap
 
-F = mlx_impl.functional
+F = mlx_impl.ops.functional
 GENERATOR = "vocoder.generator"
 UNIT = f"{GENERATOR}.levels.0.source_resblock.units.0"
 
@@ -125,7 +125,7 @@ def _(m):
             return original(self, x)
         half = self.weight.shape[1] // 2
         x = mx.pad(x, ((0, 0), (half, half), (0, 0)))
-        return mlx_impl.convolution.tapwise_conv1d(x, self.weight, self.stride, 1) + self.bias
+        return mlx_impl.ops.convolution.tapwise_conv1d(x, self.weight, self.stride, 1) + self.bias
 
     wrap(m, Conv1d, "__call__", call)
 

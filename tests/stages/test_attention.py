@@ -1,4 +1,4 @@
-"""mlx_impl.attention against float64, with PyTorch's own float32 error as the yardstick.
+"""mlx_impl.ops.attention against float64, with PyTorch's own float32 error as the yardstick.
 
 The tests need a BLAS that sums in blocks, which `parity.base.runtime.prepare` provides on Linux: with the wheel's
 reference BLAS a sum over 500 keys is twice as far from the truth as PyTorch's.
@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_impl import attention as module
-from mlx_impl.attention import HeadLinear, attention, softmax_matmul
+from mlx_impl.ops import attention as module
+from mlx_impl.ops.attention import HeadLinear, attention, softmax_matmul
 from parity.base.metrics import rms
 from tests.stages.accuracy import judge
 

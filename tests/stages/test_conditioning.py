@@ -14,9 +14,9 @@ from mlx.utils import tree_flatten
 from fixtures.cases import load, synthetic_checkpoint
 from fixtures.cases.conditioning import voice
 from mlx_impl.conditioning.conditioner import Conditioner as MlxConditioner
-from mlx_impl.conditioning.spectrum import power_spectrum, precise_power_spectrum
-from mlx_impl.functional import sigmoid
-from mlx_impl.summation import blocked_sum, pairwise_sum
+from mlx_impl.ops.functional import sigmoid
+from mlx_impl.ops.spectrum import power_spectrum, precise_power_spectrum
+from mlx_impl.ops.summation import blocked_sum, pairwise_sum
 from parity import contract as contracts
 from parity.base.metrics import rms, rmse
 from parity.capture.runner import adapter

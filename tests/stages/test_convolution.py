@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_impl.convolution import (
+from mlx_impl.ops.convolution import (
     Conv1d,
     ConvTranspose1d,
     between_zeros,

@@ -1,4 +1,4 @@
-"""mlx_impl.functional against float64, with PyTorch's own float32 error as the yardstick."""
+"""mlx_impl.ops.functional against float64, with PyTorch's own float32 error as the yardstick."""
 
 import math
 import os
@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_impl import exponential, lstm
-from mlx_impl import functional as F
+from mlx_impl.ops import functional as F
+from mlx_impl.ops import lstm
+from mlx_impl.ops.cpu import exponential
 from tests.stages.accuracy import judge, worst_ulp
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -176,9 +177,9 @@ WITHOUT_COMPILER = """
 import math, shutil, sys
 import numpy as np
 import mlx.core as mx
-from mlx_impl import functional as F
-from mlx_impl import lstm
-from mlx_impl.attention import attention, softmax_matmul
+from mlx_impl.ops import functional as F
+from mlx_impl.ops import lstm
+from mlx_impl.ops.attention import attention, softmax_matmul
 assert shutil.which("g++") is None
 mx.set_default_device(mx.cpu)
 x = np.load("x.npy")

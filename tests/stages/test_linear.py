@@ -11,8 +11,8 @@ import pytest
 import torch
 from mlx import nn
 
-from mlx_impl import linear
-from mlx_impl.linear import FEW, Linear, QuantizedLinear, addmm, matmul, sums_in_order
+from mlx_impl.ops import linear
+from mlx_impl.ops.linear import FEW, Linear, QuantizedLinear, addmm, matmul, sums_in_order
 from parity.base.draws import normal
 from parity.base.metrics import rms, rmse
 
@@ -23,7 +23,7 @@ prepare()
 import mlx.core as mx
 import numpy as np
 import torch
-from mlx_impl.linear import matmul, sums_in_order
+from mlx_impl.ops.linear import matmul, sums_in_order
 from parity.base.draws import normal
 from parity.base.metrics import rmse
 mx.set_default_device(mx.cpu)

@@ -1,4 +1,4 @@
-"""mlx_impl.lstm against float64, with PyTorch's own float32 error as the yardstick."""
+"""mlx_impl.ops.lstm against float64, with PyTorch's own float32 error as the yardstick."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_impl import lstm
+from mlx_impl.ops import lstm
 from parity.base.draws import normal
 from tests.stages.accuracy import judge, worst_ulp
 

@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_impl import streams
-from mlx_impl.streams import beside, halves
+from mlx_impl.ops.cpu import streams
+from mlx_impl.ops.cpu.streams import beside, halves
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 

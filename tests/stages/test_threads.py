@@ -1,11 +1,11 @@
-"""mlx_impl.threads: what the BLAS is told, and that it is told back."""
+"""mlx_impl.ops.cpu.threads: what the BLAS is told, and that it is told back."""
 
 from threading import Thread
 
 import pytest
 
-from mlx_impl import threads
-from mlx_impl.threads import half_the_threads, one_thread
+from mlx_impl.ops.cpu import threads
+from mlx_impl.ops.cpu.threads import half_the_threads, one_thread
 from parity.base.runtime import prepare
 
 

@@ -31,20 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Files and folders that one side has and the other has not, with the reason. Each must exist: a stale one fails.
 MLX_ONLY = {
-    "device.py": "PyTorch's tensors know where they are",
-    "functional.py": "PyTorch's own functions are the reference",
-    "exponential.py": "what they are made of here",
-    "attention.py": "PyTorch's own attention is the reference",
-    "summation.py": "PyTorch's own sums are the reference",
-    "lstm.py": "PyTorch's own LSTM is the reference",
-    "convolution.py": "PyTorch's own convolution is the reference",
-    "linear.py": "PyTorch's own products are the reference",
-    "streams.py": "PyTorch uses all cores by itself",
-    "threads.py": "PyTorch knows by itself when one is enough",
-    "precision.py": "PyTorch's modules know their dtype",
-    "normalization.py": "PyTorch's own layer norm is the reference",
-    "cuda/": "kernels of this side",
-    "t3/cuda.py": "launches them",
+    "ops/": "PyTorch's own layers and functions are the reference",
+    "t3/cuda.py": "launches kernels of this side",
     "weights/layout.py": "layouts are PyTorch's on the other side",
     "weights/mapping/": "the other side keeps upstream's layouts and renames stage by stage",
     "weights/reader.py": "PyTorch's own reader is the reference",
@@ -57,8 +45,6 @@ MLX_ONLY = {
     "weights/convert.py": "files are converted to this side",
     "weights/audit.py": "converted files are audited here",
     "weights/command.py": "the command line of the two",
-    "conditioning/convolution.py": "PyTorch's own convolutions are the reference",
-    "conditioning/spectrum.py": "PyTorch's own STFT is the reference",
 }
 MLX_ONLY_NAMES = {
     "weights/checkpoint.py": {"parameter_of", "load", "own_parameters", "misfits"},  # by the one table of `mapping/`

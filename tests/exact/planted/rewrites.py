@@ -7,22 +7,22 @@ and by no more than rounding.
 from tests.exact.planted.source import faults as rewrites
 
 PLAIN_MLX = [
-    *rewrites("mlx_impl.convolution", "tiny", ("return on_gpu() and x.dtype != mx.float32", "return True")),
-    *rewrites("mlx_impl.normalization", "tiny", ("if on_gpu():", "if True:")),
+    *rewrites("mlx_impl.ops.convolution", "tiny", ("return on_gpu() and x.dtype != mx.float32", "return True")),
+    *rewrites("mlx_impl.ops.normalization", "tiny", ("if on_gpu():", "if True:")),
     *rewrites("mlx_impl.t3.backbone", "tiny-t3", ("if gpu and x.dtype != mx.float32:", "if True:")),
-    *rewrites("mlx_impl.functional", "tiny-conditioning", ("if on_gpu():", "if True:")),
+    *rewrites("mlx_impl.ops.functional", "tiny-conditioning", ("if on_gpu():", "if True:")),
 ]
 
 IDIOMS = [
     *rewrites(
-        "mlx_impl.attention",
+        "mlx_impl.ops.attention",
         "tiny",
         (
             "out = _by_heads(scores, partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)",
             "columns, out = False, mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)",
         ),
     ),
-    *rewrites("mlx_impl.linear", "tiny", ("y = matmul(x, self.weight.T)", "y = x @ self.weight.T")),
+    *rewrites("mlx_impl.ops.linear", "tiny", ("y = matmul(x, self.weight.T)", "y = x @ self.weight.T")),
     *rewrites(
         "mlx_impl.encoder",
         "tiny-flow",
@@ -85,9 +85,9 @@ IDIOMS = [
             "(mx.fft.rfft(frames * mx.array(hann_window(self.n_fft))))",
         ),
     ),
-    *rewrites("mlx_impl.lstm", "tiny-conditioning", ("if gates.dtype != mx.float32 or on_gpu():", "if True:")),
+    *rewrites("mlx_impl.ops.lstm", "tiny-conditioning", ("if gates.dtype != mx.float32 or on_gpu():", "if True:")),
     *rewrites(
-        "mlx_impl.summation",
+        "mlx_impl.ops.summation",
         "tiny-conditioning",
         ("return pairwise_sum(x) / x.shape[1]", "return mx.mean(x, axis=1, keepdims=True)"),
         (

@@ -1,5 +1,5 @@
 // Convolution of frames in float32 on tensor cores: the product of a tile of frames with the matrix of each tap, which
-// takes frames that lie `dilation` apart. `mlx_impl/cuda/convolution.py` launches it.
+// takes frames that lie `dilation` apart. `mlx_impl/ops/cuda/conv1d.py` launches it.
 //
 // Tensor cores multiply numbers of 11 bits and cut their sums off. A float is therefore taken apart into two such
 // numbers, of which three products are made; and sums of eight products at a time are added by ordinary, rounded

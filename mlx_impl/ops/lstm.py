@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlx_impl.device import on_gpu
-from mlx_impl.exponential import expm1_times, nearest, power_bits
+from mlx_impl.ops.cpu.exponential import expm1_times, nearest, power_bits
+from mlx_impl.ops.device import on_gpu
 
 _SCALES = (-1.0, -1.0, 2.0, -1.0)  # y is of input, forget, cell and output gate
 

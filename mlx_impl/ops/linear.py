@@ -19,9 +19,9 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.device import on_gpu
-from mlx_impl.precision import in_double
-from mlx_impl.streams import halves
+from mlx_impl.ops.cpu.streams import halves
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.precision import in_double
 
 SHORT = 16
 """Terms that may be added in any order."""

@@ -18,10 +18,10 @@ from collections.abc import Callable
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl.device import on_gpu
-from mlx_impl.exponential import NEAR, exp_times, nearest, poly, power_bits, tanh_near
-from mlx_impl.precision import in_double
-from mlx_impl.streams import halves
+from mlx_impl.ops.cpu.exponential import NEAR, exp_times, nearest, poly, power_bits, tanh_near
+from mlx_impl.ops.cpu.streams import halves
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.precision import in_double
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 

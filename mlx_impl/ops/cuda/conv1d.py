@@ -10,15 +10,15 @@ from functools import cache
 
 import mlx.core as mx
 
-from mlx_impl.cuda.kernel import Kernel, available
+from mlx_impl.ops.cuda.kernel import Kernel, available
 
-# As in convolution.cu.
+# As in conv1d.cu.
 THREADS, CHUNK, REACH = 128, 16, 50
 TILES = {128: 64, 64: 128}  # channels of a block's tile: its frames
 LEAST = 192  # products of a sum: with fewer, the rounding of the products themselves is more than the sum's
 
 CONVOLVE = Kernel(
-    "convolution.cu",
+    "conv1d.cu",
     "convolve",
     ("x", "weight", "bias", "spacing"),
     ("y",),

@@ -14,11 +14,11 @@ from functools import partial
 
 import mlx.core as mx
 
-from mlx_impl.device import on_gpu
-from mlx_impl.exponential import LOG2E, exp2_times, exp_times, nearest, power_bits, rounded
-from mlx_impl.linear import Linear, matmul
-from mlx_impl.streams import halves
-from mlx_impl.summation import blocked_sum
+from mlx_impl.ops.cpu.exponential import LOG2E, exp2_times, exp_times, nearest, power_bits, rounded
+from mlx_impl.ops.cpu.streams import halves
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import Linear, matmul
+from mlx_impl.ops.summation import blocked_sum
 
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0
 _LOWEST = -1e38  # of a mask: times log2(e) and with scores of up to 5e37, less their maximum, it is finite

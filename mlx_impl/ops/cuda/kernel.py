@@ -11,7 +11,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl.device import on_gpu
+from mlx_impl.ops.device import on_gpu
 
 FOLDER = Path(__file__).parent
 OLDEST = 8  # major compute capability: Ampere

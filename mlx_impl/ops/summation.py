@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlx_impl.linear import root
+from mlx_impl.ops.linear import root
 
 
 def pairwise_sum(x: mx.array) -> mx.array:

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 
 import mlx.core as mx
 
-from mlx_impl.device import on_gpu
+from mlx_impl.ops.device import on_gpu
 
 _SECOND = mx.new_thread_local_stream(mx.cpu)
 _shared = ContextVar("shared", default=False)

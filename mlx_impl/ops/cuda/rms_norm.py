@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlx_impl.cuda.kernel import Kernel, available, bits
+from mlx_impl.ops.cuda.kernel import Kernel, available, bits
 
 THREADS = 256
 
 NORMALIZE = Kernel(
-    "normalization.cu",
+    "rms_norm.cu",
     "rms_normalize",
     ("x", "weight"),
     ("y",),

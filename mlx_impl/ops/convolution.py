@@ -5,7 +5,7 @@ floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed i
 are in float32: on the CPU, where MLX's own loops for dilated, strided and transposed ones take a hundred times as long
 besides, and on a GPU, where its own are up to 5 floors off. In half precision there, whose rounding is larger than
 that, all are MLX's own (`its_own`); in float32 on an NVIDIA GPU a kernel takes the widths that it can
-(`cuda/convolution.py`).
+(`cuda/conv1d.py`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from operator import add
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.cuda import convolution as cuda
-from mlx_impl.device import on_gpu
-from mlx_impl.linear import root, sums_in_order
+from mlx_impl.ops.cuda import conv1d as cuda
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import root, sums_in_order
 
 BLOCK = 64
 """The longest run of products that is summed in one go: shorter rounds less and costs more additions."""

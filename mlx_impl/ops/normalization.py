@@ -10,8 +10,8 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.device import on_gpu
-from mlx_impl.linear import matmul
+from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import matmul
 
 
 class LayerNorm(nn.LayerNorm):

@@ -1,12 +1,12 @@
-"""Convolutions with stride, padding and dilation, as sums of matrix products: see `mlx_impl/convolution.py`."""
+"""Convolutions with stride, padding and dilation, as sums of matrix products: see `convolution.py`."""
 
 from __future__ import annotations
 
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.convolution import BLOCK, add_matmul, between_zeros, block_length, its_own, tapwise_conv1d
-from mlx_impl.linear import matmul, sums_in_order
+from mlx_impl.ops.convolution import BLOCK, add_matmul, between_zeros, block_length, its_own, tapwise_conv1d
+from mlx_impl.ops.linear import matmul, sums_in_order
 
 
 class Conv1d(nn.Conv1d):
