@@ -114,7 +114,7 @@ def test_an_unknown_precision_is_refused():
 def test_a_converted_checkpoint_is_what_rounding_gives(tmp_path, to, arguments):
     case = cases.load("tiny")
     checkpoint = cases.synthetic_checkpoint(case)
-    command = importlib.import_module("mlx_impl.weights.command")
+    command = importlib.import_module("mlx_impl.convert.command")
     assert command.main(["convert", str(checkpoint), str(tmp_path / "out"), *arguments]) == 0
     pipeline = importlib.import_module("mlx_impl.pipeline").Pipeline
 

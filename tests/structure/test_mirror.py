@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Files and folders that one side has and the other has not, with the reason. Each must exist: a stale one fails.
 MLX_ONLY = {
     "ops/": "PyTorch's own layers and functions are the reference",
+    "convert/": "files are converted to this side, and audited here",
     "t3/cuda.py": "launches kernels of this side",
     "weights/layout.py": "layouts are PyTorch's on the other side",
     "weights/mapping/": "the other side keeps upstream's layouts and renames stage by stage",
@@ -39,12 +40,6 @@ MLX_ONLY = {
     "weights/fold.py": "PyTorch's own weight norm is the reference",
     "weights/number.py": "PyTorch's own dtypes are the reference",
     "weights/quantization.py": "the reference is not quantised",
-    "weights/inventory.py": "of the commands convert and audit, as are the next",
-    "weights/values.py": "what audit reads in a tensor's values",
-    "weights/source.py": "what convert is given",
-    "weights/convert.py": "files are converted to this side",
-    "weights/audit.py": "converted files are audited here",
-    "weights/command.py": "the command line of the two",
 }
 MLX_ONLY_NAMES = {
     "weights/checkpoint.py": {"parameter_of", "load", "own_parameters", "misfits"},  # by the one table of `mapping/`

@@ -20,17 +20,17 @@ from safetensors import safe_open
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 
-from mlx_impl.weights import command
-from mlx_impl.weights.audit import audit
+from mlx_impl.convert import command
+from mlx_impl.convert.audit import audit
+from mlx_impl.convert.conversion import Request, convert
+from mlx_impl.convert.source import sha256
 from mlx_impl.weights.checkpoint import Module
 from mlx_impl.weights.conditioning import load_speaker_encoder, load_tokenizer, load_voice_encoder
-from mlx_impl.weights.convert import Request, convert
 from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.fold import fold, unfold
 from mlx_impl.weights.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, UPSTREAM, VERSION
 from mlx_impl.weights.quantization import quantizable
 from mlx_impl.weights.reader import Quantization, Tensors
-from mlx_impl.weights.source import sha256
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from spec import synthetic
@@ -239,7 +239,7 @@ def test_a_killed_conversion_leaves_no_file_of_that_name(published, tmp_path):
     script = f"""
         import os, signal, time
         from pathlib import Path
-        from mlx_impl.weights.convert import Request, convert
+        from mlx_impl.convert.conversion import Request, convert
         def stop(file, done, total):
             if 2 * done > total:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -259,7 +259,7 @@ def test_time_and_memory_stay_within_their_bounds(tmp_path, pytestconfig):
     script = f"""
         import resource, sys, time
         from pathlib import Path
-        from mlx_impl.weights.convert import Request, convert
+        from mlx_impl.convert.conversion import Request, convert
         began = time.monotonic()
         convert(Path({str(tmp_path / "in")!r}), Path({str(tmp_path / "out")!r}), Request())
         unit = 1 if sys.platform == "darwin" else 1024

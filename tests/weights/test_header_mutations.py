@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlx.utils import tree_flatten
 
-from mlx_impl.weights.audit import audit
+from mlx_impl.convert.audit import audit
+from mlx_impl.convert.conversion import Request, convert
 from mlx_impl.weights.conditioning import load_voice_encoder
-from mlx_impl.weights.convert import Request, convert
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
 from spec.files.safetensors_file import METADATA, FormatError, parse_header

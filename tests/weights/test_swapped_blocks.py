@@ -7,8 +7,8 @@ from safetensors.torch import load_file, save_file
 
 import mlx_impl.pipeline
 from fixtures import cases
+from mlx_impl.convert.audit import audit
 from mlx_impl.weights import load_flow
-from mlx_impl.weights.audit import audit
 from parity import contract as contracts
 from parity.contract import CREATED
 from parity.run.verify import Verifier

@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from mlx_impl.weights import fold
-from mlx_impl.weights.checkpoint import ALL_IN_ONE
-from mlx_impl.weights.inventory import (
+from mlx_impl.convert.inventory import (
     Expected,
     files_of,
     is_multilingual,
     stored,
     with_quantization,
 )
+from mlx_impl.convert.source import Source, sha256, weight_files
+from mlx_impl.weights import fold
+from mlx_impl.weights.checkpoint import ALL_IN_ONE
 from mlx_impl.weights.layout import PYTORCH
 from mlx_impl.weights.layout import convert as to_layout
 from mlx_impl.weights.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, VERSION, Parameter, Scheme
@@ -41,7 +42,6 @@ from mlx_impl.weights.reader import (
     TARGET,
     Quantization,
 )
-from mlx_impl.weights.source import Source, sha256, weight_files
 from mlx_impl.weights.t3 import MULTILINGUAL
 from spec.files.safetensors_file import WORKERS, Entry, write_file
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from mlx_impl.weights.audit import Audit, audit
-from mlx_impl.weights.convert import Request, convert
+from mlx_impl.convert.audit import Audit, audit
+from mlx_impl.convert.conversion import Request, convert
 from mlx_impl.weights.mapping import SCHEMES
 from mlx_impl.weights.number import DTYPES
 from mlx_impl.weights.quantization import BITS
