@@ -1,1 +1,1 @@
-"""`python -m mlx_impl convert` and `audit`: weight files into another naming, layout or dtype, and what is wrong in them."""
+"""`python -m mlx_impl convert` and `audit`: weight files into another naming or dtype, and what is wrong in them."""

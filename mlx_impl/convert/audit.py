@@ -18,11 +18,11 @@ from mlx_impl.convert.conversion import Conversion, Request
 from mlx_impl.convert.inventory import examine, files_of
 from mlx_impl.convert.source import Source, sha256, weight_files
 from mlx_impl.convert.values import value_problems
-from mlx_impl.weights.layout import PYTORCH
-from mlx_impl.weights.layout import convert as to_layout
-from mlx_impl.weights.mapping import FOLD, SUM, Parameter
-from mlx_impl.weights.number import DTYPES, EPSILON, SMALLEST, decode
-from mlx_impl.weights.reader import SOURCE, Tensors, Unreadable
+from mlx_impl.weights.stored.layout import PYTORCH
+from mlx_impl.weights.stored.layout import convert as to_layout
+from mlx_impl.weights.stored.mapping import FOLD, SUM, Parameter
+from mlx_impl.weights.stored.number import DTYPES, EPSILON, SMALLEST, decode
+from mlx_impl.weights.stored.reader import SOURCE, Tensors, Unreadable
 from spec.files.safetensors_file import Entry, Problem
 
 Progress = Callable[[str, int, int], None]

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from mlx_impl.convert.audit import Audit, audit
 from mlx_impl.convert.conversion import Request, convert
-from mlx_impl.weights.mapping import SCHEMES
-from mlx_impl.weights.number import DTYPES
-from mlx_impl.weights.quantization import BITS
-from mlx_impl.weights.reader import Quantization
+from mlx_impl.weights.stored.mapping import SCHEMES
+from mlx_impl.weights.stored.number import DTYPES
+from mlx_impl.weights.stored.quantization import BITS
+from mlx_impl.weights.stored.reader import Quantization
 
 COMMANDS = ("convert", "audit")
 PASS, FAILURE, BROKEN = 0, 1, 2

@@ -22,15 +22,15 @@ from mlx_impl.convert.inventory import (
     with_quantization,
 )
 from mlx_impl.convert.source import Source, sha256, weight_files
-from mlx_impl.weights import fold
 from mlx_impl.weights.checkpoint import ALL_IN_ONE
-from mlx_impl.weights.layout import PYTORCH
-from mlx_impl.weights.layout import convert as to_layout
-from mlx_impl.weights.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, VERSION, Parameter, Scheme
-from mlx_impl.weights.mapping.rule import LAYER
-from mlx_impl.weights.number import DTYPES, encode
-from mlx_impl.weights.quantization import quantized
-from mlx_impl.weights.reader import (
+from mlx_impl.weights.stored import fold
+from mlx_impl.weights.stored.layout import PYTORCH
+from mlx_impl.weights.stored.layout import convert as to_layout
+from mlx_impl.weights.stored.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, VERSION, Parameter, Scheme
+from mlx_impl.weights.stored.mapping.rule import LAYER
+from mlx_impl.weights.stored.number import DTYPES, encode
+from mlx_impl.weights.stored.quantization import quantized
+from mlx_impl.weights.stored.reader import (
     CHECKSUM_WIDTH,
     CHECKSUMS,
     DROPPED,

@@ -6,11 +6,11 @@ from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from itertools import permutations
 
-from mlx_impl.weights.layout import MLX, PYTORCH, SWIFT, permutation, permuted
-from mlx_impl.weights.mapping import FILE_OF, SCHEMES, UPSTREAM, VERSION, Parameter, Scheme
-from mlx_impl.weights.mapping.rule import BIASES, SCALES
-from mlx_impl.weights.quantization import quantizable
-from mlx_impl.weights.reader import MAPPING, Quantization, Tensors
+from mlx_impl.weights.stored.layout import MLX, PYTORCH, SWIFT, permutation, permuted
+from mlx_impl.weights.stored.mapping import FILE_OF, SCHEMES, UPSTREAM, VERSION, Parameter, Scheme
+from mlx_impl.weights.stored.mapping.rule import BIASES, SCALES
+from mlx_impl.weights.stored.quantization import quantizable
+from mlx_impl.weights.stored.reader import MAPPING, Quantization, Tensors
 from spec.config import CHATTERBOX_SIZES, multilingual
 from spec.files.safetensors_file import Problem
 from spec.keys import FILES
@@ -29,7 +29,9 @@ def published(file: str, size: str, many: bool) -> Expected:
     for key in FILES[file](config):
         found = UPSTREAM.find(key.name)
         if found is None:
-            raise ValueError(f"{key.name}: the table has no rule for this key; add one to mlx_impl/weights/mapping")
+            raise ValueError(
+                f"{key.name}: no rule for this key; add one to mlx_impl/weights/stored/mapping"
+            )
         before = expected.get(found[0], ((), ""))[0]
         expected[found[0]] = ((*before, key.shape), "I64" if key.dtype == "int64" else "F32")
     return expected

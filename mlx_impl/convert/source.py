@@ -10,8 +10,8 @@ import numpy as np
 from mlx_impl.convert.inventory import Expected, examine, expected_of
 from mlx_impl.weights.checkpoint import ALL_IN_ONE, S3GEN
 from mlx_impl.weights.conditioning import VE
-from mlx_impl.weights.mapping import UPSTREAM, Parameter
-from mlx_impl.weights.reader import Quantization, Tensors
+from mlx_impl.weights.stored.mapping import UPSTREAM, Parameter
+from mlx_impl.weights.stored.reader import Quantization, Tensors
 from mlx_impl.weights.t3 import ENGLISH, MULTILINGUAL
 from spec.files.safetensors_file import STORED
 

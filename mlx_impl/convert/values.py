@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mlx_impl.weights.layout import PYTORCH
-from mlx_impl.weights.mapping import Parameter
+from mlx_impl.weights.stored.layout import PYTORCH
+from mlx_impl.weights.stored.mapping import Parameter
 from spec.files.safetensors_file import Problem
 
 ENOUGH = 1024  # values, before their distribution says anything

@@ -10,11 +10,11 @@ from mlx import nn
 from mlx.utils import tree_flatten
 
 from mlx_impl.ops.precision import working_float
-from mlx_impl.weights.layout import MLX as MLX_LAYOUT
-from mlx_impl.weights.layout import permutation, permuted
-from mlx_impl.weights.mapping import MLX, SCHEMES, UPSTREAM, Parameter
-from mlx_impl.weights.quantization import quantize_module
-from mlx_impl.weights.reader import Tensors
+from mlx_impl.weights.stored.layout import MLX as MLX_LAYOUT
+from mlx_impl.weights.stored.layout import permutation, permuted
+from mlx_impl.weights.stored.mapping import MLX, SCHEMES, UPSTREAM, Parameter
+from mlx_impl.weights.stored.quantization import quantize_module
+from mlx_impl.weights.stored.reader import Tensors
 
 S3GEN = "s3gen.safetensors"
 ALL_IN_ONE = "model.safetensors"  # of the mlx-community naming

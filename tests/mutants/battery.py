@@ -15,7 +15,7 @@ import pytest
 import mlx_impl.pipeline
 from fixtures import cases
 from fixtures.cases import flow, t3, vocoder
-from mlx_impl.weights.reader import Tensors
+from mlx_impl.weights.stored.reader import Tensors
 from parity import contract as contracts
 from parity.contract.implementation import Case
 from parity.run.report import Report

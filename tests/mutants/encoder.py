@@ -9,7 +9,7 @@ from mlx import nn
 import mlx_impl.encoder
 import mlx_impl.flow
 import mlx_impl.ops.functional
-import mlx_impl.weights.reader
+import mlx_impl.weights.stored.reader
 from mlx_impl.encoder import ConformerEncoderLayer, LinearEmbedding, PreLookaheadLayer, Upsample1D
 from mlx_impl.ops.linear import Linear
 from tests.mutants.activations import tanh_gelu
@@ -219,7 +219,7 @@ def _(m):
         right = original(array, *layouts)
         return array.reshape(right.shape) if right.ndim == 3 and array.shape[2] > 1 else right
 
-    wrap(m, mlx_impl.weights.reader, "convert", layout)
+    wrap(m, mlx_impl.weights.stored.reader, "convert", layout)
 
 
 @mutant("double-transposed linear", "flow", "encoder.embed.linear", "weights")
@@ -228,7 +228,7 @@ def _(m):
         square = array.ndim == 2 and array.shape[0] == array.shape[1]
         return np.ascontiguousarray(array.T) if square else original(array, *layouts)
 
-    wrap(m, mlx_impl.weights.reader, "convert", layout)
+    wrap(m, mlx_impl.weights.stored.reader, "convert", layout)
 
 
 def swap(tensors, one, two):

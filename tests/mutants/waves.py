@@ -14,7 +14,7 @@ import mlx_impl.vocoder.generator
 import mlx_impl.vocoder.source
 import mlx_impl.vocoder.stage
 import mlx_impl.vocoder.stft
-import mlx_impl.weights.fold
+import mlx_impl.weights.stored.fold
 from mlx_impl.ode import unobserved
 from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.vocoder import Vocoder
@@ -86,7 +86,7 @@ def _(m):
         norm = np.sqrt(np.sum(np.square(v, dtype=np.float64), axis=(0, 2), keepdims=True))
         return (g * v / norm).astype(np.float32)
 
-    wrap(m, mlx_impl.weights.fold, "fold", fold)
+    wrap(m, mlx_impl.weights.stored.fold, "fold", fold)
 
 
 @mutant("weight norm without its gain", "tiny-vocoder", "vocoder.f0_predictor.convs.0", "weights")

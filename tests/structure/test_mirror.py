@@ -34,12 +34,7 @@ MLX_ONLY = {
     "ops/": "PyTorch's own layers and functions are the reference",
     "convert/": "files are converted to this side, and audited here",
     "t3/cuda.py": "launches kernels of this side",
-    "weights/layout.py": "layouts are PyTorch's on the other side",
-    "weights/mapping/": "the other side keeps upstream's layouts and renames stage by stage",
-    "weights/reader.py": "PyTorch's own reader is the reference",
-    "weights/fold.py": "PyTorch's own weight norm is the reference",
-    "weights/number.py": "PyTorch's own dtypes are the reference",
-    "weights/quantization.py": "the reference is not quantised",
+    "weights/stored/": "PyTorch's own reader, layouts and dtypes are the reference",
 }
 MLX_ONLY_NAMES = {
     "weights/checkpoint.py": {"parameter_of", "load", "own_parameters", "misfits"},  # by the one table of `mapping/`

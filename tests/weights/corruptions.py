@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlx_impl.weights.mapping import COMMUNITY, MLX, SWIFT, UPSTREAM
+from mlx_impl.weights.stored.mapping import COMMUNITY, MLX, SWIFT, UPSTREAM
 
 Arrays = dict[str, np.ndarray]
 

@@ -27,10 +27,10 @@ from mlx_impl.convert.source import sha256
 from mlx_impl.weights.checkpoint import Module
 from mlx_impl.weights.conditioning import load_speaker_encoder, load_tokenizer, load_voice_encoder
 from mlx_impl.weights.flow import load_flow
-from mlx_impl.weights.fold import fold, unfold
-from mlx_impl.weights.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, UPSTREAM, VERSION
-from mlx_impl.weights.quantization import quantizable
-from mlx_impl.weights.reader import Quantization, Tensors
+from mlx_impl.weights.stored.fold import fold, unfold
+from mlx_impl.weights.stored.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, UPSTREAM, VERSION
+from mlx_impl.weights.stored.quantization import quantizable
+from mlx_impl.weights.stored.reader import Quantization, Tensors
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from spec import synthetic

@@ -13,7 +13,7 @@ from mlx_impl.convert.conversion import Request, convert
 from mlx_impl.convert.source import Source
 from mlx_impl.weights.conditioning import load_speaker_encoder, load_tokenizer, load_voice_encoder
 from mlx_impl.weights.flow import load_flow
-from mlx_impl.weights.mapping import MLX, UPSTREAM
+from mlx_impl.weights.stored.mapping import MLX, UPSTREAM
 from mlx_impl.weights.vocoder import load_vocoder
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES

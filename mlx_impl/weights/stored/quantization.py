@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from mlx_impl.weights.mapping import Parameter
-from mlx_impl.weights.reader import Quantization
+from mlx_impl.weights.stored.mapping import Parameter
+from mlx_impl.weights.stored.reader import Quantization
 
 BITS = (4, 8)
 

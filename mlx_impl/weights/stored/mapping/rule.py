@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
-from mlx_impl.weights.layout import CONV1D, CONV2D, CONV_TRANSPOSE1D, LINEAR, PLAIN, Layout
-from mlx_impl.weights.mapping.template import Template
+from mlx_impl.weights.stored.layout import CONV1D, CONV2D, CONV_TRANSPOSE1D, LINEAR, PLAIN, Layout
+from mlx_impl.weights.stored.mapping.template import Template
 
 NAMINGS = ("upstream", "mlx", "swift", "community")
 SAME = "="  # as upstream

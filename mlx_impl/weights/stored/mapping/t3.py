@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlx_impl.weights.mapping.rule import Rule, rule, under
+from mlx_impl.weights.stored.mapping.rule import Rule, rule, under
 
 SPELT_OUT = "upstream's abbreviation, spelt out"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlx_impl.weights.mapping.rule import Rule, rule, under
+from mlx_impl.weights.stored.mapping.rule import Rule, rule, under
 
 LEVELS = "a part of a level, listed by level"
 

@@ -11,11 +11,11 @@ import os
 from collections.abc import Iterable
 from functools import cache
 
-from mlx_impl.weights.layout import MLX as MLX_LAYOUT
-from mlx_impl.weights.layout import PYTORCH as PYTORCH_LAYOUT
-from mlx_impl.weights.layout import SWIFT as SWIFT_LAYOUT
-from mlx_impl.weights.mapping import conditioning, flow, t3, vocoder
-from mlx_impl.weights.mapping.rule import (
+from mlx_impl.weights.stored.layout import MLX as MLX_LAYOUT
+from mlx_impl.weights.stored.layout import PYTORCH as PYTORCH_LAYOUT
+from mlx_impl.weights.stored.layout import SWIFT as SWIFT_LAYOUT
+from mlx_impl.weights.stored.mapping import conditioning, flow, t3, vocoder
+from mlx_impl.weights.stored.mapping.rule import (
     DROP,
     FOLD,
     RENAME,
@@ -26,7 +26,7 @@ from mlx_impl.weights.mapping.rule import (
     templates,
     within_limits,
 )
-from mlx_impl.weights.mapping.template import Template, shape_of
+from mlx_impl.weights.stored.mapping.template import Template, shape_of
 
 __all__ = [
     "COMMUNITY",

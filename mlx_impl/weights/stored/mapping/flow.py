@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlx_impl.weights.mapping.rule import SAME, Rule, rule, under
+from mlx_impl.weights.stored.mapping.rule import SAME, Rule, rule, under
 
 PARTS = "a position in a Sequential or ModuleList, spelt as the attribute of a module"
 

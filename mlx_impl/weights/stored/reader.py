@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mlx_impl.weights import fold
-from mlx_impl.weights.layout import PYTORCH, convert
-from mlx_impl.weights.mapping import FOLD, SCHEMES, SUM, UPSTREAM, Parameter, Scheme
-from mlx_impl.weights.number import DTYPES, decode
+from mlx_impl.weights.stored import fold
+from mlx_impl.weights.stored.layout import PYTORCH, convert
+from mlx_impl.weights.stored.mapping import FOLD, SCHEMES, SUM, UPSTREAM, Parameter, Scheme
+from mlx_impl.weights.stored.number import DTYPES, decode
 from spec.files.safetensors_file import STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
 
 # What a converted file says of itself in the header.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mlx_impl.weights.mapping.rule import Rule, rule, under
+from mlx_impl.weights.stored.mapping.rule import Rule, rule, under
 
 PARTS = "a position in a Sequential, or an abbreviation, spelt as the attribute of a module"
 OWN_FILE = "the community keeps the tokenizer in a file of its own"
