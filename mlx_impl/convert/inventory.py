@@ -29,9 +29,7 @@ def published(file: str, size: str, many: bool) -> Expected:
     for key in FILES[file](config):
         found = UPSTREAM.find(key.name)
         if found is None:
-            raise ValueError(
-                f"{key.name}: no rule for this key; add one to mlx_impl/weights/stored/mapping"
-            )
+            raise ValueError(f"{key.name}: no rule for this key; add one to mlx_impl/weights/stored/mapping")
         before = expected.get(found[0], ((), ""))[0]
         expected[found[0]] = ((*before, key.shape), "I64" if key.dtype == "int64" else "F32")
     return expected

@@ -44,7 +44,7 @@ HALF = ".astype(mx.float16)"
 PLANTED = {
     "TF32": (
         Fault(
-            "mlx_impl.linear",
+            "mlx_impl.ops.linear",
             "return x @ y if its_own(x) else sum_of_blocks(x, y)",
             f"return {CUT}(x) @ {CUT}(y)",
             "short",
@@ -54,7 +54,7 @@ PLANTED = {
     ),
     "half": (
         Fault(
-            "mlx_impl.convolution",
+            "mlx_impl.ops.convolution",
             "        return convolve(between_zeros(x, self.padding), weight, self.stride, self.dilation) + bias",
             f"        return convolve(between_zeros(x, self.padding){HALF}, weight{HALF}, self.stride, self.dilation)"
             ".astype(mx.float32) + bias",
