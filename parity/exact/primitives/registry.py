@@ -129,7 +129,7 @@ REFUSED = {
     "Compiled": "a fused kernel does not say what it computes; export with mx.disable_compile()",
     "CustomTransforms": "a function with a gradient of its own cannot be exported; trace it without the decorator",
     "Load": "an array is still in its file; evaluate the parameters before exporting",
-    "RandomBits": "random bits are no mathematics; give `draws`, or hand the random tensors to the function as inputs",
+    "RandomBits": "random bits are no mathematics: make the noise an argument of both; in Python, give `draws=`",
 }
 """Primitives without a definition, and what to do."""
 

@@ -44,8 +44,8 @@ class Generator:
             if dtype.is_floating and _constructing():
                 return wrapped(np.broadcast_to(np.nan, wanted), dtype)  # of no memory: it is replaced
             raise NoProgram(
-                f"mx.random.{name} draws numbers of shape {wanted}, which two programs cannot share; hand the draws "
-                f"over: installed(draws=[...]), or give the function its noise as an argument"
+                f"mx.random.{name} draws numbers of shape {wanted}, which two programs cannot share: make "
+                "the noise an argument of both; from Python, installed(draws=[...]) hands it over"
             )
         drawn = self.ask(wanted) if self.ask is not None else next(self.rest, None)  # type: ignore[arg-type]
         if drawn is None:

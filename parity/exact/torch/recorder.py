@@ -27,9 +27,11 @@ from parity.exact.torch.widening import wide_operation, widened
 _recorder: ContextVar[_Recorder | None] = ContextVar("recorder", default=None)
 
 
-def record(function: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any], root: Any = None) -> Program:
+def record(
+    function: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any], root: Any = None, random: bool = True
+) -> Program:
     """The program of one run; see `recording`, which gives the values of the run, too."""
-    return recording(function, inputs, root, values=False).program
+    return recording(function, inputs, root, values=False, random=random).program
 
 
 def recording(
@@ -38,6 +40,7 @@ def recording(
     root: nn.Module | None = None,
     source: str = "",
     values: bool = True,
+    random: bool = True,
 ) -> Recording:
     """Run `function` once in double and record it.
 
@@ -49,10 +52,11 @@ def recording(
 
     The program is that of this run: control flow that depends on values or lengths is not in it, nor are random draws,
     whose results are constants. Tensors made without being filled (`torch.empty`) hold zeros.
-    Raises `NoProgram` for an operation that gives a tensor other memory (`set_`, `resize_`).
+    Raises `NoProgram` for an operation that gives a tensor other memory (`set_`, `resize_`), and where not `random` for
+    one that draws.
     """
     root = function if root is None and isinstance(function, nn.Module) else root
-    recorder = _Recorder(root, values)
+    recorder = _Recorder(root, values, random)
     with ExitStack() as stack:
         stack.enter_context(widened())
         stack.enter_context(torch.inference_mode())
@@ -106,9 +110,9 @@ def tensors(value: Any) -> Iterator[Tensor]:
 class _Recorder(TorchDispatchMode):
     """Sees every ATen operation of a run."""
 
-    def __init__(self, root: nn.Module | None, keep: bool):
+    def __init__(self, root: nn.Module | None, keep: bool, random: bool = True):
         super().__init__()
-        self.root, self.keep = root, keep
+        self.root, self.keep, self.random = root, keep, random
         self.inputs: list[int] = []
         self.constants: dict[int, Constant] = {}
         self.nodes: list[Node] = []
@@ -161,6 +165,11 @@ class _Recorder(TorchDispatchMode):
             raise NoProgram(f"{call.name} at {self._place()} gives a tensor other memory: assign a new tensor instead")
         if call.idle:
             return call.run()
+        if call.random and not self.random and call.name not in operations.DROPPING:
+            raise NoProgram(
+                f"{call.name} at {self._place()} draws at random, so no two runs are the same: make what it draws an "
+                "argument of both sides, or switch it off as eval() does"
+            )
         taken = tuple(self.memory.number(tensor) for tensor in call.tensors)
         for tensor in call.written:
             self.memory.before_write(tensor)
