@@ -21,6 +21,12 @@ def write_json(result: Any, path: Path | None) -> None:
     write_text(text + "\n", path)
 
 
+def require_folder(path: Path | None) -> None:
+    """Raises `InputError` where the folder of a file that is to be written is not there. None and `-` need none."""
+    if path is not None and path != Path("-") and not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; make it, or name another file")
+
+
 def write_text(text: str, path: Path) -> None:
     """Write a file whole or not at all. Raises `InputError` where that cannot be done."""
     try:

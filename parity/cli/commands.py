@@ -18,7 +18,7 @@ from rich.table import Table
 from parity import contract as contracts
 from parity.base import npy, runtime
 from parity.base.errors import InputError
-from parity.base.jsonfile import write_text
+from parity.base.jsonfile import require_folder, write_text
 from parity.base.metrics import rms
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden
@@ -118,6 +118,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     }
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
+    require_folder(options.json)
     runtime.share_cores()
     contract = contracts.load(options.contract)
     case = make_case(contract, options.case)
@@ -182,6 +183,7 @@ def prove(options: argparse.Namespace, console: Console) -> Result:
     from parity.prove import prove as prove_port
     from parity.show import proof as show
 
+    require_folder(options.json)
     with progress(console) as say:
         say(f"proving {options.port} against {options.reference}")
         proof = prove_port(options.reference, options.port, options.inputs, options.axes, options.source)
