@@ -79,6 +79,8 @@ def show(report: ExactReport, console: Console) -> None:
         console.print(text, style="bold red", markup=False, highlight=False, soft_wrap=True)
     for departure in report.departures[:SHOWN]:
         console.print(f"departs: {departure}", markup=False, highlight=False, soft_wrap=True)
+    if len(report.departures) > SHOWN:
+        console.print(f"... and {len(report.departures) - SHOWN} more departures, all in the JSON report")
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
