@@ -12,8 +12,8 @@ _LEAST = 8
 """Numbers that an array needs to be told from others by its values."""
 
 
-def misplaced(reference: Program, candidate: Program) -> Iterator[str]:
-    """A sentence for each weight of a file that was a view: MLX 0.32.4 writes its memory, and the axes of the view.
+def misplaced(reference: Program, candidate: Program) -> Iterator[tuple[str, str]]:
+    """Each weight of a file that was a view, and a sentence: MLX 0.32.4 writes its memory, and the axes of the view.
 
     Such an array holds the reference's numbers in the reference's order, under axes in another order.
     """
@@ -25,7 +25,9 @@ def misplaced(reference: Program, candidate: Program) -> Iterator[str]:
             if shape == array.shape or sorted(shape) != sorted(array.shape):
                 continue
             if np.array_equal(array.ravel(), np.asarray(other.array, np.float32).ravel()):
-                yield (
-                    f"the file holds {other.name or 'a constant'} {shape} as {array.shape} without turning it: it was "
-                    "exported from a view; assign mx.contiguous(weight), evaluated, before exporting"
+                name = other.name or "a constant"
+                said = (
+                    f"the file holds {name} {shape} as {array.shape} without turning it: it was exported from a view; "
+                    "assign mx.contiguous(weight), evaluated, before exporting"
                 )
+                yield name, said

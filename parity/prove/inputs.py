@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,8 @@ _TRIED = 24
 
 def read(path: Path) -> Inputs:
     """The arrays of a `.npz` file, in its order. Raises `InputError` where they are no inputs."""
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file; write the reference's arguments with numpy.savez, by name")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             inputs = {name: file[name] for name in file.files}
@@ -54,7 +57,32 @@ def read_all(paths: Sequence[Path]) -> list[Inputs]:
                     f"{path}: {name} is {array.dtype} with {array.ndim} axes, in {paths[0]} {first.dtype} with "
                     f"{first.ndim}; files may differ in lengths alone"
                 )
-    return [{name: inputs[name] for name in sets[0]} for inputs in sets]
+    names = list(flat(structured(sets[0])))
+    return [{name: inputs[name] for name in names} for inputs in sets]
+
+
+def structured(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments from keys: `batch/ids` is `ids` in the dictionary `batch`. Raises `InputError` for a name of both."""
+    made: dict[str, Any] = {}
+    for name, value in inputs.items():
+        *outer, last = name.split("/")
+        place = made
+        for part in outer:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise InputError(f"the inputs hold {part!r} and {name!r}; an argument is an array or a dictionary")
+        if last in place:
+            raise InputError(f"the inputs hold {name!r} and what is in it; an argument is an array or a dictionary")
+        place[last] = value
+    return made
+
+
+def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """The keys again, those of one dictionary beside each other."""
+    made: dict[str, Any] = {}
+    for name, value in tree.items():
+        made |= flat(value, f"{path}{name}/") if isinstance(value, dict) else {f"{path}{name}": value}
+    return made
 
 
 def declared(texts: Sequence[str]) -> dict[str, Order]:

@@ -20,11 +20,15 @@ DRAWS = 4
 
 @dataclass(frozen=True)
 class Output:
-    """One output over all sets of inputs: largest error and its bound, in RMS of the reference's, and axes."""
+    """One output over all sets of inputs: largest error and its bound, in RMS of the reference's, and axes.
+
+    `apart` says of integers, which have no size to be off by, how many differ and where the first does.
+    """
 
     error: float
     bound: float
     order: Order
+    apart: str = ""
 
     @property
     def equal(self) -> bool:
@@ -41,16 +45,67 @@ def compare(
         )
     outputs = []
     for place in range(len(wanted[0])):
-        pairs = [(ours[place], theirs[place]) for ours, theirs in zip(made, wanted, strict=True)]
+        pairs = _pairs(made, place, wanted, place)
         name = OUTPUT if place == 0 and OUTPUT in orders else f"{OUTPUT} {place}"
         ranks = range(pairs[0][1].ndim)
-        tried = [orders[name]] if name in orders else list(permutations(ranks)) if len(ranks) < 6 else [tuple(ranks)]
+        tried = [orders[name]] if name in orders else _orders(len(ranks))
         best = min(((_apart(pairs, order), order) for order in tried), key=lambda pair: pair[0])
-        if best[0] == np.inf and all(x.shape != y.transpose(o).shape for x, y in pairs for o in tried):
+        fits = any(x.shape == y.transpose(order).shape for x, y in pairs for order in tried)
+        others = (other for other in range(len(wanted[0])) if other != place)
+        if not fits and not any(_same(made, place, wanted, other) for other in others):
             shapes = f"{pairs[0][0].shape}, expected {pairs[0][1].shape} in some order of axes"
             raise InputError(f"{name} of the port has shape {shapes}")
-        outputs.append(Output(best[0], BOUND, best[1]))
+        apart = "" if best[0] <= BOUND else integers_apart(pairs, best[1])
+        outputs.append(Output(best[0], BOUND, best[1], apart))
     return outputs
+
+
+def exchanged(
+    made: Sequence[Sequence[np.ndarray]], wanted: Sequence[Sequence[np.ndarray]], outputs: Sequence[Output]
+) -> list[str]:
+    """A sentence for each output that is not the reference's at its place, but equals another one of the reference."""
+    others = {
+        place: [other for other in range(len(outputs)) if other != place and _same(made, place, wanted, other)]
+        for place, output in enumerate(outputs)
+        if not output.equal
+    }
+    said = []
+    for place, found in others.items():
+        for other in found:
+            swapped = place in others.get(other, ())
+            if not swapped or place < other:
+                end = ": they are swapped" if swapped else ""
+                said.append(f"{OUTPUT} {place} equals the reference's {OUTPUT} {other}{end}")
+    return said
+
+
+def _pairs(
+    made: Sequence[Sequence[np.ndarray]], place: int, wanted: Sequence[Sequence[np.ndarray]], other: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(ours[place], theirs[other]) for ours, theirs in zip(made, wanted, strict=True)]
+
+
+def _orders(rank: int) -> list[Order]:
+    return list(permutations(range(rank))) if rank < 6 else [tuple(range(rank))]
+
+
+def _same(made: Sequence[Sequence[np.ndarray]], place: int, wanted: Sequence[Sequence[np.ndarray]], other: int) -> bool:
+    """Whether an output of the port equals that one of the reference, in some order of its axes."""
+    pairs = _pairs(made, place, wanted, other)
+    return any(_apart(pairs, order) <= BOUND for order in _orders(pairs[0][1].ndim))
+
+
+def integers_apart(pairs: Sequence[tuple[np.ndarray, np.ndarray]], order: Order) -> str:
+    """How many integers or booleans differ, and the first of them; empty for other numbers."""
+    if any(array.dtype.kind not in "biu" for pair in pairs for array in pair):
+        return ""
+    pairs = [(ours, theirs.transpose(order)) for ours, theirs in pairs]
+    if any(ours.shape != theirs.shape for ours, theirs in pairs):
+        return ""
+    count, size = sum(np.count_nonzero(ours != theirs) for ours, theirs in pairs), sum(ours.size for ours, _ in pairs)
+    ours, theirs = next(pair for pair in pairs if not np.array_equal(*pair))
+    at = tuple(int(index) for index in np.argwhere(ours != theirs)[0])
+    return f"{count} of {size} differ, first at {at}: {ours[at]}, expected {theirs[at]}"
 
 
 def _apart(pairs: Sequence[tuple[np.ndarray, np.ndarray]], order: Order) -> float:

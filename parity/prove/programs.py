@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,12 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.exact.program import NoProgram, Program
-from parity.prove.inputs import Inputs
+from parity.prove.inputs import Inputs, structured
 
 GRAPH, STANDIN, FILE = "graph", "standin", "file"
+
+_NAMED = 8
+"""Names that are suggested at most."""
 
 
 class Refused(InputError):
@@ -44,12 +48,23 @@ def named(dotted: str) -> Any:
     try:
         value = importlib.import_module(module)
         for part in name.split("."):
+            if not hasattr(value, part):
+                raise InputError(f"{dotted!r}: {_lacks(value, module, part)}")
             value = getattr(value, part)
+    except InputError:
+        raise
     except Exception as error:  # whatever the module itself raises
         raise InputError(
             f"{dotted!r}: cannot be loaded ({type(error).__name__}: {error}); expected 'module:name'"
         ) from error
     return value
+
+
+def _lacks(value: Any, module: str, name: str) -> str:
+    """That there is no such name, and which there are: those that are nearest, else those that can be called."""
+    names = [other for other in dir(value) if not other.startswith("_")]
+    near = get_close_matches(name, names) or [other for other in names if callable(getattr(value, other, None))]
+    return f"{module} has no {name!r}; it has {', '.join(near[:_NAMED]) or 'no names of its own'}"
 
 
 def is_module(value: Any) -> bool:
@@ -69,6 +84,13 @@ def by_key(model: Callable[..., Any]) -> Callable[..., Any]:
         return _sorted(model(*args, **kwargs))
 
     return call
+
+
+def taking(model: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """The model, of arrays one by one: those whose names are in a dictionary it is given as one."""
+    if not any("/" in name for name in names):
+        return model
+    return lambda *arrays: model(*structured(dict(zip(names, arrays, strict=True))).values())
 
 
 def _sorted(result: Any) -> Any:
@@ -123,7 +145,9 @@ def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
         model.eval()
         model = twin(value, model) if is_factory(value) else twin(model)
         notes += _in_single(single(model))
-    programs = [running(partial(record, by_key(model), call, root=root_of(model)), dotted) for call in calls]
+    programs = [
+        running(partial(record, by_key(model), call, root=root_of(model), random=False), dotted) for call in calls
+    ]
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
     return Sources(programs, [list(inputs.values()) for inputs in sets], notes)
 
@@ -138,11 +162,12 @@ def _in_single(found: Iterable[str]) -> Iterator[str]:
         yield f"the reference in single precision: {texts[0]}{more}"
 
 
-def arguments(model: Any, inputs: Inputs, dotted: str) -> Inputs | list[np.ndarray]:
+def arguments(model: Any, arrays: Inputs, dotted: str) -> dict[str, Any] | list[Any]:
     """The inputs by the names of the reference's parameters, or by position where it names none.
 
     Raises `InputError` for a parameter that has no key, and for a key of no parameter.
     """
+    inputs = structured(arrays)
     function = model.forward if hasattr(model, "forward") else model
     try:
         taken = inspect.signature(function).parameters.values()
@@ -212,9 +237,9 @@ def _of_graph(dotted: str) -> Give:
     model = _evaluated(made(named(dotted), dotted))
 
     def give(sets: Sequence[Inputs]) -> Sources:
-        taken = [list(inputs.values()) for inputs in sets]
+        taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
         return Sources(
-            [running(partial(trace, by_key(model), t, root=root_of(model), source=dotted), dotted) for t in taken],
+            [running(partial(trace, function, t, root=root_of(model), source=dotted), dotted) for t in taken],
             taken,
         )
 
@@ -240,8 +265,8 @@ class _InStandin:
             raise
 
         def give(sets: Sequence[Inputs]) -> Sources:
-            taken = [list(inputs.values()) for inputs in sets]
-            runs = [running(partial(record, by_key(model), t, root_of(model), self.dotted), self.dotted) for t in taken]
+            taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
+            runs = [running(partial(record, function, t, root_of(model), self.dotted), self.dotted) for t in taken]
             return Sources(runs, taken)
 
         return give

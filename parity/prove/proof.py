@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,21 @@ from parity.prove import inputs as given
 from parity.prove import programs
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
-from parity.prove.outputs import Output, compare, effects
+from parity.prove.outputs import Output, compare, effects, exchanged
 
 _NEAR = 1e-4
 """An output that is nearer than this has the right layout, whatever its float32 constants do to it."""
+
+_EXCHANGED = 10
+"""Pairs of arguments that are exchanged at most, to see whether the port takes them in another order."""
 
 
 @dataclass
 class Proof:
     """What was proven, for which shapes, and what not.
 
-    `source` is how the port's program was had. `found` is the matching of the two programs, where they differ.
+    `source` is how the port's program was had. `swapped` says which outputs or arguments stand in another order,
+    `views` what a file holds wrongly, by weight. `found` is the matching of the two programs, where they differ.
     """
 
     reference: str
@@ -41,6 +46,8 @@ class Proof:
     layout: dict[str, Order]
     outputs: list[Output]
     independent: list[str]
+    swapped: list[str] = field(default_factory=list)
+    views: dict[str, str] = field(default_factory=dict)
     found: Matching | None = None
     unresolved: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -72,6 +79,7 @@ class _Attempt:
     sources: programs.Sources
     exact: list[dict[int, np.ndarray]]
     unresolved: list[dict[int, str]]
+    made: list[list[np.ndarray]]
     outputs: list[Output]
 
     @property
@@ -123,7 +131,14 @@ def _judge(
     candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
 ) -> Proof:
     with programs.candidate(candidate, kind) as give:
-        best = _best(give, sets, orders, references)
+        try:
+            best = _best(give, sets, orders, references)
+        except NoProgram:
+            raise
+        except InputError as error:
+            if said := _arguments_swapped(give, sets, orders, references):
+                raise InputError(f"{error}; {'; '.join(said)}") from error
+            raise
         names = list(sets[0])
         proof = Proof(
             "",
@@ -140,9 +155,11 @@ def _judge(
             unresolved=list(best.unresolved[0].values()),
         )
         if not all(output.equal for output in best.outputs):
+            proof.swapped = exchanged(best.made, [reference.outputs for reference in references], best.outputs)
+            proof.swapped += _arguments_swapped(give, sets, orders, references)
             proof.found = _matched(best, references, proof.notes)
             if kind == programs.FILE:
-                proof.notes += misplaced(references[0].program, best.sources.programs[0])
+                proof.views = dict(misplaced(references[0].program, best.sources.programs[0]))
     return proof
 
 
@@ -192,6 +209,23 @@ def _best(
     return best
 
 
+def _arguments_swapped(
+    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
+) -> list[str]:
+    """A sentence for the first two arguments with which exchanged the port gives the reference's outputs."""
+    names = list(sets[0])
+    for one, other in islice(combinations(names, 2), _EXCHANGED):
+        exchange = {one: other, other: one}
+        order = [exchange.get(name, name) for name in names]
+        try:
+            attempt = _best(give, [{name: inputs[name] for name in order} for inputs in sets], orders, references)
+        except InputError:
+            continue
+        if all(output.equal for output in attempt.outputs):
+            return [f"with {one} and {other} exchanged the port gives the reference's outputs: they are swapped"]
+    return []
+
+
 def _attempt(
     sources: programs.Sources, layout: dict[str, Order], orders: Mapping[str, Order], references: list[_Reference]
 ) -> _Attempt:
@@ -212,7 +246,7 @@ def _attempt(
             }
         )
     outputs = compare(made, [reference.outputs for reference in references], orders)
-    return _Attempt(layout, sources, all_exact, all_unresolved, outputs)
+    return _Attempt(layout, sources, all_exact, all_unresolved, made, outputs)
 
 
 def _allowed(best: _Attempt, references: list[_Reference]) -> list[Output]:
@@ -224,7 +258,7 @@ def _allowed(best: _Attempt, references: list[_Reference]) -> list[Output]:
         )
     ]
     return [
-        Output(output.error, output.bound + max(column), output.order)
+        replace(output, bound=output.bound + max(column))
         for output, column in zip(best.outputs, zip(*rows, strict=True), strict=True)
     ]
 

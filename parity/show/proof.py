@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from parity.match.departures import Departure
@@ -30,15 +30,20 @@ def lines(proof: Proof) -> Iterator[str]:
     for place, output in enumerate(proof.outputs):
         axes = "" if _plain(output.order) else f", axes in the order {', '.join(map(str, output.order))}"
         sign = "≤" if output.equal else ">"
-        yield f"  output {place}: largest difference {output.error:.1e} {sign} {output.bound:.1e} of its RMS{axes}"
+        text = output.apart or f"largest difference {output.error:.1e} {sign} {output.bound:.1e} of its RMS"
+        yield f"  output {place}: {text}{axes}"
+    yield from (f"  {text}" for text in proof.swapped)
     for text in proof.independent:
         yield f"  {text}: connect it, or leave it out of the inputs of both"
     if proof.found is not None:
         found, missing = len(proof.found.taps), len(proof.found.unmatched_taps)
         yield f"  {found} of {found + missing} module outputs of the reference found in the port by value"
+        said = {departure.number: _of_module(departure, proof.views) for departure in proof.found.departures}
+        elsewhere = [text for text in proof.views.values() if not any(text in texts for texts in said.values())]
+        yield from (f"  {text}" for text in elsewhere)
         for departure, explanation in zip(proof.found.departures, proof.found.explanations, strict=True):
             yield ""
-            yield from departure_lines(departure, explanation)
+            yield from departure_lines(departure, explanation, said[departure.number])
         for text in proof.found.remaining:
             yield f"  with all departures mended still different: {text}"
     for text, count in Counter(proof.unresolved).items():
@@ -48,10 +53,20 @@ def lines(proof: Proof) -> Iterator[str]:
         yield f"  note: {text}"
 
 
-def departure_lines(departure: Departure, explanation: Explanation) -> Iterator[str]:
-    """Both programs' formulas between equal inputs and the differing value, and the lines that they stand in."""
+def _of_module(departure: Departure, views: Mapping[str, str]) -> list[str]:
+    """What is said of the weights of a departure's module."""
+    module = departure.module.partition("#")[0]
+    return [text for name, text in views.items() if module and name.startswith(f"{module}.")]
+
+
+def departure_lines(departure: Departure, explanation: Explanation, first: Sequence[str] = ()) -> Iterator[str]:
+    """Both programs' formulas between equal inputs and the differing value, and the lines that they stand in.
+
+    What explains all of it comes `first`, then the arguments in which one operation differs.
+    """
     inside = f" in {departure.module}" if departure.module else ""
     yield f"departure {departure.number + 1}{inside}: {departure.kind}, {departure.error:.1e} of its RMS"
+    yield from (f"  {text}" for text in first)
     for name, side in (("reference", explanation.reference), ("port", explanation.candidate)):
         yield f"  {name}: {side.formula}"
         for place, line in zip(side.places, side.lines, strict=True):
@@ -78,10 +93,18 @@ def as_dict(proof: Proof) -> dict[str, Any]:
         "shapes": [{name: list(shape) for name, shape in shapes.items()} for shapes in proof.shapes],
         "layout": {name: list(order) for name, order in proof.layout.items()},
         "outputs": [
-            {"error": output.error, "bound": output.bound, "equal": output.equal, "order": list(output.order)}
+            {
+                "error": output.error,
+                "bound": output.bound,
+                "equal": output.equal,
+                "order": list(output.order),
+                "apart": output.apart,
+            }
             for output in proof.outputs
         ],
         "independent": proof.independent,
+        "swapped": proof.swapped,
+        "views": list(proof.views.values()),
         "matching": None if proof.found is None else proof.found.as_dict(),
         "unresolved": proof.unresolved,
         "notes": proof.notes,

@@ -257,13 +257,16 @@ def test_a_file_is_proven_without_its_source(folder, port, code):
     assert prove(file, "--source", "graph", files="a") == BROKEN
 
 
-def test_a_file_that_holds_a_weight_in_another_order_departs_there(folder):
+def test_a_file_that_holds_a_weight_in_another_order_departs_there(folder, capsys):
     assert prove("small_port:strided") == PASS
     assert prove(export(folder, "strided"), "--json", "proof.json", files="a") == FAILURE
     proof = result(folder)
     assert proof["matching"]["departures"][0]["module"] == "conv"
-    (said,) = [note for note in proof["notes"] if "without turning it" in note]
-    assert "conv.weight (8, 6, 3) as (8, 3, 6)" in said
+    (said,) = proof["views"]
+    assert "conv.weight (8, 6, 3) as (8, 3, 6)" in said and "without turning it" in said
+    lines = capsys.readouterr().out.splitlines()
+    (place,) = [number for number, line in enumerate(lines) if line.strip() == said]
+    assert lines[place - 1].startswith("departure 1 in conv: ")
 
 
 def truncated(folder: Path) -> str:
@@ -297,7 +300,7 @@ def several_functions(folder: Path) -> str:
         (other_version, "exported by MLX"),
         (several_functions, "holds 2 functions"),
         (lambda folder: "absent.mlxfn", "cannot be read"),
-        (lambda folder: "small_port:absent", "cannot be loaded"),
+        (lambda folder: "small_port:absent", "small_port has no 'absent'"),
         (lambda folder: "absent:port", "cannot be loaded"),
         (lambda folder: "small_port", "expected 'module:name'"),
         (lambda folder: "small_port:number", "expected a module, a function"),
