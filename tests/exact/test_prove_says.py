@@ -204,3 +204,36 @@ def test_a_folder_that_is_missing_is_said_before_anything_runs(folder, capsys, n
     assert main(["verify", "--exact", "--contract", "absent.toml", "--json", name]) == BROKEN
     assert f"{name}: there is no folder {Path(name).parent}" in capsys.readouterr().err
     assert not (folder / "absent").exists()
+
+
+SET = """
+import mlx.core as mx
+import torch
+
+
+class Reference(torch.nn.Module):
+    def __init__(self, slope=0.01):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x, y):
+        return torch.nn.functional.leaky_relu(x * y, self.slope)
+
+
+reference = Reference(0.2)
+
+
+def right(x, y):
+    return mx.maximum(x * y, 0.2 * (x * y))
+
+
+def by_default(x, y):
+    return mx.maximum(x * y, 0.01 * (x * y))
+"""
+
+
+@pytest.mark.parametrize(("port", "code"), [("right", PASS), ("by_default", FAILURE)])
+def test_a_reference_that_was_given_arguments_is_judged_as_it_is(folder, monkeypatch, port, code):
+    Path("set_model.py").write_text(SET)
+    monkeypatch.delitem(sys.modules, "set_model", raising=False)
+    assert main(["prove", "set_model:reference", f"set_model:{port}", "--inputs", "x.npz"]) == code

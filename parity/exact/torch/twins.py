@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
 import torch
@@ -20,6 +21,8 @@ ULP = 2.0**-23
 COMPUTED = 2.0**-7
 """Relative to a table's largest value: what a table computed in single precision may differ by, cosines of thousands
 of radians among them. Drawn values and those of another formula differ by more."""
+_MODES = ("training", "_is_full_backward_hook", "_backend")
+"""What a module is switched to, which is no part of its function."""
 
 
 def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = None) -> nn.Module:
@@ -36,7 +39,7 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
     - otherwise the model's, widened: it was loaded.
 
     `build` may be the model itself. It is made anew as `type(model)(model.config)`, with the eager experts of a
-    mixture, or as `type(model)()`; where neither gives the same parameters it is copied and widened, and
+    mixture, or as `type(model)()`; where neither gives the same parameters and settings it is copied and widened, and
     `parity.exact.torch.single` names the tables that stay rounded. Raises `InputError` where the two builds differ in
     their parameters.
     """
@@ -171,13 +174,35 @@ def _constructor(model: nn.Module) -> Callable[[], nn.Module] | None:
 
 
 def _made_alike(build: Callable[[], nn.Module], model: nn.Module) -> nn.Module | None:
-    """What `build` makes, if its parameters are those of the model."""
+    """What `build` makes, if its parameters and its modules' settings are those of the model.
+
+    A model that was given other arguments than the defaults, or changed since, is another function.
+    """
     try:
         made = build()
     except Exception:  # whatever a constructor raises that wants other arguments
         return None
     shapes = [{name: p.shape for name, p in _parameters(m).items()} for m in (made, model)]
-    return made if shapes[0] == shapes[1] else None
+    return made if shapes[0] == shapes[1] and _settings(made) == _settings(model) else None
+
+
+def _settings(model: nn.Module) -> dict[str, Any]:
+    """The class of each module, and what it holds besides tensors: numbers, texts, functions. Modes are none."""
+    found: dict[str, Any] = {}
+    for path, module in model.named_modules():
+        found[path] = (
+            f"{type(module).__module__}.{type(module).__qualname__}"  # parametrised ones have classes of their own
+        )
+        for name, value in vars(module).items():
+            if name not in _MODES and (value is None or _is_setting(value)):
+                found[f"{path}.{name}"] = getattr(value, "__code__", value)
+    return found
+
+
+def _is_setting(value: Any) -> bool:
+    if isinstance(value, tuple | list):
+        return all(map(_is_setting, value))
+    return isinstance(value, int | float | complex | str | torch.dtype | FunctionType | BuiltinFunctionType)
 
 
 def _copy(model: nn.Module) -> nn.Module:

@@ -1,6 +1,7 @@
 """A twin computes in double whatever its module asks for; what stays single is named."""
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -150,6 +151,34 @@ def test_a_module_that_cannot_be_made_anew_is_copied_and_its_tables_named():
     assert exact.table.dtype == torch.float64
     assert single(exact) == ["table: values of float32, for the module was copied"]
     assert single(twin(lambda: Copied(4), model)) == []
+
+
+class Set(nn.Module):
+    """Made without arguments it is another function with the same parameters."""
+
+    def __init__(self, eps: float = 1e-5, padding: int = 0, activation: Callable[[Tensor], Tensor] = torch.relu):
+        super().__init__()
+        self.conv = nn.Conv1d(4, 4, 3, padding=padding)
+        self.norm = nn.GroupNorm(1, 4, eps)
+        self.activation = activation
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.activation(self.norm(self.conv(x)))
+
+
+@pytest.mark.parametrize("given", [{}, {"eps": 0.5}, {"padding": 1}, {"activation": torch.tanh}, {"activation": None}])
+def test_a_twin_has_the_settings_of_its_model(given):
+    model = Set(**{name: value or (lambda x: x * 2) for name, value in given.items()})
+    x = torch.randn(2, 4, 9, generator=torch.Generator().manual_seed(2))
+    exact, ours = twin(model)(x.double()), model(x)
+    assert exact.shape == ours.shape
+    assert torch.allclose(exact.float(), ours, atol=1e-5)
+
+
+def test_a_setting_that_was_changed_later_is_the_twin_s():
+    changed = Set()
+    changed.norm.eps = 0.5
+    assert twin(changed).norm.eps == 0.5
 
 
 def test_what_a_module_came_to_hold_later_is_taken_and_named(model):
