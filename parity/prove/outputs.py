@@ -47,8 +47,10 @@ def compare(
     for place in range(len(wanted[0])):
         pairs = _pairs(made, place, wanted, place)
         name = OUTPUT if place == 0 and OUTPUT in orders else f"{OUTPUT} {place}"
-        ranks = range(pairs[0][1].ndim)
-        tried = [orders[name]] if name in orders else _orders(len(ranks))
+        rank = pairs[0][1].ndim
+        if name in orders and len(orders[name]) != rank:
+            raise InputError(f"--axes {name!r} has {len(orders[name])} axes, the reference's {name} has {rank}")
+        tried = [orders[name]] if name in orders else _orders(rank)
         best = min(((_apart(pairs, order), order) for order in tried), key=lambda pair: pair[0])
         fits = any(x.shape == y.transpose(order).shape for x, y in pairs for order in tried)
         others = (other for other in range(len(wanted[0])) if other != place)

@@ -9,6 +9,7 @@ from typing import Any
 from parity.match.departures import Departure
 from parity.match.explanation import Explanation
 from parity.prove.inputs import Order
+from parity.prove.parameters import apart, rows
 from parity.prove.proof import Proof
 
 KINDS = {
@@ -66,7 +67,7 @@ def departure_lines(departure: Departure, explanation: Explanation, first: Seque
     """
     inside = f" in {departure.module}" if departure.module else ""
     yield f"departure {departure.number + 1}{inside}: {departure.kind}, {departure.error:.1e} of its RMS"
-    yield from (f"  {text}" for text in first)
+    yield from (f"  {text}" for text in (*first, *apart(departure), *rows(explanation)))
     for name, side in (("reference", explanation.reference), ("port", explanation.candidate)):
         yield f"  {name}: {side.formula}"
         for place, line in zip(side.places, side.lines, strict=True):

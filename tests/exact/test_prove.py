@@ -247,6 +247,7 @@ def test_declared_axes_decide(folder):
     assert prove("small_port:right", "--axes", "x: b c t -> b t c") == PASS
     assert prove("small_port:right", "--axes", "x: b c t -> b c t") == BROKEN
     assert prove("small_port:right", "--axes", "output: b t c -> b c t") == BROKEN
+    assert prove("small_port:right", "--axes", "output: b t -> b t") == BROKEN
 
 
 @pytest.mark.parametrize(("port", "code"), [("right", PASS), ("tanh", FAILURE)])

@@ -237,3 +237,116 @@ def test_a_reference_that_was_given_arguments_is_judged_as_it_is(folder, monkeyp
     Path("set_model.py").write_text(SET)
     monkeypatch.delitem(sys.modules, "set_model", raising=False)
     assert main(["prove", "set_model:reference", f"set_model:{port}", "--inputs", "x.npz"]) == code
+
+
+PARAMETERS = """
+import mlx.core as mx
+import torch
+
+torch.manual_seed(0)
+layer = torch.nn.Conv1d(6, 5, 3, padding=1, bias=False)
+weight = mx.array(layer.weight.detach().numpy().transpose(0, 2, 1).copy())
+wide = torch.nn.Conv2d(1, 3, 3, padding=(1, 1), stride=2, bias=False)
+weights = mx.array(wide.weight.detach().numpy().transpose(0, 2, 3, 1).copy())
+
+
+def softmax(input):
+    return torch.softmax(torch.tanh(input), -1) * 2
+
+
+def over_another_axis(input):
+    return mx.softmax(mx.tanh(input), axis=-2) * 2
+
+
+def over_the_same_axis(input):
+    return mx.softmax(mx.tanh(input), axis=2) * (2 + 1e-6)
+
+
+def summed(input):
+    return torch.cumsum(torch.tanh(input), 1) * 2
+
+
+def summed_otherwise(input):
+    return mx.cumsum(mx.tanh(input), 2) * 2
+
+
+convolved = torch.nn.Sequential(layer, torch.nn.Tanh())
+flat = torch.nn.Sequential(torch.nn.Unflatten(1, (1, 6)), wide, torch.nn.Tanh())
+
+
+def convolved_otherwise(input):
+    return mx.tanh(mx.conv1d(input, weight, padding=2, dilation=2))
+
+
+def convolved_with_another(input):
+    return mx.tanh(mx.conv1d(input, weight * (1 + 1e-5), padding=1))
+
+
+def shifted(input):
+    return mx.tanh(mx.conv2d(input[..., None], weights, padding=2, stride=2)[:, :-1, :-1])
+
+
+table = torch.nn.Embedding(20, 6)
+numbers = mx.array(table.weight.detach().numpy())
+
+
+def one_before(input):
+    return numbers[input - 1] * 2
+
+
+class Looking(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.table = table
+
+    def forward(self, input):
+        return self.table(input) * 2
+
+
+looking = Looking()
+
+
+def normed(input):
+    return torch.tanh(torch.nn.functional.layer_norm(input, (11,))) * 2
+
+
+def normed_otherwise(input):
+    return mx.tanh(mx.fast.layer_norm(input, None, None, 1e-3)) * 2
+"""
+SAME, TURNED = ("input: a b c -> a b c", "output: a b c -> a b c"), ("input: b c t -> b t c",)
+
+
+@pytest.mark.parametrize(
+    ("reference", "port", "axes", "source", "said"),
+    [
+        ("softmax", "over_another_axis", SAME, "standin", "softmax over axis -1 against axis -2"),
+        ("softmax", "over_the_same_axis", SAME, "standin", ""),
+        ("summed", "summed_otherwise", SAME, "standin", "cumsum over axis 1 against axis 2"),
+        (
+            "convolved",
+            "convolved_otherwise",
+            TURNED,
+            "standin",
+            "convolution: padding 1 against 2, dilation 1 against 2",
+        ),
+        ("convolved", "convolved_otherwise", TURNED, "graph", "convolution: padding 1 against 2, dilation 1 against 2"),
+        ("convolved", "convolved_with_another", TURNED, "graph", ""),
+        ("flat", "shifted", ("input: b h w -> b h w",), "graph", "convolution: padding 1 against 2"),
+        ("looking", "one_before", (), "graph", "embedding: rows x against rows ‹subtract› of the same table"),
+        ("normed", "normed_otherwise", SAME, "standin", "layer_norm: eps 1e-05 against 0.001"),
+    ],
+)
+def test_arguments_in_which_one_operation_differs_are_said(
+    folder, monkeypatch, capsys, reference, port, axes, source, said
+):
+    Path("parameters_of_both.py").write_text(PARAMETERS)
+    monkeypatch.delitem(sys.modules, "parameters_of_both", raising=False)
+    rng = np.random.default_rng(5)
+    numbers = rng.integers(0, 20, (3, 40)) if reference == "looking" else rng.standard_normal((3, 6, 11), np.float32)
+    np.savez("x.npz", input=numbers)
+    names = [f"parameters_of_both:{name}" for name in (reference, port)]
+    options = [part for text in axes for part in ("--axes", text)]
+    assert main(["prove", *names, "--inputs", "x.npz", "--source", source, *options]) == FAILURE
+    lines = capsys.readouterr().out.splitlines()
+    against = [line.strip() for line in lines if " against " in line and not line.startswith("NOT PROVEN")]
+    assert against == ([said] if said else [])
