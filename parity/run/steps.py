@@ -61,9 +61,20 @@ class Steps:
     """
 
     def __init__(self, is_array: Callable[[Any], bool], see: See, mark: Callable[[], int] = lambda: 0):
-        self.is_array, self.see, self.mark, self.on = is_array, see, mark, False
+        self.is_array, self.see, self.mark, self._on = is_array, see, mark, False
         self.outermost = _Frame(())
         self.frames: dict[FrameType, _Frame] = {}
+
+    @property
+    def on(self) -> bool:
+        return self._on
+
+    @on.setter
+    def on(self, on: bool) -> None:
+        if on and not self._on:  # what the running functions hold by now is not new
+            for frame, known in self.frames.items():
+                known.seen = dict(frame.f_locals)
+        self._on = on
 
     def __enter__(self) -> Steps:
         self.before = sys.gettrace()
@@ -83,7 +94,8 @@ class Steps:
         caller.calls[name] += 1
         began = self.mark()
         made = _Frame(path, began, began, line=frame.f_lineno)
-        made.seen.update(frame.f_locals)
+        if self.on:
+            made.seen.update(frame.f_locals)
         self.frames[frame] = made
         return self._line
 
@@ -97,8 +109,8 @@ class Steps:
         known = self.frames.get(frame)
         if known is None or event == "exception":
             return self._line
-        held = dict(frame.f_locals)
         if self.on:
+            held = dict(frame.f_locals)
             for name, value in held.items():
                 if value is not known.seen.get(name):
                     place = Place(frame.f_code.co_filename, known.line, frame.f_code.co_qualname)
@@ -106,7 +118,7 @@ class Steps:
             if event == "return":
                 place = Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
                 self._made((known.path, 0, 0, ""), place, known.began, argument)
-        known.seen = held
+            known.seen = held
         known.runs[known.line] += 1
         known.line, known.since = frame.f_lineno, self.mark()
         if event == "return":

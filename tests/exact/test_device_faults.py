@@ -206,6 +206,22 @@ def test_a_step_of_one_run_has_its_counterpart_in_another():
     assert [theirs[key][1] for key in ours if key in theirs] == [2, 3, 3, -3, 3, -3]
 
 
+def test_what_was_there_before_it_was_on_is_no_step():
+    found: list[str] = []
+    tracer = Steps(lambda value: isinstance(value, np.ndarray), lambda step, array: found.append(step.place.text))
+
+    def run() -> np.ndarray:
+        x = np.ones(2)
+        tracer.on = True
+        y = x + 1
+        tracer.on = False
+        return x * y
+
+    with tracer:
+        run()
+    assert found == ["y = x + 1"]
+
+
 def test_nothing_is_seen_while_it_is_off_and_the_tracer_of_before_is_back():
     before = sys.gettrace()
     assert steps(True, on=False) == []
