@@ -1,0 +1,28 @@
+"""The table of a command's options, as its parser has them."""
+
+from __future__ import annotations
+
+import argparse
+
+from parity.cli.command_line import parser
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    """The parser of each command by name."""
+    subparsers = next(action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
+    return dict(subparsers.choices)
+
+
+def table(command: argparse.ArgumentParser) -> str:
+    """Its Markdown: a row for each argument and option but `--help`, with what `--help` says of it."""
+    formatter = command.formatter_class(command.prog)
+    rows = ["| argument or option | what it is |", "|---|---|"]
+    for action in command._actions:
+        if isinstance(action, argparse._HelpAction):
+            continue
+        value = formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
+        name = " ".join([*action.option_strings[-1:], value]).strip() if action.option_strings else value
+        text = formatter._expand_help(action) if action.help else "file or folder"
+        required = "; required" if action.required and action.option_strings else ""
+        rows.append(f"| `{name}` | {text}{required} |")
+    return "\n".join(rows)
