@@ -128,6 +128,7 @@ def test_a_device_that_computes_with_less_is_named(device, monkeypatch, toy_cont
     assert not {v.tap for v in report.verdicts if v.word == DEVICE} & {"codes", "embedding", "mu"}
     assert WRONG not in report.words()
     assert "times its own floor" in report.first_failure.reason
+    assert report.operation == {"sentence": "first[step=0], at no line that its run in double has as well"}
 
 
 def test_another_order_of_sums_is_rounding_and_passes(monkeypatch, toy_contract, toy_checkpoint):

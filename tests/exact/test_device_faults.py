@@ -37,8 +37,8 @@ from tests.meta.toy import torch_model
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACT = contracts.load(ROOT / "fixtures" / "contract.toml")
 
-CUT = "(lambda a: mx.view(mx.view(mx.contiguous(a), mx.int32) & ~0x1FFF, mx.float32))"
-"""A float32 array with the ten bits that TF32 has."""
+CUT = "(lambda a: mx.view((mx.view(mx.contiguous(a), mx.int32) + 0x1000) & ~0x1FFF, mx.float32))"
+"""A float32 array rounded to the ten bits that TF32 has."""
 HALF = ".astype(mx.float16)"
 
 PLANTED = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from fixtures import cases
 from fixtures.cases import flow
@@ -24,6 +26,7 @@ from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND
 from parity.run.exact import Exact
 from parity.run.exact_report import ExactReport
+from parity.show.exact import show
 from tests.meta import toy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +207,16 @@ def test_the_command_passes(on_toy, tmp_path, capsys):
     assert "PASS 42 verdicts of 42 expected, 0 failed; case tiny in double" in out
     assert "teacher-forced: not needed" in out
     assert json.loads((tmp_path / "result.json").read_text())["kind"] == "exact"
+
+
+@pytest.mark.parametrize(("count", "more"), [(20, ""), (23, "... and 3 more departures, all in the JSON report")])
+def test_departures_that_are_not_shown_are_counted(whole, count, more):
+    console = Console(record=True, width=120, file=io.StringIO())
+    show(replace(whole, departures=[f"gelu against tanh, {number}" for number in range(count)]), console)
+    said = console.export_text()
+    assert said.count("departs: ") == 20
+    assert more in said
+    assert ("more departures" in said) == bool(more)
 
 
 def test_the_command_fails_and_says_where(on_toy, tmp_path, capsys):
