@@ -17,7 +17,7 @@ import pytest
 
 from parity import contract as contracts
 from parity.base import runtime
-from parity.contract import CREATED, INHERITED, Segment
+from parity.contract import ACCUMULATED, LOCAL, Segment
 from parity.contract.implementation import make_case, resolve
 from parity.contract.parts import part
 from parity.judge.verdict import Verdict
@@ -87,7 +87,7 @@ def parts_of(case: str, segment: Segment) -> list[Part]:
     return [
         Part(case, name, segment.label, mode, frozenset(taps))
         for name, taps in groups.items()
-        for mode in (CREATED, INHERITED)
+        for mode in (LOCAL, ACCUMULATED)
     ]
 
 

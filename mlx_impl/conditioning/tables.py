@@ -70,12 +70,12 @@ def sinc_kernel(source: int, target: int, dtype: mx.Dtype) -> mx.array:
     One row for each phase; six zero crossings at either side under a squared cosine, cut off at 0.99 of the lower
     rate's half. `width` is the number of samples that a row reaches to the left of its first one.
     """
-    crossings, rolloff = 6, 0.99
+    swaps, rolloff = 6, 0.99
     base = min(source, target) * rolloff
-    width = math.ceil(crossings * source / base)
+    width = math.ceil(swaps * source / base)
     offsets = np.arange(-width, width + source) / source
-    t = np.clip((offsets - np.arange(target)[:, None] / target) * base, -crossings, crossings)
-    window = np.cos(t * np.pi / crossings / 2) ** 2
+    t = np.clip((offsets - np.arange(target)[:, None] / target) * base, -swaps, swaps)
+    window = np.cos(t * np.pi / swaps / 2) ** 2
     return _rounded(np.sinc(t) * window * (base / source), dtype)
 
 

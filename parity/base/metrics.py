@@ -29,7 +29,7 @@ class Difference:
     """A candidate against a reference, and both against the exact result where it is known.
 
     `gain` is the least-squares factor candidate / reference, 1 when equal. `noise` is the RMSE of the reference against
-    the exact result, `truth` the candidate's: NaN without one.
+    the exact result, `against_exact` the candidate's: NaN without one.
     """
 
     rmse: float
@@ -40,7 +40,7 @@ class Difference:
     nonfinite: int
     reference_rms: float
     noise: float
-    truth: float
+    against_exact: float
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -71,7 +71,7 @@ def difference(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray |
         raise ValueError(f"cannot compare shapes {exact.shape} and {reference.shape}")
     size = candidate.size
     buffers = np.empty((3, min(size, PIECE)))
-    square = rr = cr = cc = noise = truth = 0.0
+    square = rr = cr = cc = noise = against_exact = 0.0
     worst, place, done = -1.0, 0, 0
     for part in _pieces(candidate.shape):
         theirs = reference[part]
@@ -88,7 +88,7 @@ def difference(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray |
             _widen(exact[part], delta)
             np.subtract(c, delta, out=c)
             np.subtract(r, delta, out=r)
-            truth, noise = truth + dot(c, c), noise + dot(r, r)
+            against_exact, noise = against_exact + dot(c, c), noise + dot(r, r)
         done += theirs.size
     return Difference(
         rmse=math.sqrt(square / size),
@@ -99,7 +99,7 @@ def difference(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray |
         nonfinite=0 if math.isfinite(cc) else int(np.count_nonzero(~np.isfinite(candidate))),
         reference_rms=math.sqrt(rr / size),
         noise=math.nan if exact is None else math.sqrt(noise / size),
-        truth=math.nan if exact is None else math.sqrt(truth / size),
+        against_exact=math.nan if exact is None else math.sqrt(against_exact / size),
     )
 
 

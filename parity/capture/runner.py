@@ -51,7 +51,7 @@ class Runner:
         segment: Segment,
         state: State,
         visit: Visit,
-        graft: Mapping[str, np.ndarray] | None = None,
+        forced: Mapping[str, np.ndarray] | None = None,
         watched: Collection[str] = (),
         watch: Watch = lambda path, place, array: None,
         reached: Callable[[Tap], None] = lambda tap: None,
@@ -59,7 +59,7 @@ class Runner:
         """Run one segment from `state` and return the next state, both in the reference's axes.
 
         With `graft`, every tap goes on with the given value in place of its own once it has been visited: what is then
-        visited is each block's output for the reference's own inputs, its created error. The modules at the paths
+        visited is each block's output for the reference's own inputs, its local error. The modules at the paths
         `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps. A tap is
         visited when its value has been computed, in a lazy framework some taps later; `reached` is called at once.
         """
@@ -88,10 +88,10 @@ class Runner:
             waiting.add(tap, value)
             if self.contract.decision(tap):  # its visit may say how to go on
                 waiting.flush()
-            if graft is None or tap.name not in graft:
+            if forced is None or tap.name not in forced:
                 return value
             own = self.own_axes(tap.axes)
-            return self.adapter.from_numpy(permute(graft[tap.name], tap.axes, own), value)
+            return self.adapter.from_numpy(permute(forced[tap.name], tap.axes, own), value)
 
         def on_call(path: str, args: tuple[Any, ...]) -> None:
             for position, value in enumerate(args if path in watched else ()):

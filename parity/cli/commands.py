@@ -23,7 +23,7 @@ from parity.base.metrics import rms
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.runner import adapter
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.contract.implementation import Case, make_case, resolve
 from parity.diagnose.bisect import Bisection
 from parity.judge.arithmetic import by_key, settled
@@ -234,9 +234,9 @@ def history(options: argparse.Namespace, console: Console) -> Result:
     trends: list[dict[str, Any]] = []
     for case, place in newest:
         if options.tap:
-            for mode in (CREATED, INHERITED):
+            for mode in (LOCAL, ACCUMULATED):
                 rows = store.series(options.tap, mode, case, place)
-                for name in ("distance", "truth", "headroom"):
+                for name in ("ratio32", "ratio64", "headroom"):
                     points = [row[name] for row in rows if row[name] is not None]
                     if points:
                         series = f"{case} on {place}: {options.tap} ({mode}), {name}"

@@ -1,9 +1,9 @@
 """What is compared: the taps of a run with their axes and bounds, and the implementations that give them."""
 
 from parity.contract.contract import (
-    CREATED,
+    ACCUMULATED,
     FULL,
-    INHERITED,
+    LOCAL,
     Contract,
     Decision,
     Precision,
@@ -13,4 +13,4 @@ from parity.contract.contract import (
     load,
 )
 
-__all__ = ["CREATED", "FULL", "INHERITED", "Contract", "Decision", "Precision", "Rule", "Segment", "Tap", "load"]
+__all__ = ["ACCUMULATED", "FULL", "LOCAL", "Contract", "Decision", "Precision", "Rule", "Segment", "Tap", "load"]

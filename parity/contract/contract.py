@@ -17,8 +17,8 @@ from typing import Any
 
 from parity.base.errors import InputError
 
-INHERITED = "inherited"
-CREATED = "created"
+ACCUMULATED = "accumulated"
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Rule:
 
     pattern: str
     mode: str
-    truth: float
-    distance: float
+    ratio64: float
+    ratio32: float
     why: str
     cases: str = "*"
     precisions: str = "*"
@@ -101,10 +101,10 @@ class Contract:
     """A parsed contract file.
 
     `cases` and `checkpoints` name, as `package.module:name`, what makes a case from its name and what makes a
-    checkpoint directory for a case when none is given. `chain` names the tap whose inherited error sums up a run.
+    checkpoint directory for a case when none is given. `chain` names the tap whose accumulated error sums up a run.
     `precisions` are other ways to compute that a candidate may be judged in, beside `FULL`.
     `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
-    other. `mix` names the stages that are crossed between the sides, and what is judged then. `outcome` names, as
+    other. `swap` names the stages that are taken from either side, and what is judged then. `outcome` names, as
     `package.module:name`, what checks the states that a run ends in which goes to the last segment. `weights` names
     what compares the weights of a wrong module: a function of the reference's root, the candidate's and the module's
     path (`""`: all of the root) that gives a sentence, or None where they are equal.
@@ -125,7 +125,7 @@ class Contract:
     rules: tuple[Rule, ...]
     decisions: tuple[Decision, ...]
     in_turn: tuple[str, ...]
-    mix: Mapping[str, Any]
+    swap: Mapping[str, Any]
     outcome: str
     precisions: Mapping[str, Precision]
     weights: str = ""
@@ -188,11 +188,11 @@ class Contract:
     def check_rules(self, segments: list[Segment]) -> None:
         """Raises `InputError` for a rule that decides on no tap of a whole run: it would guard nothing."""
         names = [tap.name for segment in segments for tap in segment.taps]
-        used = {self.rule(name, mode) for name in names for mode in (INHERITED, CREATED)}
+        used = {self.rule(name, mode) for name in names for mode in (ACCUMULATED, LOCAL)}
         for rule in self.rules:
             if rule in used:
                 continue
-            if any(rule.matches(name, mode) for name in names for mode in (INHERITED, CREATED)):
+            if any(rule.matches(name, mode) for name in names for mode in (ACCUMULATED, LOCAL)):
                 problem = "decides nothing, earlier rules match all of its taps; move it up or remove it"
             else:
                 problem = "matches no tap; correct or remove it"
@@ -254,8 +254,8 @@ def load(path: Path) -> Contract:
             _require(path, data["sides"][name], ("factory", "framework"), f"[sides.{name}]")
         if "chain" in data:
             _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
-        if "mix" in data:
-            _require(path, data["mix"], ("stages", "tap", "state"), "[mix]")
+        if "swap" in data:
+            _require(path, data["swap"], ("stages", "tap", "state"), "[swap]")
         for entry in data.get("sound", ()):
             _require(path, entry, ("state", "rate"), "[[sound]]")
         for entry in data.get("target", ()):
@@ -274,7 +274,7 @@ def load(path: Path) -> Contract:
             rules=tuple(_rule(path, entry) for entry in data["rule"]),
             decisions=tuple(_decision(path, entry) for entry in data.get("decision", ())),
             in_turn=tuple(data.get("in_turn", ())),
-            mix=data.get("mix", {}),
+            swap=data.get("swap", {}),
             outcome=data.get("outcome", ""),
             precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
             weights=data.get("weights", ""),
@@ -291,12 +291,12 @@ def _require(path: Path, table: Mapping[str, Any], keys: tuple[str, ...], where:
 
 
 def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
-    _require(path, entry, ("pattern", "mode", "truth", "distance", "why"), "[[rule]]")
-    if entry["mode"] not in (INHERITED, CREATED, "*"):
+    _require(path, entry, ("pattern", "mode", "ratio64", "ratio32", "why"), "[[rule]]")
+    if entry["mode"] not in (ACCUMULATED, LOCAL, "*"):
         raise InputError(
-            f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {INHERITED!r}, {CREATED!r} or '*'"
+            f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {ACCUMULATED!r}, {LOCAL!r} or '*'"
         )
-    for name in ("truth", "distance"):
+    for name in ("ratio64", "ratio32"):
         bound = entry[name]
         if type(bound) not in (int, float) or not 0 < bound < math.inf:
             raise InputError(
@@ -305,8 +305,8 @@ def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
     return Rule(
         entry["pattern"],
         entry["mode"],
-        float(entry["truth"]),
-        float(entry["distance"]),
+        float(entry["ratio64"]),
+        float(entry["ratio32"]),
         entry["why"],
         entry.get("cases", "*"),
         entry.get("precisions", "*"),

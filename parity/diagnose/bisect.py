@@ -19,10 +19,10 @@ from parity.base.errors import InputError
 from parity.base.metrics import rmse
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, keep, require_contract
-from parity.contract import CREATED, INHERITED, Contract, Tap
+from parity.contract import ACCUMULATED, LOCAL, Contract, Tap
 from parity.contract.implementation import Case, State, make_side
 from parity.judge.segment import branches, margins
-from parity.judge.verdict import STRADDLE, Verdict, judge
+from parity.judge.verdict import TIE, Verdict, judge
 
 SCHEMA = 1
 FREE = -1
@@ -38,7 +38,7 @@ class Probe:
     midpoint: int
     tap: str
     passed: bool
-    distance: float
+    ratio32: float
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,9 @@ class Bisection:
             probes.append(self._probe((bad + good) // 2))
             bad, good = (bad, probes[-1].midpoint) if probes[-1].passed else (probes[-1].midpoint, good)
         number, tap = self.taps[good]
-        created = self._created(number, tap)
+        local = self._local(number, tap)
         note = (
-            ""
-            if created
-            else f"{tap.name} is right by itself: {self.segments[number].label} hands on more than its taps"
+            "" if local else f"{tap.name} is right by itself: {self.segments[number].label} hands on more than its taps"
         )
         return self._found(tap.name, probes, note)
 
@@ -137,7 +135,7 @@ class Bisection:
             state = self.runners["reference"].run(segment, state, keep(trace))
             require_contract(self.contract, segment, trace, "the reference")
             self.decided |= {tap.name: trace[tap.name] for tap in segment.taps if self.contract.decision(tap)}
-            exact = self.runners["exact"].run(segment, exact, keep(precise), graft=self.decided)
+            exact = self.runners["exact"].run(segment, exact, keep(precise), forced=self.decided)
             for tap in segment.taps:
                 self._note(tap, trace, precise)
                 if tap.name == end or (not end and trace[tap.name].dtype.kind == "f"):
@@ -152,7 +150,7 @@ class Bisection:
         if decision is not None:
             source = decision.source(tap)
             floor = rmse(trace[source], precise[source])
-            self.near[tap.name] = margins(decision, self.case, tap, trace[source], floor) <= STRADDLE
+            self.near[tap.name] = margins(decision, self.case, tap, trace[source], floor) <= TIE
 
     def _probe(self, midpoint: int) -> Probe:
         """Run the candidate with the reference's values up to a tap, and judge the end."""
@@ -161,14 +159,14 @@ class Bisection:
             return self.known[midpoint]
         self.say(f"candidate behind {name or 'nothing'}")
         first = self.taps[midpoint][0] if midpoint >= 0 else 0
-        graft = self._values(first, midpoint) if midpoint >= 0 else {}
+        forced = self._values(first, midpoint) if midpoint >= 0 else {}
         whole = midpoint >= 0 and self.segments[first].taps[-1].name == name
-        first, graft = (first + 1, {}) if whole else (first, graft)  # nothing of a segment that is replaced is run
+        first, forced = (first + 1, {}) if whole else (first, forced)  # nothing of a segment that is replaced is run
         state, seen = self.starts[first], {}
         self.runs += 1
         self.whole += midpoint == FREE
         for segment in self.segments[first : self._last() + 1]:
-            settled = dict(graft)
+            settled = dict(forced)
 
             def visit(tap: Tap, array: np.ndarray, settled: dict[str, np.ndarray] = settled) -> None:
                 near = self.near.get(tap.name)
@@ -177,9 +175,11 @@ class Bisection:
                 if tap.name == self.end.name:
                     seen[tap.name] = np.array(array)
 
-            state = self.runners["candidate"].run(segment, state, visit, graft=settled)
-        verdicts = self._judge(self.end, seen.get(self.end.name), self.ends["reference"], self.ends["exact"], INHERITED)
-        probe = Probe(midpoint, name, all(v.passed for v in verdicts), max(v.distance for v in verdicts))
+            state = self.runners["candidate"].run(segment, state, visit, forced=settled)
+        verdicts = self._judge(
+            self.end, seen.get(self.end.name), self.ends["reference"], self.ends["exact"], ACCUMULATED
+        )
+        probe = Probe(midpoint, name, all(v.passed for v in verdicts), max(v.ratio32 for v in verdicts))
         self.known[midpoint] = probe
         if self.file:
             _store(self.file, self._about(), self.known)
@@ -191,16 +191,16 @@ class Bisection:
         wanted = [tap.name for at, tap in self.taps[: midpoint + 1] if at == number]
         return {name: trace[name] for name in wanted}
 
-    def _created(self, number: int, tap: Tap) -> bool:
+    def _local(self, number: int, tap: Tap) -> bool:
         """Whether the tap is wrong when its segment is fed with the reference's values."""
         segment, start = self.segments[number], self.starts[number]
         traces: dict[str, Trace] = {"reference": {}, "exact": {}, "candidate": {}}
         self.runs += 1
         for side, trace in traces.items():
-            graft = traces["reference"] if side != "reference" else None
-            self.runners[side].run(segment, start, keep(trace), graft=graft)
+            forced = traces["reference"] if side != "reference" else None
+            self.runners[side].run(segment, start, keep(trace), forced=forced)
         ours = traces["candidate"].get(tap.name)
-        verdicts = self._judge(tap, ours, traces["reference"][tap.name], traces["exact"][tap.name], CREATED)
+        verdicts = self._judge(tap, ours, traces["reference"][tap.name], traces["exact"][tap.name], LOCAL)
         return not all(verdict.passed for verdict in verdicts)
 
     def _judge(

@@ -1,4 +1,4 @@
-"""From a failed run to the sentence a porter needs: which tap first, created or inherited, and what it looks like.
+"""From a failed run to the sentence a porter needs: which tap first, local or accumulated, and what it looks like.
 
 Nothing here changes a verdict.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from parity.capture.runner import INPUT, OUTPUT, Runner
-from parity.contract import INHERITED, Contract
+from parity.contract import ACCUMULATED, Contract
 from parity.contract.implementation import resolve
 from parity.diagnose.evidence import Finding
 from parity.diagnose.growth import Growth
@@ -43,7 +43,7 @@ class Diagnosis:
         return [finding.family for finding in self.findings]
 
     def sentence(self) -> str:
-        """`first wrong: TAP, created; looks like: ...`"""
+        """`first wrong: TAP, local; looks like: ...`"""
         text = f"first wrong: {self.first.label}, {self.first.mode}"
         if self.inside:
             text += f" ({self.inside})"
@@ -117,5 +117,5 @@ def _weights(contract: Contract, suspect: Suspect, scene: Scene, runners: Mappin
     sentence = resolve(contract.weights)(*roots, path)
     if sentence is None:
         return None
-    sure = 0.99 if scene.seen and suspect.mode != INHERITED else 0.7
+    sure = 0.99 if scene.seen and suspect.mode != ACCUMULATED else 0.7
     return Finding("weights", sure, sentence)

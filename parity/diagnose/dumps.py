@@ -66,4 +66,4 @@ def bisect_dumps(names: list[str], judge: Callable[[str], Verdict]) -> Found:
 
 def _probe(names: list[str], number: int, judge: Callable[[str], Verdict]) -> Probe:
     verdict = judge(names[number])
-    return Probe(number, names[number], verdict.passed, verdict.distance)
+    return Probe(number, names[number], verdict.passed, verdict.ratio32)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from parity.contract import INHERITED
+from parity.contract import ACCUMULATED
 from parity.contract.parts import part
 from parity.judge.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Growth:
-    """The inherited error at the end of one part of the model. `factor`: of the same branch's one before it."""
+    """The accumulated error at the end of one part of the model. `factor`: of the same branch's one before it."""
 
     tap: str
     relative: float
-    distance: float
+    ratio32: float
     factor: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -24,21 +24,21 @@ class Growth:
 
 
 def growth(verdicts: list[Verdict], first: str) -> list[Growth]:
-    """The inherited error from the tap `first` on, at the last tap of each part in each segment, in execution order."""
+    """The accumulated error from the tap `first` on: of each part in each segment its last tap, in execution order."""
     names = list(dict.fromkeys(verdict.tap for verdict in verdicts))
     start = names.index(first) if first in names else 0
     later = {name: place for place, name in enumerate(names) if place >= start}
     kept: dict[tuple[str, str, str], Verdict] = {}
     for verdict in verdicts:
-        wrong = not verdict.passed and verdict.distance == verdict.distance  # what is right is not on the error's way
-        if wrong and verdict.mode == INHERITED and verdict.tap in later:
+        wrong = not verdict.passed and verdict.ratio32 == verdict.ratio32  # what is right is not on the error's way
+        if wrong and verdict.mode == ACCUMULATED and verdict.tap in later:
             kept[part(verdict.tap), verdict.tap.partition("[")[2], verdict.branch] = verdict
     before: dict[str, float] = {}
     rows = []
     for verdict in sorted(kept.values(), key=lambda v: (later[v.tap], v.branch)):
         known = before.get(verdict.branch, before.get("", float("nan")))
         factor = verdict.relative / known if known > 0 else float("nan")
-        rows.append(Growth(verdict.label, verdict.relative, verdict.distance, factor))
+        rows.append(Growth(verdict.label, verdict.relative, verdict.ratio32, factor))
         before[verdict.branch] = verdict.relative
         if not verdict.branch:
             before = {"": verdict.relative}

@@ -12,7 +12,7 @@ import numpy as np
 from parity.base.metrics import HALF_ULP_RMS, rms, rmse
 from parity.capture.runner import INPUT, OUTPUT, Runner, Watch
 from parity.capture.trace import Trace, keep
-from parity.contract import CREATED, Contract, Segment, Tap
+from parity.contract import LOCAL, Contract, Segment, Tap
 from parity.contract.implementation import State
 from parity.diagnose.evidence import Evidence
 from parity.judge.verdict import allowance
@@ -37,7 +37,7 @@ class Suspect:
     tap: str
     mode: str
     starts: Mapping[str, State]
-    graft: Mapping[str, np.ndarray] = field(default_factory=dict)
+    forced: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ def look(contract: Contract, suspect: Suspect, runners: Mapping[str, Runner]) ->
     for side in ("reference", "exact", "candidate"):
         trace: Trace = {}
         seen: dict[Key, np.ndarray] = {}
-        graft = traces["reference"] if suspect.mode == CREATED and side != "reference" else suspect.graft
+        forced = traces["reference"] if suspect.mode == LOCAL and side != "reference" else suspect.forced
         try:
-            runners[side].run(suspect.segment, suspect.starts[side], keep(trace), graft, watched, _watch(seen))
+            runners[side].run(suspect.segment, suspect.starts[side], keep(trace), forced, watched, _watch(seen))
         except Exception:
             if side != "candidate":
                 raise

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from parity.base.metrics import HALF_ULP_RMS
 from parity.judge.mathematics import Mathematics
-from parity.judge.verdict import STRADDLE, Verdict
+from parity.judge.verdict import TIE, Verdict
 
 EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM = "equal", "rounding", "device", "wrong", "no program"
 WORDS = (EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM)
@@ -51,7 +51,7 @@ def settled(
     if verdict.passed:
         return replace(found, word=EQUAL)
     if verdict.flipped == verdict.flipped:
-        if verdict.flipped <= STRADDLE * MULTIPLE * own_source:
+        if verdict.flipped <= TIE * MULTIPLE * own_source:
             return _rounding(found, strict)
         return replace(found, word=DEVICE)
     error, floor = error_of(verdict), max(own, verdict.reference_rms * HALF_ULP_RMS)
@@ -68,7 +68,7 @@ def _rounding(verdict: Verdict, strict: bool) -> Verdict:
 
 def error_of(verdict: Verdict) -> float:
     """RMSE of the device's result against double, which is the port's own where its mathematics is equal."""
-    return verdict.truth * verdict.floor
+    return verdict.ratio64 * verdict.floor
 
 
 def in_doubt(verdict: Verdict, mathematics: Mathematics | None) -> bool:

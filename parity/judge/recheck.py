@@ -2,7 +2,7 @@
 
 A floor is the error of one run of the reference. Where few things in it are independent, as behind a recurrent layer,
 two equally exact runs may be 2 and 3 apart, and no count of values tells. So the reference is run again, in float32 and
-float64, from the same values with other roundings: inputs are changed in their last bits, and of created errors every
+float64, from the same values with other roundings: inputs are changed in their last bits, and of local errors every
 value that a block is fed with. The mean of these floors is what the candidate is judged by then, and their scatter says
 how much wider its bounds are. A second look passes all that failed, or changes no verdict.
 """
@@ -18,7 +18,7 @@ from parity.base.draws import generator
 from parity.base.metrics import HALF_ULP_RMS, rms, rmse
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, copied, keep
-from parity.contract import CREATED, INHERITED, Contract, Rule, Segment
+from parity.contract import ACCUMULATED, LOCAL, Contract, Rule, Segment
 from parity.contract.implementation import Case, State
 from parity.judge.segment import branches
 from parity.judge.verdict import FEWEST, Verdict, allowance, chance
@@ -55,31 +55,31 @@ def floors(
 ) -> Floors:
     """The floors of each failure's tap and branch in `RUNS` other runs, which keep the decisions that the first made.
 
-    One side's weights are held at a time, and only these taps; of created errors also what their segments are fed with.
+    One side's weights are held at a time, and only these taps; of local errors also what their segments are fed with.
     """
-    wanted = {mode: {v.tap for v in failures if v.mode == mode} for mode in (INHERITED, CREATED)}
+    wanted = {mode: {v.tap for v in failures if v.mode == mode} for mode in (ACCUMULATED, LOCAL)}
     axes = {tap.name: tap.axes for segment in segments for tap in segment.taps}
-    fed = _fed(runners["reference"], case, segments, wanted[CREATED])
+    fed = _fed(runners["reference"], case, segments, wanted[LOCAL])
     entry: Trace = {}  # the first tap: tokens are integers, and what is made of them is the first that can be changed
     runners["reference"].run(segments[0], case.inputs, keep(entry, {segments[0].taps[0].name}))
     seen: dict[str, list[dict[str, Trace]]] = {}
     for name in ("reference", "exact"):
-        runner, seen[name] = runners[name], [{INHERITED: {}, CREATED: {}} for _ in range(RUNS)]
+        runner, seen[name] = runners[name], [{ACCUMULATED: {}, LOCAL: {}} for _ in range(RUNS)]
         for number, traces in enumerate(seen[name]):
             state = nearby(case.inputs, case.name, number)
             changed = {**decided, **nearby(entry, f"{case.name} entry", number)}
-            for segment in _until(segments, wanted[INHERITED]):
-                state = runner.run(segment, state, keep(traces[INHERITED], wanted[INHERITED]), graft=changed)
+            for segment in _until(segments, wanted[ACCUMULATED]):
+                state = runner.run(segment, state, keep(traces[ACCUMULATED], wanted[ACCUMULATED]), forced=changed)
             for segment, start, given in fed:
                 start, given = nearby(start, case.name, number), nearby(given, f"{case.name} taps", number)
-                runner.run(segment, start, keep(traces[CREATED], wanted[CREATED]), graft=given)
+                runner.run(segment, start, keep(traces[LOCAL], wanted[LOCAL]), forced=given)
         runner.side.release()
     found: Floors = {}
     for reference, exact in zip(seen["reference"], seen["exact"], strict=True):
         for mode, taps in wanted.items():
             for tap in taps:
-                for branch, ours, truth in branches(contract, axes[tap], reference[mode][tap], exact[mode][tap]):
-                    floor = max(rmse(ours, truth), rms(truth) * HALF_ULP_RMS)
+                for branch, ours, double in branches(contract, axes[tap], reference[mode][tap], exact[mode][tap]):
+                    floor = max(rmse(ours, double), rms(double) * HALF_ULP_RMS)
                     found.setdefault((mode, tap, branch), []).append(floor)
     return found
 
@@ -125,15 +125,15 @@ def judged_again(verdict: Verdict, rule: Rule, floors: list[float]) -> Verdict:
     """
     floor = rms(np.array(floors))
     scatter = float(np.std(np.log(floors), ddof=1)) * np.sqrt(1 + 1 / len(floors))
-    few = verdict.bound_truth / rule.truth
+    few = verdict.bound_ratio64 / rule.ratio64
     wider = max(few, min(chance(scatter), allowance(FEWEST))) / few
     again = replace(
         verdict,
         floor=floor,
         floors=len(floors),
-        distance=verdict.distance * verdict.floor / floor,
-        truth=verdict.truth * verdict.floor / floor,
-        bound_distance=verdict.bound_distance * wider,
-        bound_truth=verdict.bound_truth * wider,
+        ratio32=verdict.ratio32 * verdict.floor / floor,
+        ratio64=verdict.ratio64 * verdict.floor / floor,
+        bound_ratio32=verdict.bound_ratio32 * wider,
+        bound_ratio64=verdict.bound_ratio64 * wider,
     )
     return replace(again, passed=True, reason="") if again.headroom >= 1 else verdict

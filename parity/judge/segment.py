@@ -12,7 +12,7 @@ from parity.contract import FULL, Contract, Decision, Precision, Rule, Segment, 
 from parity.contract.axes import split
 from parity.contract.implementation import Case, resolve
 from parity.judge.snapshots import Gallery
-from parity.judge.verdict import STRADDLE, Verdict, absent, judge
+from parity.judge.verdict import TIE, Verdict, absent, judge
 
 EXTRA = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
 
@@ -65,15 +65,15 @@ class Judging:
         noisy = reference if self.rounded is None else self.rounded[tap.name]
         margins = self._margins(tap)
         floors = []
-        for branch, ours, theirs, truth, noise in branches(self.contract, tap.axes, array, reference, exact, noisy):
-            floor = None if self.rounded is None else rounding_floor(noise, truth, self.precision.compute)
-            verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, truth, floor, margins)
+        for branch, ours, theirs, double, noise in branches(self.contract, tap.axes, array, reference, exact, noisy):
+            floor = None if self.rounded is None else rounding_floor(noise, double, self.precision.compute)
+            verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, double, floor, margins)
             floors.append(verdict.floor)
             self.verdicts.append(verdict)
             self.gallery.see(verdict, tap.axes, ours, theirs)
         self.floors[tap.name] = max(floors)
         if margins is not None and margins.shape == array.shape == reference.shape:
-            self._settle(tap, array, reference, margins <= STRADDLE)
+            self._settle(tap, array, reference, margins <= TIE)
 
     def finish(self, reason: str = "") -> None:
         """Every tap that has not appeared fails."""
@@ -106,8 +106,8 @@ def rounding_floor(rounded: np.ndarray, exact: np.ndarray, compute: str) -> floa
 
 def margins(decision: Decision, case: Case, tap: Tap, values: np.ndarray, floor: float) -> np.ndarray:
     """How far each decision of a tap was from being another, in noise floors of the `values` that it is made on."""
-    distance = resolve(decision.margin)(case, tap, np.asarray(values, dtype=np.float64))
-    return np.asarray(np.abs(distance) / max(floor, float(np.finfo(np.float32).tiny)))
+    apart = resolve(decision.margin)(case, tap, np.asarray(values, dtype=np.float64))
+    return np.asarray(np.abs(apart) / max(floor, float(np.finfo(np.float32).tiny)))
 
 
 def branches(contract: Contract, axes: str, candidate: np.ndarray, *others: np.ndarray) -> list[tuple[Any, ...]]:

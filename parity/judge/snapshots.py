@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.judge.verdict import Verdict
 
 ROWS, COLUMNS, BINS, AROUND = 48, 160, 41, 4
@@ -118,8 +118,8 @@ class Gallery:
 
     @property
     def pictures(self) -> list[Picture]:
-        """The first failures, created before inherited, then the worst; none twice."""
-        firsts = sorted(self.first.values(), key=lambda drawn: drawn.key[2] != CREATED)
+        """The first failures, local before accumulated, then the worst; none twice."""
+        firsts = sorted(self.first.values(), key=lambda drawn: drawn.key[2] != LOCAL)
         found = {drawn.key: drawn for drawn in [*firsts, *(drawn for _, drawn in self.worst)]}
         return list(found.values())
 

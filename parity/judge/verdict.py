@@ -11,7 +11,7 @@ import numpy as np
 from parity.base.metrics import HALF_ULP_RMS, difference
 from parity.contract import Rule
 
-STRADDLE = 10.0
+TIE = 10.0
 """A decision nearer than this many noise floors to another one may fall either way. A floor is a root mean square; the
 largest of some thousand errors, each of two roundings, comes to about that."""
 
@@ -51,9 +51,9 @@ def distinct(reference: np.ndarray) -> int:
 class Verdict:
     """Pass or fail of one tap, in one mode, of one branch. `reason` is empty when it passed.
 
-    `distance` and `truth` are the candidate's RMSE against the float32 and the float64 reference, in units of the
+    `ratio32` and `ratio64` are the candidate's RMSE against the float32 and the float64 reference, in units of the
     noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
-    Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `straddles` counts elements
+    Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `ties` counts elements
     that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
     `floors` is how many noise floors it rests on: more than one after a second look (`parity/judge/recheck.py`).
     `flipped` is the largest margin of a decision that differs. Where the candidate was run in double, too, `word` is
@@ -67,20 +67,20 @@ class Verdict:
     passed: bool
     reason: str
     shape: tuple[int, ...]
-    bound_truth: float
-    bound_distance: float
+    bound_ratio64: float
+    bound_ratio32: float
     reference_rms: float = float("nan")
     rmse: float = float("nan")
     floor: float = float("nan")
-    distance: float = float("nan")
-    truth: float = float("nan")
+    ratio32: float = float("nan")
+    ratio64: float = float("nan")
     max_abs: float = float("nan")
     where: tuple[int, ...] = ()
     gain: float = float("nan")
     cosine: float = float("nan")
     nonfinite: int = 0
     margin: float = float("nan")
-    straddles: int = 0
+    ties: int = 0
     floors: int = 1
     flipped: float = float("nan")
     word: str = ""
@@ -94,8 +94,8 @@ class Verdict:
     @property
     def headroom(self) -> float:
         """By what factor the worse of the two ratios stays under its bound; below 1 it failed, 0 without a ratio."""
-        pairs = ((self.truth, self.bound_truth), (self.distance, self.bound_distance))
-        used = [ratio / bound for ratio, bound in pairs if ratio == ratio]  # stored goldens have no truth
+        pairs = ((self.ratio64, self.bound_ratio64), (self.ratio32, self.bound_ratio32))
+        used = [ratio / bound for ratio, bound in pairs if ratio == ratio]  # stored goldens have no ratio64
         if not self.passed and not used:
             return 0.0
         worst = max(used, default=0.0)
@@ -125,18 +125,18 @@ def judge(
     """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
 
     A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
-    the distance is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
+    ratio32 is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
     `STRADDLE` of another decision, either is right.
     """
     few = allowance(distinct(reference))
-    bound_truth, bound_distance = few * rule.truth, few * rule.distance
+    bound_ratio64, bound_ratio32 = few * rule.ratio64, few * rule.ratio32
     base: dict[str, Any] = {
         "tap": tap,
         "branch": branch,
         "mode": mode,
         "shape": tuple(reference.shape),
-        "bound_truth": bound_truth,
-        "bound_distance": bound_distance,
+        "bound_ratio64": bound_ratio64,
+        "bound_ratio32": bound_ratio32,
     }
     if candidate.shape != reference.shape:
         reason = f"shape {candidate.shape}, expected {reference.shape}; is the axis order declared in [layouts] right?"
@@ -155,14 +155,14 @@ def judge(
         return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
     noise = found.noise if floor is None and exact is not None else float(floor or 0.0)
     noise = max(noise, found.reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
-    distance, truth = found.rmse / noise, found.truth / noise
+    ratio32, ratio64 = found.rmse / noise, found.against_exact / noise
     reasons = []
     if found.nonfinite:
         reasons.append(f"{found.nonfinite} of {candidate.size} values are NaN or infinite")
-    if not distance <= bound_distance:
-        reasons.append(f"distance {distance:.3g} > {bound_distance:.3g}")
-    if exact is not None and not truth <= bound_truth:
-        reasons.append(f"truth {truth:.3g} > {bound_truth:.3g}")
+    if not ratio32 <= bound_ratio32:
+        reasons.append(f"ratio32 {ratio32:.3g} > {bound_ratio32:.3g}")
+    if exact is not None and not ratio64 <= bound_ratio64:
+        reasons.append(f"ratio64 {ratio64:.3g} > {bound_ratio64:.3g}")
     return Verdict(
         **base,
         passed=not reasons,
@@ -170,8 +170,8 @@ def judge(
         reference_rms=found.reference_rms,
         rmse=found.rmse,
         floor=noise,
-        distance=distance,
-        truth=truth,
+        ratio32=ratio32,
+        ratio64=ratio64,
         max_abs=found.max_abs,
         where=found.where,
         gain=found.gain,
@@ -191,7 +191,7 @@ def _equality(
     if margins.shape != reference.shape:
         reason = f"its margins have shape {margins.shape}, expected {reference.shape}, one for each decision"
         return {"passed": False, "reason": reason}
-    near = margins <= STRADDLE  # NaN is not near: then only equal is right
+    near = margins <= TIE  # NaN is not near: then only equal is right
     reasons = []
     for who, flips in (("", unequal), ("the float64 reference: ", exact != reference if exact is not None else None)):
         if flips is not None and (far := flips & ~near).any():
@@ -201,11 +201,11 @@ def _equality(
         "passed": not reasons,
         "reason": "; ".join(reasons),
         "margin": float(margins.min()),
-        "straddles": int(np.count_nonzero(unequal & near)),
+        "ties": int(np.count_nonzero(unequal & near)),
         "flipped": float(margins[unequal].max()) if unequal.any() else float("nan"),
     }
 
 
 def absent(tap: str, mode: str, rule: Rule, reason: str) -> Verdict:
     """The failing verdict of a tap that one side does not have, or has in another place."""
-    return Verdict(tap, "", mode, False, reason, (), rule.truth, rule.distance)
+    return Verdict(tap, "", mode, False, reason, (), rule.ratio64, rule.ratio32)

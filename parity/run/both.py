@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from parity.capture.trace import copied
-from parity.contract import CREATED, INHERITED, Contract, Tap
+from parity.contract import ACCUMULATED, LOCAL, Contract, Tap
 from parity.contract.implementation import Case
 from parity.exact.program import NoProgram
 from parity.judge import arithmetic
@@ -19,7 +19,7 @@ from parity.judge.verdict import Verdict
 from parity.run.exact import Exact
 from parity.run.operation import Operation, Search
 from parity.run.own import Again, Fed, OwnFloors
-from parity.run.report import Crossing
+from parity.run.report import Swap
 from parity.run.verify import Verifier
 
 Progress = Callable[[str], None]
@@ -60,7 +60,7 @@ class Both:
         return both
 
     def settle(self, verifier: Verifier, fed: Fed | None = None) -> None:
-        """Replace the report's verdicts by those with a word, and its crossings.
+        """Replace the report's verdicts by those with a word, and its swaps.
 
         `fed` is what the segments are fed where it is stored; else the verifier's reference runs again.
         """
@@ -73,19 +73,17 @@ class Both:
         for verdict in report.verdicts:
             floors[verdict.mode, verdict.tap] = max(floors.get((verdict.mode, verdict.tap), 0.0), verdict.floor)
         report.verdicts = [self._settled(verdict, own, floors) for verdict in report.verdicts]
-        report.crossings = [
-            Crossing(crossing.sides, self._crossed(crossing.verdict, own)) for crossing in report.crossings
-        ]
+        report.swaps = [Swap(swap.sides, self._crossed(swap.verdict, own)) for swap in report.swaps]
         self._look_inside(verifier, fed)
 
     def _own(self, verifier: Verifier, fed: Fed | None) -> dict[Key, float]:
         """The own floors of what only they can settle: none is measured for a port within its bounds."""
         report = verifier.report
         doubtful = [v for v in report.verdicts if in_doubt(v, self._of(v))]
-        crossed = [c.verdict for c in report.crossings if in_doubt(c.verdict, self._of(c.verdict))]
+        crossed = [c.verdict for c in report.swaps if in_doubt(c.verdict, self._of(c.verdict))]
         wanted = {
             mode: {self._measured(v.tap) for v in [*doubtful, *crossed] if v.mode == mode}
-            for mode in (CREATED, INHERITED)
+            for mode in (LOCAL, ACCUMULATED)
         }
         if not any(wanted.values()):
             return {}
@@ -100,7 +98,7 @@ class Both:
     def _look_inside(self, verifier: Verifier, fed: Fed | None) -> None:
         """Say at which line the device is off in the first block that it has wrong given the reference's inputs."""
         report = verifier.report
-        off = (v for v in report.verdicts if v.word == DEVICE and v.mode == CREATED and v.rmse == v.rmse)
+        off = (v for v in report.verdicts if v.word == DEVICE and v.mode == LOCAL and v.rmse == v.rmse)
         if (first := next(off, None)) is None:
             return
         began = time.perf_counter()
@@ -122,9 +120,9 @@ class Both:
         for _, group in groupby(range(number + 1), key=lambda place: segments[place].stage):
             for place, start, trace in fed(list(group)):
                 if place == number:
-                    start, graft = copied(start), copied(trace)
+                    start, forced = copied(start), copied(trace)
         search = Search(self.contract, self.case, self.checkpoint, segments[number], tap, verifier.runners["candidate"])
-        return search.run(start, graft)
+        return search.run(start, forced)
 
     def _settled(self, verdict: Verdict, own: Mapping[Key, float], floors: Mapping[tuple[str, str], float]) -> Verdict:
         source = self._measured(verdict.tap)
@@ -151,7 +149,7 @@ class Both:
 
         A tap that is equal in the free run stands for both: it was not run teacher-forced.
         """
-        keys = [(mode, verdict.tap, branch) for mode in (verdict.mode, INHERITED) for branch in (verdict.branch, "")]
+        keys = [(mode, verdict.tap, branch) for mode in (verdict.mode, ACCUMULATED) for branch in (verdict.branch, "")]
         return next((self.mathematics[key] for key in keys if key in self.mathematics), None)
 
     def _measured(self, name: str) -> str:

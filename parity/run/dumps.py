@@ -15,14 +15,14 @@ from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, keep, require_contract
-from parity.contract import INHERITED, Contract, Tap
+from parity.contract import ACCUMULATED, Contract, Tap
 from parity.contract.axes import permute
 from parity.contract.implementation import Case, State, make_side
 from parity.diagnose.bisect import Found
 from parity.diagnose.dumps import bisect_dumps, diagnose_dumps
 from parity.judge.segment import EXTRA, branches, margins
 from parity.judge.snapshots import Gallery
-from parity.judge.verdict import STRADDLE, Verdict, absent, judge
+from parity.judge.verdict import TIE, Verdict, absent, judge
 from parity.run.report import Report
 
 Progress = Callable[[str], None]
@@ -61,7 +61,7 @@ def capture(
             state = runner.run(segment, state, keep(trace))
             if exact is not None:
                 decided = {tap.name: trace[tap.name] for tap in segment.taps if contract.decision(tap)}
-                exact_state = exact.run(segment, exact_state, keep(exact_trace), graft=decided)
+                exact_state = exact.run(segment, exact_state, keep(exact_trace), forced=decided)
                 require_contract(contract, segment, exact_trace, f"side {side!r} in float64")
             require_contract(contract, segment, trace, f"side {side!r}")
             known: dict[str, Mapping[str, float]] = {}
@@ -76,7 +76,7 @@ def capture(
 def _floors(contract: Contract, tap: Tap, value: np.ndarray, exact: np.ndarray | None) -> dict[str, float]:
     if exact is None:
         return {}
-    return {branch: rmse(ours, truth) for branch, ours, truth in branches(contract, tap.axes, value, exact)}
+    return {branch: rmse(ours, double) for branch, ours, double in branches(contract, tap.axes, value, exact)}
 
 
 def _near(
@@ -88,7 +88,7 @@ def _near(
         return {}
     source = decision.source(tap)
     flat = margins(decision, case, tap, trace[source], max(floors[source].values())).ravel()
-    return {int(position): float(flat[position]) for position in np.flatnonzero(flat <= STRADDLE)}
+    return {int(position): float(flat[position]) for position in np.flatnonzero(flat <= TIE)}
 
 
 def _about(
@@ -108,7 +108,7 @@ def _about(
 
 
 def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "reference") -> Report:
-    """Judge the dumps in `folder` against a golden folder, by the distance to it in units of its noise floors.
+    """Judge the dumps in `folder` against a golden folder, by how far it is off in noise floors.
 
     `folder` is a golden folder of its own, or any folder of NPY files named by tap, whose axes are then in the
     `layout` of the contract's reference or candidate. A golden tap without a dump, and a dump without a golden tap,
@@ -133,8 +133,8 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
     for name, tap in taps.items():
         if name not in dumps:
-            rule = contract.rule(name, INHERITED)
-            report.verdicts.append(absent(name, INHERITED, rule, f"{folder} has no {name}.npy"))
+            rule = contract.rule(name, ACCUMULATED)
+            report.verdicts.append(absent(name, ACCUMULATED, rule, f"{folder} has no {name}.npy"))
             report.add_place(stages[name], 1)
             continue
         for verdict, ours, theirs in _judged(contract, golden, tap, dumps[name]()):
@@ -144,7 +144,7 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     report.pictures = gallery.pictures
     for name in dumps:
         if name not in golden:
-            report.verdicts.append(absent(name, INHERITED, EXTRA, "no golden tap of that name"))
+            report.verdicts.append(absent(name, ACCUMULATED, EXTRA, "no golden tap of that name"))
     if first := report.first_failure:
         report.diagnosis = diagnose_dumps(
             contract, first, report.verdicts, taps, golden.load, lambda name: dumps[name]()
@@ -170,14 +170,14 @@ def _judged(
     contract: Contract, golden: Golden, tap: Tap, candidate: np.ndarray
 ) -> list[tuple[Verdict, np.ndarray, np.ndarray]]:
     """The verdicts on one dump, a branch each, with the two arrays."""
-    rule, reference = contract.rule(tap.name, INHERITED), golden.load(tap.name, mmap=True)
+    rule, reference = contract.rule(tap.name, ACCUMULATED), golden.load(tap.name, mmap=True)
     floors, stored = golden.entries[tap.name]["floors"], None
     if contract.decision(tap):
         stored = np.full(reference.shape, np.inf)
         for position, margin in golden.entries[tap.name]["near"].items():
             stored.flat[int(position)] = margin
     return [
-        (judge(tap.name, branch, INHERITED, rule, ours, theirs, None, floors.get(branch, 0.0), stored), ours, theirs)
+        (judge(tap.name, branch, ACCUMULATED, rule, ours, theirs, None, floors.get(branch, 0.0), stored), ours, theirs)
         for branch, ours, theirs in branches(contract, tap.axes, candidate, reference)
     ]
 

@@ -29,7 +29,7 @@ from parity.base.errors import InputError
 from parity.base.runtime import return_memory
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
-from parity.contract import CREATED, INHERITED, Contract
+from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case, State, make_side
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND, Mathematics, with_floor
@@ -186,13 +186,13 @@ class Exact:
 
     def _prove(self, number: int, start: Callable[[], State], reference: Trace) -> list[str]:
         """Run the candidate freely, and teacher-forced where that says something; the modes it ran in."""
-        modes = [INHERITED]
-        self._judge(INHERITED, number, {}, reference)
-        verdicts = (self.report.verdicts[place] for place in self.judged[number, INHERITED])
+        modes = [ACCUMULATED]
+        self._judge(ACCUMULATED, number, {}, reference)
+        verdicts = (self.report.verdicts[place] for place in self.judged[number, ACCUMULATED])
         self.forced = self.forced or not all(verdict.passed and verdict.error <= BOUND for verdict in verdicts)
         if self.forced:
-            modes.append(CREATED)
-            self._judge(CREATED, number, start(), reference)
+            modes.append(LOCAL)
+            self._judge(LOCAL, number, start(), reference)
             self.report.teacher_forced.append(self.segments[number].label)
         return modes
 
@@ -201,14 +201,14 @@ class Exact:
         segment, verdicts = self.segments[number], self.report.verdicts
         proving = Proving(self.contract, self.case, segment, mode, reference, verdicts)
         judged = len(verdicts)
-        stopped = self.report.stopped if mode == INHERITED else ""
+        stopped = self.report.stopped if mode == ACCUMULATED else ""
         try:
-            if mode == CREATED:
+            if mode == LOCAL:
                 with self._timed("candidate, teacher-forced", segment.label), self.widened():
-                    self.candidate.run(segment, start, proving.visit, graft=reference)
+                    self.candidate.run(segment, start, proving.visit, forced=reference)
             elif not stopped:
                 with self._timed("candidate", segment.label), self.widened():
-                    state = self.candidate.run(segment, self.states["candidate"], proving.visit, graft=self.decided)
+                    state = self.candidate.run(segment, self.states["candidate"], proving.visit, forced=self.decided)
                 self.states["candidate"] = state
         except InputError:
             raise
@@ -218,7 +218,7 @@ class Exact:
         proving.finish(stopped)
         self.report.add_place(segment.stage, len(verdicts) - judged)
         self.report.expected += sum(len(self.contract.branches(tap.axes)) for tap in segment.taps)
-        if mode == CREATED and self.first is None and any(_differs(verdict) for verdict in verdicts[judged:]):
+        if mode == LOCAL and self.first is None and any(_differs(verdict) for verdict in verdicts[judged:]):
             self.first = number, copied(start)
         self.judged[number, mode] = range(judged, len(verdicts))
 

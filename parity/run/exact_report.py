@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.judge.mathematics import Mathematics
 from parity.run.report import SCHEMA
 
@@ -51,7 +51,7 @@ class ExactReport:
     @property
     def first_failure(self) -> Mathematics | None:
         """The first tap that is wrong given the reference's inputs, else the first at all."""
-        forced = (verdict for verdict in self.failures if verdict.mode == CREATED)
+        forced = (verdict for verdict in self.failures if verdict.mode == LOCAL)
         return next(forced, next(iter(self.failures), None))
 
     @property

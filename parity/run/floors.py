@@ -11,7 +11,7 @@ import numpy as np
 from parity.base.metrics import rms, rmse
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace
-from parity.contract import CREATED, Contract, Segment, Tap
+from parity.contract import LOCAL, Contract, Segment, Tap
 from parity.contract.axes import split
 from parity.contract.implementation import Case, State, make_side
 
@@ -58,15 +58,15 @@ class NoiseFloors:
                 scale = rms(exact)
                 found[tap.name, branch] = rmse(ours, exact) / scale if scale else math.nan
 
-        if mode == CREATED:
-            self.progress(f"{segment.label}: noise floor, grafted")
-            self.runner.run(segment, start, see, graft=reference)
+        if mode == LOCAL:
+            self.progress(f"{segment.label}: noise floor, teacher-forced")
+            self.runner.run(segment, start, see, forced=reference)
             return found
         while self.next <= number:
             earlier = self.segments[self.next]
             self.progress(f"{earlier.label}: noise floor")
             visit = see if self.next == number else _unseen
-            self.state = self.runner.run(earlier, self.state, visit, graft=self.decided)
+            self.state = self.runner.run(earlier, self.state, visit, forced=self.decided)
             self.next += 1
         return found
 

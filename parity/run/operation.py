@@ -79,14 +79,14 @@ class Search:
         names = [tap.name for tap in segment.taps]
         self.before = names[names.index(tap) - 1] if names.index(tap) else ""
 
-    def run(self, start: State, graft: Graft) -> Operation | None:
+    def run(self, start: State, forced: Graft) -> Operation | None:
         """The first line that is off; None where no line that both runs have is."""
         on_device: dict[Key, tuple[Step, np.ndarray]] = {}
 
         def keep(step: Step, array: np.ndarray) -> None:
             on_device[step.key] = step, array
 
-        self._traced(self.device, start, graft, keep)
+        self._traced(self.device, start, forced, keep)
         self.device.side.release()
         exact, own, asked = dict[Key, np.ndarray](), dict[Key, float](), dict[Key, tuple[str, ...]]()
         names: list[str] = []
@@ -101,10 +101,10 @@ class Search:
 
         with in_double(self.contract, self.case, self.checkpoint) as (candidate, rounding, around):
             with around(), _naming(self.contract)(names.append):
-                self._traced(candidate, start, graft, exactly, lambda: len(names))
+                self._traced(candidate, start, forced, exactly, lambda: len(names))
             for number in range(RUNS):
                 with around(), rounding(Rounding(f"{self.case.name} {self.segment.label} lines", number)):
-                    self._traced(candidate, start, graft, rounded)
+                    self._traced(candidate, start, forced, rounded)
             candidate.side.release()
         alone: list[Place] = []
         for key, (step, array) in on_device.items():
@@ -122,7 +122,7 @@ class Search:
         self,
         runner: Runner,
         start: State,
-        graft: Graft,
+        forced: Graft,
         see: Callable[[Step, np.ndarray], None],
         mark: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -142,7 +142,7 @@ class Search:
         runner.root(self.segment)  # its weights are loaded before anything is traced
         with Steps(runner.adapter.is_array, seen, mark) as steps:
             steps.on = not self.before
-            runner.run(self.segment, start, lambda tap, array: None, graft=graft, reached=reached)
+            runner.run(self.segment, start, lambda tap, array: None, forced=forced, reached=reached)
 
 
 def _error(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from parity.base.metrics import rmse
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep
-from parity.contract import CREATED, INHERITED, Contract, Segment, Tap
+from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
 from parity.contract.axes import split
 from parity.contract.implementation import Case, State, make_side
 from parity.exact.rounding import RUNS, Rounding
@@ -103,7 +103,7 @@ class OwnFloors:
         """The own floor of each branch of a wanted tap: the largest RMSE of `RUNS` runs against the one in double."""
         free, last = (
             max((number for number, segment in enumerate(self.segments) if _of(segment, names)), default=-1)
-            for names in (wanted[INHERITED], {*wanted[INHERITED], *wanted[CREATED]})
+            for names in (wanted[ACCUMULATED], {*wanted[ACCUMULATED], *wanted[LOCAL]})
         )
         states = [self.case.inputs] * (RUNS + 1)
         with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded, self.around):
@@ -112,11 +112,11 @@ class OwnFloors:
                     segment = self.segments[number]
                     made = {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
                     self.decided |= made
-                    if names := _of(segment, wanted[CREATED]):
-                        self._measure(CREATED, segment, names, [start] * (RUNS + 1), trace)
+                    if names := _of(segment, wanted[LOCAL]):
+                        self._measure(LOCAL, segment, names, [start] * (RUNS + 1), trace)
                     if number <= free:
-                        names = _of(segment, wanted[INHERITED])
-                        states = self._measure(INHERITED, segment, names, states, self.decided)
+                        names = _of(segment, wanted[ACCUMULATED])
+                        states = self._measure(ACCUMULATED, segment, names, states, self.decided)
                 self.candidate.side.release()
         return self.found
 
@@ -127,7 +127,7 @@ class OwnFloors:
         self.progress(f"{segment.label}: own floor, {mode}")
         exact: Trace = {}
         with self.around():
-            behind = [self.candidate.run(segment, states[0], keep(exact, names), graft=given)]
+            behind = [self.candidate.run(segment, states[0], keep(exact, names), forced=given)]
 
         def compare(tap: Tap, array: np.ndarray) -> None:
             if tap.name not in names or array.shape != exact[tap.name].shape:
@@ -140,7 +140,7 @@ class OwnFloors:
 
         for number, state in enumerate(states[1:]):
             with self.around(), self.rounded(Rounding(f"{self.case.name} {segment.label} {mode}", number)):
-                behind.append(self.candidate.run(segment, state, compare, graft=given))
+                behind.append(self.candidate.run(segment, state, compare, forced=given))
         return behind
 
 

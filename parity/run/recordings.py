@@ -1,8 +1,8 @@
 """The reference's run, stored: what a candidate needs to be verified in another process, or on another machine.
 
-A folder has the traces of every segment: the reference in float32, in float64 freely, and in float64 grafted; the
-states that the segments start from, and the last ones. The verdicts on a candidate are those that one process gives,
-to the last bit. What needs the reference itself is not done: the crossings, and a second look
+A folder has the traces of every segment: the reference in float32, in float64 freely, and in float64 teacher-forced.
+It has the states that the segments start from, and the last ones. The verdicts on a candidate are those that one
+process gives, to the last bit. What needs the reference itself is not done: the swaps, and a second look
 (`parity/judge/recheck.py`).
 """
 
@@ -21,7 +21,7 @@ from parity.base import npy
 from parity.base.errors import InputError
 from parity.capture.golden import file_sha256
 from parity.capture.trace import Trace
-from parity.contract import CREATED, INHERITED, Contract
+from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case, State, resolve
 from parity.judge import recheck as scatter
 from parity.judge.snapshots import sounds
@@ -31,7 +31,7 @@ from parity.run.verify import Progress, Verifier
 
 SCHEMA = 1
 INDEX = "recording.json"
-KINDS = ("start", "reference", INHERITED, CREATED)
+KINDS = ("start", "reference", ACCUMULATED, LOCAL)
 END = "end"
 
 
@@ -83,7 +83,7 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
             start = verifier.states["reference"]
             traces["start"].update(start)
             verifier.run_reference(segment, traces["reference"])
-            for mode in (INHERITED, CREATED):
+            for mode in (ACCUMULATED, LOCAL):
                 verifier.run_other("exact", segment, mode, start, traces["reference"], traces[mode])
             last = segment.stage not in [later.stage for later in verifier.segments[number + 1 :]]
             if segment.stage in contract.in_turn and last:
@@ -134,8 +134,8 @@ def verify(
     traces = index["traces"]
     for number, segment in enumerate(verifier.segments):
         stored = {kind: Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS}
-        for mode in (INHERITED, CREATED):
-            start: State = dict(stored["start"]) if mode == CREATED else {}
+        for mode in (ACCUMULATED, LOCAL):
+            start: State = dict(stored["start"]) if mode == LOCAL else {}
             verifier.judge(segment, mode, start, stored["reference"], {"exact": stored[mode]})
 
     def fed(numbers: list[int]) -> Iterator[tuple[int, State, Trace]]:

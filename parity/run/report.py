@@ -1,4 +1,4 @@
-"""What a run found: every verdict in execution order, the crossed runs, and the checks of what it ends in."""
+"""What a run found: every verdict in execution order, the swapped runs, and the checks of what it ends in."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from parity.contract import CREATED, FULL
+from parity.contract import FULL, LOCAL
 from parity.diagnose.conclude import Diagnosis
 from parity.judge.snapshots import Picture, Sound
 from parity.judge.verdict import Verdict
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Crossing:
+class Swap:
     """One run whose stages were taken from one side or the other, and the verdict on what it ends in."""
 
     sides: dict[str, str]
@@ -50,7 +50,7 @@ class Report:
     segments: list[str]
     expected: int
     verdicts: list[Verdict] = field(default_factory=list)
-    crossings: list[Crossing] = field(default_factory=list)
+    swaps: list[Swap] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -73,16 +73,16 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """All expected verdicts were given and each passed, and so did each crossing and each check."""
+        """All expected verdicts were given and each passed, and so did each swap and each check."""
         complete = bool(self.verdicts) and len(self.verdicts) == self.expected and not self.failures
-        crossed = all(crossing.verdict.passed for crossing in self.crossings)
+        crossed = all(swap.verdict.passed for swap in self.swaps)
         return complete and crossed and all(check.passed for check in self.checks)
 
     @property
     def first_failure(self) -> Verdict | None:
-        """Where it went wrong first: the first created error above its bound, else the first failure of any kind."""
-        created = (verdict for verdict in self.failures if verdict.mode == CREATED)
-        return next(created, next(iter(self.failures), None))
+        """Where it went wrong first: the first local error above its bound, else the first failure of any kind."""
+        local = (verdict for verdict in self.failures if verdict.mode == LOCAL)
+        return next(local, next(iter(self.failures), None))
 
     @property
     def decisions(self) -> list[Verdict]:
@@ -114,10 +114,10 @@ class Report:
             "segments": self.segments,
             "expected_verdicts": self.expected,
             "failures": len(self.failures),
-            "straddles": sum(verdict.straddles for verdict in self.decisions),
+            "ties": sum(verdict.ties for verdict in self.decisions),
             "first_failure": first.as_dict() if first else None,
             "diagnosis": self.diagnosis.as_dict() if self.diagnosis else None,
-            "crossings": [{"sides": crossing.sides} | crossing.verdict.as_dict() for crossing in self.crossings],
+            "swaps": [{"sides": swap.sides} | swap.verdict.as_dict() for swap in self.swaps],
             "checks": [asdict(check) for check in self.checks],
             "environment": self.environment,
             "seconds": self.seconds,

@@ -13,11 +13,11 @@ from parity.capture.trace import Trace
 from parity.contract import Contract, Segment, Tap
 from parity.contract.implementation import State
 from parity.judge.verdict import Verdict
-from parity.run.report import Crossing
+from parity.run.report import Swap
 
 
-class Mix:
-    """The runs of one contract's `[mix]`, whose stages follow each other.
+class Swaps:
+    """The runs of one contract's `[swap]`, whose stages follow each other.
 
     `near` marks, by tap, the decisions that may fall either way, and `decided` how the reference took them: so is every
     run, because what follows another decision cannot be compared.
@@ -31,7 +31,7 @@ class Mix:
         decided: Mapping[str, np.ndarray],
     ):
         self.contract, self.near, self.decided = contract, near, decided
-        self.stages: list[str] = contract.mix["stages"]
+        self.stages: list[str] = contract.swap["stages"]
         self.segments = {stage: [segment for segment in segments if segment.stage == stage] for stage in self.stages}
         self.known: dict[tuple[str, str, str], State] = {}
 
@@ -45,7 +45,7 @@ class Mix:
         entry: State,
         verdict: Callable[[str, str, np.ndarray], Verdict],
         progress: Callable[[str], None],
-    ) -> list[Crossing]:
+    ) -> list[Swap]:
         """A verdict for each way to take the stages from the sides `runners`.
 
         `entry` is the reference's state before the first stage; `verdict` judges a tap, given the name and the value
@@ -58,13 +58,13 @@ class Mix:
                     start = reached[path]
                     key = side, stage, digest(start)
                     if key not in self.known:
-                        progress(f"crossings: {stage} of {side}")
+                        progress(f"swaps: {stage} of {side}")
                         self.known[key] = self._free(runner, stage, start)
                     reached[*path, side] = self.known[key]
                 runner.side.release()
-        tap, name = self.contract.mix["tap"], self.contract.mix["state"]
+        tap, name = self.contract.swap["tap"], self.contract.swap["state"]
         return [
-            Crossing(dict(zip(self.stages, path, strict=True)), verdict(tap, name, reached[path][name]))
+            Swap(dict(zip(self.stages, path, strict=True)), verdict(tap, name, reached[path][name]))
             for path in product(runners, repeat=len(self.stages))
         ]
 
@@ -77,7 +77,7 @@ class Mix:
                 settled[tap.name] = np.where(near, self.decided[tap.name], array)
 
         for segment in self.segments[stage]:
-            state = runner.run(segment, state, settle, graft=settled)
+            state = runner.run(segment, state, settle, forced=settled)
         return state
 
 

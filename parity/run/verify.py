@@ -1,12 +1,14 @@
-"""Verify a candidate against the reference, segment by segment, created and inherited error apart.
+"""Verify a candidate against the reference, segment by segment, local and accumulated error apart.
 
-Each segment is run five times: the float32 reference, the float64 reference and the candidate freely, each from its own
-state; then the float64 reference and the candidate from the float32 reference's state with every tap grafted, so that
-each block is fed with the reference's own inputs. What follows a discrete decision that fell otherwise cannot be
-compared, so the free runs go on with the reference's decisions: float64 always, the candidate where the reference was
-within rounding of either. A candidate of less precision than float32 is judged by what rounding the weights does: a
-further run, of the reference with weights rounded alike, then gives the noise floor. Where all that failed is close to
-its bounds, the reference is run some times more (`parity/judge/recheck.py`).
+Each segment is run five times. The float32 reference, the float64 reference and the candidate run freely, each from its
+own state. Then the float64 reference and the candidate run teacher-forced, from the float32 reference's state: every
+tap goes on with the reference's value, so that each block gets the reference's own inputs.
+
+What follows a discrete decision that fell otherwise cannot be compared, so the free runs go on with the reference's
+decisions: float64 always, the candidate where the reference was within rounding of either. A candidate of less
+precision than float32 is judged by what rounding the weights does: a further run, of the reference with weights rounded
+alike, then gives the noise floor. Where all that failed is close to its bounds, the reference is run some times more
+(`parity/judge/recheck.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from parity.base.runtime import return_memory
 from parity.capture.probe import require_float32
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
-from parity.contract import CREATED, FULL, INHERITED, Contract, Precision, Segment
+from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
 from parity.contract.implementation import Case, State, make_side, resolve
 from parity.diagnose import Diagnosis, Suspect, diagnose, growth
 from parity.judge import recheck as scatter
@@ -32,7 +34,7 @@ from parity.judge.segment import Judging, rounding_floor
 from parity.judge.snapshots import Gallery, sounds
 from parity.judge.verdict import Verdict, judge
 from parity.run.report import Report
-from parity.run.swaps import Mix
+from parity.run.swaps import Swaps
 
 Progress = Callable[[str], None]
 Traces = dict[str, Trace]
@@ -68,7 +70,7 @@ class Verifier:
             contract.check_rules(self.segments)
         taps = [tap for segment in self.segments for tap in segment.taps]
         for tap in taps:
-            for mode in (INHERITED, CREATED):
+            for mode in (ACCUMULATED, LOCAL):
                 contract.rule(tap.name, mode)
         labels = [segment.label for segment in self.segments]
         expected = 2 * sum(len(contract.branches(tap.axes)) for tap in taps)
@@ -108,13 +110,13 @@ class Verifier:
         return runner
 
     def run(self, settle: Callable[[Verifier], None] = lambda verifier: None) -> Report:
-        """Verify every segment; then what the run ends in, and of a whole run every crossing of the sides' stages.
+        """Verify every segment; then what the run ends in, and of a whole run every swap of the sides' stages.
 
         Two verdicts for each branch of each tap of the contract, or the report fails. `settle` may replace them in the
         report by what else is known, before the first failure is looked into.
         """
         whole = not self.case.segments
-        mix = Mix(self.contract, self.segments, self.near, self.decided) if self.contract.mix and whole else None
+        swaps = Swaps(self.contract, self.segments, self.near, self.decided) if self.contract.swap and whole else None
         entry: State = {}
         for stage, grouped in groupby(self.segments, key=lambda segment: segment.stage):
             segments, start = list(grouped), self.states["reference"]
@@ -124,9 +126,9 @@ class Verifier:
                 for segment in segments:
                     self._together(segment)
             self.release()
-            if mix is not None and stage in mix.stages:
+            if swaps is not None and stage in swaps.stages:
                 entry = entry or start
-                mix.note("reference", stage, start, self.states["reference"])
+                swaps.note("reference", stage, start, self.states["reference"])
         self._look_again()
         if self.contract.outcome and self.whole and self.precision == FULL:  # in others the last tap's verdict says it
             with self._timed("outcome", ""):
@@ -135,10 +137,10 @@ class Verifier:
                 self.report.checks = check(self.case, self.checkpoint, *ends)
         self.report.pictures = self.gallery.pictures
         self.report.sounds = sounds(self.contract.sounds, self.states["reference"], self.states["candidate"])
-        if mix is not None and not self.stopped:
-            with self._timed("crossings", ""):
+        if swaps is not None and not self.stopped:
+            with self._timed("swaps", ""):
                 runners = {name: self.runners[name] for name in ("reference", "candidate")}
-                self.report.crossings = mix.run(runners, entry, self._mixed, self.progress)
+                self.report.swaps = swaps.run(runners, entry, self._swapped, self.progress)
         settle(self)
         if self.report.first_failure is not None:
             with self._timed("diagnosis", ""):
@@ -169,19 +171,19 @@ class Verifier:
         """Whether the run went to the contract's last segment."""
         return self.segments[-1].name == self.contract.outline[-1]["name"] and not self.stopped
 
-    def _mixed(self, tap: str, name: str, value: np.ndarray) -> Verdict:
-        """The verdict on what a crossed run ends in: a value of its last state."""
+    def _swapped(self, tap: str, name: str, value: np.ndarray) -> Verdict:
+        """The verdict on what a swapped runs ends in: a value of its last state."""
         reference, exact = self.states["reference"][name], self.states["exact"][name]
         floor = None
         if "rounded" in self.runners:
             floor = rounding_floor(self.states["rounded"][name], exact, self.precision.compute)
-        return judge(tap, "", INHERITED, self.contract.rule(tap, INHERITED), value, reference, exact, floor)
+        return judge(tap, "", ACCUMULATED, self.contract.rule(tap, ACCUMULATED), value, reference, exact, floor)
 
     def _together(self, segment: Segment) -> None:
         reference: Trace = {}
         start = self.states["reference"]
         self.run_reference(segment, reference)
-        for mode in (INHERITED, CREATED):
+        for mode in (ACCUMULATED, LOCAL):
             traces: Traces = {}
             for which in self.others:
                 traces[which] = {}
@@ -203,17 +205,17 @@ class Verifier:
                 references.append(stored(number, "reference"))
                 self.run_reference(segment, references[-1])
             self.release("reference")
-            others: list[dict[str, Traces]] = [{INHERITED: {}, CREATED: {}} for _ in segments]
+            others: list[dict[str, Traces]] = [{ACCUMULATED: {}, LOCAL: {}} for _ in segments]
             for which in self.others:
                 for number, segment in enumerate(segments):
                     for mode, traces in others[number].items():
-                        start = copied(starts[number]) if mode == CREATED else {}
+                        start = copied(starts[number]) if mode == LOCAL else {}
                         traces[which] = stored(number, mode, which)
                         self.run_other(which, segment, mode, start, references[number], traces[which])
                 self.release(which)
             for number, segment in enumerate(segments):
                 for mode, traces in others[number].items():
-                    start = copied(starts[number]) if mode == CREATED else {}
+                    start = copied(starts[number]) if mode == LOCAL else {}
                     self.judge(segment, mode, start, references[number], traces)
             self.release("candidate")
 
@@ -236,14 +238,14 @@ class Verifier:
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
     def run_other(self, which: str, segment: Segment, mode: str, start: State, reference: Trace, trace: Trace) -> None:
-        """One of `others`: from its own state, or in created mode from `start` with every tap grafted."""
+        """One of `others`: from its own state, or in teacher-forced mode from `start` with every tap teacher-forced."""
         runner = self.runners[which]
-        if mode == CREATED:
-            with self._timed(f"{which}, grafted", segment.label):
-                runner.run(segment, start, keep(trace), graft=reference)
+        if mode == LOCAL:
+            with self._timed(f"{which}, teacher-forced", segment.label):
+                runner.run(segment, start, keep(trace), forced=reference)
             return
         with self._timed(which, segment.label):
-            self.states[which] = runner.run(segment, self.states[which], keep(trace), graft=self.decided)
+            self.states[which] = runner.run(segment, self.states[which], keep(trace), forced=self.decided)
         require_contract(self.contract, segment, trace, WHOSE[which])
 
     def judge(self, segment: Segment, mode: str, start: State, reference: Trace, traces: Traces) -> None:
@@ -262,14 +264,14 @@ class Verifier:
             self.gallery,
         )
         judged = len(verdicts)
-        stopped = self.stopped if mode == INHERITED else ""
+        stopped = self.stopped if mode == ACCUMULATED else ""
         try:
-            if mode == CREATED:
-                with self._timed("candidate, grafted", segment.label):
-                    candidate.run(segment, start, judging.visit, graft=reference)
+            if mode == LOCAL:
+                with self._timed("candidate, teacher-forced", segment.label):
+                    candidate.run(segment, start, judging.visit, forced=reference)
             elif not stopped:
                 with self._timed("candidate", segment.label):
-                    free = candidate.run(segment, self.states["candidate"], judging.visit, graft=judging.settled)
+                    free = candidate.run(segment, self.states["candidate"], judging.visit, forced=judging.settled)
                 self.states["candidate"] = free
                 self.near |= judging.near
         except InputError:
@@ -279,7 +281,7 @@ class Verifier:
             self.stopped = self.stopped or stopped
         judging.finish(stopped)
         self.report.add_place(segment.stage, len(verdicts) - judged)
-        if mode == CREATED and self.start is None and any(not v.passed for v in verdicts[judged:]):
+        if mode == LOCAL and self.start is None and any(not v.passed for v in verdicts[judged:]):
             self.start = start
 
     def _diagnose(self, first: Verdict) -> Diagnosis:
@@ -292,16 +294,16 @@ class Verifier:
             return Diagnosis(first, growth=rows, note=f"not looked into: {type(error).__name__}: {error}")
 
     def _suspect(self, segment: Segment, first: Verdict) -> Suspect:
-        """A segment with the states that its runs start from: for an inherited error, every side is run up to it."""
-        if first.mode == CREATED and self.start is not None:
-            return Suspect(segment, first.tap, CREATED, dict.fromkeys(self.states, self.start))
+        """A segment with the states that its runs start from: for an accumulated error, every side is run up to it."""
+        if first.mode == LOCAL and self.start is not None:
+            return Suspect(segment, first.tap, LOCAL, dict.fromkeys(self.states, self.start))
         before = self.segments[: self.segments.index(segment)]
         starts: dict[str, State] = {}
         for name, runner in self.runners.items():
             starts[name] = self.case.inputs
             for earlier in before:
-                starts[name] = runner.run(earlier, starts[name], lambda tap, array: None, graft=self.decided)
-        return Suspect(segment, first.tap, INHERITED, starts, self.decided)
+                starts[name] = runner.run(earlier, starts[name], lambda tap, array: None, forced=self.decided)
+        return Suspect(segment, first.tap, ACCUMULATED, starts, self.decided)
 
     def _timed(self, what: str, place: str) -> _Timed:
         self.progress(f"{place}: {what}" if place else what)

@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.mathematics import AMPLIFIED, BOUND, Mathematics
 from parity.run.exact_report import ExactReport
 
 SHOWN = 20  # failures, and taps that are equal by their noise floor alone
-MODES = {CREATED: "teacher-forced", INHERITED: "free"}
+MODES = {LOCAL: "teacher-forced", ACCUMULATED: "free"}
 
 
 def stages_table(report: ExactReport) -> Table:

@@ -1,9 +1,9 @@
 """Results over time, in one SQLite file: what each run measured at each tap, and what has drifted.
 
-    runs    id, at (UTC), case_name, device, versions, passed, truth and distance (the worst of the run), source
+    runs    id, at (UTC), case_name, device, versions, passed, ratio64 and ratio32 (the worst of the run), source
             (SHA-256 of the result: none is added twice)
     taps    id, label, mode
-    ratios  tap, run, distance, truth, headroom, bound (of truth, of distance where there is no truth)
+    ratios  tap, run, ratio32, ratio64, headroom, bound (of ratio64, of ratio32 where there is no ratio64)
     speeds  run, what, seconds
 
 A run is added in one transaction: it is there whole or not at all, and writers wait for each other.
@@ -24,21 +24,32 @@ from parity.base.jsonfile import nan_to_none
 from parity.show.drift import FEWEST, MOST, STILL, drifted
 from parity.show.results import Result, device, label, versions
 
-SCHEMA = 1
+SCHEMA = 2
 WAIT = 60.0
 """Seconds that a writer waits for another."""
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, at TEXT NOT NULL, case_name TEXT NOT NULL, device TEXT
   NOT NULL, versions TEXT NOT NULL, passed INTEGER NOT NULL, source TEXT NOT NULL UNIQUE,
-  truth REAL, distance REAL);
+  ratio64 REAL, ratio32 REAL);
 CREATE INDEX IF NOT EXISTS runs_of ON runs (case_name, device, id);
 CREATE TABLE IF NOT EXISTS taps (id INTEGER PRIMARY KEY, label TEXT NOT NULL, mode TEXT NOT NULL, UNIQUE (label, mode));
 CREATE TABLE IF NOT EXISTS ratios (tap INTEGER NOT NULL REFERENCES taps, run INTEGER NOT NULL REFERENCES runs,
-  distance REAL, truth REAL, headroom REAL, bound REAL NOT NULL, PRIMARY KEY (run, tap)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS ratios_of ON ratios (tap, run, distance, truth, headroom, bound);
+  ratio32 REAL, ratio64 REAL, headroom REAL, bound REAL NOT NULL, PRIMARY KEY (run, tap)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS ratios_of ON ratios (tap, run, ratio32, ratio64, headroom, bound);
 CREATE TABLE IF NOT EXISTS speeds (run INTEGER NOT NULL REFERENCES runs, what TEXT NOT NULL, seconds REAL NOT NULL,
   PRIMARY KEY (run, what)) WITHOUT ROWID;
 """
+
+
+RENAMED = (
+    "ALTER TABLE runs RENAME COLUMN truth TO ratio64",
+    "ALTER TABLE runs RENAME COLUMN distance TO ratio32",
+    "ALTER TABLE ratios RENAME COLUMN truth TO ratio64",
+    "ALTER TABLE ratios RENAME COLUMN distance TO ratio32",
+    "UPDATE taps SET mode = 'local' WHERE mode = 'created'",
+    "UPDATE taps SET mode = 'accumulated' WHERE mode = 'inherited'",
+)
+"""What makes a store of schema 1 one of schema 2: the words are others."""
 
 
 class History:
@@ -50,10 +61,12 @@ class History:
             # In this order: tables and version appear at once, so what is not empty has its version.
             empty = not store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             version = store.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA and not (empty and version == 0):
-                raise InputError(f"{path}: history of schema {version}, expected {SCHEMA}; name another file")
+            if version not in (1, SCHEMA) and not (empty and version == 0):
+                raise InputError(f"{path}: history of schema {version}, expected 1 or {SCHEMA}; name another file")
             store.execute("PRAGMA journal_mode = WAL")
             store.execute("BEGIN IMMEDIATE")
+            for statement in RENAMED if store.execute("PRAGMA user_version").fetchone()[0] == 1 else ():
+                store.execute(statement)
             for statement in TABLES.split(";")[:-1]:
                 store.execute(statement)
             store.execute(f"PRAGMA user_version = {SCHEMA}")
@@ -79,15 +92,15 @@ class History:
         source = hashlib.sha256(json.dumps(result, sort_keys=True).encode()).hexdigest()
         worst: dict[tuple[str, str], tuple[Any, ...]] = {}
         for v in result["verdicts"]:
-            bound = v["bound_distance"] if v["truth"] is None else v["bound_truth"]
-            worst[label(v), v["mode"]] = (v["distance"], v["truth"], v["headroom"], bound)
+            bound = v["bound_ratio32"] if v["ratio64"] is None else v["bound_ratio64"]
+            worst[label(v), v["mode"]] = (v["ratio32"], v["ratio64"], v["headroom"], bound)
         columns = zip(*worst.values(), strict=True) if worst else [()] * 4
         most = [max((value for value in column if value is not None), default=None) for column in columns]
         about = (result["when"], result["case"], device(result), versions(result), result["passed"], source)
         with self._open() as store:
             store.execute("BEGIN IMMEDIATE")
             made = store.execute(
-                "INSERT INTO runs (at, case_name, device, versions, passed, source, distance, truth)"
+                "INSERT INTO runs (at, case_name, device, versions, passed, source, ratio32, ratio64)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (source) DO NOTHING RETURNING id",
                 (*about, *most[:2]),
@@ -114,10 +127,10 @@ class History:
 
     def series(self, tap: str, mode: str, case: str, device: str) -> list[dict[str, Any]]:
         """The ratios of one tap in each run of a case on a device, the oldest first."""
-        columns = "at, versions, distance, truth, headroom, bound"
+        columns = "at, versions, ratio32, ratio64, headroom, bound"
         with self._open() as store:
             rows = store.execute(
-                "SELECT at, versions, ratios.distance, ratios.truth, headroom, bound FROM ratios"
+                "SELECT at, versions, ratios.ratio32, ratios.ratio64, headroom, bound FROM ratios"
                 " JOIN taps ON taps.id = ratios.tap JOIN runs ON runs.id = ratios.run"
                 " WHERE label = ? AND mode = ? AND case_name = ? AND device = ? ORDER BY runs.id",
                 (tap, mode, case, device),
@@ -141,12 +154,12 @@ class History:
             found = self._moved(store, numbers) + self._chain(store, numbers, chain)
             marks = ",".join("?" * len(numbers))
             worst = store.execute(
-                f"SELECT truth, distance FROM runs WHERE id IN ({marks}) ORDER BY id", numbers
+                f"SELECT ratio64, ratio32 FROM runs WHERE id IN ({marks}) ORDER BY id", numbers
             ).fetchall()
             times = store.execute(
                 f"SELECT what, seconds FROM speeds WHERE run IN ({marks}) ORDER BY what, run", numbers
             ).fetchall()
-        for name, column in zip(("truth", "distance"), zip(*worst, strict=True), strict=True):
+        for name, column in zip(("ratio64", "ratio32"), zip(*worst, strict=True), strict=True):
             values = [value for value in column if value is not None]
             if values:
                 found.append({"series": f"worst {name}", "points": values, "bound": None, "drift": ""})
@@ -164,17 +177,17 @@ class History:
             return []
         series = 2 * store.execute("SELECT count(*) FROM ratios WHERE run = ?", (newest,)).fetchone()[0]
         marks = ",".join("?" * len(earlier))
-        most = "tap, max(distance) AS distance, max(truth) AS truth"
+        most = "tap, max(ratio32) AS ratio32, max(ratio64) AS ratio64"
         before = f"SELECT {most} FROM ratios WHERE run IN ({marks}) GROUP BY tap"
         moved = store.execute(
-            f"SELECT now.tap, now.distance > {1 + STILL} * before.distance, now.truth > {1 + STILL} * before.truth"
+            f"SELECT now.tap, now.ratio32 > {1 + STILL} * before.ratio32, now.ratio64 > {1 + STILL} * before.ratio64"
             f" FROM ({before}) AS before JOIN ratios AS now ON now.run = ? AND now.tap = before.tap"
-            f" WHERE now.distance > {1 + STILL} * before.distance OR now.truth > {1 + STILL} * before.truth",
+            f" WHERE now.ratio32 > {1 + STILL} * before.ratio32 OR now.ratio64 > {1 + STILL} * before.ratio64",
             (*earlier, newest),
         ).fetchall()
         found = []
         for tap, *which in moved:
-            for name in (name for name, grew in zip(("distance", "truth"), which, strict=True) if grew):
+            for name in (name for name, grew in zip(("ratio32", "ratio64"), which, strict=True) if grew):
                 points, bound, label = self._points(store, tap, name, numbers)
                 if note := drifted(points, series):
                     found.append({"series": f"{label}, {name}", "points": points, "bound": bound, "drift": note})
@@ -182,14 +195,14 @@ class History:
 
     def _chain(self, store: sqlite3.Connection, numbers: list[int], chain: str) -> list[dict[str, Any]]:
         taps = store.execute(
-            "SELECT id FROM taps WHERE mode = 'inherited' AND (label = ? OR label GLOB ?) ORDER BY id",
+            "SELECT id FROM taps WHERE mode = 'accumulated' AND (label = ? OR label GLOB ?) ORDER BY id",
             (chain, chain.replace("[", "[[]") + "[[]*"),
         ).fetchall()
         found = []
         for (tap,) in taps:
-            points, bound, label = self._points(store, tap, "truth", numbers)
+            points, bound, label = self._points(store, tap, "ratio64", numbers)
             if points:
-                found.append({"series": f"{label}, truth", "points": points, "bound": bound, "drift": ""})
+                found.append({"series": f"{label}, ratio64", "points": points, "bound": bound, "drift": ""})
         return found
 
     def _points(

@@ -7,11 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
+from parity.contract import ACCUMULATED, LOCAL
 from parity.run.report import SCHEMA
 
 Result = dict[str, Any]
-KNOWN = (2, SCHEMA)
-"""A result of schema 2 has no stages, pictures, sounds, command or time: they are left out."""
+KNOWN = (2, 3, SCHEMA)
+"""A result of schema 2 has no stages, pictures, sounds, command or time: they are left out. Schemas 2 and 3 have other
+words (`OLD`)."""
+OLD = {
+    "truth": "ratio64",
+    "distance": "ratio32",
+    "bound_truth": "bound_ratio64",
+    "bound_distance": "bound_ratio32",
+    "straddles": "ties",
+    "crossings": "swaps",
+}
+OLD_MODES = {"created": LOCAL, "inherited": ACCUMULATED}
 KEYS = {"passed", "case", "checkpoint", "segments", "expected_verdicts", "failures", "environment", "verdicts"}
 LATER: Result = {
     "places": [],
@@ -82,8 +93,18 @@ def checked(result: Any, path: Path) -> Result:
         )
     if missing := KEYS - result.keys():
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; it is not a result of verify or compare")
-    known: Result = result
-    return LATER | {"crossings": [], "checks": [], "seconds": {}, "straddles": 0, "first_failure": None} | known
+    known: Result = result if schema == SCHEMA else renewed(result)
+    return LATER | {"swaps": [], "checks": [], "seconds": {}, "ties": 0, "first_failure": None} | known
+
+
+def renewed(value: Any) -> Any:
+    """A result of schema 2 or 3, or a part of it, in the words of today."""
+    if isinstance(value, list):
+        return [renewed(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    words = {OLD.get(name, name): renewed(entry) for name, entry in value.items()}
+    return words | {"mode": OLD_MODES.get(words["mode"], words["mode"])} if "mode" in words else words
 
 
 def benchmarks(data: Result) -> dict[str, Result]:

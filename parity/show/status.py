@@ -11,7 +11,7 @@ HEAD = """# What is verified
 
 Made by `parity status` of results; do not edit it. A case that is named after a size alone is a whole run.
 
-| result | case | device | versions | verdicts | worst truth | worst distance | when |
+| result | case | device | versions | verdicts | worst ratio64 | worst ratio32 | when |
 |---|---|---|---|---|---|---|---|
 """
 
@@ -33,8 +33,8 @@ def page(results: list[Result], contract: Contract) -> str:
             device(result),
             versions(result),
             f"{len(result['verdicts'])} of {result['expected_verdicts']}",
-            worst(result, "truth"),
-            worst(result, "distance"),
+            worst(result, "ratio64"),
+            worst(result, "ratio32"),
             result["when"] or "not recorded",
         )
         lines.append(f"| {' | '.join(str(cell).replace('|', ' ') for cell in cells)} |\n")

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from parity.contract import CREATED, FULL, INHERITED, Contract, Tap
+from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Tap
 from parity.contract.parts import merged, part
 from parity.diagnose.bisect import Found
 from parity.judge.verdict import Verdict
@@ -30,32 +30,32 @@ def parts_table(report: Report) -> Table:
     table = Table(title=f"{escape(report.case)}: worst ratio to the noise floor in each part", title_justify="left")
     table.add_column("part")
     table.add_column("verdicts", justify="right")
-    for mode in (CREATED, INHERITED):
-        table.add_column(f"{mode}\ntruth", justify="right")
-        table.add_column(f"{mode}\ndistance", justify="right")
+    for mode in (LOCAL, ACCUMULATED):
+        table.add_column(f"{mode}\nratio64", justify="right")
+        table.add_column(f"{mode}\nratio32", justify="right")
     table.add_column("failed", justify="right")
     groups: dict[str, list[Verdict]] = {}
     for verdict in report.verdicts:
         groups.setdefault(part(verdict.tap), []).append(verdict)
     for name, verdicts in merged(groups).items():
         cells = []
-        for mode in (CREATED, INHERITED):
+        for mode in (LOCAL, ACCUMULATED):
             of_mode = [v for v in verdicts if v.mode == mode]
-            cells += [_worst(of_mode, "truth"), _worst(of_mode, "distance")]
+            cells += [_worst(of_mode, "ratio64"), _worst(of_mode, "ratio32")]
         failed = sum(not v.passed for v in verdicts)
         table.add_row(escape(name), str(len(verdicts)), *cells, f"[bold red]{failed}[/]" if failed else "0")
     return table
 
 
 def chain_table(report: Report, contract: Contract) -> Table | None:
-    """The inherited error of the tap that the contract names as the chain, segment by segment."""
+    """The accumulated error of the tap that the contract names as the chain, segment by segment."""
     chain = contract.chain
-    rows = report.select(chain["tap"], INHERITED) if chain else []
+    rows = report.select(chain["tap"], ACCUMULATED) if chain else []
     if not rows:
         return None
     title = f"{chain['tap']}, chained from the inputs ({chain['known_as']}: {chain['known']:.2e})"
     table = Table(title=escape(title), title_justify="left")
-    for column in ("tap", "RMSE", "relative", "floor", "distance", "bound", "truth", "bound"):
+    for column in ("tap", "RMSE", "relative", "floor", "ratio32", "bound", "ratio64", "bound"):
         table.add_column(column, justify="left" if column == "tap" else "right")
     for v in rows:
         table.add_row(
@@ -63,36 +63,36 @@ def chain_table(report: Report, contract: Contract) -> Table | None:
             f"{v.rmse:.2e}",
             f"{v.relative:.2e}",
             f"{v.floor:.2e}",
-            f"{v.distance:.2f}",
-            f"{v.bound_distance:.3g}",
-            f"{v.truth:.2f}",
-            f"{v.bound_truth:.3g}",
+            f"{v.ratio32:.2f}",
+            f"{v.bound_ratio32:.3g}",
+            f"{v.ratio64:.2f}",
+            f"{v.bound_ratio64:.3g}",
         )
     return table
 
 
 def decisions_table(report: Report, contract: Contract) -> Table | None:
-    """Discrete decisions by part: how many, how near the nearest was to another, how many straddled; and the values.
+    """Discrete decisions by part: how many, how near the nearest was to another, how many were ties; and the values.
 
     Those are what is decided on: their largest error tells how far a candidate of less precision has drifted.
     """
-    relative = {v.tap: v.relative for v in report.verdicts if v.mode == INHERITED}
+    relative = {v.tap: v.relative for v in report.verdicts if v.mode == ACCUMULATED}
     groups: dict[str, list[Verdict]] = {}
     for verdict in report.decisions:
-        if verdict.mode == INHERITED:
+        if verdict.mode == ACCUMULATED:
             groups.setdefault(part(verdict.tap), []).append(verdict)
     if not groups:
         return None
     table = Table(title="discrete decisions, in noise floors of what they are made on", title_justify="left")
-    for column in ("part", "decisions", "nearest to another", "straddles", "agree", "values' relative RMSE"):
+    for column in ("part", "decisions", "nearest to another", "ties", "agree", "values' relative RMSE"):
         table.add_column(column, justify="left" if column == "part" else "right")
     for name, verdicts in merged(groups).items():
         count = sum(math.prod(verdict.shape) for verdict in verdicts)
         nearest = min(verdict.margin for verdict in verdicts)
-        straddles = sum(verdict.straddles for verdict in verdicts)
+        ties = sum(verdict.ties for verdict in verdicts)
         worst = max(relative.get(source(contract, verdict.tap), float("nan")) for verdict in verdicts)
-        agree = f"{1 - straddles / count:.1%}"
-        table.add_row(escape(name), str(count), f"{nearest:.3g}", str(straddles), agree, f"{worst:.1e}")
+        agree = f"{1 - ties / count:.1%}"
+        table.add_row(escape(name), str(count), f"{nearest:.3g}", str(ties), agree, f"{worst:.1e}")
     return table
 
 
@@ -103,16 +103,16 @@ def source(contract: Contract, tap: str) -> str:
     return decision.source(made) if decision else ""
 
 
-def crossings_table(report: Report) -> Table | None:
+def swaps_table(report: Report) -> Table | None:
     """What each way to take the stages from the two sides ends in."""
-    if not report.crossings:
+    if not report.swaps:
         return None
-    table = Table(title=f"{report.crossings[0].verdict.tap}, stages of either side", title_justify="left")
-    for column in (*report.crossings[0].sides, "distance", "truth", ""):
+    table = Table(title=f"{report.swaps[0].verdict.tap}, stages of either side", title_justify="left")
+    for column in (*report.swaps[0].sides, "ratio32", "ratio64", ""):
         table.add_column(column)
-    for crossing in report.crossings:
-        v = crossing.verdict
-        table.add_row(*crossing.sides.values(), f"{v.distance:.2f}", f"{v.truth:.2f}", _word(v.passed))
+    for swap in report.swaps:
+        v = swap.verdict
+        table.add_row(*swap.sides.values(), f"{v.ratio32:.2f}", f"{v.ratio64:.2f}", _word(v.passed))
     return table
 
 
@@ -139,7 +139,7 @@ def describe(verdict: Verdict) -> str:
             f"floor {verdict.floor:.3e}; worst {verdict.max_abs:.3e} at {verdict.where} of {verdict.shape}; "
             f"gain {verdict.gain:.6f}"
         )
-        lines.append(f"  would pass with truth {verdict.truth:.3g} and distance {verdict.distance:.3g}")
+        lines.append(f"  would pass with ratio64 {verdict.ratio64:.3g} and ratio32 {verdict.ratio32:.3g}")
     return "\n".join(lines)
 
 
@@ -147,33 +147,33 @@ def again(verdict: Verdict) -> str:
     """A verdict that passed at a second look, in one line."""
     return (
         f"{verdict.label} ({verdict.mode} error) passed at a second look, by {verdict.floors} noise floors: "
-        f"truth {verdict.truth:.3g} <= {verdict.bound_truth:.3g}, distance {verdict.distance:.3g} <= "
-        f"{verdict.bound_distance:.3g}"
+        f"ratio64 {verdict.ratio64:.3g} <= {verdict.bound_ratio64:.3g}, ratio32 {verdict.ratio32:.3g} <= "
+        f"{verdict.bound_ratio32:.3g}"
     )
 
 
 def growth_table(report: Report) -> Table | None:
-    """How the inherited error grows from the first bad tap on: the first parts behind it, and the last ones."""
+    """How the accumulated error grows from the first bad tap on: the first parts behind it, and the last ones."""
     rows = report.diagnosis.growth if report.diagnosis else []
     if not rows:
         return None
-    table = Table("behind it", "relative", "distance", "factor", title="the error from there on", title_justify="left")
+    table = Table("behind it", "relative", "ratio32", "factor", title="the error from there on", title_justify="left")
     left_out = len(rows) - 2 * GROWTH
     for row in [*rows[:GROWTH], *rows[max(GROWTH, len(rows) - GROWTH) :]]:
         if row is rows[-GROWTH:][0] and left_out > 0:
             table.add_row(f"... {left_out} more, in the JSON report", "", "", "")
         factor = f"{row.factor:.3g}" if row.factor == row.factor else ""
-        table.add_row(escape(row.tap), f"{row.relative:.2e}", f"{row.distance:.3g}", factor)
+        table.add_row(escape(row.tap), f"{row.relative:.2e}", f"{row.ratio32:.3g}", factor)
     return table
 
 
 def show_found(found: Found, console: Console) -> None:
     """Print a binary search: each probe, and what it came to."""
     table = Table(
-        "reference up to", "distance of the end", "", title=f"bisection, {found.taps} taps", title_justify="left"
+        "reference up to", "ratio32 of the end", "", title=f"bisection, {found.taps} taps", title_justify="left"
     )
     for probe in found.probes:
-        table.add_row(escape(probe.tap or "nothing"), f"{probe.distance:.3g}", _word(probe.passed))
+        table.add_row(escape(probe.tap or "nothing"), f"{probe.ratio32:.3g}", _word(probe.passed))
     console.print(table)
     text = f"wrong: {found.culprit}" if found.culprit else f"{found.end} is right"
     note = f"; {found.note}" if found.note else ""
@@ -186,7 +186,7 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     tables = (
         chain_table(report, contract),
         decisions_table(report, contract),
-        crossings_table(report),
+        swaps_table(report),
         checks_table(report),
     )
     for table in tables:

@@ -25,8 +25,8 @@ def describe(verdict: Verdict) -> str:
             f"{what}: decided otherwise up to {verdict.flipped:.3g} noise floors from the threshold, by rounding alone"
         )
     return (
-        f"{what}: distance {verdict.distance:.3g} for {verdict.bound_distance:.3g}, truth {verdict.truth:.3g} for "
-        f"{verdict.bound_truth:.3g}; {error_of(verdict) / verdict.own:.2f} of its own floor, for {MULTIPLE:g}"
+        f"{what}: ratio32 {verdict.ratio32:.3g} for {verdict.bound_ratio32:.3g}, ratio64 {verdict.ratio64:.3g} for "
+        f"{verdict.bound_ratio64:.3g}; {error_of(verdict) / verdict.own:.2f} of its own floor, for {MULTIPLE:g}"
     )
 
 

@@ -71,13 +71,13 @@ def sinc_kernel(source: int, target: int, dtype: torch.dtype) -> Tensor:
     One row for each phase; six zero crossings at either side under a squared cosine, cut off at 0.99 of the lower
     rate's half. `width` is the number of samples that a row reaches to the left of its first one.
     """
-    crossings, rolloff = 6, 0.99
+    swaps, rolloff = 6, 0.99
     base = min(source, target) * rolloff
-    width = math.ceil(crossings * source / base)
+    width = math.ceil(swaps * source / base)
     offsets = torch.arange(-width, width + source, dtype=torch.float64)[None, None] / source
     phases = torch.arange(0, -target, -1, dtype=dtype)[:, None, None] / target  # torchaudio rounds these to `dtype`
-    t = ((phases + offsets) * base).clamp(-crossings, crossings)
-    window = torch.cos(t * math.pi / crossings / 2) ** 2
+    t = ((phases + offsets) * base).clamp(-swaps, swaps)
+    window = torch.cos(t * math.pi / swaps / 2) ** 2
     t = t * math.pi
     kernel = torch.where(t == 0, torch.ones_like(t), t.sin() / t) * (window * (base / source))
     return kernel.to(dtype)

@@ -18,7 +18,7 @@ from statistics import median
 import pytest
 
 from parity.capture.trace import DiskTrace, Trace
-from parity.contract import INHERITED, load
+from parity.contract import ACCUMULATED, load
 from parity.contract.axes import permute
 from parity.contract.implementation import make_case, resolve
 from parity.judge.snapshots import Gallery
@@ -61,7 +61,7 @@ def truth(verifier, tmp_path_factory) -> list[DiskTrace]:
     for segment, exact in zip(verifier.segments, traces, strict=True):
         reference: Trace = {}
         verifier.run_reference(segment, reference)
-        verifier.run_other("exact", segment, INHERITED, {}, reference, exact)
+        verifier.run_other("exact", segment, ACCUMULATED, {}, reference, exact)
         os.fsync(exact.descriptor)  # or the system writes it while others are timed
     return traces
 
@@ -82,7 +82,7 @@ def test_capture_and_verdict(benchmark, verifier, truth, request, where):
             for number, (segment, exact) in enumerate(zip(verifier.segments, truth, strict=True)):
                 reference: Trace = DiskTrace(Path(folder, str(number))) if where == "files" else {}
                 verifier.run_reference(segment, reference)
-                verifier.judge(segment, INHERITED, {}, reference, {"exact": exact})
+                verifier.judge(segment, ACCUMULATED, {}, reference, {"exact": exact})
 
     benchmark.pedantic(judged, setup=setup, rounds=ROUNDS, warmup_rounds=1)
     verdicts = verifier.report.verdicts

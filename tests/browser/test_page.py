@@ -53,13 +53,13 @@ def test_a_pass_says_so_and_has_every_piece(browser, passing):
     assert driver.title == "PASS · parity report"
     assert "Pass: 4862 verdicts of 4862 expected, 0 failed" in driver.find_element(By.TAG_NAME, "h1").text
     headings = texts(driver, "h2")
-    pieces = ["Pipeline", "Taps", "ode.state, step by step", "What it ends in", "Margins and straddles"]
+    pieces = ["Pipeline", "Taps", "ode.state, step by step", "What it ends in", "Margins and ties"]
     assert headings == [*pieces, "Environment and time", "History"]
     assert texts(driver, ".stage > details > summary > .tile") == ["text", "conditioning", "t3", "flow", "vocoder"]
     assert len(driver.find_elements(By.CSS_SELECTOR, "audio")) == 3
     assert len(driver.find_elements(By.CSS_SELECTOR, "svg.plot")) == 2
     captions = texts(driver, "caption")
-    assert any(caption.startswith("mix matrix") for caption in captions)
+    assert any(caption.startswith("swap matrix") for caption in captions)
     assert "candidate against reference" in captions
     assert texts(driver, "pre code")[0].startswith("parity verify --case tiny")
 
@@ -77,7 +77,7 @@ def test_a_failure_names_the_first_bad_tap_and_shows_its_error(browser, failing)
     press(driver, link)
     assert count(driver).startswith("1 of ")
     detail = driver.find_element(By.CSS_SELECTOR, ".detail")
-    assert "distance" in detail.text
+    assert "ratio32" in detail.text
     assert len(detail.find_elements(By.CSS_SELECTOR, "svg.plot")) == 1
     assert "beside the worst position" in detail.text
     places = texts(driver, ".detail dl > div")
@@ -89,12 +89,12 @@ def test_a_failure_names_the_first_bad_tap_and_shows_its_error(browser, failing)
 
 def test_sorting(browser, passing):
     driver = browser(passing)
-    press(driver, header(driver, "truth"))
+    press(driver, header(driver, "ratio64"))
     found = [float(text) for text in column(driver, 8)]
     assert len(found) == 150
     assert found == sorted(found, reverse=True)
     assert texts(driver, "th[aria-sort=descending]") == ["truth ▼"]
-    press(driver, header(driver, "truth"))
+    press(driver, header(driver, "ratio64"))
     found = [float(text) for text in column(driver, 8)]
     assert found == sorted(found)
     press(driver, header(driver, "headroom"))
@@ -109,9 +109,9 @@ def test_filtering(browser, passing):
     name = driver.find_element(By.CSS_SELECTOR, ".f-name")
     name.send_keys("ODE.state[step=9")
     assert count(driver) == "2 of 4862 verdicts"
-    assert set(column(driver, 2)) == {"created", "inherited"}
-    Select(driver.find_element(By.CSS_SELECTOR, ".f-mode")).select_by_visible_text("created")
-    assert column(driver, 2) == ["created"]
+    assert set(column(driver, 2)) == {"local", "accumulated"}
+    Select(driver.find_element(By.CSS_SELECTOR, ".f-mode")).select_by_visible_text("local")
+    assert column(driver, 2) == ["local"]
     name.send_keys("nothing")
     assert count(driver) == "0 of 4862 verdicts"
     press(driver, driver.find_element(By.CSS_SELECTOR, ".filters button"))

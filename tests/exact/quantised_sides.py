@@ -101,7 +101,7 @@ taps = [["first", "t c"], ["second", "t c"]]
 [[rule]]
 pattern = "*"
 mode = "*"
-truth = 2.0
-distance = 2.0
+ratio64 = 2.0
+ratio32 = 2.0
 why = "sums of 64 terms"
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from parity import contract as contracts
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.mathematics import AMPLIFIED, BOUND
 from parity.run.exact import Exact
 from parity.run.exact_report import ExactReport
@@ -23,7 +23,7 @@ def proven(name: str) -> ExactReport:
     return report
 
 
-@pytest.mark.parametrize("mode", [CREATED, INHERITED])
+@pytest.mark.parametrize("mode", [LOCAL, ACCUMULATED])
 def test_a_tap_that_amplifies_rounding_is_equal_by_its_noise_floor(mode):
     report = proven("equal")
     assert report.passed
@@ -38,7 +38,7 @@ def test_what_is_equal_by_its_floor_alone_runs_teacher_forced_as_well():
     report = Exact(CONTRACT, amplified.load("equal"), Path()).run()
     assert report.passed
     assert report.teacher_forced == ["amplify"]
-    assert {verdict.mode for verdict in report.verdicts if verdict.tap == "far"} == {CREATED, INHERITED}
+    assert {verdict.mode for verdict in report.verdicts if verdict.tap == "far"} == {LOCAL, ACCUMULATED}
 
 
 def test_no_noise_floor_is_measured_where_none_is_needed():
@@ -48,7 +48,7 @@ def test_no_noise_floor_is_measured_where_none_is_needed():
 
 def test_a_fault_beyond_its_noise_floor_is_wrong():
     report = proven("wrong")
-    assert [(verdict.tap, verdict.mode) for verdict in report.failures] == [("far", INHERITED), ("far", CREATED)]
+    assert [(verdict.tap, verdict.mode) for verdict in report.failures] == [("far", ACCUMULATED), ("far", LOCAL)]
     first = report.first_failure
     assert first.error > first.bound > BOUND
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from parity import contract as contracts
 from parity.base.metrics import rmse
-from parity.contract import CREATED, INHERITED, Contract, Rule
+from parity.contract import ACCUMULATED, LOCAL, Contract, Rule
 from parity.exact.rounding import RUNS, Floors, Rounding
 from parity.exact.rounding.standin import rounded
 from parity.exact.standin import installed
@@ -46,14 +46,14 @@ def toy_contract() -> Contract:
 RULE = Rule("*", "*", 2.0, 2.0, "test")
 EXACT = np.random.default_rng(0).standard_normal(4000)
 REFERENCE = EXACT.astype(np.float32)
-SAME, OTHER = (Mathematics("tap", "", CREATED, passed, reason) for passed, reason in ((True, ""), (False, "differs")))
+SAME, OTHER = (Mathematics("tap", "", LOCAL, passed, reason) for passed, reason in ((True, ""), (False, "differs")))
 
 
 def at(floors: float) -> Verdict:
     """The verdict on a device whose error is so many noise floors."""
     floor = rmse(REFERENCE, EXACT)
     error = floors * floor * np.random.default_rng(1).standard_normal(EXACT.shape)
-    return judge("tap", "", CREATED, RULE, EXACT + error, REFERENCE, EXACT)
+    return judge("tap", "", LOCAL, RULE, EXACT + error, REFERENCE, EXACT)
 
 
 @pytest.mark.parametrize(
@@ -86,14 +86,14 @@ def test_strict_asks_for_equal_everywhere():
 def test_what_is_not_finite_is_no_rounding():
     ours = REFERENCE.copy()
     ours[7] = np.nan
-    verdict = judge("tap", "", CREATED, RULE, ours, REFERENCE, EXACT)
+    verdict = judge("tap", "", LOCAL, RULE, ours, REFERENCE, EXACT)
     assert settled(verdict, SAME, 1e9).word == DEVICE
 
 
 @pytest.mark.parametrize(("margin", "own", "word"), [(30.0, 1.0, ROUNDING), (90.0, 1.0, DEVICE), (90.0, 3.0, ROUNDING)])
 def test_a_decision_may_fall_otherwise_within_the_rounding_of_its_values(margin, own, word):
     ours, theirs, margins = np.array([1, 2, 3]), np.array([1, 2, 4]), np.array([500.0, 400.0, margin])
-    verdict = judge("tap", "", CREATED, RULE, ours, theirs, theirs, margins=margins)
+    verdict = judge("tap", "", LOCAL, RULE, ours, theirs, theirs, margins=margins)
     assert not verdict.passed
     assert settled(verdict, SAME, own_source=own).word == word
 
@@ -123,7 +123,7 @@ def test_a_device_that_computes_with_less_is_named(device, monkeypatch, toy_cont
     monkeypatch.setattr(mlx_model.MlxMix, "__call__", lambda self, x: DEVICES[device](x, self.weight))
     report = verified(toy_contract, toy_checkpoint)
     assert not report.passed
-    created = {v.tap.partition("[")[0] for v in report.verdicts if v.mode == CREATED and v.word == DEVICE}
+    created = {v.tap.partition("[")[0] for v in report.verdicts if v.mode == LOCAL and v.word == DEVICE}
     assert {"first", "middle.0.linear", "middle.1.linear", "last"} <= created
     assert not {v.tap for v in report.verdicts if v.word == DEVICE} & {"codes", "embedding", "mu"}
     assert WRONG not in report.words()
@@ -136,11 +136,11 @@ def test_another_order_of_sums_is_rounding_and_passes(monkeypatch, toy_contract,
         return sum(x[..., i : i + 1] * self.weight[:, i] for i in range(x.shape[-1]))
 
     monkeypatch.setattr(mlx_model.MlxMix, "__call__", one_by_one)
-    tight = replace(toy_contract, rules=tuple(replace(rule, truth=0.3, distance=0.3) for rule in toy_contract.rules))
+    tight = replace(toy_contract, rules=tuple(replace(rule, ratio64=0.3, ratio32=0.3) for rule in toy_contract.rules))
     report = verified(tight, toy_checkpoint)
     assert report.passed
     assert set(report.words()) == {EQUAL, ROUNDING}
-    assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {CREATED, INHERITED}
+    assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {LOCAL, ACCUMULATED}
     assert not verified(tight, toy_checkpoint, strict=True).passed
 
 
@@ -185,15 +185,15 @@ def test_a_torch_candidate_has_an_own_floor_as_well(toy_contract, toy_checkpoint
     sides = dict(toy_contract.sides) | {
         "candidate": {"factory": "tests.meta.toy:torch_candidate", "framework": "torch"}
     }
-    tight = tuple(replace(rule, truth=0.3) for rule in toy_contract.rules)
+    tight = tuple(replace(rule, ratio64=0.3) for rule in toy_contract.rules)
     report = verified(replace(toy_contract, sides=sides, layouts={}, rules=tight), toy_checkpoint)
     assert report.passed
     assert report.words()[ROUNDING] > 10
-    assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {CREATED, INHERITED}
+    assert {v.mode for v in report.verdicts if v.word == ROUNDING} == {LOCAL, ACCUMULATED}
 
 
 def test_a_terminal_says_how_many_are_what_and_lists_what_is_rounding(toy_contract, toy_checkpoint):
-    tight = tuple(replace(rule, truth=0.3) for rule in toy_contract.rules)
+    tight = tuple(replace(rule, ratio64=0.3) for rule in toy_contract.rules)
     report = verified(replace(toy_contract, rules=tight), toy_checkpoint)
     console = Console(record=True, width=120, file=io.StringIO())
     show(report, console)
@@ -207,9 +207,9 @@ def test_a_terminal_says_how_many_are_what_and_lists_what_is_rounding(toy_contra
 
 def test_a_wrong_formula_is_wrong_and_says_both_figures(toy_contract, toy_checkpoint):
     report = verified(toy_contract, toy_checkpoint, case="gain")
-    assert {v.tap.partition("[")[0] for v in report.verdicts if v.word == WRONG and v.mode == CREATED} == {"middle.1"}
+    assert {v.tap.partition("[")[0] for v in report.verdicts if v.word == WRONG and v.mode == LOCAL} == {"middle.1"}
     assert DEVICE not in report.words()
-    assert "distance" in report.first_failure.reason
+    assert "ratio32" in report.first_failure.reason
     assert "in double: differs by" in report.first_failure.reason
 
 

@@ -22,7 +22,7 @@ from fixtures import cases
 from fixtures.cases import flow
 from parity import contract as contracts
 from parity.cli import FAILURE, PASS, main
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.judge.arithmetic import DEVICE, EQUAL, MULTIPLE, ROUNDING, WRONG
 from parity.run.both import Both
 from parity.run.report import Report
@@ -131,7 +131,7 @@ def test_a_wrong_quantised_product_is_named(tmp_path, monkeypatch, new, code):
         assert set(report["words"]) == {EQUAL} and report["operation"] is None
         return
     assert report["words"] == {DEVICE: 4}
-    assert (report["first_failure"]["tap"], report["first_failure"]["mode"]) == ("first", CREATED)
+    assert (report["first_failure"]["tap"], report["first_failure"]["mode"]) == ("first", LOCAL)
     assert all(verdict["mathematics"] < 1e-12 for verdict in report["verdicts"])
     found = report["operation"]
     assert found["operations"] == ["quantized_matmul"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.judge.mathematics import AMPLIFIED, BOUND, Mathematics, absent, judge, with_floor
 
 THEIRS = np.array([[3.0, -4.0, 0.0], [5.0, 1.0, -2.0]])
@@ -15,7 +15,7 @@ RMS = float(np.sqrt(np.mean(THEIRS**2)))
 
 
 def judged(ours: np.ndarray, theirs: np.ndarray = THEIRS, ties: np.ndarray | None = None) -> Mathematics:
-    return judge("tap[step=1]", "cond", CREATED, np.asarray(ours), np.asarray(theirs), ties)
+    return judge("tap[step=1]", "cond", LOCAL, np.asarray(ours), np.asarray(theirs), ties)
 
 
 def test_equal_arrays_are_equal():
@@ -104,6 +104,6 @@ def test_an_error_that_no_floor_could_explain_is_not_doubtful():
 
 
 def test_an_absent_tap_is_wrong():
-    verdict = absent("tap", CREATED, "no such tap")
+    verdict = absent("tap", LOCAL, "no such tap")
     assert (verdict.passed, verdict.label, verdict.doubtful) == (False, "tap", False)
     assert verdict.as_dict()["bound"] == BOUND

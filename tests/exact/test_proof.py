@@ -156,7 +156,7 @@ def test_wrong_use_is_one_sentence_and_exit_2(options, said, verify, capsys):
 def test_a_recording_and_a_proof_give_the_verdicts_of_one_run(checkpoint, tmp_path):
     """On a contract so tight that most taps rest on their own floor, which is then measured from what was recorded."""
     tight = tmp_path / "contract.toml"
-    tight.write_text(TOY.read_text().replace("truth = 5.0", "truth = 0.3"))
+    tight.write_text(TOY.read_text().replace("ratio64 = 5.0", "ratio64 = 0.3"))
 
     def run(command: str, *options: str, name: str = "result") -> dict[str, Any]:
         paths = "--contract", str(tight), "--checkpoint", str(checkpoint), "--json", str(tmp_path / name)

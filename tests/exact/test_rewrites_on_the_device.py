@@ -62,7 +62,7 @@ def test_plain_mlx_is_at_most_rounding(module):
     assert set(report.words()) <= {EQUAL, ROUNDING}
     for verdict in report.verdicts:
         if verdict.word == ROUNDING:
-            assert max(verdict.truth, verdict.distance) > 1
+            assert max(verdict.ratio64, verdict.ratio32) > 1
             assert error_of(verdict) < 0.5 * MULTIPLE * verdict.own
 
 

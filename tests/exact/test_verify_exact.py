@@ -20,7 +20,7 @@ from fixtures.cases import flow
 from parity import contract as contracts
 from parity.base.errors import InputError
 from parity.cli import main
-from parity.contract import CREATED, INHERITED, Contract
+from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND
@@ -60,15 +60,15 @@ def test_the_own_port_is_proven_in_all_stages(whole):
     assert whole.passed
     assert (len(whole.verdicts), whole.expected, whole.failures, whole.amplified) == (4862, 4862, [], [])
     assert dict(whole.places) == {"text": 2, "conditioning": 378, "t3": 274, "flow": 3766, "vocoder": 442}
-    assert {verdict.mode for verdict in whole.verdicts} == {CREATED, INHERITED}
+    assert {verdict.mode for verdict in whole.verdicts} == {LOCAL, ACCUMULATED}
     assert whole.worst.error < BOUND / 10  # rounding of double, which depends on the BLAS: 2e-12 at most has been seen
-    assert max(verdict.error for verdict in whole.verdicts if verdict.mode == CREATED) < BOUND / 100
+    assert max(verdict.error for verdict in whole.verdicts if verdict.mode == LOCAL) < BOUND / 100
 
 
 def test_what_is_equal_in_the_free_run_is_not_run_again(short):
     report = proven(CONTRACT, short)
     assert report.passed
-    assert {verdict.mode for verdict in report.verdicts} == {INHERITED}
+    assert {verdict.mode for verdict in report.verdicts} == {ACCUMULATED}
     assert report.teacher_forced == []
     assert len(report.verdicts) == report.expected
 
@@ -112,9 +112,9 @@ def test_the_stand_in_leaves_mlx_as_it_was(short):
 def test_a_planted_fault_is_found_at_its_own_tap(short, factory, tap, said):
     report = proven(candidate(CONTRACT, f"tests.exact.faulty_sides:{factory}"), short)
     assert not report.passed
-    assert (report.first_failure.tap, report.first_failure.mode) == (tap, CREATED)
-    assert [verdict.tap for verdict in report.failures if verdict.mode == CREATED] == [tap]
-    free = [verdict.tap for verdict in report.failures if verdict.mode == INHERITED]
+    assert (report.first_failure.tap, report.first_failure.mode) == (tap, LOCAL)
+    assert [verdict.tap for verdict in report.failures if verdict.mode == LOCAL] == [tap]
+    free = [verdict.tap for verdict in report.failures if verdict.mode == ACCUMULATED]
     assert free[0] == tap
     (departure,) = report.departures
     assert all(text in departure for text in said), departure
@@ -127,10 +127,10 @@ def test_a_candidate_that_stops_has_verdicts_too(short):
     assert not report.passed
     assert report.stopped == "the candidate stopped in encoder: RuntimeError: out of luck"
     everything = {tap.name for segment in CONTRACT.segments(short.dims, short.segments) for tap in segment.taps}
-    for mode in (CREATED, INHERITED):
+    for mode in (LOCAL, ACCUMULATED):
         assert {verdict.tap for verdict in report.verdicts if verdict.mode == mode} == everything
     assert report.first_failure.tap == "encoder.encoders.1.self_attn"
-    assert sum(v.passed for v in report.verdicts if v.mode == CREATED) > 80  # the steps have inputs all the same
+    assert sum(v.passed for v in report.verdicts if v.mode == LOCAL) > 80  # the steps have inputs all the same
 
 
 def test_a_candidate_that_draws_has_no_program(short):

@@ -68,7 +68,7 @@ def test_looking_changes_no_bit(subject, name, side):
     assert [bits(state) for state in states] == plain
     assert [len(trace) for trace in traces] == [len(s.taps) for s in runner.contract.segments(case.dims, case.segments)]
     again, _ = captured_run(runner, case, grafts=traces)
-    assert [bits(state) for state in again] == plain, "its own values grafted are no change"
+    assert [bits(state) for state in again] == plain, "its own values teacher-forced are no change"
     assert [bits(state) for state in plain_run(runner, case)] == plain, "nothing stays behind"
 
 
@@ -119,9 +119,9 @@ def test_the_run_goes_on_with_the_grafted_value(subject, side):
     segment = runner.contract.segments(case.dims, case.segments)[1]
     zeros = {"middle.1[step=0]": np.zeros_like(traces[1]["middle.1[step=0]"])}
     trace: dict[str, np.ndarray] = {}
-    left = runner.run(segment, states[0], keep(trace), graft=zeros)
+    left = runner.run(segment, states[0], keep(trace), forced=zeros)
     before, after = ["first", "middle.0", "middle.1"], ["last", "refine.state"]
-    for name in before:  # a block's own output is visited, not what is grafted in its place
+    for name in before:  # a block's own output is visited, not what is teacher-forced in its place
         np.testing.assert_array_equal(trace[f"{name}[step=0]"], traces[1][f"{name}[step=0]"])
     assert not trace["last[step=0]"].any()
     np.testing.assert_array_equal(left["x"], case.inputs["x"])
@@ -134,9 +134,9 @@ def test_the_graft_is_in_the_references_axes(subject, side):
     runner, case = subject("toy", side)
     states, _ = captured_run(runner, case)
     segment = runner.contract.segments(case.dims, case.segments)[1]
-    graft = {"refine.state[step=0]": np.arange(80, dtype=np.float32).reshape(2, 8, 5)}
-    left = runner.run(segment, states[0], lambda tap, array: None, graft=graft)
-    np.testing.assert_array_equal(left["x"], graft["refine.state[step=0]"])
+    forced = {"refine.state[step=0]": np.arange(80, dtype=np.float32).reshape(2, 8, 5)}
+    left = runner.run(segment, states[0], lambda tap, array: None, forced=forced)
+    np.testing.assert_array_equal(left["x"], forced["refine.state[step=0]"])
 
 
 def visited(runner: Runner, case: Any) -> list[Tap]:

@@ -96,10 +96,10 @@ def test_a_failure(on_toy, tmp_path, capsys, case):
 def test_a_failure_is_explained(on_toy, capsys):
     on_toy("verify", "--case", "gain")
     out = capsys.readouterr().out
-    assert "middle.1[step=0,cond] (created error): distance" in out
+    assert "middle.1[step=0,cond] (local error): ratio32" in out
     assert "gain 1.001" in out
-    assert "would pass with truth" in out
-    assert "first wrong: middle.1[step=0,cond], created" in out
+    assert "would pass with ratio64" in out
+    assert "first wrong: middle.1[step=0,cond], local" in out
     assert "looks like: gain (0.97): 1.001 times the reference" in out
     assert "the error from there on" in out
 
@@ -110,7 +110,7 @@ def test_the_exit_code_and_the_json_of_a_process(toy_checkpoint):
     assert done.returncode == 1
     report = json.loads(done.stdout)
     assert report["first_failure"]["tap"] == "middle.1[step=0]"
-    assert report["first_failure"]["distance"] is None  # JSON has no NaN
+    assert report["first_failure"]["ratio32"] is None  # JSON has no NaN
     assert "FAIL" in done.stderr
 
 

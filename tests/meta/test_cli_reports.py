@@ -34,7 +34,7 @@ def test_verify_writes_a_report_and_a_history(toy, run, tmp_path, capsys):
     text = (page / "index.html").read_text()
     assert "First wrong:" in text
     assert f"--history {store}" in text  # the command that made it
-    assert "gain: worst truth" in text
+    assert "gain: worst ratio64" in text
     capsys.readouterr()
     assert run("history", store, "--json", "-") == 0
     found = json.loads(capsys.readouterr().out)

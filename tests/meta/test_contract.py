@@ -7,7 +7,7 @@ import pytest
 from fixtures import cases
 from parity import contract as contracts
 from parity.base.errors import InputError
-from parity.contract import CREATED, FULL, INHERITED
+from parity.contract import ACCUMULATED, FULL, LOCAL
 
 TEXT = """
 cases = "m:cases"
@@ -46,16 +46,16 @@ taps = [{ block = "stack", at = "decoder" }, ["x", "b c t"]]
 
 [[rule]]
 pattern = "x*"
-mode = "inherited"
-truth = 1.5
-distance = 3
+mode = "accumulated"
+ratio64 = 1.5
+ratio32 = 3
 why = "chained"
 
 [[rule]]
 pattern = "*"
 mode = "*"
-truth = 2.0
-distance = 2.5
+ratio64 = 2.0
+ratio32 = 2.5
 why = "default"
 """
 DIMS = {"layers": 2, "steps": 3}
@@ -122,7 +122,7 @@ def test_every_rule_of_chatterbox_decides_something(flow_contract):
     for name, precision in ((name, each) for name in cases.CASES if name.startswith("tiny") for each in precisions):
         case, contract = cases.load(name), flow_contract.rules_of(name, precision)
         taps = [tap.name for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
-        used |= {contract.rule(tap, mode) for tap in taps for mode in (INHERITED, CREATED)}
+        used |= {contract.rule(tap, mode) for tap in taps for mode in (ACCUMULATED, LOCAL)}
     assert used == set(flow_contract.rules)
 
 
@@ -134,31 +134,31 @@ def test_every_rule_decides_something_in_a_whole_run(flow_contract, case):
 
 def test_the_first_rule_that_matches_decides(load):
     contract = load()
-    assert contract.rule("x[step=1]", INHERITED).why == "chained"
-    assert contract.rule("x[step=1]", CREATED).why == "default"
-    assert contract.rule("embedding", INHERITED).why == "default"
-    assert (contract.rules[0].truth, contract.rules[0].distance) == (1.5, 3.0)
+    assert contract.rule("x[step=1]", ACCUMULATED).why == "chained"
+    assert contract.rule("x[step=1]", LOCAL).why == "default"
+    assert contract.rule("embedding", ACCUMULATED).why == "default"
+    assert (contract.rules[0].ratio64, contract.rules[0].ratio32) == (1.5, 3.0)
 
 
 def test_brackets_in_a_pattern_are_the_taps_own(load):
     contract = load((r'"x\*"', '"x[step=1]"'))
     contract.check_rules(contract.segments(DIMS))
-    assert contract.rule("x[step=1]", INHERITED).why == "chained"
-    assert contract.rule("x[step=2]", INHERITED).why == "default"
-    assert contract.rule("xs", INHERITED).why == "default"  # a character class would match it
+    assert contract.rule("x[step=1]", ACCUMULATED).why == "chained"
+    assert contract.rule("x[step=2]", ACCUMULATED).why == "default"
+    assert contract.rule("xs", ACCUMULATED).why == "default"  # a character class would match it
 
 
 def test_a_tap_without_a_rule_is_refused(load):
-    with pytest.raises(InputError, match=r"no rule matches tap embedding \(created\)"):
-        load((r'pattern = "\*"', 'pattern = "x*"')).rule("embedding", CREATED)
+    with pytest.raises(InputError, match=r"no rule matches tap embedding \(local\)"):
+        load((r'pattern = "\*"', 'pattern = "x*"')).rule("embedding", LOCAL)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ((r'pattern = "x\*"', 'pattern = "y*"'), "'y[*]' .inherited. matches no tap"),
-        ((r'mode = "\*"', 'mode = "created"'), "no rule matches tap embedding .inherited."),
-        ((r"(\[\[rule\]\].*?)(\[\[rule\]\].*)", r"\2\1"), "'x[*]' .inherited. decides nothing"),
+        ((r'pattern = "x\*"', 'pattern = "y*"'), "'y[*]' .accumulated. matches no tap"),
+        ((r'mode = "\*"', 'mode = "local"'), "no rule matches tap embedding .accumulated."),
+        ((r"(\[\[rule\]\].*?)(\[\[rule\]\].*)", r"\2\1"), "'x[*]' .accumulated. decides nothing"),
     ],
     ids=["no such tap", "mode left out", "hidden by an earlier rule"],
 )
@@ -204,13 +204,13 @@ def test_an_outline_that_makes_no_sense_is_refused(load, change, message):
         ((r'framework = "mlx"', ""), r"\[sides.candidate\] lacks framework"),
         ((r'index = "step"', ""), r"\[\[segment\]\] lacks index"),
         ((r'why = "chained"', ""), r"\[\[rule\]\] lacks why"),
-        ((r"distance = 3", ""), r"\[\[rule\]\] lacks distance"),
-        ((r'mode = "inherited"', 'mode = "inherent"'), "has mode 'inherent', expected 'inherited', 'created'"),
-        ((r"truth = 1.5", "truth = inf"), "truth = inf, expected a positive, finite number"),
-        ((r"truth = 1.5", "truth = nan"), "truth = nan, expected a positive"),
-        ((r"distance = 3", "distance = 0"), "distance = 0, expected a positive"),
-        ((r"distance = 3", 'distance = "3"'), "distance = '3', expected a positive"),
-        ((r"distance = 3", "distance = true"), "distance = True, expected a positive"),
+        ((r"ratio32 = 3", ""), r"\[\[rule\]\] lacks ratio32"),
+        ((r'mode = "accumulated"', 'mode = "inherent"'), "has mode 'inherent', expected 'accumulated', 'local'"),
+        ((r"ratio64 = 1.5", "ratio64 = inf"), "ratio64 = inf, expected a positive, finite number"),
+        ((r"ratio64 = 1.5", "ratio64 = nan"), "ratio64 = nan, expected a positive"),
+        ((r"ratio32 = 3", "ratio32 = 0"), "ratio32 = 0, expected a positive"),
+        ((r"ratio32 = 3", 'ratio32 = "3"'), "ratio32 = '3', expected a positive"),
+        ((r"ratio32 = 3", "ratio32 = true"), "ratio32 = True, expected a positive"),
         ((r"\[layouts\]", '[chain]\ntap = "x"\n\n[layouts]'), r"\[chain\] lacks known, known_as"),
     ],
 )

@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.snapshots import BINS, COLUMNS, ROWS, Gallery, picture, sounds
 from parity.judge.verdict import Verdict
 
 
 def verdict(
-    tap: str = "x", mode: str = INHERITED, distance: float = 1.0, where: tuple[int, ...] = (0, 2, 3)
+    tap: str = "x", mode: str = ACCUMULATED, ratio32: float = 1.0, where: tuple[int, ...] = (0, 2, 3)
 ) -> Verdict:
-    passed = distance <= 2
+    passed = ratio32 <= 2
     return Verdict(
-        tap, "", mode, passed, "", (2, 3, 5), 2.0, 2.0, floor=1e-3, distance=distance, truth=1.0, where=where
+        tap, "", mode, passed, "", (2, 3, 5), 2.0, 2.0, floor=1e-3, ratio32=ratio32, ratio64=1.0, where=where
     )
 
 
@@ -69,11 +69,11 @@ def test_values_beside_the_worst_position():
 def test_the_worst_and_the_first_failures_are_kept():
     gallery = Gallery(2)
     ones = np.ones((2, 3, 5))
-    for tap, mode, distance in [
-        ("a", INHERITED, 1.0), ("b", INHERITED, 3.0), ("c", CREATED, 2.5), ("d", CREATED, 9.0), ("e", INHERITED, 8.0),
-        ("f", INHERITED, 0.5),
+    for tap, mode, ratio32 in [
+        ("a", ACCUMULATED, 1.0), ("b", ACCUMULATED, 3.0), ("c", LOCAL, 2.5), ("d", LOCAL, 9.0), ("e", ACCUMULATED, 8.0),
+        ("f", ACCUMULATED, 0.5),
     ]:  # fmt: skip
-        gallery.see(verdict(tap, mode, distance), "b c t", ones, 0 * ones)
+        gallery.see(verdict(tap, mode, ratio32), "b c t", ones, 0 * ones)
     assert [drawn.key[0] for drawn in gallery.pictures] == ["c", "b", "d", "e"]
 
 

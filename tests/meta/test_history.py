@@ -15,20 +15,20 @@ import pytest
 
 from parity.base.errors import InputError
 from parity.show.drift import FEWEST, drifted, quantile, upper_tail
-from parity.show.history import History
+from parity.show.history import RENAMED, History
 
 ENVIRONMENT = {"toy": "1.0", "toy device": "cpu", "machine": "abacus"}
 DEVICE = "toy cpu, abacus"
 
 
-def result(number: int, taps: int = 3, truth: float = 1.0, case: str = "tiny"):
+def result(number: int, taps: int = 3, ratio64: float = 1.0, case: str = "tiny"):
     """A result of so many taps in both modes."""
     verdicts = [
         {
-            "tap": f"x[step={tap}]", "branch": "", "mode": mode, "distance": 1.0, "truth": truth, "headroom": 2.0,
-            "bound_truth": 2.0, "bound_distance": 2.0,
+            "tap": f"x[step={tap}]", "branch": "", "mode": mode, "ratio32": 1.0, "ratio64": ratio64, "headroom": 2.0,
+            "bound_ratio64": 2.0, "bound_ratio32": 2.0,
         }
-        for tap in range(taps) for mode in ("created", "inherited")
+        for tap in range(taps) for mode in ("local", "accumulated")
     ]  # fmt: skip
     when = f"2026-01-01T00:{number // 60:02}:{number % 60:02}+00:00"
     about = {"case": case, "environment": ENVIRONMENT, "passed": True, "when": when, "seconds": {"candidate": 1.5}}
@@ -38,17 +38,17 @@ def result(number: int, taps: int = 3, truth: float = 1.0, case: str = "tiny"):
 def test_what_is_added_comes_back(tmp_path):
     store = History(tmp_path / "history")
     assert store.add(result(1))
-    assert store.add(result(2, truth=1.25))
+    assert store.add(result(2, ratio64=1.25))
     assert not store.add(result(1))  # the same result again
     assert [(run["case_name"], run["device"], run["versions"]) for run in store.runs()] == [
         ("tiny", DEVICE, "toy 1.0")
     ] * 2
-    again = History(tmp_path / "history").series("x[step=1]", "created", "tiny", DEVICE)
-    assert [row["truth"] for row in again] == [1.0, 1.25]
-    assert store.series("x[step=1]", "created", "full", DEVICE) == []
+    again = History(tmp_path / "history").series("x[step=1]", "local", "tiny", DEVICE)
+    assert [row["ratio64"] for row in again] == [1.0, 1.25]
+    assert store.series("x[step=1]", "local", "full", DEVICE) == []
     trends = {trend["series"]: trend["points"] for trend in store.trends("tiny", DEVICE, "x")}
-    assert trends["tiny: x[step=2] (inherited), truth"] == [1.0, 1.25]
-    assert trends["tiny: worst truth"] == [1.0, 1.25]
+    assert trends["tiny: x[step=2] (accumulated), ratio64"] == [1.0, 1.25]
+    assert trends["tiny: worst ratio64"] == [1.0, 1.25]
     assert trends["tiny: seconds of candidate"] == [1.5, 1.5]
     assert store.trends("full", DEVICE) == []
 
@@ -59,12 +59,12 @@ def test_a_drift_is_marked_and_scatter_is_not(tmp_path):
     for number in range(12):
         found = result(number, taps=40)
         for verdict in found["verdicts"]:
-            verdict["truth"] = generator.gauss(1.0, 0.02)
+            verdict["ratio64"] = generator.gauss(1.0, 0.02)
         if number == 11:
-            found["verdicts"][7]["truth"] = 1.6  # below its bound of 2: it has not failed
+            found["verdicts"][7]["ratio64"] = 1.6  # below its bound of 2: it has not failed
         store.add(found)
     marked = [trend for trend in store.trends("tiny", DEVICE) if trend["drift"]]
-    assert [trend["series"] for trend in marked] == ["tiny: x[step=3] (inherited), truth"]
+    assert [trend["series"] for trend in marked] == ["tiny: x[step=3] (accumulated), ratio64"]
     assert "times its mean of 11 runs" in marked[0]["drift"]
 
 
@@ -125,7 +125,7 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path):
         process.stdout.close()
     store = History(tmp_path / "history")
     assert len(store.runs()) == 20
-    assert len(store.series("x[step=49]", "created", "tiny", DEVICE)) == 20
+    assert len(store.series("x[step=49]", "local", "tiny", DEVICE)) == 20
 
 
 def test_a_killed_writer_loses_at_most_its_own_run(tmp_path):
@@ -168,8 +168,23 @@ def test_a_hundred_thousand_rows_are_asked_in_a_tenth_of_a_second(tmp_path):
             times.append(time.perf_counter() - began)
         return min(times)
 
-    assert fastest(lambda: store.series("x[step=77]", "created", "tiny", DEVICE)) <= 0.1
+    assert fastest(lambda: store.series("x[step=77]", "local", "tiny", DEVICE)) <= 0.1
     assert fastest(lambda: store.trends("tiny", DEVICE, "x[step=77]")) <= 0.1
+
+
+def test_a_store_of_schema_1_goes_on_in_todays_words(tmp_path):
+    new = History(tmp_path / "history")
+    new.add(result(1, ratio64=1.5))
+    before = new.series("x[step=1]", "accumulated", "tiny", DEVICE)
+    with sqlite3.connect(tmp_path / "history") as connection:
+        for statement in RENAMED[:4]:
+            table, old, today = (statement.split()[place] for place in (2, 5, 7))
+            connection.execute(f"ALTER TABLE {table} RENAME COLUMN {today} TO {old}")
+        connection.execute("UPDATE taps SET mode = 'inherited' WHERE mode = 'accumulated'")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    assert len(before) == 1
+    assert History(tmp_path / "history").series("x[step=1]", "accumulated", "tiny", DEVICE) == before
 
 
 def test_another_file_is_refused(tmp_path):
@@ -179,7 +194,7 @@ def test_another_file_is_refused(tmp_path):
     with sqlite3.connect(tmp_path / "other") as connection:
         connection.execute("CREATE TABLE a (b)")
     connection.close()
-    with pytest.raises(InputError, match="history of schema 0, expected 1"):
+    with pytest.raises(InputError, match="history of schema 0, expected 1 or 2"):
         History(tmp_path / "other")
     with pytest.raises(InputError, match="cannot be opened"):
         History(tmp_path / "text" / "history")
@@ -187,7 +202,7 @@ def test_another_file_is_refused(tmp_path):
 
 def test_a_value_that_is_not_there_is_no_point(tmp_path):
     store = History(tmp_path / "history")
-    store.add(result(1, truth=math.nan))
+    store.add(result(1, ratio64=math.nan))
     trends = {trend["series"] for trend in store.trends("tiny", DEVICE)}
-    assert "tiny: worst truth" not in trends
-    assert "tiny: worst distance" in trends
+    assert "tiny: worst ratio64" not in trends
+    assert "tiny: worst ratio32" in trends

@@ -49,7 +49,7 @@ def test_one_pass_in_pieces_equals_whole_arrays(shape, order):
     wide = reference.astype(np.float64)
     delta = np.abs(candidate - wide)
     assert (found.max_abs, found.where) == (delta.max(), np.unravel_index(np.argmax(delta), shape))
-    assert [found.rmse, found.noise, found.truth, found.reference_rms] == pytest.approx(
+    assert [found.rmse, found.noise, found.against_exact, found.reference_rms] == pytest.approx(
         [rms(delta), rmse(reference, exact), rmse(candidate, exact), rms(reference)], rel=1e-12
     )
     assert found.gain == pytest.approx(np.vdot(candidate, wide) / np.vdot(wide, wide), rel=1e-9)

@@ -15,7 +15,7 @@ from fixtures import cases
 from parity.base import npy
 from parity.base.errors import InputError
 from parity.capture.golden import MANIFEST, Golden
-from parity.contract import INHERITED
+from parity.contract import ACCUMULATED
 from parity.run import dumps as offline
 from parity.run.report import Report
 from tests.meta import toy
@@ -71,7 +71,7 @@ def test_the_trace_is_the_runs_own(golden, verify_toy):
 
 
 def test_the_floors_are_those_of_a_live_run(golden, verify_toy):
-    for verdict in verify_toy("tiny").select(mode=INHERITED):
+    for verdict in verify_toy("tiny").select(mode=ACCUMULATED):
         stored = golden.entries[verdict.tap]["floors"][verdict.branch]
         if verdict.floor == verdict.floor and verdict.floor > 1.01 * verdict.reference_rms * 2.0**-24 / 3**0.5:
             assert stored == verdict.floor
@@ -105,7 +105,7 @@ def test_a_capture_of_an_equal_side_passes(store, compare, side):
     assert report.passed
     assert len(report.verdicts) == report.expected == 3 + 3 * 13
     assert report.segments == ["prepare", "refine[step=0]", "refine[step=1]", "refine[step=2]"]
-    assert (max(v.distance for v in report.verdicts if v.distance == v.distance) > 0) == (side == "candidate")
+    assert (max(v.ratio32 for v in report.verdicts if v.ratio32 == v.ratio32) > 0) == (side == "candidate")
 
 
 def test_a_capture_of_a_faulty_side_fails_where_it_went_wrong(store, compare):
@@ -122,7 +122,7 @@ def test_a_perturbed_dump_fails(dumps, golden, compare):
     npy.write(dumps / "mu.npy", golden.load("mu") * np.float32(1.001))
     ((label, reason),) = wrong(compare(dumps))
     assert label == "mu"
-    assert reason.startswith("distance")
+    assert reason.startswith("ratio32")
 
 
 def test_missing_extra_and_misshaped_dumps_fail(dumps, golden, compare):

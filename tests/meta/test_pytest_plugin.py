@@ -43,7 +43,7 @@ def test_a_test_for_every_part_segment_and_mode(pytest_run):
             f"*test_part?refine?step={step}?-{part}-{mode}? PASSED*"
             for step in range(3)
             for part in parts
-            for mode in ("created", "inherited")
+            for mode in ("local", "accumulated")
         ]
     )
 
@@ -62,10 +62,10 @@ def test_a_fault_fails_the_tests_of_its_part_and_what_inherits_it(pytest_run):
     result = pytest_run(text)
     result.assert_outcomes(passed=3 * 4 + 2, failed=3 + 3 + 2 * 5)
     failed = re.findall(r"^FAILED .*test_part\[refine\[step=(\d)\]-([\w.]+-\w+)\]", result.stdout.str(), re.MULTILINE)
-    assert [step for step, name in failed if name == "middle.1-created"] == ["0", "1", "2"]
-    assert sum(name.endswith("created") for _, name in failed) == 3
-    inherited = [name.removesuffix("-inherited") for step, name in failed if step == "0" and "inherited" in name]
-    assert inherited == ["middle.1", "last", "refine.state"]
+    assert [step for step, name in failed if name == "middle.1-local"] == ["0", "1", "2"]
+    assert sum(name.endswith("local") for _, name in failed) == 3
+    accumulated = [name.removesuffix("-accumulated") for step, name in failed if step == "0" and "accumulated" in name]
+    assert accumulated == ["middle.1", "last", "refine.state"]
 
 
 def test_a_case_is_verified_once_a_session(pytest_run):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parity.contract import INHERITED
+from parity.contract import ACCUMULATED
 from parity.diagnose import Evidence, growth, recognise
 from parity.diagnose.evidence import REGISTRY
 from parity.judge.verdict import Verdict
@@ -171,7 +171,7 @@ def test_findings_are_sorted_and_registered():
 
 def test_growth_is_followed_part_by_part_in_each_branch():
     def verdict(tap: str, branch: str, rmse: float) -> Verdict:
-        return Verdict(tap, branch, INHERITED, False, "", (2,), 2, 2, reference_rms=1.0, rmse=rmse, distance=rmse)
+        return Verdict(tap, branch, ACCUMULATED, False, "", (2,), 2, 2, reference_rms=1.0, rmse=rmse, ratio32=rmse)
 
     verdicts = [verdict("a.0.x", "", 0.1), verdict("b.0.x[s=0]", "one", 1.0), verdict("b.0.y[s=0]", "one", 2.0)]
     verdicts += [verdict("b.0.y[s=0]", "two", 5.0), verdict("b.0.y[s=1]", "one", 6.0)]

@@ -48,7 +48,7 @@ def test_close_failures_are_said_to_be_undecided(recorded, toy_contract, toy_che
     assert recording.undecided(right) == ""
     first = right.verdicts[0]
     for factor, said in ((0.9, "1 failures, all close to their bounds"), (100, "")):
-        right.verdicts[0] = replace(first, passed=False, truth=first.bound_truth * (1 + factor))
+        right.verdicts[0] = replace(first, passed=False, ratio64=first.bound_ratio64 * (1 + factor))
         assert recording.undecided(right).startswith(said)
         assert bool(recording.undecided(right)) == bool(said)
 

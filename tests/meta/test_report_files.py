@@ -14,6 +14,7 @@ from parity.base.jsonfile import nan_to_none
 from parity.show import page
 from parity.show.page.sound import players
 from parity.show.page.texts import LONGEST, summary
+from parity.show.results import OLD as OLD_WORDS
 from parity.show.results import checked, label, load, read
 
 
@@ -119,7 +120,7 @@ def test_the_summary_fits_a_job(result):
 
 
 def test_audits_benchmarks_and_trends_are_shown(result, tmp_path):
-    trend = {"series": "tiny: x, truth", "points": [1.0, 1.0, 2.0], "bound": 2.0, "drift": "2 times its mean"}
+    trend = {"series": "tiny: x, ratio64", "points": [1.0, 1.0, 2.0], "bound": 2.0, "drift": "2 times its mean"}
     problems = [{"kind": "name", "tensor": f"t{i}"} for i in range(25)]
     extras = {
         "audits": {"a.json": {"keys": 2490, "problems": problems, "counts": {"name": 25}, "others": []}},
@@ -142,10 +143,29 @@ def test_audits_benchmarks_and_trends_are_shown(result, tmp_path):
         "<polyline",
     ):
         assert piece in text
-    assert "- tiny: x, truth: 2 times its mean" in (tmp_path / "summary.md").read_text()
+    assert "- tiny: x, ratio64: 2 times its mean" in (tmp_path / "summary.md").read_text()
 
 
-def test_a_result_of_the_schema_before(result, tmp_path):
+OLD = {new: old for old, new in OLD_WORDS.items()} | {"local": "created", "accumulated": "inherited"}
+
+
+def in_old_words(value):
+    """A result with the words of schema 3."""
+    if isinstance(value, dict):
+        return {OLD.get(name, name): in_old_words(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [in_old_words(entry) for entry in value]
+    return OLD.get(value, value) if isinstance(value, str) else value
+
+
+def test_a_result_of_schema_3_is_read_in_todays_words(result, tmp_path):
+    new = json.loads(json.dumps(result("gain")))
+    old = in_old_words(new) | {"schema": 3}
+    assert "created" in json.dumps(old)
+    assert checked(old, tmp_path) | {"schema": 4} == checked(new, tmp_path)
+
+
+def test_a_result_of_schema_2(result, tmp_path):
     later = ("places", "pictures", "sounds", "chain", "diagnosis", "precision", "command", "when", "informative")
     old = {key: value for key, value in result("tiny").items() if key not in later} | {"schema": 2}
     assert page.write([checked(old, tmp_path)], tmp_path, {})
@@ -157,8 +177,8 @@ def test_a_result_of_the_schema_before(result, tmp_path):
     [
         ("{", "not valid JSON"),
         ("[]", "holds a list, expected the object"),
-        ('{"schema": 1}', "schema 1, expected 2 or 3"),
-        ('{"schema": 3, "passed": true}', "lacks case, checkpoint"),
+        ('{"schema": 1}', "schema 1, expected 2 or 3 or 4"),
+        ('{"schema": 4, "passed": true}', "lacks case, checkpoint"),
     ],
 )
 def test_what_is_no_result_is_refused(tmp_path, text, message):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from parity.contract import CREATED, INHERITED, Rule
+from parity.contract import ACCUMULATED, LOCAL, Rule
 from parity.judge import recheck as scatter
 from parity.judge.recheck import LAST_BITS, RUNS, doubtful, judged_again, nearby
 from parity.judge.verdict import FEWEST, absent, allowance, chance, judge
@@ -15,22 +15,22 @@ from parity.run.verify import Verifier
 from parity.show.terminal import show
 from tests.meta import toy
 
-RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")
+RULE = Rule("*", "*", ratio64=2.0, ratio32=2.0, why="test")
 EXACT = np.linspace(1.0, 2.0, 400)
 
 
-def verdict(floors: float, mode: str = INHERITED, floor: float = 1e-6):
+def verdict(floors: float, mode: str = ACCUMULATED, floor: float = 1e-6):
     """A verdict on an error of so many floors, all of one sign."""
     return judge("tap", "", mode, RULE, EXACT + floors * floor, EXACT, EXACT, floor)
 
 
 def test_only_narrow_failures_are_doubtful():
-    narrow, far, created = verdict(2.5), verdict(2.0 * allowance(FEWEST) + 0.5), verdict(2.5, CREATED)
-    nan = judge("tap", "", INHERITED, RULE, EXACT * np.nan, EXACT, EXACT, 1e-6)
-    unequal = judge("tap", "", CREATED, RULE, np.arange(3), np.arange(3)[::-1], None)
-    missing = absent("tap", CREATED, RULE, "not there")
-    assert not any(v.passed for v in (narrow, far, created, nan, unequal, missing))
-    assert doubtful([narrow, created]) == [narrow, created]
+    narrow, far, local = verdict(2.5), verdict(2.0 * allowance(FEWEST) + 0.5), verdict(2.5, LOCAL)
+    nan = judge("tap", "", ACCUMULATED, RULE, EXACT * np.nan, EXACT, EXACT, 1e-6)
+    unequal = judge("tap", "", LOCAL, RULE, np.arange(3), np.arange(3)[::-1], None)
+    missing = absent("tap", LOCAL, RULE, "not there")
+    assert not any(v.passed for v in (narrow, far, local, nan, unequal, missing))
+    assert doubtful([narrow, local]) == [narrow, local]
     for other in (far, nan, unequal, missing):
         assert doubtful([narrow, other]) == []
     assert doubtful([]) == []
@@ -44,19 +44,19 @@ def test_floors_that_scatter_excuse_what_equal_ones_do_not():
     assert scattered.passed
     assert scattered.reason == ""
     assert scattered.floors == RUNS
-    assert scattered.bound_truth > 2.0
-    assert scattered.truth * scattered.floor == pytest.approx(failed.truth * failed.floor)
+    assert scattered.bound_ratio64 > 2.0
+    assert scattered.ratio64 * scattered.floor == pytest.approx(failed.ratio64 * failed.floor)
 
 
 def test_a_floor_that_was_too_low_is_replaced():
     again = judged_again(verdict(2.5), RULE, [2e-6] * RUNS)
-    assert (again.passed, again.floor, again.bound_truth) == (True, pytest.approx(2e-6), 2.0)
-    assert again.truth == pytest.approx(1.25)
+    assert (again.passed, again.floor, again.bound_ratio64) == (True, pytest.approx(2e-6), 2.0)
+    assert again.ratio64 == pytest.approx(1.25)
 
 
 def test_no_scatter_widens_a_bound_beyond_that_of_the_fewest_values():
     again = judged_again(verdict(5.0), RULE, list(np.geomspace(1e-7, 4e-6, RUNS)))
-    assert again.bound_truth == pytest.approx(2.0 * allowance(FEWEST))
+    assert again.bound_ratio64 == pytest.approx(2.0 * allowance(FEWEST))
     assert chance(0.0) == 1.0
 
 
@@ -85,7 +85,7 @@ def test_nearby_values_move_an_average_of_thousands_by_roundings():
 
 @pytest.fixture
 def off_by_bits(toy_contract, toy_checkpoint):
-    """A candidate that is given other inputs than the reference, by a few last bits: inherited error alone."""
+    """A candidate that is given other inputs than the reference, by a few last bits: accumulated error alone."""
 
     def run(bits: float):
         verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
@@ -114,7 +114,7 @@ def test_a_block_that_is_wrong_by_a_little_fails_at_a_second_look_too(toy_contra
         return verifier.run()
 
     report = next(report for report in map(run, range(2, 80)) if "second look" in report.seconds)
-    assert report.first_failure.mode == CREATED
+    assert report.first_failure.mode == LOCAL
     assert report.first_failure.tap.startswith("middle.1")
     assert {v.floors for v in report.failures} == {1}
 
@@ -134,10 +134,10 @@ def test_a_second_look_can_pass_a_run_and_says_so(off_by_bits, monkeypatch, toy_
     assert report.as_dict()["verdicts"][report.verdicts.index(again[0])]["floors"] == RUNS
     stream = io.StringIO()
     show(report, toy_contract, Console(file=stream, width=200))
-    assert f"{again[0].label} (inherited error) passed at a second look, by {RUNS} noise floors" in stream.getvalue()
+    assert f"{again[0].label} (accumulated error) passed at a second look, by {RUNS} noise floors" in stream.getvalue()
 
 
-@pytest.mark.parametrize("mode", [INHERITED, CREATED])
+@pytest.mark.parametrize("mode", [ACCUMULATED, LOCAL])
 def test_other_runs_have_floors_of_their_own_about_as_large(toy_contract, toy_checkpoint, mode):
     verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
     report = verifier.run()
@@ -151,15 +151,15 @@ def test_other_runs_have_floors_of_their_own_about_as_large(toy_contract, toy_ch
         assert np.mean(floors) == pytest.approx(v.floor, rel=0.5)
 
 
-def test_floors_of_created_errors_are_of_what_the_block_creates(toy_contract, toy_checkpoint):
+def test_floors_of_local_errors_are_of_what_the_block_creates(toy_contract, toy_checkpoint):
     verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
     report = verifier.run()
     both = [v for v in report.verdicts if v.tap == "refine.state[step=2]"]
-    assert {v.mode for v in both} == {INHERITED, CREATED}
+    assert {v.mode for v in both} == {ACCUMULATED, LOCAL}
     sides = verifier.contract, verifier.case, verifier.segments, verifier.runners, verifier.decided
     found = scatter.floors(*sides, both)
-    mean = {mode: np.mean([floors for key, floors in found.items() if key[0] == mode]) for mode in (INHERITED, CREATED)}
-    assert mean[CREATED] < 0.8 * mean[INHERITED]
+    mean = {mode: np.mean([floors for key, floors in found.items() if key[0] == mode]) for mode in (ACCUMULATED, LOCAL)}
+    assert mean[LOCAL] < 0.8 * mean[ACCUMULATED]
 
 
 def test_a_second_look_that_leaves_a_failure_changes_no_verdict(off_by_bits, monkeypatch):

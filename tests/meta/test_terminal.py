@@ -8,16 +8,16 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from parity.contract import CREATED, INHERITED, Decision
+from parity.contract import ACCUMULATED, LOCAL, Decision
 from parity.contract.parts import part
 from parity.judge.verdict import Verdict
-from parity.run.report import Check, Crossing, Report
+from parity.run.report import Check, Report, Swap
 from parity.show.terminal import SHOWN_FAILURES, describe, show
 
 
-def verdict(tap: str, mode: str = INHERITED, distance: float = 1.0, passed: bool = True) -> Verdict:
-    ratios = {"rmse": 1e-6, "reference_rms": 1.0, "floor": 1e-6, "distance": distance, "truth": distance / 2}
-    reason = "" if passed else f"distance {distance:g} > 2"
+def verdict(tap: str, mode: str = ACCUMULATED, ratio32: float = 1.0, passed: bool = True) -> Verdict:
+    ratios = {"rmse": 1e-6, "reference_rms": 1.0, "floor": 1e-6, "ratio32": ratio32, "ratio64": ratio32 / 2}
+    reason = "" if passed else f"ratio32 {ratio32:g} > 2"
     return Verdict(tap, "", mode, passed, reason, (1, 2), 2.0, 2.0, **ratios)
 
 
@@ -55,7 +55,7 @@ def test_the_part_of_a_tap(tap, name):
 
 
 def test_a_pass(printed):
-    text = printed(verdict("x[step=0]"), verdict("mu.a", CREATED, 0.25))
+    text = printed(verdict("x[step=0]"), verdict("mu.a", LOCAL, 0.25))
     assert "PASS 2 verdicts of 2 expected, 0 failed; case tiny, /tmp/[/odd]" in text
     assert row(text, "mu.a") == ["mu.a", "1", "0.12", "0.25", "", "", "0"]
     assert row(text, "x[step=0]")[1:5] == ["1.00e-06", "1.00e-06", "1.00e-06", "1.00"]
@@ -63,17 +63,17 @@ def test_a_pass(printed):
 
 
 def test_the_worst_ratio_of_a_part_is_shown_beside_values_without_one(printed):
-    for distances in ((float("nan"), 1.5), (1.5, float("nan"))):
-        text = printed(*(verdict(f"a.b.{n}", INHERITED, distance) for n, distance in enumerate(distances)))
-        text += printed(*(verdict("c.d", INHERITED, distance) for distance in distances))
+    for ratios in ((float("nan"), 1.5), (1.5, float("nan"))):
+        text = printed(*(verdict(f"a.b.{n}", ACCUMULATED, ratio32) for n, ratio32 in enumerate(ratios)))
+        text += printed(*(verdict("c.d", ACCUMULATED, ratio32) for ratio32 in ratios))
         assert row(text, "c.d") == ["c.d", "2", "", "", "0.75", "1.50", "0"]
-    assert row(printed(verdict("e", INHERITED, float("nan"))), "e") == ["e", "1", "", "", "", "", "0"]
+    assert row(printed(verdict("e", ACCUMULATED, float("nan"))), "e") == ["e", "1", "", "", "", "", "0"]
 
 
 def test_a_failure_is_named_in_full(printed):
-    text = printed(verdict("a.b"), verdict("c.d[step=3]", CREATED, 9.0, passed=False))
-    assert "first wrong: c.d[step=3], created" in text
-    assert "c.d[step=3] (created error): distance 9 > 2" in text
+    text = printed(verdict("a.b"), verdict("c.d[step=3]", LOCAL, 9.0, passed=False))
+    assert "first wrong: c.d[step=3], local" in text
+    assert "c.d[step=3] (local error): ratio32 9 > 2" in text
     assert "FAIL 2 verdicts of 2 expected, 1 failed" in text
     assert row(text, "c.d")[-1] == "1"
 
@@ -83,20 +83,20 @@ def test_a_missing_verdict_is_a_failure(printed):
 
 
 def test_many_failures_are_counted(printed):
-    text = printed(*(verdict(f"a.{n}", CREATED, 9.0, passed=False) for n in range(SHOWN_FAILURES + 3)))
+    text = printed(*(verdict(f"a.{n}", LOCAL, 9.0, passed=False) for n in range(SHOWN_FAILURES + 3)))
     assert "... and 3 more failures" in text
     assert text.count("would pass with") == SHOWN_FAILURES
 
 
 def test_a_failure_is_described_with_what_would_pass():
-    text = describe(verdict("a", CREATED, 9.0, passed=False))
-    assert text.splitlines()[0] == "a (created error): distance 9 > 2"
-    assert "would pass with truth 4.5 and distance 9" in text
+    text = describe(verdict("a", LOCAL, 9.0, passed=False))
+    assert text.splitlines()[0] == "a (local error): ratio32 9 > 2"
+    assert "would pass with ratio64 4.5 and ratio32 9" in text
 
 
 def test_decisions_with_their_margins_and_the_values_they_are_made_on(toy_contract):
     contract = replace(toy_contract, chain={}, decisions=(Decision("a.token", "scores", "x:y"),))
-    chosen = replace(verdict("a.token[step=1]"), margin=3.5, straddles=1, shape=(1, 2), rmse=float("nan"))
+    chosen = replace(verdict("a.token[step=1]"), margin=3.5, ties=1, shape=(1, 2), rmse=float("nan"))
     plain = verdict("b.codes")
     report = Report("tiny", "", [], 3, [replace(verdict("a.scores[step=1]"), rmse=2e-3), chosen, plain])
     stream = io.StringIO()
@@ -108,11 +108,11 @@ def test_decisions_with_their_margins_and_the_values_they_are_made_on(toy_contra
 
 def test_mixes_and_checks_are_listed(printed):
     crossed = [
-        Crossing({"one": "reference", "two": side}, verdict("x", passed=side == "reference"))
+        Swap({"one": "reference", "two": side}, verdict("x", passed=side == "reference"))
         for side in ("reference", "candidate")
     ]
     checks = [Check("SNR, dB", 40.0, ">= 50", False), Check("lag, samples", 0.0, "== 0", True)]
-    text = printed(verdict("x[step=0]"), crossings=crossed, checks=checks)
+    text = printed(verdict("x[step=0]"), swaps=crossed, checks=checks)
     assert row(text, "reference │ candidate")[-1] == "FAIL"
     assert row(text, "SNR, dB")[1:] == ["40", ">= 50", "FAIL"]
     assert row(text, "lag, samples")[1:] == ["0", "== 0", "pass"]
@@ -120,7 +120,7 @@ def test_mixes_and_checks_are_listed(printed):
 
 
 def test_many_parts_of_one_kind_are_one_row(printed):
-    text = printed(*(verdict(f"a.steps.{n}.x", INHERITED, 1 + n / 100) for n in range(50)), verdict("a.blocks.0.x"))
+    text = printed(*(verdict(f"a.steps.{n}.x", ACCUMULATED, 1 + n / 100) for n in range(50)), verdict("a.blocks.0.x"))
     assert row(text, "a.steps.0 ... 49")[1] == "50"
     assert row(text, "a.steps.0 ... 49")[5] == "1.49"
     assert row(text, "a.blocks.0")[1] == "1"

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from parity.base.metrics import rmse
 from parity.contract import Rule
-from parity.judge.verdict import STRADDLE, Verdict, absent, allowance, distinct, judge
+from parity.judge.verdict import TIE, Verdict, absent, allowance, distinct, judge
 
-RULE = Rule("*", "*", truth=2.0, distance=2.0, why="test")
+RULE = Rule("*", "*", ratio64=2.0, ratio32=2.0, why="test")
 
 
 def noise(key: int, shape: tuple[int, ...] = (2, 16, 8)) -> np.ndarray:
@@ -28,7 +28,7 @@ REFERENCE = rounded(EXACT, 1)
 
 
 def judged(candidate: np.ndarray, reference: np.ndarray = REFERENCE, exact: np.ndarray | None = EXACT, **kw) -> Verdict:
-    return judge("tap", "", "created", RULE, candidate, reference, exact, **kw)
+    return judge("tap", "", "local", RULE, candidate, reference, exact, **kw)
 
 
 @given(st.integers(10, 10_000), st.floats(0.0, 1.2))
@@ -44,8 +44,8 @@ def test_a_larger_error_fails(key, floors):
     verdict = judged(rounded(EXACT, key, floors))
     assert not verdict.passed
     assert verdict.headroom < 1
-    assert "distance" in verdict.reason
-    assert "truth" in verdict.reason
+    assert "ratio32" in verdict.reason
+    assert "ratio64" in verdict.reason
 
 
 def test_every_number_is_the_one_it_is_called():
@@ -53,20 +53,20 @@ def test_every_number_is_the_one_it_is_called():
     verdict = judged(candidate)
     floor = rmse(REFERENCE, EXACT)
     assert verdict.floor == floor
-    assert verdict.distance == pytest.approx(rmse(candidate, REFERENCE) / floor)
-    assert verdict.truth == pytest.approx(rmse(candidate, EXACT) / floor)
+    assert verdict.ratio32 == pytest.approx(rmse(candidate, REFERENCE) / floor)
+    assert verdict.ratio64 == pytest.approx(rmse(candidate, EXACT) / floor)
     assert verdict.relative == pytest.approx(verdict.rmse / np.sqrt(np.mean(REFERENCE.astype(np.float64) ** 2)))
-    assert verdict.headroom == pytest.approx(2.0 / max(verdict.distance, verdict.truth))
-    assert (verdict.shape, verdict.bound_truth, verdict.bound_distance) == ((2, 16, 8), 2.0, 2.0)
+    assert verdict.headroom == pytest.approx(2.0 / max(verdict.ratio32, verdict.ratio64))
+    assert (verdict.shape, verdict.bound_ratio64, verdict.bound_ratio32) == ((2, 16, 8), 2.0, 2.0)
     assert verdict.as_dict()["headroom"] == verdict.headroom
     assert verdict.as_dict()["relative"] == verdict.relative
 
 
 def test_each_bound_is_judged_by_itself():
-    nearer = dataclasses.replace(RULE, truth=0.5)
-    assert judge("tap", "", "created", nearer, REFERENCE, REFERENCE, EXACT).reason == "truth 1 > 0.5"
-    stricter = dataclasses.replace(RULE, distance=0.5)
-    assert judge("tap", "", "created", stricter, EXACT, REFERENCE, EXACT).reason == "distance 1 > 0.5"
+    nearer = dataclasses.replace(RULE, ratio64=0.5)
+    assert judge("tap", "", "local", nearer, REFERENCE, REFERENCE, EXACT).reason == "ratio64 1 > 0.5"
+    stricter = dataclasses.replace(RULE, ratio32=0.5)
+    assert judge("tap", "", "local", stricter, EXACT, REFERENCE, EXACT).reason == "ratio32 1 > 0.5"
 
 
 @pytest.mark.parametrize("gain", [1.001, 0.999])
@@ -157,8 +157,8 @@ def test_stored_goldens_are_judged_by_distance_alone():
     floor = rmse(REFERENCE, EXACT)
     verdict = judged(rounded(EXACT, 5), exact=None, floor=floor)
     assert verdict.passed
-    assert verdict.headroom == pytest.approx(2.0 / verdict.distance)
-    assert np.isnan(verdict.truth)
+    assert verdict.headroom == pytest.approx(2.0 / verdict.ratio32)
+    assert np.isnan(verdict.ratio64)
     assert not judged(rounded(EXACT, 5, 10.0), exact=None, floor=floor).passed
 
 
@@ -172,12 +172,12 @@ def test_without_a_floor_an_error_of_the_floor_fails(floor):
     [("mu", "", "mu"), ("mu", "cond", "mu[cond]"), ("x[step=4]", "", "x[step=4]"), ("x[step=4]", "c", "x[step=4,c]")],
 )
 def test_a_label_names_tap_and_branch(tap, branch, label):
-    assert judge(tap, branch, "created", RULE, REFERENCE, REFERENCE, EXACT).label == label
+    assert judge(tap, branch, "local", RULE, REFERENCE, REFERENCE, EXACT).label == label
 
 
 def test_an_absent_tap_fails_and_has_no_numbers():
     none_allowed = Rule("", "*", 0.0, 0.0, "undeclared")
-    verdict = absent("mu", "inherited", none_allowed, "the reference has no such tap")
+    verdict = absent("mu", "accumulated", none_allowed, "the reference has no such tap")
     assert (verdict.passed, verdict.label, verdict.headroom) == (False, "mu", 0.0)
     assert verdict.as_dict()["reason"] == "the reference has no such tap"
 
@@ -195,10 +195,10 @@ def test_chance_alone_fails_no_tap_of_few_values_and_a_fault_does(values):
     reference = exact + 1e-6 * noise(1, exact.shape)
     candidate = exact + 1e-6 * noise(2, exact.shape)
     rows = list(zip(candidate, reference, exact, strict=True))
-    verdicts = [judge("tap", "", "created", RULE, *row) for row in rows]
+    verdicts = [judge("tap", "", "local", RULE, *row) for row in rows]
     assert all(verdict.passed for verdict in verdicts)
-    assert any(verdict.distance > RULE.distance for verdict in verdicts) == (values < 100)
-    wrong = [judge("tap", "", "created", RULE, row[0] * 1.001, *row[1:]) for row in rows]
+    assert any(verdict.ratio32 > RULE.ratio32 for verdict in verdicts) == (values < 100)
+    wrong = [judge("tap", "", "local", RULE, row[0] * 1.001, *row[1:]) for row in rows]
     assert not any(verdict.passed for verdict in wrong)
 
 
@@ -210,19 +210,19 @@ def decided(*flipped: tuple[int, int], exact: np.ndarray = CODES) -> Verdict:
     candidate = CODES.copy()
     for where in flipped:
         candidate[where] += 1
-    return judge("codes", "", "created", RULE, candidate, CODES, exact, margins=MARGINS)
+    return judge("codes", "", "local", RULE, candidate, CODES, exact, margins=MARGINS)
 
 
 def test_equal_decisions_pass_and_say_how_near_the_nearest_was():
     verdict = decided()
-    assert (verdict.passed, verdict.margin, verdict.straddles) == (True, 5.0, 0)
+    assert (verdict.passed, verdict.margin, verdict.ties) == (True, 5.0, 0)
 
 
-def test_a_decision_within_rounding_of_another_straddles():
+def test_a_decision_within_rounding_of_another_is_a_tie():
     verdict = decided((0, 1), (1, 2))
     assert verdict.passed
-    assert (verdict.margin, verdict.straddles) == (5.0, 2)
-    assert MARGINS[1, 2] < STRADDLE < MARGINS[1, 1]
+    assert (verdict.margin, verdict.ties) == (5.0, 2)
+    assert MARGINS[1, 2] < TIE < MARGINS[1, 1]
 
 
 @pytest.mark.parametrize("flip", [(0, 0), (0, 2), (1, 1)])
@@ -230,7 +230,7 @@ def test_a_decision_far_from_another_must_be_equal(flip):
     verdict = decided(flip, (0, 1))
     assert not verdict.passed
     assert verdict.reason == f"1 decided otherwise, up to {MARGINS[flip]:.3g} noise floors from the threshold"
-    assert verdict.straddles == 1
+    assert verdict.ties == 1
 
 
 def test_a_float64_reference_that_decides_otherwise_fails_too():
@@ -244,10 +244,10 @@ def test_a_float64_reference_that_decides_otherwise_fails_too():
 
 def test_margins_of_another_shape_or_without_a_floor_excuse_nothing():
     flipped = CODES + 1
-    verdict = judge("codes", "", "created", RULE, CODES, CODES, CODES, margins=MARGINS[:1])
+    verdict = judge("codes", "", "local", RULE, CODES, CODES, CODES, margins=MARGINS[:1])
     assert "its margins have shape (1, 3), expected (2, 3)" in verdict.reason
-    assert not judge("codes", "", "created", RULE, flipped, CODES, CODES, margins=MARGINS * np.nan).passed
-    assert judge("codes", "", "created", RULE, CODES, CODES, CODES, margins=MARGINS * np.nan).passed
+    assert not judge("codes", "", "local", RULE, flipped, CODES, CODES, margins=MARGINS * np.nan).passed
+    assert judge("codes", "", "local", RULE, CODES, CODES, CODES, margins=MARGINS * np.nan).passed
 
 
 def test_values_that_repeat_are_one_value():
@@ -264,8 +264,8 @@ def test_chance_alone_fails_no_tap_of_repeated_values_and_a_fault_does():
     reference = exact + 1e-6 * noise(1, exact.shape)
     candidate = exact + 1e-6 * noise(2, exact.shape)
     rows = [np.tile(array, (1, 11)) for array in (candidate, reference, exact)]
-    judged_rows = [judge("tap", "", "created", RULE, *row) for row in zip(*rows, strict=True)]
+    judged_rows = [judge("tap", "", "local", RULE, *row) for row in zip(*rows, strict=True)]
     assert all(verdict.passed for verdict in judged_rows)
-    assert any(verdict.distance > RULE.distance for verdict in judged_rows)
-    wrong = (judge("tap", "", "created", RULE, row[0] * 1.001, *row[1:]) for row in zip(*rows, strict=True))
+    assert any(verdict.ratio32 > RULE.ratio32 for verdict in judged_rows)
+    wrong = (judge("tap", "", "local", RULE, row[0] * 1.001, *row[1:]) for row in zip(*rows, strict=True))
     assert not any(verdict.passed for verdict in wrong)

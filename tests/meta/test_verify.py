@@ -18,7 +18,7 @@ from parity.base.errors import InputError
 from parity.base.metrics import rmse
 from parity.capture.runner import Runner, adapter
 from parity.capture.trace import keep
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.contract.implementation import make_side
 from parity.run.report import Report
 from parity.run.verify import Verifier
@@ -56,11 +56,11 @@ def test_a_clean_pair_passes_with_every_verdict(report, case, steps):
     assert clean.first_failure is None
     assert clean.segments == ["prepare"] + [f"refine[step={step}]" for step in range(steps)]
     assert len({(v.label, v.mode) for v in clean.verdicts}) == clean.expected
-    assert {v.mode for v in clean.verdicts} == {CREATED, INHERITED}
+    assert {v.mode for v in clean.verdicts} == {LOCAL, ACCUMULATED}
 
 
 def test_verdicts_come_in_execution_order(report):
-    labels = [v.label for v in report("tiny").verdicts if v.mode == INHERITED]
+    labels = [v.label for v in report("tiny").verdicts if v.mode == ACCUMULATED]
     assert labels[:3] == ["codes", "embedding", "mu"]
     assert labels[3:7] == both("first", 0) + both("middle.0.linear", 0)
     assert labels[15:18] == ["refine.state[step=0]"] + both("first", 1)
@@ -69,23 +69,23 @@ def test_verdicts_come_in_execution_order(report):
 def test_the_toy_is_not_trivial(report):
     judged = [v for v in report("tiny").verdicts if v.tap not in ("codes", "embedding", "mu")]
     assert all(v.reference_rms > 0.1 for v in judged)
-    assert any(v.distance > 0 for v in judged)
+    assert any(v.ratio32 > 0 for v in judged)
 
 
-def test_a_fault_is_created_where_it_is_and_inherited_downstream(report):
+def test_a_fault_is_local_where_it_is_and_accumulates_downstream(report):
     broken = report("gain")
     assert not broken.passed
-    assert failed(broken, CREATED) == [label for step in range(3) for label in both("middle.1", step)]
+    assert failed(broken, LOCAL) == [label for step in range(3) for label in both("middle.1", step)]
     first_step = [*both("middle.1", 0), *both("last", 0), "refine.state[step=0]"]
-    inherited = failed(broken, INHERITED)
-    assert inherited[: len(first_step)] == first_step
-    assert inherited[len(first_step) : len(first_step) + 2] == both("first", 1)
+    accumulated = failed(broken, ACCUMULATED)
+    assert accumulated[: len(first_step)] == first_step
+    assert accumulated[len(first_step) : len(first_step) + 2] == both("first", 1)
     assert broken.first_failure.label == "middle.1[step=0,cond]"
-    assert broken.first_failure.mode == CREATED
+    assert broken.first_failure.mode == LOCAL
     assert broken.first_failure.gain == pytest.approx(1.001, rel=1e-6)
 
 
-def test_the_floor_of_a_created_error_is_that_of_the_block_alone(report, toy_contract, toy_checkpoint):
+def test_the_floor_of_a_local_error_is_that_of_the_block_alone(report, toy_contract, toy_checkpoint):
     case = toy.load("tiny")
     reference = Runner(toy_contract, "reference", make_side(toy_contract, "reference", toy_checkpoint, case, "float32"))
     state, trace = case.inputs, {}
@@ -99,23 +99,23 @@ def test_the_floor_of_a_created_error_is_that_of_the_block_alone(report, toy_con
         floors |= {
             (step, name): rmse(last[part], exact[part]) for name, part in (("cond", np.s_[:2]), ("uncond", np.s_[2:]))
         }
-    for mode in (CREATED, INHERITED):
+    for mode in (LOCAL, ACCUMULATED):
         found = {(int(v.tap[-2]), v.branch): v.floor for v in report("tiny").select("last", mode)}
-        assert (found == pytest.approx(floors, rel=1e-6)) == (mode == CREATED)
+        assert (found == pytest.approx(floors, rel=1e-6)) == (mode == LOCAL)
 
 
 def test_nan_fails_where_it_appears_and_downstream(report):
     broken = report("nan")
     assert broken.first_failure.label == "middle.1[step=0,cond]"
-    assert failed(broken, CREATED) == [label for step in range(3) for label in both("middle.1", step)]
-    assert "refine.state[step=2]" in failed(broken, INHERITED)
+    assert failed(broken, LOCAL) == [label for step in range(3) for label in both("middle.1", step)]
+    assert "refine.state[step=2]" in failed(broken, ACCUMULATED)
     assert all(v.nonfinite for v in broken.failures)
 
 
 def test_a_wrong_integer_fails(report):
     broken = report("codes")
-    assert failed(broken, CREATED) == ["codes"]
-    assert failed(broken, INHERITED)[:3] == ["codes", "embedding", "mu"]
+    assert failed(broken, LOCAL) == ["codes"]
+    assert failed(broken, ACCUMULATED)[:3] == ["codes", "embedding", "mu"]
     assert broken.first_failure.reason == "1 unequal values"
 
 
@@ -131,7 +131,7 @@ def test_a_wrong_integer_fails(report):
 def test_what_is_not_as_declared_fails_in_both_runs(report, case, label, reason):
     broken = report(case)
     assert not broken.passed
-    assert (failed(broken, CREATED), failed(broken, INHERITED)) == ([label], [label])
+    assert (failed(broken, LOCAL), failed(broken, ACCUMULATED)) == ([label], [label])
     assert all(v.reason.startswith(reason) for v in broken.failures)
     assert broken.first_failure.tap == label
 
@@ -144,7 +144,7 @@ def test_the_count_is_the_contracts_and_not_the_runs(report, case, surplus):
 
 def test_taps_in_another_order_fail(report):
     broken = report("order")
-    reasons = [(v.label, v.reason.partition(",")[0]) for v in broken.failures if v.mode == INHERITED]
+    reasons = [(v.label, v.reason.partition(",")[0]) for v in broken.failures if v.mode == ACCUMULATED]
     assert reasons == [("codes", "the candidate has no such tap"), ("codes", "the reference has no such tap")]
 
 
@@ -173,7 +173,7 @@ def test_the_report_as_data(report):
 
 def test_selecting_verdicts(report):
     clean = report("tiny")
-    assert [v.label for v in clean.select("refine.state", CREATED)] == [f"refine.state[step={n}]" for n in range(3)]
+    assert [v.label for v in clean.select("refine.state", LOCAL)] == [f"refine.state[step={n}]" for n in range(3)]
     assert len(clean.select()) == clean.expected
 
 
@@ -307,7 +307,7 @@ def test_a_candidate_that_stops_fails_where_it_stopped(toy_contract, toy_checkpo
     assert "[step=1]" in report.first_failure.tap
     assert "the candidate stopped in refine[step=1]: ValueError: no numbers" in report.first_failure.reason
     assert report.diagnosis.families == ["taps"]
-    later = [verdict for verdict in report.select(mode=INHERITED) if "[step=2]" in verdict.tap]
+    later = [verdict for verdict in report.select(mode=ACCUMULATED) if "[step=2]" in verdict.tap]
     assert later
     assert not any(verdict.passed for verdict in later)
 
@@ -316,7 +316,7 @@ def test_a_failed_run_is_diagnosed(verify_toy):
     report = verify_toy("gain")
     assert report.diagnosis.first is report.first_failure
     assert report.diagnosis.findings[0].family == "gain"
-    assert report.as_dict()["diagnosis"]["sentence"].startswith("first wrong: middle.1[step=0,cond], created")
+    assert report.as_dict()["diagnosis"]["sentence"].startswith("first wrong: middle.1[step=0,cond], local")
     assert report.diagnosis.growth
     assert report.diagnosis.fed
     assert verify_toy("tiny").diagnosis is None

@@ -93,8 +93,8 @@ def test_conditioning_parity(report):
 def test_a_missing_and_a_failed_verdict_are_rejected(report):
     with pytest.raises(AssertionError):
         require(dataclasses.replace(report, verdicts=report.verdicts[:-1]))
-    failed = dataclasses.replace(report.verdicts[0], passed=False, reason="distance 9 > 2")
-    with pytest.raises(AssertionError, match="distance 9 > 2"):
+    failed = dataclasses.replace(report.verdicts[0], passed=False, reason="ratio32 9 > 2")
+    with pytest.raises(AssertionError, match="ratio32 9 > 2"):
         require(dataclasses.replace(report, verdicts=[failed, *report.verdicts[1:]]))
 
 
@@ -114,7 +114,7 @@ def test_a_reversed_kernel_is_found_where_it_is(path):
     report = verifier.run()
     assert not report.passed
     assert report.first_failure.tap == WRONG[path]
-    assert report.first_failure.mode == contracts.CREATED
+    assert report.first_failure.mode == contracts.LOCAL
 
 
 def test_gates_in_another_order_are_found():

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures import cases
 from parity import contract as contracts
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.verdict import Verdict
 from parity.run.report import Report
 from parity.show.terminal import describe
@@ -97,12 +97,12 @@ def test_every_tap_has_its_verdicts(case, verify_case, contract):
 
 def test_pipeline_parity_of_every_mix_of_stages(verify_case):
     report = verify_case("tiny")
-    sides = [tuple(crossing.sides.values()) for crossing in report.crossings]
+    sides = [tuple(swap.sides.values()) for swap in report.swaps]
     assert len(set(sides)) == len(sides) == 8
-    require([crossing.verdict for crossing in report.crossings])
-    by_sides = dict(zip(sides, report.crossings, strict=True))
-    assert by_sides["reference", "reference", "reference"].verdict.distance == 0
-    assert by_sides["candidate", "candidate", "candidate"].verdict.distance > 0
+    require([swap.verdict for swap in report.swaps])
+    by_sides = dict(zip(sides, report.swaps, strict=True))
+    assert by_sides["reference", "reference", "reference"].verdict.ratio32 == 0
+    assert by_sides["candidate", "candidate", "candidate"].verdict.ratio32 > 0
 
 
 def test_pipeline_parity_of_every_decision(verify_case):
@@ -110,15 +110,15 @@ def test_pipeline_parity_of_every_decision(verify_case):
     report = verify_case("tiny")
     decided = {verdict.tap for verdict in report.decisions}
     assert {"tokenizer.quantizer", "tokenizer.quantizer[of=t3]", "t3.token[token=0]", "vocoder.voiced"} <= decided
-    assert sum(verdict.straddles for verdict in report.decisions) == 0
+    assert sum(verdict.ties for verdict in report.decisions) == 0
     assert all(verdict.margin > 10 for verdict in report.decisions)
 
 
 def test_a_failed_verdict_a_missing_one_and_an_extra_one_are_rejected(verify_case, contract):
     report = verify_case("tiny-flow")
     verdicts = report.verdicts
-    broken = dataclasses.replace(verdicts[0], passed=False, reason="distance 9 > 2")
-    with pytest.raises(AssertionError, match=r"1 of 2 failed\n.*distance 9 > 2"):
+    broken = dataclasses.replace(verdicts[0], passed=False, reason="ratio32 9 > 2")
+    with pytest.raises(AssertionError, match=r"1 of 2 failed\n.*ratio32 9 > 2"):
         require([broken, verdicts[1]])
     with pytest.raises(AssertionError, match="nothing was verified"):
         require([])
@@ -128,4 +128,4 @@ def test_a_failed_verdict_a_missing_one_and_an_extra_one_are_rejected(verify_cas
 
 
 def test_both_kinds_of_error_are_judged(verify_case):
-    assert {verdict.mode for verdict in verify_case("tiny").verdicts} == {CREATED, INHERITED}
+    assert {verdict.mode for verdict in verify_case("tiny").verdicts} == {LOCAL, ACCUMULATED}

@@ -13,7 +13,7 @@ from parity import contract as contracts
 from parity.base.draws import normal
 from parity.base.errors import InputError
 from parity.base.metrics import rms, rmse
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.run.verify import Verifier
 from parity.show.terminal import describe
 
@@ -35,10 +35,10 @@ def test_pipeline_parity_of_precision(name):
     assert report.passed
     assert len(report.verdicts) == report.expected
     assert report.precision == report.as_dict()["precision"] == name
-    assert len(report.crossings) == 8
+    assert len(report.swaps) == 8
     t3 = [v for v in report.verdicts if v.tap.startswith("t3.logits")]
-    assert min(v.relative for v in t3 if v.mode == "inherited") > 1e-5, "the candidate's weights were not rounded"
-    (wave,) = [v for v in report.select("vocoder.wave") if v.mode == "inherited"]
+    assert min(v.relative for v in t3 if v.mode == "accumulated") > 1e-5, "the candidate's weights were not rounded"
+    (wave,) = [v for v in report.select("vocoder.wave") if v.mode == "accumulated"]
     assert wave.relative < LOOSEST[name]
 
 
@@ -49,7 +49,7 @@ def test_a_fault_is_found_in_any_precision(name, monkeypatch):
     monkeypatch.setattr(backbone.LlamaMLP, "__call__", lambda self, x: right(self, x) * 2)
     report = verify(name, "tiny-t3")
     assert not report.passed
-    assert (report.first_failure.mode, report.first_failure.tap) == (CREATED, "t3.backbone.layers.0.mlp")
+    assert (report.first_failure.mode, report.first_failure.tap) == (LOCAL, "t3.backbone.layers.0.mlp")
 
 
 def test_weights_that_are_rounded_less_than_promised_are_seen(monkeypatch):

@@ -13,8 +13,8 @@ from parity import contract as contracts
 from parity.base.draws import normal, uniform
 from parity.base.metrics import rms, rmse
 from parity.capture.runner import adapter
-from parity.contract import CREATED, INHERITED
-from parity.judge.verdict import STRADDLE
+from parity.contract import ACCUMULATED, LOCAL
+from parity.judge.verdict import TIE
 from parity.run.verify import Verifier
 from parity.show.terminal import describe
 from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, check_t3_inputs, rope_frequencies
@@ -87,7 +87,7 @@ def test_a_fault_is_found_where_it_is(what, verify, monkeypatch):
         right = sampling.guide
         monkeypatch.setattr(sampling, "guide", lambda logits, guidance: right(logits, guidance + 1e-5))
     found = verify("tiny-t3").first_failure
-    assert (found.mode, found.tap) == (CREATED, first)
+    assert (found.mode, found.tap) == (LOCAL, first)
 
 
 @pytest.mark.parametrize("case", ["tiny-t3-greedy", "tiny-t3-sampled"])
@@ -95,10 +95,10 @@ def test_two_hundred_tokens_are_the_same_on_both_sides(case, verify):
     report = verify(case)
     assert not report.failures, "\n".join(map(describe, report.failures[:5]))
     assert report.passed
-    chosen = [v for v in report.decisions if v.mode == INHERITED]
+    chosen = [v for v in report.decisions if v.mode == ACCUMULATED]
     assert len(chosen) == 200
-    assert sum(v.straddles for v in chosen) == 0
-    assert min(v.margin for v in chosen) > STRADDLE
+    assert sum(v.ties for v in chosen) == 0
+    assert min(v.margin for v in chosen) > TIE
 
 
 def test_another_token_fails_where_it_is_chosen(verify, monkeypatch):
@@ -113,7 +113,7 @@ def test_another_token_fails_where_it_is_chosen(verify, monkeypatch):
     report = verify("tiny-t3")
     assert report.first_failure.tap == "t3.tokens.3.token"
     assert "1 decided otherwise" in report.first_failure.reason
-    assert any(v.tap == "t3.tokens.4.scores" and v.mode == INHERITED for v in report.failures)
+    assert any(v.tap == "t3.tokens.4.scores" and v.mode == ACCUMULATED for v in report.failures)
 
 
 @pytest.mark.parametrize("name", SIDES)

@@ -17,7 +17,7 @@ from mlx_impl.vocoder import generator as mlx_generator
 from parity import contract as contracts
 from parity.base.draws import normal
 from parity.base.metrics import rms, rmse
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.run.verify import Verifier
 from spec.config import CHATTERBOX_SIZES, VocoderConfig, check_vocoder_inputs
 
@@ -44,7 +44,7 @@ def test_a_wrong_constant_is_found_where_it_is(monkeypatch, wrong, tap):
     config = replace(CONFIG, **{wrong: values[wrong]})
     monkeypatch.setattr(pipeline, "load_vocoder", lambda checkpoint, _, dtype: right(checkpoint, config, dtype))
     report = Verifier(CONTRACT, load("tiny-vocoder"), CHECKPOINT).run()
-    assert next(v.tap for v in report.failures if v.mode == CREATED) == tap
+    assert next(v.tap for v in report.failures if v.mode == LOCAL) == tap
 
 
 # One test body for both sides: NumPy arrays in the reference's layout go in and come out.

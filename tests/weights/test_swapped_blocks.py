@@ -10,7 +10,7 @@ from fixtures import cases
 from mlx_impl.convert.audit import audit
 from mlx_impl.weights import load_flow
 from parity import contract as contracts
-from parity.contract import CREATED
+from parity.contract import LOCAL
 from parity.run.verify import Verifier
 
 FILE = "s3gen.safetensors"
@@ -40,15 +40,15 @@ def test_the_parity_run_fails_at_the_first_swapped_block(pytestconfig, monkeypat
     report = verify(pytestconfig, tiny_checkpoint)
     first = report.first_failure
     assert not report.passed
-    assert first.mode == CREATED
+    assert first.mode == LOCAL
     assert first.tap.startswith("decoder.mid_blocks.0.")
     wrong = {
         verdict.tap.split(".")[2]
         for verdict in report.failures
-        if verdict.mode == CREATED and "mid_blocks" in verdict.tap
+        if verdict.mode == LOCAL and "mid_blocks" in verdict.tap
     }
     assert wrong == {"0", "1"}
-    assert all("mid_blocks" in verdict.tap for verdict in report.failures if verdict.mode == CREATED)
+    assert all("mid_blocks" in verdict.tap for verdict in report.failures if verdict.mode == LOCAL)
 
 
 def test_a_copy_that_is_the_same_passes(pytestconfig, monkeypatch, tiny_checkpoint, tmp_path):

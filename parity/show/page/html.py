@@ -94,7 +94,7 @@ def shade(entry: dict[str, Any]) -> str:
     What failed failed by itself, or was reached by an error from before it.
     """
     if entry["failed"]:
-        return "failed" if entry["created"] else "reached"
+        return "failed" if entry["local"] else "reached"
     used = entry["used"]
     return "plain" if used is None else f"used-{min(int(used * 5), 4)}"
 

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.snapshots import BINS, DECADES
 from parity.show.results import Result
 
@@ -26,7 +26,7 @@ matplotlib.rcParams |= {
 }
 TEXT = "#010101"
 # Drawn in colours that stand for names of the page's style. Okabe and Ito's, which the colour-blind tell apart.
-NAMES = {TEXT: "currentColor", "#010102": "var(--created)", "#010103": "var(--inherited)", "#010104": "var(--floor)"}
+NAMES = {TEXT: "currentColor", "#010102": "var(--local)", "#010103": "var(--accumulated)", "#010104": "var(--floor)"}
 NAMES |= {"#010105": "var(--known)"}
 SPECTRUM, HOP, DECIBELS = 1024, 256, 80.0
 for _name in ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
@@ -47,7 +47,7 @@ def svg(figure: Figure, title: str) -> str:
 
 
 def chain(result: Result) -> str:
-    """Created and inherited error and the floor of the chain's tap by step, on a log axis; beside it, each branch."""
+    """Local and accumulated error and the floor of the chain's tap by step, on a log axis; beside it, each branch."""
     about = result["chain"]
     panels: list[tuple[str, str]] = [(about["tap"], "")] if about else []
     if about.get("beside"):
@@ -60,7 +60,7 @@ def chain(result: Result) -> str:
     shared = None
     for place, (tap, branch, rows) in enumerate(drawn):
         shared = axes = figure.add_subplot(1, len(drawn), place + 1, sharey=shared)
-        for mode, color, marker in ((INHERITED, "#010103", "o"), (CREATED, "#010102", "s")):
+        for mode, color, marker in ((ACCUMULATED, "#010103", "o"), (LOCAL, "#010102", "s")):
             points = [(i, v["rmse"]) for i, v in enumerate(rows[mode]) if v["rmse"]]
             if points:
                 axes.plot(*zip(*points, strict=True), color=color, marker=marker, ms=4, label=mode)
@@ -68,7 +68,7 @@ def chain(result: Result) -> str:
                 foot = axes.get_xaxis_transform()
                 style = {"color": color, "ls": "", "marker": "v", "ms": 4, "label": f"{mode}, exactly 0"}
                 axes.plot(zeros, [0.0] * len(zeros), transform=foot, clip_on=False, **style)  # type: ignore[arg-type]
-        floors = [(i, v["floor"]) for i, v in enumerate(rows[INHERITED]) if v["floor"]]
+        floors = [(i, v["floor"]) for i, v in enumerate(rows[ACCUMULATED]) if v["floor"]]
         if floors:
             axes.plot(*zip(*floors, strict=True), color="#010104", ls="--", label="floor")
         if "known" in about:
@@ -84,11 +84,11 @@ def chain(result: Result) -> str:
         handles, names = axes.get_legend_handles_labels()
         legend |= dict(zip(names, handles, strict=True))
     figure.legend(legend.values(), legend.keys(), loc="outside lower center", ncols=5, frameon=False)
-    return svg(figure, f"Created and inherited error of {about['tap']} by step, on a log axis, against the floor")
+    return svg(figure, f"Local and accumulated error of {about['tap']} by step, on a log axis, against the floor")
 
 
 def _steps(result: Result, tap: str, branch: str) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = {CREATED: [], INHERITED: []}
+    found: dict[str, list[Result]] = {LOCAL: [], ACCUMULATED: []}
     for verdict in result["verdicts"]:
         if verdict["tap"].partition("[")[0] == tap and verdict["branch"] == branch:
             found[verdict["mode"]].append(verdict)

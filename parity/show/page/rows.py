@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.contract.parts import merged, part
 from parity.show.results import Result, label
 
 COLUMNS = (
-    "tap", "mode", "passed", "bound_truth", "bound_distance", "rmse", "relative", "floor", "distance", "truth",
-    "headroom", "max_abs", "gain", "reference_rms", "nonfinite", "margin", "straddles", "shape", "where", "part",
+    "tap", "mode", "passed", "bound_ratio64", "bound_ratio32", "rmse", "relative", "floor", "ratio32", "ratio64",
+    "headroom", "max_abs", "gain", "reference_rms", "nonfinite", "margin", "ties", "shape", "where", "part",
     "reason", "word", "mathematics", "own",
 )  # fmt: skip
 """Of the compact table, in its order. `tap`, `shape` and `part` are numbers of a list of texts beside it."""
@@ -50,8 +50,8 @@ def _stages(result: Result) -> list[tuple[str, list[tuple[int, Result]]]]:
 
 
 def used(verdict: Result) -> float | None:
-    """How much of the truth bound is used up, of the distance bound where there is no truth; None without either."""
-    for name in ("truth", "distance"):
+    """How much of the bound of ratio64 is used up, of ratio32 where there is no ratio64; None without either."""
+    for name in ("ratio64", "ratio32"):
         if verdict[name] is not None:
             return float(verdict[name] / verdict[f"bound_{name}"])
     return None
@@ -60,12 +60,12 @@ def used(verdict: Result) -> float | None:
 def _part(name: str, verdicts: list[Result]) -> dict[str, Any]:
     known = [(share, v) for v in verdicts if (share := used(v)) is not None]
     share, worst = max(known, key=lambda pair: pair[0], default=(None, None))
-    ratio = None if worst is None else worst["truth"] if worst["truth"] is not None else worst["distance"]
+    ratio = None if worst is None else worst["ratio64"] if worst["ratio64"] is not None else worst["ratio32"]
     return {
         "name": name,
         "verdicts": len(verdicts),
         "failed": sum(not v["passed"] for v in verdicts),
-        "created": sum(not v["passed"] and v["mode"] == CREATED for v in verdicts),
+        "local": sum(not v["passed"] and v["mode"] == LOCAL for v in verdicts),
         "used": share,
         "ratio": ratio,
     }
@@ -76,16 +76,16 @@ def _worst(found: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "used": max(shares, default=None),
         "failed": sum(entry["failed"] for entry in found),
-        "created": sum(entry["created"] for entry in found),
+        "local": sum(entry["local"] for entry in found),
         "verdicts": sum(entry["verdicts"] for entry in found),
     }
 
 
 def decisions(result: Result) -> list[dict[str, Any]]:
-    """Discrete decisions by part: how many, the nearest to another in noise floors, and how many straddled."""
+    """Discrete decisions by part: how many, the nearest to another in noise floors, and how many were ties."""
     groups: dict[str, list[Result]] = {}
     for verdict in result["verdicts"]:
-        if verdict["margin"] is not None and verdict["mode"] == INHERITED:
+        if verdict["margin"] is not None and verdict["mode"] == ACCUMULATED:
             name = part(verdict["tap"])
             stem, _, number = name.rpartition(".")
             groups.setdefault(f"{stem}.*" if number.isdigit() else name, []).append(verdict)
@@ -94,7 +94,7 @@ def decisions(result: Result) -> list[dict[str, Any]]:
             "part": name,
             "count": sum(math.prod(v["shape"]) for v in verdicts),
             "margin": min(v["margin"] for v in verdicts),
-            "straddles": sum(v["straddles"] for v in verdicts),
+            "ties": sum(v["ties"] for v in verdicts),
         }
         for name, verdicts in groups.items()
     ]
@@ -122,7 +122,7 @@ def table(result: Result, stages: list[dict[str, Any]]) -> dict[str, Any]:
             elif column == "part":
                 row.append(places[index])
             elif column in ("mode", "passed"):
-                row.append(int(verdict[column] in (True, CREATED)))
+                row.append(int(verdict[column] in (True, LOCAL)))
             else:
                 row.append(_short(verdict.get(column)))
         rows.append(row)

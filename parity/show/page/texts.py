@@ -16,16 +16,16 @@ SHOWN = 50
 def summary(results: list[Result], extras: dict[str, Any]) -> str:
     """The verdicts, each stage's worst ratios, the failures and what has drifted, in at most `LONGEST` bytes."""
     word = "PASS" if all(r["passed"] for r in results if not r["informative"]) else "FAIL"
-    lines = [f"# {word}", "", "| result | case | device | verdicts | failed | worst truth | when |", "|" + "---|" * 7]
+    lines = [f"# {word}", "", "| result | case | device | verdicts | failed | worst ratio64 | when |", "|" + "---|" * 7]
     for result in results:
-        truths = [v["truth"] for v in result["verdicts"] if v["truth"] is not None]
+        ratios64 = [v["ratio64"] for v in result["verdicts"] if v["ratio64"] is not None]
         cells = (
             ("pass" if result["passed"] else "**FAIL**") + (", informative" if result["informative"] else ""),
             result["case"],
             f"{device(result)} ({versions(result)})",
             f"{len(result['verdicts'])} of {result['expected_verdicts']}",
             str(result["failures"]),
-            f"{max(truths):.3g}" if truths else "–",
+            f"{max(ratios64):.3g}" if ratios64 else "–",
             result["when"],
         )
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
@@ -74,15 +74,15 @@ def _cell(text: str) -> str:
 
 
 def junit(results: list[Result]) -> str:
-    """A suite for each result that is no informative one: a test case for each verdict, crossing and check, and one
+    """A suite for each result that is no informative one: a test case for each verdict, swap and check, and one
     for their number."""
     top = ElementTree.Element("testsuites", name="parity")
     for result in (result for result in results if not result["informative"]):
         suite = ElementTree.SubElement(top, "testsuite", name=f"{result['case']}, {device(result)}")
         cases = [(v["mode"], label(v), v["passed"], v["reason"]) for v in result["verdicts"]]
-        for crossing in result["crossings"]:
-            name = ", ".join(f"{stage} {side}" for stage, side in crossing["sides"].items())
-            cases.append(("crossing", name, crossing["passed"], crossing["reason"]))
+        for swap in result["swaps"]:
+            name = ", ".join(f"{stage} {side}" for stage, side in swap["sides"].items())
+            cases.append(("swap", name, swap["passed"], swap["reason"]))
         for check in result["checks"]:
             cases.append(("check", check["name"], check["passed"], f"{check['value']}, expected {check['bound']}"))
         got, want = len(result["verdicts"]), result["expected_verdicts"]

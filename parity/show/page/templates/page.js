@@ -2,11 +2,11 @@
 (() => {
   const STEP = 150;
   const SHOWN = [["tap", "tap"], ["mode", "error"], ["passed", "verdict"], ["rmse", "RMSE"], ["floor", "floor"],
-    ["distance", "distance"], ["bound_distance", "bound"], ["truth", "truth"], ["bound_truth", "bound"], ["headroom", "headroom"]];
+    ["ratio32", "ratio32"], ["bound_ratio32", "bound"], ["ratio64", "ratio64"], ["bound_ratio64", "bound"], ["headroom", "headroom"]];
   const DETAIL = [["part", "part"], ["shape", "shape"], ["rmse", "RMSE"], ["relative", "relative RMSE"], ["reference_rms", "reference RMS"],
-    ["floor", "noise floor"], ["distance", "distance"], ["bound_distance", "its bound"], ["truth", "truth"], ["bound_truth", "its bound"],
+    ["floor", "noise floor"], ["ratio32", "ratio32"], ["bound_ratio32", "its bound"], ["ratio64", "ratio64"], ["bound_ratio64", "its bound"],
     ["headroom", "headroom"], ["max_abs", "largest error"], ["where", "at"], ["gain", "gain"], ["nonfinite", "not finite"],
-    ["margin", "margin"], ["straddles", "straddles"], ["word", "with mathematics"], ["mathematics", "largest difference in double"],
+    ["margin", "margin"], ["ties", "ties"], ["word", "with mathematics"], ["mathematics", "largest difference in double"],
     ["own", "own floor"]];
   const data = JSON.parse(document.getElementById("data").textContent);
   const root = document.documentElement;
@@ -31,7 +31,7 @@
     const words = (row, name) => {
       const value = get(row, name);
       if (name === "tap" || name === "shape" || name === "part") return table[name][value];
-      if (name === "mode") return value ? "created" : "inherited";
+      if (name === "mode") return value ? "local" : "accumulated";
       if (name === "passed") return (value ? "✓ pass" : "✗ FAIL") + (["rounding", "device", "wrong"].includes(get(row, "word")) ? `, ${get(row, "word")}` : "");
       if (name === "word") return value || "–";
       if (name === "where") return value && value.length ? `[${value.join(", ")}]` : "–";
@@ -70,7 +70,7 @@
       const other = table.rows.find((r) => get(r, "tap") === get(row, "tap") && get(r, "mode") !== get(row, "mode"));
       if (other) {
         const pair = make("div");
-        pair.append(make("dt", `${words(other, "mode")} error`), make("dd", `distance ${words(other, "distance")}, truth ${words(other, "truth")}`));
+        pair.append(make("dt", `${words(other, "mode")} error`), make("dd", `ratio32 ${words(other, "ratio32")}, ratio64 ${words(other, "ratio64")}`));
         list.append(pair);
       }
       cell.append(list);
@@ -161,7 +161,7 @@
       find(".f-part").focus({ preventScroll: true });
     }));
     article.querySelectorAll("[data-open]").forEach((link) => link.addEventListener("click", () => {
-      only("", link.dataset.open, link.dataset.mode === "created" ? "1" : "0");
+      only("", link.dataset.open, link.dataset.mode === "local" ? "1" : "0");
       const button = [...body.querySelectorAll("button")].find((b) => b.textContent.replace("▦ ", "") === link.dataset.open);
       if (button) { button.click(); button.focus({ preventScroll: true }); }
     }));

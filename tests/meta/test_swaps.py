@@ -15,12 +15,12 @@ import torch
 
 from parity import contract as contracts
 from parity.base.errors import InputError
-from parity.contract import CREATED, INHERITED
+from parity.contract import ACCUMULATED, LOCAL
 from parity.contract.implementation import Case, State
 from parity.run.verify import Verifier
 from tests.meta import toy
 
-MIX = {"stages": ["prepare", "refine"], "tap": "refine.state", "state": "x"}
+SWAP = {"stages": ["prepare", "refine"], "tap": "refine.state", "state": "x"}
 
 
 def test_sides_in_turn_give_the_verdicts_that_sides_beside_each_other_do(toy_contract, verify_toy):
@@ -49,7 +49,7 @@ def test_sides_in_turn_are_released_before_the_next(toy_contract, toy_checkpoint
 
 
 def failed_mixes(report) -> set[tuple[str, ...]]:
-    return {tuple(crossing.sides.values()) for crossing in report.crossings if not crossing.verdict.passed}
+    return {tuple(swap.sides.values()) for swap in report.swaps if not swap.verdict.passed}
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def failed_mixes(report) -> set[tuple[str, ...]]:
     [("tiny", set()), ("gain", {"refine"}), ("codes", {"prepare"}), ("nan", {"refine"})],
 )
 def test_a_mix_fails_with_whoevers_stage_is_wrong(toy_contract, verify_toy, case, faulty):
-    report = verify_toy(case, replace(toy_contract, mix=MIX))
-    assert len(report.crossings) == 4
+    report = verify_toy(case, replace(toy_contract, swap=SWAP))
+    assert len(report.swaps) == 4
     expected = {
         tuple(sides.values())
         for sides in (
@@ -73,9 +73,9 @@ def test_a_mix_fails_with_whoevers_stage_is_wrong(toy_contract, verify_toy, case
 
 def test_a_case_of_some_segments_is_not_mixed(toy_contract, toy_checkpoint):
     case = replace(toy.load("tiny"), segments=("prepare",))
-    report = Verifier(replace(toy_contract, mix=MIX), case, toy_checkpoint).run()
+    report = Verifier(replace(toy_contract, swap=SWAP), case, toy_checkpoint).run()
     assert report.passed
-    assert report.crossings == []
+    assert report.swaps == []
     assert {v.tap for v in report.verdicts} == {"codes", "embedding", "mu"}
 
 
@@ -104,8 +104,8 @@ margin = "tests.meta.test_mix:margin"
 [[rule]]
 pattern = "*"
 mode = "*"
-truth = 2.0
-distance = 2.0
+ratio64 = 2.0
+ratio32 = 2.0
 why = "default"
 """
 
@@ -160,22 +160,22 @@ def test_equal_decisions_pass_with_their_margin(tmp_path):
     assert [v.tap for v in report.decisions] == ["a.codes", "a.codes"]
 
 
-def test_a_straddle_passes_and_what_follows_goes_on_with_the_references_decision(tmp_path):
+def test_a_tie_passes_and_what_follows_goes_on_with_the_references_decision(tmp_path):
     report = decide(tmp_path, NEAR)
     assert [v.label for v in report.failures] == []
-    assert {v.straddles for v in report.select("a.codes")} <= {0, 1}
-    assert sum(v.straddles for v in report.select("a.codes")) >= 1
-    assert report.as_dict()["straddles"] >= 1
+    assert {v.ties for v in report.select("a.codes")} <= {0, 1}
+    assert sum(v.ties for v in report.select("a.codes")) >= 1
+    assert report.as_dict()["ties"] >= 1
 
 
-def test_a_flip_far_from_the_threshold_fails_and_is_inherited(tmp_path):
+def test_a_flip_far_from_the_threshold_fails_and_is_accumulated(tmp_path):
     report = decide(tmp_path, NEAR, FAR)
     assert report.first_failure.tap == "a.codes"
     assert "1 decided otherwise" in report.first_failure.reason
     assert [(v.tap, v.mode) for v in report.failures] == [
-        ("a.codes", INHERITED),
-        ("out", INHERITED),
-        ("a.codes", CREATED),
+        ("a.codes", ACCUMULATED),
+        ("out", ACCUMULATED),
+        ("a.codes", LOCAL),
     ]
 
 
