@@ -11,6 +11,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ import pytest
 from parity import contract as contracts
 from parity.base import runtime
 from parity.contract import ACCUMULATED, LOCAL, Segment
-from parity.contract.implementation import make_case, resolve
+from parity.contract.implementation import Case, make_case, resolve
 from parity.contract.parts import part
 from parity.judge.verdict import Verdict
+from parity.run.both import Both
 from parity.run.report import Report
 from parity.run.verify import Verifier
 
@@ -93,9 +95,13 @@ def parts_of(case: str, segment: Segment) -> list[Part]:
 
 @pytest.fixture(scope="session")
 def verify_case(request: pytest.FixtureRequest) -> Callable[[str], Report]:
-    """Verifies a named case on the chosen contract, once a session."""
+    """Verifies a named case on the chosen contract, once a session; proves its mathematics where something fails."""
     contract = contracts.load(request.config.getoption("--contract"))
     reports: dict[str, Report] = {}
+
+    def settle(case: Case, checkpoint: Path, verifier: Verifier) -> None:
+        if not verifier.report.passed:
+            Both.proven(contract, case, checkpoint, strict=False).settle(verifier)
 
     def verify(name: str) -> Report:
         if name not in reports:
@@ -103,7 +109,7 @@ def verify_case(request: pytest.FixtureRequest) -> Callable[[str], Report]:
             of_size = name.partition("-")[0] == request.config.getoption("--size")
             given = request.config.getoption("--checkpoint") if of_size else None
             checkpoint = given or resolve(contract.checkpoints)(case)
-            reports[name] = Verifier(contract, case, checkpoint).run()
+            reports[name] = Verifier(contract, case, checkpoint).run(partial(settle, case, checkpoint))
         return reports[name]
 
     return verify

@@ -62,8 +62,6 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
             report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
     report.command = options.line
     terminal.show(report, contract, console)
-    if options.recording and (text := recording.undecided(report)):
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
     result = report.as_dict()
     trends = _trends(options.history, [result])
     if options.report:

@@ -55,7 +55,6 @@ class Verdict:
     noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
     Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `ties` counts elements
     that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
-    `floors` is how many noise floors it rests on: more than one after a second look (`parity/judge/recheck.py`).
     `flipped` is the largest margin of a decision that differs. Where the candidate was run in double, too, `word` is
     what both runs say together (`parity/judge/arithmetic.py`), `mathematics` the largest difference in double in units
     of the reference's RMS, and `own` the candidate's own floor where the verdict rests on it.
@@ -81,7 +80,6 @@ class Verdict:
     nonfinite: int = 0
     margin: float = float("nan")
     ties: int = 0
-    floors: int = 1
     flipped: float = float("nan")
     word: str = ""
     mathematics: float = float("nan")

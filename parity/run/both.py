@@ -47,7 +47,14 @@ class Both:
         self.seconds = 0.0
 
     @classmethod
-    def proven(cls, contract: Contract, case: Case, checkpoint: Path, strict: bool, progress: Progress) -> Both:
+    def proven(
+        cls,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        strict: bool,
+        progress: Progress = lambda message: None,
+    ) -> Both:
         """With the mathematics proven here and now, where there is a program in double."""
         try:
             report = Exact(contract, case, checkpoint, progress).run()

@@ -2,8 +2,7 @@
 
 A folder has the traces of every segment: the reference in float32, in float64 freely, and in float64 teacher-forced.
 It has the states that the segments start from, and the last ones. The verdicts on a candidate are those that one
-process gives, to the last bit. What needs the reference itself is not done: the swaps, and a second look
-(`parity/judge/recheck.py`).
+process gives, to the last bit. The swaps are not run: they need the reference itself.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from parity.capture.golden import file_sha256
 from parity.capture.trace import Trace
 from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case, State, resolve
-from parity.judge import recheck as scatter
 from parity.judge.snapshots import sounds
 from parity.run.own import Fed
 from parity.run.report import Report
@@ -151,14 +149,3 @@ def verify(
     if contract.outcome and verifier.whole:
         report.checks = resolve(contract.outcome)(case, checkpoint, end, verifier.states["candidate"])
     return report
-
-
-def undecided(report: Report) -> str:
-    """What to do about failures that a run of both sides would look at a second time; empty if there are none."""
-    close = scatter.doubtful(report.failures)
-    if not close:
-        return ""
-    return (
-        f"{len(close)} failures, all close to their bounds: a recording has one noise floor each, and does not say how "
-        "much of it is chance. Verify where the reference is, without --recording: that looks a second time"
-    )

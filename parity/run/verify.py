@@ -7,8 +7,7 @@ tap goes on with the reference's value, so that each block gets the reference's 
 What follows a discrete decision that fell otherwise cannot be compared, so the free runs go on with the reference's
 decisions: float64 always, the candidate where the reference was within rounding of either. A candidate of less
 precision than float32 is judged by what rounding the weights does: a further run, of the reference with weights rounded
-alike, then gives the noise floor. Where all that failed is close to its bounds, the reference is run some times more
-(`parity/judge/recheck.py`).
+alike, then gives the noise floor.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contrac
 from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
 from parity.contract.implementation import Case, State, make_side, resolve
 from parity.diagnose import Diagnosis, Suspect, diagnose, growth
-from parity.judge import recheck as scatter
 from parity.judge.segment import Judging, rounding_floor
 from parity.judge.snapshots import Gallery, sounds
 from parity.judge.verdict import Verdict, judge
@@ -129,7 +127,6 @@ class Verifier:
             if swaps is not None and stage in swaps.stages:
                 entry = entry or start
                 swaps.note("reference", stage, start, self.states["reference"])
-        self._look_again()
         if self.contract.outcome and self.whole and self.precision == FULL:  # in others the last tap's verdict says it
             with self._timed("outcome", ""):
                 check = resolve(self.contract.outcome)
@@ -146,25 +143,6 @@ class Verifier:
             with self._timed("diagnosis", ""):
                 self.report.diagnosis = self._diagnose(self.report.first_failure)
         return self.report
-
-    def _look_again(self) -> None:
-        """Judge what failed narrowly by more noise floors than one: all of it passes, or nothing is changed.
-
-        They are those of float32. Where only weights are rounded, they are of use to stages whose weights are not, and
-        too small for the others, which still fail.
-        """
-        failures = scatter.doubtful(self.report.failures) if self.precision.compute == FULL.compute else []
-        if not failures:
-            return
-        with self._timed("second look", ""):
-            found = scatter.floors(self.contract, self.case, self.segments, self.runners, self.decided, failures)
-        verdicts = list(self.report.verdicts)
-        for place, verdict in enumerate(verdicts):
-            if not verdict.passed:
-                rule = self.contract.rule(verdict.tap, verdict.mode)
-                verdicts[place] = scatter.judged_again(verdict, rule, found[verdict.mode, verdict.tap, verdict.branch])
-        if all(verdict.passed for verdict in verdicts):  # else what failed first still tells where to look
-            self.report.verdicts = verdicts
 
     @property
     def whole(self) -> bool:

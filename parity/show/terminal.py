@@ -143,15 +143,6 @@ def describe(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def again(verdict: Verdict) -> str:
-    """A verdict that passed at a second look, in one line."""
-    return (
-        f"{verdict.label} ({verdict.mode} error) passed at a second look, by {verdict.floors} noise floors: "
-        f"ratio64 {verdict.ratio64:.3g} <= {verdict.bound_ratio64:.3g}, ratio32 {verdict.ratio32:.3g} <= "
-        f"{verdict.bound_ratio32:.3g}"
-    )
-
-
 def growth_table(report: Report) -> Table | None:
     """How the accumulated error grows from the first bad tap on: the first parts behind it, and the last ones."""
     rows = report.diagnosis.growth if report.diagnosis else []
@@ -201,8 +192,6 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     if (first := report.first_failure) is not None:
         looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
         console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
-    for verdict in (verdict for verdict in report.verdicts if verdict.floors > 1):
-        console.print(again(verdict), markup=False, highlight=False)
     show_words(report, console)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)

@@ -6,6 +6,9 @@ import re
 
 import pytest
 
+from parity.run.both import Both
+from parity.run.verify import Verifier
+from tests.meta import toy
 from tests.meta.conftest import ROOT, TOY
 
 pytest_plugins = ["pytester"]
@@ -21,8 +24,16 @@ PASSES = """
 """
 
 
+@pytest.fixture(scope="session")
+def loaded(toy_contract, toy_checkpoint) -> None:
+    """All that a failing run imports. pytester unloads what it imported, and extensions load once in a process."""
+    case = toy.load("gain")
+    verifier = Verifier(toy_contract, case, toy_checkpoint)
+    verifier.run(Both.proven(toy_contract, case, toy_checkpoint, strict=False).settle)
+
+
 @pytest.fixture
-def pytest_run(pytester: pytest.Pytester, toy_checkpoint):
+def pytest_run(pytester: pytest.Pytester, toy_checkpoint, loaded):
     """Runs a test file in a project of its own on the toy contract."""
 
     def pytest_run(text: str, *arguments: str, contract: str = str(TOY)) -> pytest.RunResult:
@@ -66,6 +77,19 @@ def test_a_fault_fails_the_tests_of_its_part_and_what_inherits_it(pytest_run):
     assert sum(name.endswith("local") for _, name in failed) == 3
     accumulated = [name.removesuffix("-accumulated") for step, name in failed if step == "0" and "accumulated" in name]
     assert accumulated == ["middle.1", "last", "refine.state"]
+
+
+def test_what_is_off_by_rounding_alone_passes(pytest_run, tmp_path):
+    """Bounds that no port holds: the mathematics is proven then, and the port's own floors decide."""
+    tight = tmp_path / "contract.toml"
+    tight.write_text(TOY.read_text().replace(" = 5.0\n", " = 0.3\n"))
+    text = """
+        def test_words(verify_case):
+            report = verify_case("tiny")
+            assert report.passed
+            assert set(report.words()) == {"equal", "rounding"}
+    """
+    pytest_run(text, contract=str(tight)).assert_outcomes(passed=1)
 
 
 def test_a_case_is_verified_once_a_session(pytest_run):

@@ -11,7 +11,6 @@ from parity.base import npy
 from parity.base.errors import InputError
 from parity.capture.golden import Golden, file_sha256
 from parity.contract import load as load_contract
-from parity.judge import recheck as scatter
 from parity.run import dumps as offline
 
 FOLDER = Path("fixtures/golden/tiny")
@@ -59,7 +58,7 @@ def test_is_met_by_a_side(contract, golden, tmp_path, side):
     assert len(report.verdicts) == report.expected >= len(golden)
     if side == "reference" and torch.backends.cpu.get_cpu_capability() != MADE_WITH:
         # With AVX2 PyTorch rounds its convolutions two to four times as much: up to 2.3 floors of AVX-512's.
-        assert scatter.doubtful(report.failures) == report.failures
+        assert all(verdict.headroom > 0.5 for verdict in report.failures)
     else:
         assert not report.failures
 
