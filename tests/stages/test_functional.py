@@ -213,7 +213,7 @@ def test_without_a_compiler_the_results_are_as_accurate(tmp_path):
     keep = {k: v for k, v in os.environ.items() if k in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "HOME")}
     env = keep | {"PATH": "", "TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "MLX_ENABLE_TF32": "0"}
     command = [sys.executable, "-c", WITHOUT_COMPILER, *FUNCTIONS]
-    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["results.npz", "x.npy"]  # no kernel was compiled
     results = np.load(tmp_path / "results.npz")

@@ -46,7 +46,7 @@ print(json.dumps(found))
 @pytest.mark.parametrize("blas", ["torch", "plain"])
 def test_a_product_is_as_exact_as_pytorchs_whatever_the_blas(blas):
     command = [sys.executable, "-c", MEASURE]
-    done = subprocess.run(command, env=os.environ | {"PARITY_BLAS": blas}, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=os.environ | {"PARITY_BLAS": blas}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for length, (in_order, own, ours) in json.loads(done.stdout).items():
         assert in_order == (own > 1.4), (length, own)  # what the probe says is what its errors are
