@@ -39,7 +39,19 @@ INPUT, OUTPUT = "input", "output"
 
 
 class Runner:
-    """Runs the segments of one side, with its arrays permuted between its own layout and the reference's."""
+    """Runs the segments of one side, with its arrays permuted between its own layout and the reference's.
+
+    >>> from pathlib import Path
+    >>> import sides
+    >>> contract = parity.load_contract(Path("contract.toml"))
+    >>> case = parity.make_case(contract, "short")
+    >>> runner = parity.Runner(contract, "candidate", sides.MlxSide(Path(), {}, "float32"))
+    >>> encode, *refine = contract.segments(case.dims)
+    >>> seen = {}
+    >>> state = runner.run(encode, case.inputs, lambda tap, array: seen.update({tap.name: array.shape}))
+    >>> seen, state["mu"].shape
+    ({'embedding': (2, 5, 16), 'mu': (2, 16, 5)}, (2, 16, 5))
+    """
 
     def __init__(self, contract: Contract, name: str, side: Side):
         self.contract, self.name, self.side = contract, name, side

@@ -110,6 +110,14 @@ class Contract:
     path (`""`: all of the root) that gives a sentence, or None where they are equal.
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
     port is for: a name, and what the environment of a run says on it.
+
+    >>> from pathlib import Path
+    >>> contract = parity.load_contract(Path("contract.toml"))
+    >>> segments = contract.segments({"steps": 2, "depth": 2})
+    >>> [segment.label for segment in segments]
+    ['encode', 'refine[step=0]', 'refine[step=1]']
+    >>> segments[0].taps[1].name, segments[0].taps[1].axes, contract.candidate_axes("b c t")
+    ('mu', 'b c t', 'b t c')
     """
 
     path: Path
@@ -240,7 +248,13 @@ class Contract:
 
 
 def load(path: Path) -> Contract:
-    """Read a contract file. Raises `InputError` for a missing or malformed one."""
+    """Read a contract file. Raises `InputError` for a missing or malformed one.
+
+    >>> from pathlib import Path
+    >>> contract = parity.load_contract(Path("contract.toml"))
+    >>> contract.sides["candidate"]["framework"]
+    'mlx'
+    """
     try:
         data = tomllib.loads(path.read_text())
     except OSError as error:

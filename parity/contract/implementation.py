@@ -23,6 +23,12 @@ class Side(Protocol):
     lets go of all weights. `run` takes a segment's name and index and the state that the segment before it left, arrays
     in this side's own layout, and returns the next state. It hands every value that no module returns to
     `observe(name, value)` and goes on with what that gives back. It draws nothing at random.
+
+    >>> from pathlib import Path
+    >>> import sides
+    >>> side: parity.Side = sides.TorchSide(Path(), {}, "float32")
+    >>> side.root("encode").blocks[0].norm.normalized_shape
+    (16,)
     """
 
     def root(self, segment: str) -> Any: ...
@@ -38,6 +44,12 @@ class Case:
 
     `dims` are the loop lengths that the contract refers to; `options` go to the side's factory as they are. `segments`
     are those of the contract that are run, all when empty.
+
+    >>> import numpy as np
+    >>> inputs = {"tokens": np.zeros((2, 5), np.int64), "x": np.zeros((2, 16, 5), np.float32)}
+    >>> case = parity.Case("zeros", {"steps": 1, "depth": 2}, inputs)
+    >>> case.inputs["x"].shape
+    (2, 16, 5)
     """
 
     name: str
@@ -75,7 +87,15 @@ def make_side(
 
 
 def make_case(contract: Contract, name: str) -> Case:
-    """The named case from the contract's provider, `provider(name)`. A `ValueError` it raises is bad input."""
+    """The named case from the contract's provider, `provider(name)`.
+
+    A `ValueError` or an `InputError` of the provider is bad input: it arrives as `InputError`.
+
+    >>> from pathlib import Path
+    >>> case = parity.make_case(parity.load_contract(Path("contract.toml")), "short")
+    >>> {name: array.shape for name, array in case.inputs.items()}
+    {'tokens': (2, 5), 'x': (2, 16, 5)}
+    """
     try:
         case: Case = resolve(contract.cases)(name)
     except ValueError as error:

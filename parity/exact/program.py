@@ -21,7 +21,14 @@ Compute = Callable[..., Sequence[np.ndarray]]
 
 
 class NoProgram(InputError):
-    """An operation, or a way to run, that has no definition in double. The message names it and says what to do."""
+    """An operation, or a way to run, that has no definition in double. The message names it and says what to do.
+
+    It is an `InputError`, so that the command line refuses it in the same way.
+
+    >>> raise parity.NoProgram("np.load_model: no definition in double; give it a plain path")
+    Traceback (most recent call last):
+    parity.exact.program.NoProgram: np.load_model: no definition in double; give it a plain path
+    """
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,13 @@ class Verdict:
     `flipped` is the largest margin of a decision that differs. Where the candidate was run in double, too, `word` is
     what both runs say together (`parity/judge/arithmetic.py`), `mathematics` the largest difference in double in units
     of the reference's RMS, and `own` the candidate's own floor where the verdict rests on it.
+
+    >>> import numpy as np
+    >>> exact = np.random.default_rng(0).standard_normal((2, 500))
+    >>> reference = exact.astype(np.float32)
+    >>> verdict = parity.judge_tap(reference * np.float32(1.001), reference, exact)
+    >>> verdict.passed, verdict.shape, verdict.ratio32 > 1000, f"{verdict.gain:.3f}"
+    (False, (2, 500), True, '1.001')
     """
 
     tap: str

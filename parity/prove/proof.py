@@ -95,6 +95,12 @@ def prove(
     `reference` is `module:name` of a torch module, a function or a factory of one. `candidate` is a `.mlxfn` file, or
     `module:name` of the same in MLX. `source` is `graph` or `standin`; without one the graph is tried first.
     Raises `InputError` for what cannot be judged.
+
+    >>> from pathlib import Path
+    >>> files = [Path("short.npz"), Path("long.npz")]
+    >>> proof = parity.prove_port("torch_model:reference", "mlx_model:candidate", files)
+    >>> proof.proven, proof.layout["x"]
+    (True, (0, 2, 1))
     """
     prepare()
     orders, sets = given.declared(axes), given.read_all(paths)

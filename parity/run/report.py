@@ -43,6 +43,18 @@ class Report:
     `informative` one is to be looked at: float32 need not have been float32.
     `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass. `operation` is the
     first line of the port that the device has wrong, where one was found (`parity/run/operation.py`).
+
+    A report passes if every expected verdict was given and passed:
+
+    >>> import numpy as np
+    >>> values = np.random.default_rng(0).standard_normal((2, 500))
+    >>> right = parity.judge_tap(values.astype(np.float32), values.astype(np.float32), values)
+    >>> report = parity.Report("short", "weights", ["encode"], expected=2, verdicts=[right])
+    >>> report.passed, report.failures
+    (False, [])
+    >>> report.verdicts.append(right)
+    >>> report.passed, report.as_dict()["schema"]
+    (True, 4)
     """
 
     case: str
