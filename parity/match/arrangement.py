@@ -13,6 +13,9 @@ from parity.base.metrics import dot
 BOUND = 1e-10
 """Largest |Δ| of two equal quantities in double, in units of the reference's RMS."""
 
+EXACT = 1e-13
+"""Largest |Δ| of what no small term sets apart: a tiny epsilon makes two quantities of what `BOUND` calls equal."""
+
 MASKED = 1e8
 """From this size on a number stands for an infinity: masks add -1e9, -1e10 or the lowest float32.
 

@@ -386,5 +386,7 @@ class Search:
         overlay = Overlay({k: walk.values[k] for k in cones})
         for k in cones:
             known = walk.status[k]
-            overlay.status[k] = replace(known, settled=True, age=0, depth=0, follows=known.follows | {number})
+            overlay.status[k] = replace(
+                known, settled=True, age=0, depth=0, weights=frozenset(), follows=known.follows | {number}
+            )
         walk.commit(overlay)

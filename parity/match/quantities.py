@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections import deque
+from collections.abc import Collection, Container, Iterable
 
+from parity.match.arrangement import EXACT
 from parity.match.values import Index, Runs, arranged, informative, neutral, whole
 
 
@@ -39,16 +41,21 @@ class Quantities:
             for part in parts:
                 self.users.setdefault(part, []).append(quantity)
 
-    def ancestors(self, quantity: int) -> set[int]:
-        """All quantities that this one is made of."""
-        seen: set[int] = set()
-        left = [quantity]
-        while left:
-            for part in self.parts.get(left.pop(), ()):
-                if part not in seen:
+    def made_from(self, quantity: int, parts: Collection[int]) -> bool:
+        """The quantity is made of all these, or is one of them. The nearest are looked at first, and none before all.
+
+        A long chain of steps is so followed no further than what is asked for.
+        """
+        missing = set(parts) - {quantity}
+        first = min(missing, default=quantity)
+        seen, left = {quantity}, deque([quantity])
+        while missing and left:
+            for part in self.parts.get(left.popleft(), ()):
+                if part >= first and part not in seen:
                     seen.add(part)
+                    missing.discard(part)
                     left.append(part)
-        return seen
+        return not missing
 
     def cone(self, quantity: int, seen: Container[int]) -> tuple[set[int], set[int]]:
         """What of this quantity was not seen: itself and what it is made of, back to `seen` ones, which come second."""
@@ -72,11 +79,11 @@ class Quantities:
         if not whole(pooled):
             return
         for part in parts:
-            if self.runs.layout(self.runs.makers[key]) and arranged(pooled, self.values[part]) is not None:
+            if self.runs.layout(self.runs.makers[key]) and arranged(pooled, self.values[part], EXACT) is not None:
                 self.of[key] = self.of[part]
                 return
         if informative(pooled):
-            for equal, _, _ in self.index.find(pooled):
+            for equal, _, _ in self.index.find(pooled, EXACT):
                 self.of[key] = equal
                 return
             self.index.add(key, pooled)

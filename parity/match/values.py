@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.exact.program import Constant, Node, Program, widened
-from parity.match.arrangement import BOUND, Arrangement, difference, find, root_mean_square
+from parity.match.arrangement import BOUND, EXACT, Arrangement, difference, find, root_mean_square
 
 Pooled = tuple[np.ndarray | None, ...]
 """One quantity at every length; None where a length does not run it."""
@@ -285,6 +285,21 @@ def alike(one: Moments, other: Moments, bound: float) -> bool:
     )
 
 
+Hit = tuple[int, tuple[Arrangement, ...], float]
+"""Key of an equal value, its arrangements at the lengths, and the largest error."""
+
+
+def closest(hits: Iterable[Hit]) -> Hit | None:
+    """Of values that are equal, the nearest; the first that nothing sets apart."""
+    best: Hit | None = None
+    for hit in hits:
+        if best is None or hit[2] < best[2]:
+            best = hit
+        if best[2] <= EXACT:
+            break
+    return best
+
+
 class Index:
     """Quantities found by value: first by size and RMS, then by other moments, then by an arrangement that fits."""
 
@@ -316,7 +331,7 @@ class Index:
 
     def find(
         self, pooled: Pooled, bound: float = BOUND, lengths: Sequence[int] | None = None
-    ) -> Iterator[tuple[int, tuple[Arrangement, ...], float]]:
+    ) -> Iterator[Hit]:
         """Keys that are equal to the value at all the named lengths, in one kind of arrangement, and largest error."""
         lengths = range(len(pooled)) if lengths is None else lengths
         first = pooled[lengths[0]]

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from parity.match.arrangement import BOUND, Arrangement, difference
+from parity.match.arrangement import BOUND, EXACT, Arrangement, difference
 from parity.match.constants import Unresolved, Use
 from parity.match.quantities import Quantities
 from parity.match.statics import Statics
-from parity.match.values import Pooled, Runs, Step, arranged, neutral
+from parity.match.values import Pooled, Runs, Step, arranged, closest, neutral
 from parity.match.weights import Anchors, half_ulp
 
 PATIENCE = 4
@@ -27,10 +27,6 @@ PATIENCE = 4
 
 _DEEP = 96
 """All operations that a value not found is followed through, where no weights are."""
-
-_EXACT = 1e-13
-"""From this error on the reference's value goes on in place of an equal one, so that no error grows on the way."""
-
 
 _MOST = 1e-2
 """An effect of rounded constants above this says nothing any more about what a value is."""
@@ -41,9 +37,11 @@ class Status:
     """What is known of a value of the candidate.
 
     `quantity` is the reference's quantity that it is equal to, in `arrangements` at the lengths. `settled`: nothing is
-    wrong with it. `age`: operations with weights since the last found value, `depth`: all operations since. `made_of`:
-    the found quantities next before it. `follows`: numbers of the departures that had to be mended before it.
-    `rounded`: unresolved constants that it depends on since the last found value.
+    wrong with it. `age`: operations with weights since the last found value, those with one weight counted once, as a
+    convolution may be a sum of many products and a recurrent layer many steps. `weights`: the reference's that were
+    taken since. `depth`: all operations since. `made_of`: the found quantities next before it. `follows`: numbers of
+    the departures that had to be mended before it. `rounded`: unresolved constants that it depends on since the last
+    found value.
     """
 
     quantity: int | None = None
@@ -55,6 +53,7 @@ class Status:
     made_of: frozenset[int] = frozenset()
     follows: frozenset[int] = frozenset()
     rounded: frozenset[int] = frozenset()
+    weights: frozenset[int] = frozenset()
 
 
 Edge = tuple[int, int]
@@ -91,6 +90,7 @@ class Walk:
             if not candidate.dynamic.intersection(step.outputs):
                 depends = frozenset().union(*(self.status[key].rounded for key in step.inputs))
                 self.status.update(dict.fromkeys(step.outputs, Status(settled=True, rounded=depends)))
+        self.moved: dict[tuple[int, bool], dict[int, Pooled]] = {}
         self.statics = Statics(reference.runs, candidate, reference.values, self.values)
         self.neutral: set[int] = set()
         self.seen: dict[int, set[int]] = {}
@@ -132,9 +132,9 @@ class Walk:
             return True
         return any(arranged(self.values[key], self.reference.values[one]) is not None for one in wanted)
 
-    def anchored(self, step: Step) -> bool:
-        """The step takes a weight that the reference has too."""
-        return any(key in self.anchors.same for key in step.inputs)
+    def weights(self, step: Step) -> frozenset[int]:
+        """Of a step the weights that the reference has too, by its keys."""
+        return frozenset(one for key in step.inputs for one in self.anchors.same.get(key, ()))
 
     def propagate(
         self,
@@ -169,6 +169,9 @@ class Walk:
     def commit(self, overlay: Overlay) -> None:
         """The values of an exchange become those of the pass."""
         self.edges.update(overlay.edges)
+        for moved in self.moved.values():
+            for key in overlay.values:
+                moved.pop(key, None)
         for key, value in overlay.values.items():
             self.values[key] = value
             self._enter(key, overlay.status[key])
@@ -185,6 +188,7 @@ class Walk:
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take back all exchanges since the snapshot."""
         self.values, self.status, self.seen, self.edges, self.alternatives = snapshot
+        self.moved.clear()
 
     def reference_value(self, quantity: int, arrangements: Sequence[Arrangement], like: Pooled) -> Pooled:
         """The quantity as the candidate holds it, at the lengths at which `like` is there."""
@@ -233,25 +237,27 @@ class Walk:
             else:
                 taken.append(overlay.values[key] if key in overlay.values else self.values[key])
                 known.append(overlay.status[key] if key in overlay.status else self.status[key])
+        weights, before = self.weights(step), frozenset[int]().union(*(s.weights for s in known))
         base = Status(
-            age=max((s.age for s in known), default=0) + self.anchored(step),
+            age=max((s.age for s in known), default=0) + (not weights <= before),
             depth=max((s.depth for s in known), default=0) + 1,
             made_of=frozenset().union(*(s.made_of for s in known)),
             follows=frozenset().union(*(s.follows for s in known)),
             rounded=frozenset().union(*(s.rounded for s in known)),
+            weights=before | weights,
         )
         changed = []
         for key, pooled in zip(step.outputs, step.compute(taken, lengths), strict=True):
             if fixed is not None and key in fixed:
                 continue
-            before = self.status.get(key)
-            if before is None and neutral(pooled):
+            earlier = self.status.get(key)
+            if earlier is None and neutral(pooled):
                 self.neutral.add(key)
             value, status = self.settle(key, pooled, base, lengths)
             if base.rounded and not status.settled and fixed is None:
                 value, status = self._rounded(place, key, pooled, base, taken)
             overlay.values[key], overlay.status[key] = value, status
-            if fixed is None or before is None or status.quantity is None or status.quantity != before.quantity:
+            if fixed is None or earlier is None or status.quantity is None or status.quantity != earlier.quantity:
                 changed.append(key)
         if alternatives and not all(overlay.status[key].settled for key in step.outputs):
             self._alternative(place, overlay, lengths, fixed)
@@ -273,65 +279,84 @@ class Walk:
 
     def _effect(self, constant: int, place: int, key: int, pooled: Pooled, taken: Sequence[Pooled]) -> float:
         """Largest change of a value, in units of its RMS, with a constant moved by half an ulp: up, and at random."""
-        largest = 0.0
-        signs = np.random.default_rng(0)
+        largest, step = 0.0, self.candidate.steps[place]
         for up in (True, False):
-            moved = []
-            for array in self.values[constant]:
-                step = half_ulp(array, self.unresolved[constant].dtype) if array is not None else None
-                way = 1.0 if up or array is None else signs.choice([-1.0, 1.0], array.shape)
-                moved.append(None if array is None or step is None else array + way * step)
-            again = {constant: tuple(moved)}
-            step_ = self.candidate.steps[place]
             now = [
-                self._moved(one, again) if (place, position) not in self.edges else value
-                for position, (one, value) in enumerate(zip(step_.inputs, taken, strict=True))
+                value if (place, position) in self.edges else self._moved(constant, up, one)
+                for position, (one, value) in enumerate(zip(step.inputs, taken, strict=True))
             ]
-            made = step_.compute(now, self.lengths)[step_.outputs.index(key)]
+            made = step.compute(now, self.lengths)[step.outputs.index(key)]
             for array, other in zip(pooled, made, strict=True):
                 if array is not None and other is not None:
                     largest = max(largest, difference(other, array))
         return largest
 
-    def _moved(self, key: int, again: dict[int, Pooled]) -> Pooled:
-        """A value computed from a moved constant, back to found values."""
-        if key not in again:
-            status, place = self.status[key], self.candidate.makers.get(key)
-            if place is None or not status.rounded or status.quantity is not None:
-                return self.values[key]
+    def _moved(self, constant: int, up: bool, key: int) -> Pooled:
+        """A value computed from a moved constant, back to found values. What was computed so is kept."""
+        if (constant, up) not in self.moved:
+            self.moved[constant, up] = {constant: self._shifted(constant, up)}
+        moved = self.moved[constant, up]
+        left = [key]
+        while left:
+            one = left[-1]
+            if one in moved or not self._depends(one, constant):
+                left.pop()
+                continue
+            place = self.candidate.makers[one]
             step = self.candidate.steps[place]
-            taken = [
-                self.edges[place, position][0] if (place, position) in self.edges else self._moved(one, again)
-                for position, one in enumerate(step.inputs)
+            free = [taken for position, taken in enumerate(step.inputs) if (place, position) not in self.edges]
+            waiting = [taken for taken in free if taken not in moved and self._depends(taken, constant)]
+            if waiting:
+                left.extend(waiting)
+                continue
+            left.pop()
+            arrays = [
+                self.edges[place, position][0]
+                if (place, position) in self.edges
+                else moved.get(taken, self.values[taken])
+                for position, taken in enumerate(step.inputs)
             ]
-            again.update(zip(step.outputs, step.compute(taken, self.lengths), strict=True))
-        return again[key]
+            moved.update(zip(step.outputs, step.compute(arrays, self.lengths), strict=True))
+        return moved.get(key, self.values[key])
+
+    def _shifted(self, constant: int, up: bool) -> Pooled:
+        """The constant half an ulp up, or at random up and down."""
+        signs = np.random.default_rng(0)
+        arrays = []
+        for array in self.values[constant]:
+            if array is not None:
+                way = 1.0 if up else signs.choice([-1.0, 1.0], array.shape)
+                array = array + way * half_ulp(array, self.unresolved[constant].dtype)
+            arrays.append(array)
+        return tuple(arrays)
+
+    def _depends(self, key: int, constant: int) -> bool:
+        """The value is made of the constant, and nothing on the way is found."""
+        status = self.status[key]
+        return key in self.candidate.makers and constant in status.rounded and status.quantity is None
 
     def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:
         """What a computed value is, and the value that the pass goes on with."""
         if any(pooled[length] is None for length in lengths):
-            return pooled, replace(base, settled=True, age=0, depth=0)
+            return pooled, replace(base, settled=True, age=0, depth=0, weights=frozenset())
         if key in self.neutral:
-            return pooled, replace(base, settled=True, age=0, depth=0)
+            return pooled, replace(base, settled=True, age=0, depth=0, weights=frozenset())
         found = self._look_up(pooled, base, lengths)
         if found is None:
             return pooled, base
         quantity, arrangements, error = found
-        if error > _EXACT:
+        if error > EXACT:  # so that no error grows on the way
             pooled = self.reference_value(quantity, arrangements, pooled)
         return pooled, Status(quantity, arrangements, error, True, 0, 0, frozenset({quantity}), base.follows)
 
     def _look_up(
         self, pooled: Pooled, base: Status, lengths: Sequence[int], bound: float = BOUND
     ) -> tuple[int, tuple[Arrangement, ...], float] | None:
-        for hit in self.reference.index.find(pooled, bound, lengths):
+        hit = closest(self.reference.index.find(pooled, bound, lengths))
+        if hit is not None or not base.made_of:
             return hit
-        if not base.made_of:
-            return None
-        for hit in self.reference.small.find(pooled, bound, lengths):
-            if base.made_of <= self.reference.ancestors(hit[0]) | {hit[0]}:
-                return hit
-        return None
+        few = self.reference.small.find(pooled, bound, lengths)
+        return closest(hit for hit in few if self.reference.made_from(hit[0], base.made_of))
 
     def _alternative(
         self, place: int, overlay: Overlay, lengths: Sequence[int], fixed: Mapping[int, object] | None

@@ -19,7 +19,8 @@ from parity.exact import torch as twins
 from parity.exact.program import Program
 from parity.exact.standin import installed
 from parity.exact.standin.record import record
-from spec.config import SamplingConfig, time_grid
+from reference.conditioning.tables import hann_window, mel_filters
+from spec.config import SamplingConfig, VoiceEncoderConfig, time_grid
 
 Arrays = list[np.ndarray]
 Make = Callable[[Any, Any], Callable[..., Any]]
@@ -97,7 +98,20 @@ def conditioning_inputs(case: Case) -> Arrays:
     return [case.inputs[name] for name in ("voice_24", "voice_16", "trimmed_16")]
 
 
+def power_mel(wave: torch.Tensor, config: VoiceEncoderConfig) -> torch.Tensor:
+    """`b n` -> `b c t`: what `reference.conditioning.mel.PowerMelSpectrogram` computes with NumPy, where nobody records."""
+    edge = config.n_fft // 2
+    frames = torch.nn.functional.pad(wave, (edge, edge), mode="reflect").unfold(1, config.n_fft, config.hop)
+    spectrum = torch.fft.rfft(hann_window(config.n_fft, torch.float64) * frames)
+    filters = mel_filters(config.sample_rate, config.n_fft, config.mel_bins, config.sample_rate / 2, wave.dtype)
+    return filters @ spectrum.abs().square().transpose(1, 2)
+
+
 def conditioning_stage(side: str, model: Any, case: Case) -> Callable[..., Any]:
+    if side == "reference":
+        mel = model.voice_encoder.mel
+        mel.forward = lambda wave: power_mel(wave, mel.config)
+
     def run(voice_24: Any, voice_16: Any, trimmed_16: Any) -> Any:
         prompt, speaker = model.prompt(voice_24), model.speaker(voice_16, trimmed_16)
         return prompt.mel, prompt.embedding, prompt.tokens, speaker.tokens, speaker.embedding

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -29,6 +30,10 @@ DECOMPOSED = {
     "aten._scaled_dot_product_attention_math",
     "aten.stft",
     "aten.istft",
+    "aten.lstm",
+    "aten.gru",
+    "aten.rnn_tanh",
+    "aten.rnn_relu",
 }
 DROPPING = {
     "aten.dropout",
@@ -59,6 +64,17 @@ def name_of(func: Any) -> str:
 
 def is_decomposed(func: Any) -> bool:
     return name_of(func) in DECOMPOSED
+
+
+@contextmanager
+def stepwise() -> Iterator[None]:
+    """Inside, an LSTM is decomposed into its steps: oneDNN's is one operation, and of float32 alone."""
+    enabled = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.enabled = enabled
 
 
 class Layout(NamedTuple):

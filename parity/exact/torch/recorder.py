@@ -156,7 +156,7 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         args, kwargs = wide_operation(func, args, kwargs or {})
         if operations.is_decomposed(func):
-            with self:
+            with self, operations.stepwise():
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
