@@ -38,7 +38,8 @@ class Departure:
     candidate's `key`, at all its uses or at `edges` alone; `takers` are the operations there. `inputs` are the
     quantities that the reference's operations take. `error` is the relative RMSE before the exchange. `healed`: behind
     the exchange values of the reference were found that had not been. `relation` is what the candidate's value is to
-    the reference's, where that can be said: a factor, a few places, another order.
+    the reference's, where that can be said: a factor, a few places, another order. `output`: nothing follows, as the
+    value is the candidate's output at that position.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Departure:
     relation: str = ""
     quantities: frozenset[int] = frozenset()
     keys: frozenset[int] = frozenset()
+    output: int | None = None
 
 
 class Search:

@@ -14,6 +14,7 @@ from parity.match.arrangement import BOUND, difference
 from parity.match.constants import Unresolved, resolve
 from parity.match.departures import Departure, Search
 from parity.match.explanation import Explanation, describe, explain
+from parity.match.groups import Group, grouped
 from parity.match.parts import Pieces
 from parity.match.quantities import Quantities
 from parity.match.taps import Pair, counterpart, paired
@@ -55,6 +56,11 @@ class Matching:
     def proven(self) -> bool:
         """With the reference's pieces in place of all departures, everything behind them is equal."""
         return not self.remaining
+
+    @property
+    def groups(self) -> list[Group]:
+        """The departures, those that are one thing together."""
+        return grouped(self.departures, self.explanations)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON. Arrangements are those of the first length."""
@@ -98,8 +104,12 @@ class Matching:
                     "names": dict(explanation.names),
                     "relation": departure.relation,
                     "constants": list(explanation.constants),
+                    "output": departure.output,
                 }
                 for departure, explanation in zip(self.departures, self.explanations, strict=True)
+            ],
+            "groups": [
+                {"departures": [group.first, *group.others], "further": str(group)} for group in self.groups
             ],
         }
 
@@ -206,9 +216,23 @@ def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matchin
         for key in sorted(walk.status)
         if key in candidate.makers and key in candidate.dynamic and not walk.status[key].settled
     ]
+    for departure in search.departures:
+        departure.output = _output(walk, departure)
     explanations = [explain(walk, departure) for departure in search.departures]
     programs = walk.reference.runs.programs[0], candidate.programs[0]
     return Matching(pairs, taps, search.departures, explanations, unmatched, other, unresolved, [], programs)
+
+
+def _output(walk: Walk, departure: Departure) -> int | None:
+    """The position of the output that an exchanged value is, as it stands or laid out anew, where nothing follows."""
+    if departure.healed:
+        return None
+    for position, key in enumerate(walk.candidate.outputs):
+        status = walk.status[key]
+        same = status.quantity == departure.quantity and departure.number in status.follows
+        if key == departure.key or same:
+            return position
+    return None
 
 
 def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pooled]) -> Iterator[str]:

@@ -231,7 +231,9 @@ class Exact:
         try:
             with self._timed("explanation", self.segments[number].label):
                 found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
-            self.report.departures = [str(explanation) for explanation in found.explanations]
+            self.report.departures = [
+                "; ".join(filter(None, (str(found.explanations[group.first]), str(group)))) for group in found.groups
+            ]
         except Exception as error:
             self.report.departures = [f"not looked into: {type(error).__name__}: {error}"]
 

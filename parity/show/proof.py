@@ -8,6 +8,7 @@ from typing import Any
 
 from parity.match.departures import Departure
 from parity.match.explanation import Explanation
+from parity.match.groups import summary
 from parity.prove.inputs import Order
 from parity.prove.parameters import apart, rows
 from parity.prove.proof import Proof
@@ -42,9 +43,15 @@ def lines(proof: Proof) -> Iterator[str]:
         said = {departure.number: _of_module(departure, proof.views) for departure in proof.found.departures}
         elsewhere = [text for text in proof.views.values() if not any(text in texts for texts in said.values())]
         yield from (f"  {text}" for text in elsewhere)
-        for departure, explanation in zip(proof.found.departures, proof.found.explanations, strict=True):
+        groups = proof.found.groups
+        if text := summary(groups):
+            yield f"  {text}"
+        for group in groups:
+            departure = proof.found.departures[group.first]
             yield ""
-            yield from departure_lines(departure, explanation, said[departure.number])
+            yield from departure_lines(departure, proof.found.explanations[group.first], said[departure.number])
+            if text := str(group):
+                yield f"  {text}"
         for text in proof.found.remaining:
             yield f"  with all departures mended still different: {text}"
     for text, count in Counter(proof.unresolved).items():
@@ -77,7 +84,9 @@ def departure_lines(departure: Departure, explanation: Explanation, first: Seque
     if explanation.relation:
         yield f"  the port's is {explanation.relation}"
     yield from (f"  {text}" for text in explanation.constants)
-    if departure.healed:
+    if departure.output is not None:
+        yield f"  it is output {departure.output} of the port: nothing follows"
+    elif departure.healed:
         yield "  proven: with the reference's value in its place, what follows is equal"
     else:
         yield "  what follows is not equal even with the reference's value in its place"
