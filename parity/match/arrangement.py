@@ -152,13 +152,26 @@ def guesses(candidate: tuple[int, ...], reference: tuple[int, ...]) -> Iterator[
     split = tuple(n for n in reference if n > 1)
     want = tuple(n for n in candidate if n > 1)
     seen = set()
-    if len(split) <= _PERMUTED:
-        for order in permutations(range(len(split))):
-            if tuple(split[axis] for axis in order) == want:
-                seen.add(arrangement := from_axes(split, order))
-                yield arrangement
+    for order in _orders(split):
+        if tuple(split[axis] for axis in order) == want:
+            seen.add(arrangement := from_axes(split, order))
+            yield arrangement
     if (plain := Arrangement((size,), (0,))) not in seen:
         yield plain
+
+
+def merges(candidate: tuple[int, ...], reference: tuple[int, ...]) -> Iterator[Arrangement]:
+    """The same of permutations of axes after which neighbours are made one: channels and frequencies, or heads."""
+    split = tuple(n for n in reference if n > 1)
+    want = set(np.cumprod([n for n in candidate if n > 1]).tolist())
+    for order in _orders(split):
+        ends = np.cumprod([split[axis] for axis in order]).tolist()
+        if len(want) < len(split) and want <= set(ends):
+            yield from_axes(split, order)
+
+
+def _orders(split: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    return permutations(range(len(split))) if len(split) <= _PERMUTED else iter(())
 
 
 def from_axes(split: tuple[int, ...], order: tuple[int, ...]) -> Arrangement:

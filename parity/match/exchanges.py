@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 
-from parity.match.arrangement import Arrangement, guesses
+from parity.match.arrangement import Arrangement, guesses, merges
 from parity.match.values import Pooled, arranged
 from parity.match.walk import Edge, Walk, shape_pair
 
@@ -170,16 +170,21 @@ def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
         if [a.shape for a in origin if a is not None] == [a.shape for a in truth if a is not None]:
             rows[own.arrangements] = None
     rows.update(walk.arrangements.get(shapes, {}))
-    for first in guesses(shapes[len(truth)], shapes[0]):
+    for first in _fitting(shapes[len(truth)], shapes[0]):
         row = [first]
         for length in range(1, len(truth)):
-            fitting = guesses(shapes[len(truth) + length], shapes[length])
+            fitting = _fitting(shapes[len(truth) + length], shapes[length])
             row.extend([a for a in fitting if a.order == first.order][:1])
         if len(row) == len(truth):
             rows[tuple(row)] = None
     if move.kind == "order":
         rows.pop(own.arrangements, None)
     return iter(rows)
+
+
+def _fitting(candidate: tuple[int, ...], reference: tuple[int, ...]) -> Iterator[Arrangement]:
+    yield from guesses(candidate, reference)
+    yield from merges(candidate, reference)
 
 
 def price(operations: int) -> float:
@@ -244,11 +249,30 @@ def _origins(walk: Walk, inside: set[int], edge: set[int]) -> dict[int, int]:
 
 
 def _static(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iterator[Exchange]:
-    """Tables that differ, and what is made of them alone, before all else: the earliest first."""
-    theirs = sorted({walk.candidate.makers[k] for k in cones})
+    """Tables and masks that differ, and what is made of them alone, before all else: the earliest first."""
+    places = {walk.candidate.makers[k] for k in cones}
+    theirs = sorted({*places, *_idle(walk, places)})
     ours = sorted({walk.reference.made[quantity] for quantity in inside})
-    for rank, (quantity, key, made, cone) in enumerate(walk.statics.pairs(walk.values, theirs, ours)):
+    pairs = (*walk.statics.pairs(walk.values, theirs, ours), *walk.statics.masks(walk.values, theirs, ours))
+    for rank, (quantity, key, made, cone) in enumerate(pairs):
         yield Exchange((Move("differs" if made else "extra", quantity, key, (), made, cone),), 1 + rank / 100)
+
+
+def _idle(walk: Walk, places: Iterable[int]) -> Iterator[int]:
+    """Steps by which the found values are made that these take, back to others: a mask may have no effect in them."""
+    left = [
+        key for place in places for key in walk.candidate.steps[place].inputs if walk.status[key].quantity is not None
+    ]
+    seen: set[int] = set()
+    while left:
+        key = left.pop()
+        if key in seen or key not in walk.candidate.makers or key not in walk.candidate.dynamic:
+            continue
+        seen.add(key)
+        yield walk.candidate.makers[key]
+        same = {None, walk.status[key].quantity}
+        inputs = walk.candidate.steps[walk.candidate.makers[key]].inputs
+        left.extend(one for one in inputs if walk.status[one].quantity in same)
 
 
 def _few(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iterator[Exchange]:

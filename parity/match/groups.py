@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from parity.match.departures import Departure
 from parity.match.explanation import Explanation
 
-_NUMBER = re.compile(r"(?<![^.\s(])\d+(?=\.[A-Za-z_])|(?<=\.)\d+(?=\.)")
-"""A layer's number in the path of a weight."""
+_PATH = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+)*\.(\w+)")
+"""The path of a weight: `layers.0.norm.weight`, of which every layer has its own."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ def grouped(departures: Sequence[Departure], explanations: Sequence[Explanation]
     rows: dict[tuple[object, ...], list[int]] = {}
     for place, (departure, explanation) in enumerate(zip(departures, explanations, strict=True)):
         sides = (explanation.reference, explanation.candidate)
-        # A formula holds the paths of weights: those of the layers differ by their number alone.
-        mark = (departure.kind, *((side.places[:1], _NUMBER.sub("*", side.formula)) for side in sides))
+        mark = (departure.kind, *((side.places[:1], _PATH.sub(r"\1", side.formula)) for side in sides))
         rows.setdefault(mark, []).append(place)
     return [
         Group(first, tuple(others), tuple(departures[place].module for place in others))
@@ -48,7 +47,7 @@ def grouped(departures: Sequence[Departure], explanations: Sequence[Explanation]
     ]
 
 
-def count(groups: Sequence[Group]) -> str:
+def summary(groups: Sequence[Group]) -> str:
     """How many departures there are and how many of them are other ones; empty where none is like another."""
     total = sum(1 + len(group.others) for group in groups)
     if total == len(groups):

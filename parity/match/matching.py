@@ -108,9 +108,7 @@ class Matching:
                 }
                 for departure, explanation in zip(self.departures, self.explanations, strict=True)
             ],
-            "groups": [
-                {"departures": [group.first, *group.others], "further": str(group)} for group in self.groups
-            ],
+            "groups": [{"departures": [group.first, *group.others], "further": str(group)} for group in self.groups],
         }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from parity.match.values import Index, Pooled, Runs
+from parity.match.values import Index, Pooled, Runs, arranged, distinct
 from parity.match.weights import statics, telling
 
 _MOST = 60
@@ -37,9 +37,34 @@ class Statics:
         there = self._before(self.reference, self.ours, self.held_by_candidate, _taken(self.reference, ours))
         rows = []
         for key, cone in here.items():
-            sizes = [array is not None and array.size for array in values[key]]
             for one, made in [*there.items(), *self._made_of(key, values)]:
-                if [array is not None and array.size for array in self.ours[one]] == sizes:
+                if _sizes(self.ours[one]) == _sizes(values[key]):
+                    rows.append((one, key, made, cone))
+        return rows[:_MOST]
+
+    def masks(
+        self, values: Mapping[int, Pooled], theirs: Iterable[int], ours: Iterable[int]
+    ) -> list[tuple[int, int, frozenset[int], frozenset[int]]]:
+        """The same of masks, arrays of few different numbers: those of either program that the other does not have.
+
+        An array of one number is no mask that could be told from others. It stands against one: all is let through.
+        """
+        here, there = (
+            _masks_before(runs, known, _taken(runs, places))
+            for runs, known, places in ((self.candidate, values, theirs), (self.reference, self.ours, ours))
+        )
+        held = {one: any(arranged(values[key], self.ours[one]) is not None for key in here) for one in there}
+        rows = []
+        for key, cone in here.items():
+            pooled, several = values[key], distinct(values[key]) > 1
+            if several and any(arranged(pooled, self.ours[one]) is not None for one in there):
+                continue
+            for one, made in there.items():
+                if (
+                    _sizes(self.ours[one]) == _sizes(pooled)
+                    and not held[one]
+                    and (several or distinct(self.ours[one]) > 1)
+                ):
                     rows.append((one, key, made, cone))
         return rows[:_MOST]
 
@@ -96,11 +121,39 @@ class Statics:
             seen.add(key)
             if key in runs.makers:
                 left.extend(runs.steps[runs.makers[key]].inputs)
-        cones: dict[int, frozenset[int]] = {}
-        for key in sorted(seen, key=lambda one: (runs.makers.get(one, -1), one)):
-            taken = runs.steps[runs.makers[key]].inputs if key in runs.makers else ()
-            cones[key] = frozenset({key}).union(*(cones.get(one, frozenset()) for one in taken))
-        return cones
+        return _cones(runs, seen)
+
+
+def _masks_before(runs: Runs, values: Mapping[int, Pooled], keys: Iterable[int]) -> dict[int, frozenset[int]]:
+    """Floating-point arrays of few different numbers among the keys and before them, in running order."""
+    seen: set[int] = set()
+    left = list(keys)
+    while left:
+        key = left.pop()
+        if key in seen or key in runs.dynamic or telling(values[key]):
+            continue
+        seen.add(key)
+        if key in runs.makers:
+            left.extend(runs.steps[runs.makers[key]].inputs)
+    cones = _cones(runs, seen)
+    return {key: cone for key, cone in cones.items() if _mask(values[key])}
+
+
+def _mask(pooled: Pooled) -> bool:
+    return all(array is not None and array.dtype.kind == "f" and array.size > 1 for array in pooled)
+
+
+def _cones(runs: Runs, keys: Iterable[int]) -> dict[int, frozenset[int]]:
+    """Of each value itself and those of the others that it is made of, in running order."""
+    cones: dict[int, frozenset[int]] = {}
+    for key in sorted(keys, key=lambda one: (runs.makers.get(one, -1), one)):
+        taken = runs.steps[runs.makers[key]].inputs if key in runs.makers else ()
+        cones[key] = frozenset({key}).union(*(cones.get(one, frozenset()) for one in taken))
+    return cones
+
+
+def _sizes(pooled: Pooled) -> list[int]:
+    return [-1 if array is None else array.size for array in pooled]
 
 
 def _taken(runs: Runs, places: Iterable[int]) -> list[int]:

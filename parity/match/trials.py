@@ -132,10 +132,11 @@ class Trials:
         walk = self.walk
         moved = {move.key for move in exchange.moves if not move.edges}
         put = {move.quantity for move in exchange.moves}
+        static = any(move.static(walk) for move in exchange.moves)
         found = 0
         for changed, status in overlay.status.items():
             before = walk.status[changed]
-            if before.settled and not status.settled:
+            if before.settled and not status.settled and (not static or walk.idle(changed) is None):
                 return None
             if changed not in moved and not before.settled and status.quantity is not None:
                 found += status.quantity not in put and status.quantity not in walk.seen

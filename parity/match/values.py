@@ -329,9 +329,7 @@ class Index:
                 yield rows[place][1]
             place += 1
 
-    def find(
-        self, pooled: Pooled, bound: float = BOUND, lengths: Sequence[int] | None = None
-    ) -> Iterator[Hit]:
+    def find(self, pooled: Pooled, bound: float = BOUND, lengths: Sequence[int] | None = None) -> Iterator[Hit]:
         """Keys that are equal to the value at all the named lengths, in one kind of arrangement, and largest error."""
         lengths = range(len(pooled)) if lengths is None else lengths
         first = pooled[lengths[0]]

@@ -132,6 +132,13 @@ class Walk:
             return True
         return any(arranged(self.values[key], self.reference.values[one]) is not None for one in wanted)
 
+    def idle(self, key: int) -> int | None:
+        """Of a value that is one of several which its operation takes, as a sum with a mask of zeros is: that one."""
+        place, quantity = self.candidate.makers.get(key), self.status[key].quantity
+        if place is None or quantity is None or len(inputs := self.candidate.steps[place].inputs) < 2:
+            return None
+        return next((one for one in inputs if self.status[one].quantity == quantity), None)
+
     def weights(self, step: Step) -> frozenset[int]:
         """Of a step the weights that the reference has too, by its keys."""
         return frozenset(one for key in step.inputs for one in self.anchors.same.get(key, ()))

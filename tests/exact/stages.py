@@ -99,7 +99,7 @@ def conditioning_inputs(case: Case) -> Arrays:
 
 
 def power_mel(wave: torch.Tensor, config: VoiceEncoderConfig) -> torch.Tensor:
-    """`b n` -> `b c t`: what `reference.conditioning.mel.PowerMelSpectrogram` computes with NumPy, where nobody records."""
+    """`b n` -> `b c t`: the reference's `PowerMelSpectrogram`, which computes with NumPy, where nobody records."""
     edge = config.n_fft // 2
     frames = torch.nn.functional.pad(wave, (edge, edge), mode="reflect").unfold(1, config.n_fft, config.hop)
     spectrum = torch.fft.rfft(hann_window(config.n_fft, torch.float64) * frames)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from parity.match.groups import count
+from parity.match.groups import summary
 from parity.match.matching import Matching, match
-from parity.prove.show import departure_lines
+from parity.show.proof import departure_lines
 
 from . import test_departures
 from .builder import Builder
@@ -23,7 +23,7 @@ def test_one_line_that_is_wrong_in_every_layer_is_one_thing() -> None:
     assert len(matching.departures) == 2
     (group,) = matching.groups
     assert str(group) == FURTHER
-    assert count(matching.groups) == "2 departures, 1 different one"
+    assert summary(matching.groups) == "2 departures, 1 different one"
     assert matching.as_dict()["groups"] == [{"departures": [0, 1], "further": FURTHER}]
 
 
@@ -32,14 +32,14 @@ def test_other_lines_and_other_formulas_are_other_things() -> None:
         matching = run(*faults)
         assert [group.others for group in matching.groups] == [()] * len(faults)
         assert [str(group) for group in matching.groups] == [""] * len(faults)
-        assert count(matching.groups) == ""
+        assert summary(matching.groups) == ""
 
 
 def test_groups_are_told_apart_and_keep_their_count() -> None:
     matching = run("0.epsilon", "1.epsilon", "0.tanh", "1.tanh")
     assert len(matching.departures) == 4
     assert [group.names for group in matching.groups] == [("1.norm1",), ("1.activation",)]
-    assert count(matching.groups) == "4 departures, 2 different ones"
+    assert summary(matching.groups) == "4 departures, 2 different ones"
 
 
 @pytest.mark.parametrize("last", [True, False])

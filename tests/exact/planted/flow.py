@@ -46,7 +46,6 @@ MASKED = faults(
     (
         "bias = attention_bias(mask)",
         "bias = attention_bias(None if mask is None else mask[::-1])",
-        "self.attn1(self.norm1(x), bias)",
     ),
 )
 
@@ -106,7 +105,7 @@ ENCODER = faults(
 ) + faults(
     "mlx_impl.encoder",
     "tiny-flow-batch",
-    ("[self.stride * length for length in lengths]", "lengths", "out = attention("),
+    ("[self.stride * length for length in lengths]", "lengths"),
 )
 
 FLOW = faults(

@@ -1,0 +1,145 @@
+"""Long chains, sums of many products, tiny epsilons and masks: what a recording has, and one operation does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from parity.exact.program import Program
+from parity.match.constants import resolve
+from parity.match.matching import Matching, match
+from parity.match.quantities import Quantities
+from parity.match.values import Runs
+from parity.match.walk import Walk
+from parity.match.weights import Anchors
+
+from .builder import Builder, Value, join
+
+LENGTHS = (7, 9, 12)
+RNG = np.random.default_rng(3)
+INPUTS = [RNG.standard_normal((2, n, 24)) for n in LENGTHS]
+WEIGHT = RNG.standard_normal((5 * 24, 16))
+NEXT = RNG.standard_normal((16, 16))
+
+Make = Callable[[Builder, Value], Value]
+
+
+def programs(make: Make, inputs: Sequence[np.ndarray] = INPUTS) -> list[Program]:
+    made = []
+    for x in inputs:
+        b = Builder()
+        made.append(b.program(make(b, b.input(x))))
+    return made
+
+
+def compared(ours: Make, theirs: Make, inputs: Sequence[np.ndarray] = INPUTS) -> Matching:
+    given = [[x] for x in inputs]
+    return match(programs(ours, inputs), programs(theirs, inputs), given, given)
+
+
+def whole(b: Builder, x: Value) -> Value:
+    """A product with one weight, then a second."""
+    return b.run("tanh", np.tanh, join(*[x] * 5) @ b.constant(WEIGHT)) @ b.constant(NEXT)
+
+
+def pieces(factor: float) -> Make:
+    """The same as a sum of as many products as there are parts of the weight, of which one may be wrong."""
+
+    def make(b: Builder, x: Value) -> Value:
+        weight, total = b.constant(WEIGHT), None
+        for part in range(5):
+            piece = x @ weight.part(24 * part, 24 * (part + 1), axis=0)
+            total = piece if total is None else b.run("add", np.add, total, piece)
+        assert total is not None
+        return b.run("tanh", np.tanh, total * factor if factor != 1 else total) @ b.constant(NEXT)
+
+    return make
+
+
+def test_a_sum_of_many_products_with_one_weight_is_one_operation() -> None:
+    assert compared(whole, pieces(1.0)).departures == []
+    (departure,) = compared(whole, pieces(1.5)).departures
+    assert departure.kind in ("differs", "extra")
+    assert departure.healed
+
+
+def test_a_tiny_epsilon_makes_another_value() -> None:
+    """Within the bound of the sum, beyond that of its root near 0."""
+
+    def ours(b: Builder, x: Value) -> Value:
+        return b.run("sqrt", np.sqrt, b.run("add", lambda a: a + 1e-11, x * x)) * 3.0
+
+    def theirs(epsilon: float) -> Make:
+        return lambda b, x: (
+            b.run("sqrt", np.sqrt, b.run("add", lambda a: a + epsilon, b.run("square", np.square, x))) * 3.0
+        )
+
+    small = [np.where(np.arange(x.size).reshape(x.shape) % 3 == 0, 1e-7, x) for x in INPUTS]
+    assert compared(ours, theirs(1e-11), small).departures == []
+    assert compared(ours, theirs(1e-9), small).departures != []
+
+
+def scores(open_to: int, split: bool) -> Make:
+    """Attention's scores of two products, half of each, with a mask: added last, or to one of them."""
+
+    def make(b: Builder, x: Value) -> Value:
+        length = x.shape[1]
+        mask = b.constant(np.where(np.arange(length) < length - open_to, 0.0, -1e30))
+        one, two = (
+            x @ b.constant(w) @ x.transpose(0, 2, 1)
+            for w in (WEIGHT[:24, :16] @ NEXT @ WEIGHT[24:48, :16].T, WEIGHT[48:72] @ WEIGHT[72:96].T)
+        )
+        total = one * 0.5 + (two * 0.5 + mask) if split else (one + two) * 0.5 + mask
+        weights = b.run("softmax", lambda s: np.exp(s - s.max(-1, keepdims=True)), total)
+        return weights @ x
+
+    return make
+
+
+def test_a_wrong_mask_is_the_mask_that_differs() -> None:
+    assert compared(scores(2, False), scores(2, True)).departures == []
+    for wrong in (0, 3):
+        matching = compared(scores(2, False), scores(wrong, True))
+        (departure,) = matching.departures
+        assert departure.kind == "differs"
+        assert departure.healed
+        assert departure.key not in departure.keys or departure.candidate == ()  # the constants themselves
+        (explanation,) = matching.explanations
+        assert "constant" in explanation.reference.formula
+        assert matching.proven
+
+
+def chain(steps: int, calls: Counter | None = None) -> Make:
+    def make(b: Builder, x: Value) -> Value:
+        def moved(x: np.ndarray, c: np.ndarray) -> np.ndarray:
+            if calls is not None:
+                calls["computed"] += 1
+            return x + np.tanh(c) / steps
+
+        table = b.constant(np.float64(np.float32(RNG.standard_normal(24) + 0.1)), rounded="float32")
+        for _ in range(steps):
+            x = b.run("move", moved, x, table)
+        return x
+
+    return make
+
+
+@pytest.mark.parametrize("steps", [1500])
+def test_a_chain_behind_a_rounded_constant_is_followed_once(steps: int) -> None:
+    calls: Counter = Counter()
+    given = [[x] for x in INPUTS]
+    ours, theirs = Runs(programs(chain(1)), given), Runs(programs(chain(steps, calls)), given)
+    quantities, values = Quantities(ours), theirs.static()
+    anchors = Anchors(ours, theirs, quantities.values, values)
+    unresolved = resolve(ours, theirs, anchors).unresolved
+    assert len(unresolved) == 1
+    walk = Walk(quantities, theirs, anchors, values, unresolved)
+    calls.clear()
+    walk.pass_through(lambda place, key: None)
+    assert not walk.status[theirs.outputs[0]].settled
+    assert calls["computed"] <= 5 * steps * len(
+        LENGTHS
+    )  # itself, and moved up and at random when it is judged and kept
