@@ -308,3 +308,15 @@ def test_what_was_never_written_reads_as_zero():
     run = recording(function, [np.ones(3)])
     np.testing.assert_array_equal(run.result.numpy(), [0, 1, 1])
     np.testing.assert_array_equal(evaluate(run.program, [np.full(3, 2.0)])[run.program.outputs[0]], [0, 2, 2])
+
+
+def test_a_recurrent_layer_is_recorded_step_by_step():
+    torch.manual_seed(2)
+    x = RNG.standard_normal((2, 7, 4))
+    for layer, gates in ((nn.LSTM(4, 5, batch_first=True), 3), (nn.GRU(4, 5, batch_first=True), 2)):
+        run = recording(layer.double().eval(), [x])
+        names = [node.operation for node in run.program.nodes]
+        assert sum(name.startswith("aten.sigmoid") for name in names) == 7 * gates
+        with torch.inference_mode():
+            torch.testing.assert_close(run.result[0], layer(torch.tensor(x))[0], rtol=1e-12, atol=1e-14)
+    assert torch.backends.mkldnn.enabled
