@@ -31,17 +31,12 @@ from unittest import mock
 import numpy as np
 import torch
 
+from parity.exact.torch import widened
+
 MODEL_PACKAGES = ("s3gen", "t3", "voice_encoder", "s3tokenizer", "tokenizers.tokenizer")
 
-# The modules whose hard-coded single precision `double_precision` widens, by the start of their names.
-WIDENED = ("chatterbox.", "s3tokenizer.", "diffusers.models.", "transformers.", "torchaudio.")
-TORCH_WIDE = {
-    "float": torch.float64,
-    "float32": torch.float64,
-    "cfloat": torch.complex128,
-    "complex64": torch.complex128,
-    "FloatTensor": torch.DoubleTensor,
-}
+# The modules whose `np` is widened by `double_precision`, by the start of their names.
+WIDENED = ("chatterbox.", "s3tokenizer.")
 NUMPY_WIDE = {"float32": np.float64, "complex64": np.complex128}
 
 
@@ -120,27 +115,24 @@ def double_precision() -> Iterator[None]:
     are made when a module is constructed. `load_state_dict` still copies the values of a float32 checkpoint,
     among them the S3 tokenizer's `_mel_filters` and `window` where the checkpoint has them.
 
-    Widened in upstream's modules and their model libraries only: the names `torch.float32`,
-    `torch.complex64`, `torch.FloatTensor`, `np.float32` and `np.complex64`, so that casts, tables and the
-    assertions of `mask_to_bias` all mean the wide type. Widened everywhere, hence for any code that runs
-    inside: the default dtype, `Tensor.float()` and `librosa.filters.mel`.
+    PyTorch is widened by the engine's own `widened`, which makes every twin in double. What upstream computes
+    outside PyTorch is widened here: the names `np.float32` and `np.complex64` in upstream's modules, and
+    `librosa.filters.mel` everywhere.
     """
     import librosa
     from chatterbox.models.s3gen import s3gen
     from chatterbox.models.s3gen.utils import mel
     from chatterbox.models.voice_encoder import melspec
+    from torchaudio.compliance import kaldi
 
     with ExitStack() as stack:
-        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
-        torch.set_default_dtype(torch.float64)
-        stack.enter_context(mock.patch.object(torch.Tensor, "float", torch.Tensor.double))
-
+        stack.enter_context(widened())
         for name, module in list(sys.modules.items()):
-            if name.startswith(WIDENED):
-                for library, wide in (("torch", TORCH_WIDE), ("np", NUMPY_WIDE)):
-                    if isinstance(vars(module).get(library), ModuleType):
-                        overlay = _Overlay(vars(module)[library], wide)
-                        stack.enter_context(mock.patch.object(module, library, overlay))
+            if name.startswith(WIDENED) and vars(module).get("np") is np:
+                stack.enter_context(mock.patch.object(module, "np", _Overlay(np, NUMPY_WIDE)))
+
+        # The floor of Kaldi's energies is the float32 epsilon, 2^-23: the same value, held in double.
+        stack.enter_context(mock.patch.object(kaldi, "EPSILON", kaldi.EPSILON.double()))
 
         wide_filters = functools.partial(librosa.filters.mel, dtype=np.float64)
         stack.enter_context(mock.patch.object(librosa.filters, "mel", wide_filters))
