@@ -17,10 +17,12 @@ from fixtures.cases import load, synthetic_checkpoint
 from reference.flow import Flow
 from reference.weights.checkpoint import S3GEN
 from reference.weights.flow import load_flow
-from spec.config import FULL
+from spec.config import FULL, time_grid
 
 CASE = load("full-flow-short")
 ARGUMENTS = ("x", "mask", "mu", "t", "spks", "cond")
+STEPS = 10
+"""Of the solver, as both pipelines take them."""
 
 
 def checkpoint() -> Path:
@@ -39,18 +41,18 @@ class Decoder(nn.Module):
         return self.decoder(x, mask[:, 0], mu, t, spks, cond)
 
 
-class Given(nn.Module):
-    """All of the reference's flow that is before the decoder: what the decoder is given."""
+class Whole(nn.Module):
+    """The whole of the reference's flow, from tokens and noise to the mel behind the prompt, in `STEPS` steps."""
 
     def __init__(self, flow: Flow) -> None:
         super().__init__()
         self.flow = flow
+        self.time_grid = torch.from_numpy(time_grid(STEPS, np.float64))
 
-    def forward(self, tokens: Tensor, prompt_mel: Tensor, embedding: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens `(1, T)`, prompt mel `(1, P, C)`, x-vector `(1, 192)` -> mu `(1, C, M)`, speaker `(1, C)`, cond."""
-        mu, frames = self.flow.encode(tokens, [tokens.shape[1]])
-        given = self.flow.conditions(mu, frames, prompt_mel, embedding)
-        return given.mu, given.speaker, given.cond
+    def forward(self, tokens: Tensor, prompt_mel: Tensor, embedding: Tensor, noise: Tensor) -> Tensor:
+        """Tokens `(1, T)`, the prompt's first, its mel `(1, P, C)`, x-vector `(1, 192)`, noise `(1, C, 2T)` -> mel."""
+        mel = self.flow(tokens, [tokens.shape[1]], prompt_mel, embedding, noise, self.time_grid)
+        return mel[:, :, prompt_mel.shape[1] :]
 
 
 def reference() -> Flow:
@@ -79,21 +81,14 @@ def load(module: Any, weights: dict[str, Any], unfilled: tuple[str, ...]) -> Non
     module.load_weights([*weights.items(), *(pair for pair in own if pair[0].endswith(unfilled))], strict=True)
 
 
-def given_by_mlx_audio(flow: Any) -> Any:
-    """Of mlx-audio's flow the same as `Given`: its own inference, with a decoder that keeps what it is given."""
+def whole_by_mlx_audio(flow: Any) -> Any:
+    """Of mlx-audio's flow the same as `Whole`: its own inference, which takes its noise from an array that it keeps."""
     import mlx.core as mx
-    import mlx.nn
 
-    class Keeping(mlx.nn.Module):
-        def __call__(self, **given: Any) -> tuple[Any, None]:
-            self.given = given
-            return given["mu"], None
-
-    flow.decoder = Keeping()
-
-    def conditions(tokens: Any, prompt_mel: Any, embedding: Any) -> tuple[Any, Any, Any]:
+    def mel(tokens: Any, prompt_mel: Any, embedding: Any, noise: Any) -> Any:
+        flow.decoder.rand_noise = noise
         prompt = prompt_mel.shape[1] // 2
-        flow.inference(
+        result, _ = flow.inference(
             token=tokens[:, prompt:],
             token_len=mx.array([tokens.shape[1] - prompt]),
             prompt_token=tokens[:, :prompt],
@@ -102,11 +97,11 @@ def given_by_mlx_audio(flow: Any) -> Any:
             prompt_feat_len=None,
             embedding=embedding,
             finalize=True,
+            n_timesteps=STEPS,
         )
-        given = flow.decoder.given
-        return given["mu"], given["spks"], given["cond"]
+        return result
 
-    return conditions
+    return mel
 
 
 def chatterbox_mlx() -> Any:
@@ -134,9 +129,11 @@ def inputs(frames: int, seed: int = 0, padded: int = 0) -> dict[str, np.ndarray]
     return dict(zip(ARGUMENTS, (*values, mel()), strict=True))
 
 
-def given_inputs(tokens: int, prompt: int = 3) -> dict[str, np.ndarray]:
-    """Inputs of one item for `Given`: tokens with the prompt's first."""
+def whole_inputs(tokens: int, prompt: int) -> dict[str, np.ndarray]:
+    """Inputs of one item for `Whole`: so many tokens, those of the prompt among them."""
     generator = np.random.default_rng((1, tokens))
     mel = generator.standard_normal((1, 2 * prompt, 80)).astype(np.float32)
     embedding = generator.standard_normal((1, 192)).astype(np.float32)
-    return {"tokens": generator.integers(0, 6561, (1, tokens)), "prompt_mel": mel, "embedding": embedding}
+    noise = generator.standard_normal((1, 80, 2 * tokens)).astype(np.float32)
+    given = {"tokens": generator.integers(0, 6561, (1, tokens)), "prompt_mel": mel}
+    return {**given, "embedding": embedding, "noise": noise}

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from torch import nn
 
 from parity.exact.mlx import trace
@@ -16,22 +15,29 @@ from parity.exact.program import Program
 from parity.exact.standin import installed
 from parity.exact.standin.record import recording as recorded
 from parity.exact.torch import recording, single
-from parity.match.arrangement import BOUND, difference
+from parity.match.arrangement import BOUND
 from parity.match.matching import Matching, match
-from reference.ode import Conditions, solve_euler
-from spec.config import time_grid
 from tests.ports import chatterbox_flows as flows
 
 FRAMES = {9: 2, 13: 4, 16: 0}
 """Frames of the decoder's inputs, and how many of the second item's are padding."""
 
-TOKENS = (8, 11, 13)
-STEPS = 10
+TOKENS = {4: 1, 5: 2, 6: 3}
+"""Tokens of the whole flow's inputs, and how many of them are the prompt's."""
+
+BEFORE_THE_DECODER = 111
+"""Modules with parameters that the flow runs once."""
+
+NOT_TOLD = ["flow.decoder.time_embeddings"]
+"""Modules whose values could be anything's: the sines of time 0, which are 0, and its cosines, which are 1."""
 
 
 @dataclass
 class Reference:
-    """A module of the reference, its programs, their inputs, and the paths of all its modules and of its leaves."""
+    """A module of the reference, its programs, their inputs, and the taps of all its modules and of its leaves.
+
+    A leaf is a module that has parameters of its own; each of its calls has a tap.
+    """
 
     programs: list[Program]
     inputs: list[list[np.ndarray]]
@@ -47,7 +53,8 @@ def recorded_reference(module: nn.Module, sets: list[dict[str, np.ndarray]]) -> 
     assert [text for program in programs for text in single(program)] == []
     taps = set(programs[0].taps)
     leaves = {path for path, part in module.named_modules() if path and dict(part.named_parameters(recurse=False))}
-    return Reference(programs, [list(inputs.values()) for inputs in sets], taps, leaves & taps)
+    called = {tap for tap in taps if tap.partition("#")[0] in leaves}
+    return Reference(programs, [list(inputs.values()) for inputs in sets], taps, called)
 
 
 @pytest.fixture(scope="module")
@@ -84,35 +91,23 @@ def test_chatterbox_mlx_s_decoder_departs_in_two_ways(decoder):
     assert found.proven
 
 
-def test_what_mlx_audio_s_decoder_is_given(flow):
-    """Its x-vector is divided by its norm and 1e-8, PyTorch's by its norm alone: 7e-10, which is a departure."""
-    sets = [flows.given_inputs(tokens) for tokens in TOKENS]
-    reference = recorded_reference(flows.Given(flow), sets)
+def test_the_whole_of_mlx_audio_s_flow(flow):
+    """Tokens to mel: embedding, encoder, speaker, conditions, guidance and ten steps of the solver, at full size.
+
+    It departs once: its x-vector is divided by its norm and 1e-8, PyTorch's by its norm alone, which is 7e-10.
+    """
+    sets = [flows.whole_inputs(tokens, prompt) for tokens, prompt in TOKENS.items()]
+    reference = recorded_reference(flows.Whole(flow), sets)
     with installed():
         port = flows.mlx_audio()
-        conditions = flows.given_by_mlx_audio(port)
-        programs = [recorded(conditions, inputs, root=port).program for inputs in reference.inputs]
+        mel = flows.whole_by_mlx_audio(port)
+        programs = [recorded(mel, inputs, root=port, values=False).program for inputs in reference.inputs]
     found = reference.match(programs)
-    assert found.unmatched_taps == []
+    assert len(reference.leaves) == BEFORE_THE_DECODER + flows.STEPS * 539
+    assert reference.leaves <= found.taps.keys()
+    assert found.unmatched_taps == NOT_TOLD
+    assert max(pair.error for pair in found.taps.values()) <= BOUND
     (departure,), (explanation,) = found.departures, found.explanations
     assert departure.healed and found.proven
     assert "1e-08" in explanation.candidate.formula
     assert "linalg_vector_norm" in str(explanation)
-
-
-def test_mlx_audio_s_solver(flow):
-    """From noise to mel in ten steps, given what the reference's decoder is given."""
-    given = {name: torch.from_numpy(array) for name, array in flows.given_inputs(TOKENS[0]).items()}
-    wide = [tensor.double() if tensor.is_floating_point() else tensor for tensor in given.values()]
-    with torch.no_grad():
-        conditions = Conditions(*flows.Given(flow)(*wide), None)
-        noise = torch.from_numpy(np.random.default_rng(5).standard_normal(tuple(conditions.mu.shape)))
-        grid = torch.from_numpy(time_grid(STEPS, np.float64))
-        mel = solve_euler(flow.velocity, noise, grid, conditions, flow.config.guidance).numpy()
-    with installed() as mx:
-        solver = flows.mlx_audio().decoder
-        solver.rand_noise = mx.array(noise.numpy())
-        mask = mx.ones((1, 1, mel.shape[2]))
-        mu, spks, cond = (mx.array(tensor.numpy()) for tensor in (conditions.mu, conditions.speaker, conditions.cond))
-        ours, _ = solver(mu=mu, mask=mask, n_timesteps=STEPS, spks=spks, cond=cond)
-    assert difference(np.asarray(ours), mel) <= BOUND
