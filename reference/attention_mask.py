@@ -23,7 +23,7 @@ def attention_bias(mask: Tensor | None) -> Tensor | None:
     """Additive bias of a 0/1 padding mask over keys: `(B, frames)` -> `(B, 1, 1, frames)`, 0 or a large negative.
 
     The large value is finite in every dtype (1e10 as upstream, less in half precision): a row with no valid key then
-    has a uniform softmax, not NaN. It is selected, not multiplied: 0 * -inf is NaN.
+    has a uniform softmax, not NaN. The bias is selected, not multiplied: 0 * -inf is NaN.
     """
     if mask is None:
         return None

@@ -21,9 +21,10 @@ from spec.draws import Draws
 class StreamConfig:
     """When audio comes, and whether it is that of the whole run.
 
-    Every mel frame depends on every token, by the attention of encoder and decoder. So the flow is run once, over all
-    tokens, and only the vocoder streams: the same audio. With `prefixes` it is run while T3 speaks, over what there is,
-    and what was said stays said: audio comes after `first` tokens, and is not that of the whole run: docs/streaming.md.
+    Every mel frame depends on every token, by the attention of encoder and decoder. By default the flow is therefore
+    run once, over all tokens, and only the vocoder streams: the audio is that of the whole run. With `prefixes` the
+    flow is run while T3 speaks, over the tokens so far. Audio then comes after `first` tokens, what was said stays
+    said, and the audio is not that of the whole run: docs/streaming.md.
 
     Each run is over everything so far. With equal chunks a long text would cost the square of its length; each is
     `growth` times as long as the one before it. A prefix of T tokens gives 2 (T - 3) frames, and the vocoder says

@@ -1,4 +1,4 @@
-"""Perth's watermark, which upstream puts into all that it says. It is no part of what is verified.
+"""Perth's watermark, which upstream puts into all that it says. The watermark is no part of what is verified.
 
 Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`), over the package resemble-perth (the extra `watermark`).
 """

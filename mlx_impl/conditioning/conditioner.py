@@ -1,7 +1,7 @@
 """The two stages that turn a reference voice into conditions: the flow's prompt, and T3's prompt and speaker.
 
-Upstream: `chatterbox/models/s3gen/s3gen.py` (`embed_ref`) and `chatterbox/tts.py` (`prepare_conditionals`). They are
-two because both run the tokenizer: on the resampled prompt, and on the voice that the file reader has resampled.
+Upstream: `chatterbox/models/s3gen/s3gen.py` (`embed_ref`) and `chatterbox/tts.py` (`prepare_conditionals`). There are
+two stages because both run the tokenizer: on the resampled prompt, and on the voice that the file reader has resampled.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass
 class Audit:
-    """A file and what was found. It passes when nothing was."""
+    """A file and what was found. The file passes when nothing was found."""
 
     file: Path
     naming: str = ""

@@ -4,10 +4,9 @@ NumPy's own reader is lenient where a parity check must not be: it ignores bytes
 headers with a duplicate key, a negative axis, ``True`` for a length or a Python 2 ``10L``. The header is
 therefore parsed here. The writer is ``numpy.lib.format.write_array``, which already does what is needed.
 
-Both sides get their arrays from here. ``mlx.core.load`` (0.32.4) is no substitute: it looks for ``descr`` and
-``fortran_order`` at fixed columns, so that a valid Fortran-order file with other spacing comes out scrambled
-without an error; it swaps big-endian complex64 as one 8-byte number; it takes over-long files; it refuses
-version 3.0.
+Both sides get their arrays from here. ``mlx.core.load`` (0.32.4) is no substitute. It looks for ``descr`` and
+``fortran_order`` at fixed columns, so a valid Fortran-order file with other spacing comes out scrambled without an
+error. It also swaps big-endian complex64 as one 8-byte number, takes over-long files and refuses version 3.0.
 
 The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """
@@ -95,9 +94,9 @@ def read(path: str | os.PathLike[str], *, mmap: bool = False) -> np.ndarray:
 def write(path: str | os.PathLike[str], array: np.ndarray) -> None:
     """Store an array of any shape at exactly ``path``: version 1.0, little-endian, never pickled.
 
-    The memory order is kept: Fortran order for an array that is F-contiguous and not C-contiguous, C order
-    for everything else. The same array gives the same bytes. They go through a temporary file in the same
-    folder, so a failed write leaves an older file as it was.
+    The memory order is kept: Fortran order for an array that is F-contiguous and not C-contiguous, C order for
+    everything else. The same array gives the same bytes. A temporary file in the same folder takes the bytes first, so
+    a failed write leaves an older file as it was.
 
     Raises ``InputError`` for an array that ``read`` would refuse and a ``path`` that cannot become a file.
     """

@@ -62,7 +62,7 @@ def _tune_memory() -> None:
 
 
 def share_cores() -> None:
-    """Have OpenMP's threads sleep while they have no work. It counts if it is called before PyTorch is imported.
+    """Have OpenMP's threads sleep while they have no work. Call it before PyTorch is imported; later it has no effect.
 
     A run in double goes from one library's threads to the other's, and those that wait by asking again and again take
     the cores from those that compute: beside other processes the reference took fifteen times as long. A setting of

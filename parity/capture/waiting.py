@@ -11,7 +11,7 @@ from parity.contract import Tap
 MOST, MOST_BYTES = 8, 1 << 26
 """Values, and bytes of them, that are computed as one graph. Twice as many are held.
 
-MLX runs but some operations behind the program, which judges meanwhile: side by side, on the short flow at full size,
+MLX runs only some operations behind the program, which judges meanwhile. Side by side, on the short flow at full size,
 capture and verdict took 10, 12, 24 and 31 % on top of the plain run with graphs of 4, 8, 16 and 32 values.
 """
 

@@ -86,7 +86,10 @@ class Decision:
 
 @dataclass(frozen=True)
 class Precision:
-    """How a candidate computes: in which dtype, with weights rounded to what. The sides know the names."""
+    """How a candidate computes: the dtype of its operations, and the dtype to which its weights are rounded.
+
+    The sides know the names of both.
+    """
 
     name: str
     weights: str

@@ -21,8 +21,8 @@ class Side(Protocol):
 
     `root` gives the module whose attribute paths name the taps of a segment, and may load its weights then; `release`
     lets go of all weights. `run` takes a segment's name and index and the state that the segment before it left, arrays
-    in this side's own layout, and returns the next state. It hands every value that no module returns to
-    `observe(name, value)` and goes on with what that gives back. It draws nothing at random.
+    in this side's own layout, and returns the next state. `run` hands every value that no module returns to
+    `observe(name, value)`, goes on with what `observe` gives back, and draws nothing at random.
 
     >>> from pathlib import Path
     >>> import sides

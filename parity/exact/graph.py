@@ -146,8 +146,8 @@ class _Building:
 def unseen(program: Program) -> list[Node]:
     """The operations that graphs from a GPU alone hold: no Mac's was ever seen here.
 
-    They are RMSNorm, LayerNorm, RoPE and ScaledDotProductAttention, which a CPU runs as compositions. Their definitions
-    are held against what MLX computes on CUDA, not on Metal.
+    RMSNorm, LayerNorm, RoPE and ScaledDotProductAttention are such operations, which a CPU runs as compositions. The
+    definitions here are compared with what MLX computes on CUDA, not on Metal.
     """
     return [node for node in program.nodes if node.operation in TABLE and not TABLE[node.operation].seen]
 

@@ -20,7 +20,7 @@ class SineGenerator(nn.Module):
 
     The phase is a running sum over the whole signal. In float32 each increment is rounded, the sum is made in double
     and then rounded: after 30 s of 200 Hz the ninth harmonic has passed 54000 cycles, so that its phase is a multiple
-    of 1/256 cycle. That is the reference's own error, and float64's is none.
+    of 1/256 cycle. Such a multiple is the reference's own error; in float64 there is none.
     """
 
     def __init__(self, config: VocoderConfig):

@@ -1,4 +1,4 @@
-"""`speak`, the command line of both sides. It imports no framework: each side hands it its `Chatterbox`.
+"""`speak`, the command line of both sides, without a framework: each side hands over its `Chatterbox`.
 
 python -m reference speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE] [--stream]
 python -m mlx_impl  speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE] [--stream]

@@ -13,8 +13,8 @@ def window(e: Evidence) -> Finding | None:
     """The value is the short-time transform of an input, by another window.
 
     Tried for real and imaginary parts side by side along `c`, centred and reflected frames, and Hann windows. Within a
-    mel a window cannot be told: a symmetric one changes it by 2e-4, of which half a sample of delay and one gain, which
-    a resampler has, too, explain a third at most, and the filters that would say more are not known here.
+    mel a window cannot be told. A symmetric window changes a mel by 2e-4, and a resampler's delay of half a sample and
+    one gain explain at most a third of the change. The filters that would say more are not known here.
     """
     channel, time = e.axis("c"), e.axis("t")
     if not e.comparable or e.r.ndim != 3 or channel is None or time is None:

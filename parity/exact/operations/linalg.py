@@ -1,7 +1,7 @@
 """Linear algebra of the last two axes by NumPy and SciPy, with the arguments and shapes of `mx.linalg`.
 
-MLX gives LAPACK its rows as columns, the transposed matrix. So do the functions here where signs of singular vectors or
-the order of eigenvalues depend on it; neither is promised.
+MLX gives LAPACK its rows as columns, the transposed matrix. The functions here give it the same matrix where the signs
+of singular vectors or the order of eigenvalues depend on the choice; neither is promised.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Names(dict[str, Function]):
         self.prefix = prefix
 
     def operation(self, function: Function) -> Function:
-        """Add a function that makes arrays from arrays. It takes `stream=`, which has no meaning here.
+        """Add a function that makes arrays from arrays. The function takes `stream=`, which has no meaning here.
 
         Infinities and NaN are results, not warnings, as in MLX.
         """

@@ -28,18 +28,20 @@ _MODES = ("training", "_is_full_backward_hook", "_backend")
 def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = None) -> nn.Module:
     """The module that `build` makes, in double, on the CPU, in eval mode and without gradients.
 
-    It is made within `widened`, and then given the values of `model`: a module in float32 that `build` made, with its
-    weights loaded. Without one, `build` loads the weights itself, and is called once more for it. A parameter, a
-    buffer or a tensor among the attributes of a module is
+    The module is made within `widened`, and then given the values of `model`: a module in float32 that `build` made,
+    with its weights loaded. Without `model`, `build` loads the weights itself, and is called once more for a model.
 
-    - the one computed in double (rotary frequencies, position tables, windows, filters, weight norms folded by a
-      loader), where every value is within one float32 ulp of the model's; or where a second `build` in single precision
-      gives the model's bits, so that all of it is the constructor's, and double is within 2^-7 of its largest value,
-      so that it is not drawn at random;
-    - otherwise the model's, widened: it was loaded.
+    A parameter, a buffer or a tensor among the attributes of a module is the one computed in double in two cases:
 
-    `build` may be the model itself. It is made anew as `type(model)(model.config)`, with the eager experts of a
-    mixture, or as `type(model)()`; where neither gives the same parameters and settings it is copied and widened, and
+    - Every value is within one float32 ulp of the model's: rotary frequencies, position tables, windows, filters,
+      weight norms folded by a loader.
+    - A second `build` in single precision gives the model's bits, so all of it is the constructor's, and double is
+      within 2^-7 of its largest value, so it is not drawn at random.
+
+    Otherwise it was loaded, and is the model's value, widened.
+
+    `build` may be the model itself. A model is made anew as `type(model)(model.config)`, with the eager experts of a
+    mixture, or as `type(model)()`. Where neither gives the same parameters and settings, it is copied and widened, and
     `parity.exact.torch.single` names the tables that stay rounded. Raises `InputError` where the two builds differ in
     their parameters.
     """

@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 def page(results: list[Result], extras: dict[str, Any]) -> str:
-    """The whole HTML file. It asks the network for nothing: style, script, pictures and sounds stand in it."""
+    """The whole HTML file, with style, script, pictures and sounds in it: the page asks the network for nothing."""
     environment = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
     filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade, "columns": columns}
     environment.filters |= filters
