@@ -12,7 +12,7 @@ from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, m
 from parity.match.relations import relation
 from parity.match.trials import LIKE, NEAR, Outcome, Trials
 from parity.match.values import Pooled, informative
-from parity.match.walk import Edge, Overlay, Walk
+from parity.match.walk import Edge, Overlay, Status, Walk
 
 _TRIALS = 4000
 """Exchanges tried for one departure, the cheapest first."""
@@ -87,13 +87,23 @@ class Search:
             return
         missing = quantity not in walk.seen
         inside = frozenset(walk.reference.cone(quantity, walk.seen)[0] if missing else ())
-        move = Move("missing" if missing else "operand", quantity, key, (), inside)
+        made = walk.back(key) if missing else frozenset()
+        kind = "differs" if made else "missing" if missing else "operand"
+        move = Move(kind, quantity, key, (), inside, made)
         row = (
             next(iter(options(walk, move)), ())
             if sizes(walk.reference.values[quantity]) == sizes(walk.values[key])
             else ()
         )
-        self._note(move, row, Overlay({key: walk.values[key]}), False)
+        if not (made and row):
+            self._note(move, row, Overlay({key: walk.values[key]}), False)
+            return
+        value = walk.reference_value(quantity, row, walk.values[key])
+        follows = walk.status[key].follows | {len(self.departures)}
+        status = Status(quantity, row, 0.0, True, 0, 0, frozenset({quantity}), follows)
+        overlay = Overlay({key: value}, {key: status})
+        self._note(move, row, overlay, False)
+        walk.commit(overlay)
 
     def mend_modules(self) -> None:
         """Results of modules that take a weight and are not found, though nothing behind them is wrong.

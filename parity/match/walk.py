@@ -132,6 +132,19 @@ class Walk:
             return True
         return any(arranged(self.values[key], self.reference.values[one]) is not None for one in wanted)
 
+    def back(self, key: int) -> frozenset[int]:
+        """The value and what it is made of, back to found values: of indices, which are never looked for."""
+        seen: set[int] = set()
+        left = [key]
+        while left:
+            one = left.pop()
+            if one in seen or one not in self.candidate.dynamic or one not in self.candidate.makers:
+                continue
+            if self.status[one].quantity is None:
+                seen.add(one)
+                left.extend(self.candidate.steps[self.candidate.makers[one]].inputs)
+        return frozenset(seen)
+
     def idle(self, key: int) -> int | None:
         """Of a value that is one of several which its operation takes, as a sum with a mask of zeros is: that one."""
         place, quantity = self.candidate.makers.get(key), self.status[key].quantity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from parity.match.groups import summary
@@ -60,3 +61,22 @@ def test_a_departure_that_is_the_output_is_said_to_be_it(last: bool) -> None:
     assert ("  it is output 0 of the port: nothing follows" in text) == last
     assert any("what follows is equal" in line for line in text) != last
     assert not any("not equal" in line for line in text)
+
+
+def test_an_output_of_indices_that_differs_is_shown_by_both_formulas() -> None:
+    def programs(offset: int) -> list:
+        made = []
+        for x in test_departures.INPUTS:
+            b = Builder()
+            digits = b.run("round", np.round, b.run("tanh", np.tanh, b.input(x)) * 3.0)
+            tokens = b.run("astype", lambda x: x.astype(np.int32), digits)
+            made.append(b.program(b.run("add", lambda x: x + offset, tokens, other=offset)))
+        return made
+
+    given = [[x] for x in test_departures.INPUTS]
+    assert match(programs(1), programs(1), given, given).equal
+    matching = match(programs(1), programs(2), given, given)
+    (departure,), (explanation,) = matching.departures, matching.explanations
+    assert (departure.kind, departure.output) == ("differs", 0)
+    assert (explanation.reference.formula[-3:], explanation.candidate.formula[-3:]) == ("+ 1", "+ 2")
+    assert matching.proven
