@@ -104,7 +104,11 @@ def renewed(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     words = {OLD.get(name, name): renewed(entry) for name, entry in value.items()}
-    return words | {"mode": OLD_MODES.get(words["mode"], words["mode"])} if "mode" in words else words
+    if "mode" in words:
+        words["mode"] = OLD_MODES.get(words["mode"], words["mode"])
+    if "key" in words:  # of a picture: tap, branch and mode
+        words["key"] = [OLD_MODES.get(part, part) for part in words["key"]]
+    return words
 
 
 def benchmarks(data: Result) -> dict[str, Result]:

@@ -40,7 +40,7 @@ def test_pytorchs_blas_is_loaded_once_and_before_mlx(on_linux, monkeypatch):
 
 
 def test_after_mlx_it_is_too_late(on_linux):
-    with pytest.raises(RuntimeError, match=r"mlx\.core was imported before parity\.runtime\.prepare"):
+    with pytest.raises(RuntimeError, match=r"mlx\.core was imported before parity\.base\.runtime\.prepare"):
         runtime.prepare()
     assert on_linux == []
 

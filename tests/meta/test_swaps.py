@@ -84,13 +84,13 @@ def test_a_case_of_some_segments_is_not_mixed(toy_contract, toy_checkpoint):
 VALUES = np.array([[1.2, 2.5 + 1e-8, 7.9, -3.4]], np.float64)
 NEAR, FAR = (0, 1), (0, 2)
 CONTRACT = """
-cases = "tests.meta.test_mix:case"
-checkpoints = "tests.meta.test_mix:case"
+cases = "tests.meta.test_swaps:case"
+checkpoints = "tests.meta.test_swaps:case"
 [sides.reference]
-factory = "tests.meta.test_mix:TorchSide"
+factory = "tests.meta.test_swaps:TorchSide"
 framework = "torch"
 [sides.candidate]
-factory = "tests.meta.test_mix:MlxSide"
+factory = "tests.meta.test_swaps:MlxSide"
 framework = "mlx"
 [state]
 x = "b t"
@@ -100,7 +100,7 @@ taps = [["a.values", "b t"], ["a.codes", "b t"], ["out", "b t"]]
 [[decision]]
 pattern = "a.codes"
 of = "values"
-margin = "tests.meta.test_mix:margin"
+margin = "tests.meta.test_swaps:margin"
 [[rule]]
 pattern = "*"
 mode = "*"

@@ -165,7 +165,7 @@ def test_constants_that_are_no_numbers_are_refused_and_infinite_ones_taken(tmp_p
     ("call", "output", "says"),
     [
         (Call("View", ("int32",), ("x",), ("y",)), Output(X.shape, "int32"), "bits are no numbers"),
-        (Call("RandomBits", ([2, 5, 8], 4), ("x",), ("y",)), Output(X.shape, "uint32"), "give `draws`"),
+        (Call("RandomBits", ([2, 5, 8], 4), ("x",), ("y",)), Output(X.shape, "uint32"), "give `draws=`"),
         (Call("Wavelet", (), ("x",), ("y",)), Output(X.shape, "float32"), "the stand-in"),
         (Call("CustomKernel", (), ("x",), ("y",)), Output(X.shape, "float32"), "trace the plain path"),
     ],
