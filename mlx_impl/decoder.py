@@ -7,10 +7,8 @@ Its axis `g` is the guided batch: B conditional items, then the same B unconditi
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import mlx.core as mx
-import numpy as np
 from mlx import nn
 
 from mlx_impl.attention_mask import attention_bias
@@ -19,7 +17,6 @@ from mlx_impl.ops.attention import HeadLinear, attention
 from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.ops.linear import Linear
 from mlx_impl.ops.normalization import LayerNorm
-from mlx_impl.ops.precision import working_float
 from spec.config import DecoderConfig, FlowConfig
 
 
@@ -35,16 +32,10 @@ class SinusoidalPosEmb(nn.Module):
         self.width = width
 
     def __call__(self, t: mx.array) -> mx.array:
-        angle = (1000 * t)[:, None] * mx.array(frequencies(self.width // 2)).astype(t.dtype)[None, :]
+        half = self.width // 2
+        frequencies = F.exp(mx.arange(half, dtype=t.dtype) * -(math.log(10000) / (half - 1)))
+        angle = (1000 * t)[:, None] * frequencies[None, :]
         return mx.concatenate([mx.sin(angle), mx.cos(angle)], axis=-1)
-
-
-@lru_cache(maxsize=8)
-def frequencies(half: int) -> np.ndarray:
-    """`(half,)`, for NumPy: the exponential rounded once from double, which is what PyTorch's yields here."""
-    real = working_float()
-    exponent = np.arange(half, dtype=real) * real(-(math.log(10000) / (half - 1)))
-    return np.exp(exponent.astype(np.float64)).astype(real)
 
 
 class TimestepEmbedding(nn.Module):

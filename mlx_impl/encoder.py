@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 
 import mlx.core as mx
-import numpy as np
 from mlx import nn
 
 from mlx_impl.attention_mask import attention_bias, padding_mask
@@ -20,7 +18,6 @@ from mlx_impl.ops.attention import HeadLinear, attention
 from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.ops.linear import Linear, matmul
 from mlx_impl.ops.normalization import LayerNorm
-from mlx_impl.ops.precision import working_float
 from spec.config import EncoderConfig
 
 
@@ -43,7 +40,7 @@ class LinearEmbedding(nn.Module):
 class RelativePositions(nn.Module):
     """`1 r c`. Sinusoids of the relative positions T-1 ... -(T-1), sine and cosine interleaved; r = 2T - 1.
 
-    Upstream: `EspnetRelPositionalEncoding`; the table's functions are rounded once from double.
+    Upstream: `EspnetRelPositionalEncoding`; the table is made in float32 and rounded to the dtype of the model.
     """
 
     def __init__(self, width: int):
@@ -51,27 +48,12 @@ class RelativePositions(nn.Module):
         self.width = width
 
     def __call__(self, x: mx.array) -> mx.array:
-        return kept_table(x.shape[1], self.width, x.dtype, mx.default_device().type)
-
-
-@lru_cache(maxsize=4)
-def kept_table(frames: int, width: int, dtype: mx.Dtype, device: mx.DeviceType) -> mx.array:
-    """`position_table` on the device. A GPU takes 2 ms to fetch those of 250 tokens, a quarter of the encoder's."""
-    table = mx.array(position_table(frames, width)) * 1  # which a GPU writes to memory of its own
-    table = table.astype(dtype)
-    mx.eval(table)
-    return table
-
-
-@lru_cache(maxsize=4)
-def position_table(frames: int, width: int) -> np.ndarray:
-    """The table for NumPy, `(1, 2 frames - 1, width)`: frequencies and angles as PyTorch rounds them."""
-    real = working_float()
-    position = np.arange(frames - 1, -frames, -1, dtype=real)[:, None]
-    exponent = np.arange(0, width, 2, dtype=real) * real(-(math.log(10000.0) / width))
-    angle = (position * np.exp(exponent.astype(np.float64)).astype(real)).astype(np.float64)
-    table = np.stack([np.sin(angle), np.cos(angle)], axis=-1)
-    return table.reshape(1, 2 * frames - 1, width).astype(real)
+        frames = x.shape[1]
+        position = mx.arange(frames - 1, -frames, -1, dtype=mx.float32)[:, None]
+        exponent = mx.arange(0, self.width, 2, dtype=mx.float32)
+        angle = position * F.exp(exponent * -(math.log(10000.0) / self.width))
+        table = mx.stack([mx.sin(angle), mx.cos(angle)], axis=-1)
+        return table.reshape(1, 2 * frames - 1, self.width).astype(x.dtype)  # (1, 2T - 1, c)
 
 
 class PreLookaheadLayer(nn.Module):

@@ -59,7 +59,7 @@ def _(m):
 
 def table(change):
     def patch(m):
-        wrap(m, mlx_impl.encoder, "kept_table", lambda f, *args: changed(f(*args)))
+        wrap(m, mlx_impl.encoder.RelativePositions, "__call__", lambda f, self, x: changed(f(self, x)))
 
     def changed(table):
         return mx.array(np.ascontiguousarray(change(np.array(table))))

@@ -39,8 +39,6 @@ MLX_ONLY = {
 MLX_ONLY_NAMES = {
     "weights/checkpoint.py": {"parameter_of", "load", "own_parameters", "misfits"},  # by the one table of `mapping/`
     "weights/vocoder.py": {"vocoder_parameter_name"},
-    "encoder.py": {"position_table", "kept_table"},  # made in NumPy: MLX's sine is less exact
-    "decoder.py": {"frequencies"},
 }
 REFERENCE_ONLY_NAMES = {
     "weights/checkpoint.py": {"read", "load", "without_values"},  # by a table of each stage; MLX makes no values early

@@ -95,12 +95,8 @@ ENCODER = faults(
     ("x + self.self_attn(self.norm_mha(x)", "x + self.self_attn(self.norm_ff(x)"),
     ("x + self.feed_forward(self.norm_ff(x))", "self.feed_forward(self.norm_ff(x))"),
     ("for layer in self.encoders:", "for layer in [*self.encoders, self.encoders[-1]]:"),
-    (
-        "np.stack([np.sin(angle), np.cos(angle)]",
-        "np.stack([np.cos(angle), np.sin(angle)]",
-        "self.linear_pos(positions)",
-    ),
-    ("math.log(10000.0)", "math.log(1000.0)", "self.linear_pos(positions)"),
+    ("mx.stack([mx.sin(angle), mx.cos(angle)]", "mx.stack([mx.cos(angle), mx.sin(angle)]"),
+    ("math.log(10000.0)", "math.log(1000.0)"),
     ("return self.after_norm(x)", "return self.after_norm(x.astype(mx.float16).astype(x.dtype))"),
 ) + faults(
     "mlx_impl.encoder",
