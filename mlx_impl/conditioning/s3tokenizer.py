@@ -7,10 +7,7 @@ pipeline never has more than 10 s.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import mlx.core as mx
-import numpy as np
 from mlx import nn
 
 from mlx_impl.conditioning.mel import LogMelSpectrogram
@@ -18,25 +15,18 @@ from mlx_impl.ops import functional as F
 from mlx_impl.ops.attention import attention
 from mlx_impl.ops.linear import Linear
 from mlx_impl.ops.normalization import LayerNorm
-from mlx_impl.ops.precision import working_float
 from mlx_impl.ops.strided import Conv1d, DepthwiseConv1d
 from spec.config import TokenizerConfig
 
 LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
 
 
-@lru_cache(maxsize=4)
 def rotary_positions(frames: int, width: int, dtype: mx.Dtype) -> tuple[mx.array, mx.array]:
-    """Cosine and sine of each position's angles, `(1, frames, 1, width)`; the second half repeats the first.
-
-    Frequencies and angles are rounded as PyTorch rounds them, the functions once from double.
-    """
-    real = working_float()
-    exponent = np.arange(0, width, 2, dtype=real) / real(width)
-    frequencies = real(1) / (10000.0 ** exponent.astype(np.float64)).astype(real)
-    angles = np.outer(np.arange(frames, dtype=real), frequencies).astype(np.float64)
-    angles = np.concatenate([angles, angles], axis=-1)[None, :, None]
-    return tuple(mx.array(f(angles).astype(real)).astype(dtype) for f in (np.cos, np.sin))
+    """Cosine and sine of each position's angles, `(1, frames, 1, width)`; the second half repeats the first."""
+    exponent = mx.arange(0, width, 2, dtype=mx.float32) / width
+    angles = mx.arange(frames, dtype=mx.float32)[:, None] * (1 / mx.power(10000.0, exponent))
+    angles = mx.concatenate([angles, angles], axis=-1)[None, :, None]
+    return mx.cos(angles).astype(dtype), mx.sin(angles).astype(dtype)
 
 
 def rotate(x: mx.array, cos: mx.array, sin: mx.array) -> mx.array:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import mlx.core as mx
-import numpy as np
 from mlx import nn
 
 from mlx_impl.ops import functional as F
@@ -119,12 +118,11 @@ def _scaled(x: mx.array, square: mx.array, weight: mx.array, eps: float) -> mx.a
 
 
 def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tuple[mx.array, mx.array]:
-    """Cosines and sines of `count` positions from `start`, each `(count, D)`: rounded once from double, in NumPy."""
-    real = working_float()
-    angles = np.arange(start, start + count, dtype=real)[:, None] * rope_frequencies(config, real)
-    angles = np.concatenate([angles, angles], axis=-1).astype(np.float64)
-    cos, sin = (mx.array(table.astype(real)) for table in (np.cos(angles), np.sin(angles)))
-    return cos.astype(like.dtype), sin.astype(like.dtype)
+    """Cosines and sines of `count` positions from `start`, each `(count, D)`, in the dtype of `like`."""
+    frequencies = mx.array(rope_frequencies(config, working_float()))
+    angles = mx.arange(start, start + count, dtype=mx.float32)[:, None] * frequencies
+    angles = mx.concatenate([angles, angles], axis=-1)
+    return mx.cos(angles).astype(like.dtype), mx.sin(angles).astype(like.dtype)
 
 
 def rotate(x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:

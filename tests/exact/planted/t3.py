@@ -7,8 +7,8 @@ BACKBONE = faults(
     "tiny-t3",
     ("_SIGNS = mx.array([[-1.0], [1.0]])", "_SIGNS = mx.array([[1.0], [-1.0]])", "return x * cos + swapped"),
     (
-        "np.arange(start, start + count, ",
-        "np.arange(start + 1, start + 1 + count, ",
+        "mx.arange(start, start + count, ",
+        "mx.arange(start + 1, start + 1 + count, ",
         "return x * cos + swapped",
         "attention knows no positions but their distances",
     ),
