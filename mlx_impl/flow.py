@@ -18,7 +18,7 @@ from mlx_impl.ops.cpu.streams import halves
 from mlx_impl.ops.cpu.threads import half_the_threads
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear
-from mlx_impl.ops.summation import pairwise_sum
+from mlx_impl.ops.summation import normalize
 from spec.config import FlowConfig
 
 
@@ -55,9 +55,7 @@ class Flow(nn.Module):
         """mu `(B, M, C)`, its valid frames, prompt mel `(B, P, C)`, x-vector `(B, 192)` -> the decoder's conditions."""
         rest = mu.shape[1] - prompt_mel.shape[1]
         cond = mx.pad(prompt_mel, ((0, 0), (0, rest), (0, 0)))
-        square = pairwise_sum(mx.square(embedding)[:, :, None])[:, :, 0]  # (B, 1); one rounding is all channels' error
-        norm = mx.maximum(mx.sqrt(square), 1e-12)
-        speaker = self.spk_embed_affine_layer(embedding / norm)
+        speaker = self.spk_embed_affine_layer(normalize(embedding, eps=1e-12))
         return Conditions(mu, speaker, cond, padding_mask(frames, mu.shape[1], mu))
 
     def velocity(self, *guided: mx.array | None) -> mx.array:

@@ -14,7 +14,7 @@ from mlx_impl.ops import functional as F
 from mlx_impl.ops.linear import matmul
 from mlx_impl.ops.spectrum import framed, power_spectrum
 from mlx_impl.ops.strided import Conv1d, Conv2d
-from mlx_impl.ops.summation import mean_over_time, pairwise_sum
+from mlx_impl.ops.summation import blocked_sum, mean_over_time
 from spec.config import SpeakerEncoderConfig
 
 RATE, FRAME, HOP, N_FFT = 16000, 400, 160, 512  # Hz, samples
@@ -155,7 +155,7 @@ class CAMLayer(nn.Module):
         batch, frames, channels = x.shape
         segments = -(-frames // self.segment)
         padded = mx.pad(x, ((0, 0), (0, segments * self.segment - frames), (0, 0)))
-        sums = pairwise_sum(padded.reshape(batch, segments, self.segment, channels))[:, :, 0]
+        sums = blocked_sum(padded.reshape(batch, segments, self.segment, channels))[:, :, 0]
         counts = [min(self.segment, frames - segment * self.segment) for segment in range(segments)]
         return mx.repeat(sums / mx.array(counts)[:, None], self.segment, axis=1)[:, :frames]
 

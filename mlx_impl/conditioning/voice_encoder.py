@@ -14,7 +14,7 @@ from mlx_impl.ops import lstm
 from mlx_impl.ops.cpu.threads import one_thread
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear, addmm, matmul
-from mlx_impl.ops.summation import l2_normalized, mean_over_time
+from mlx_impl.ops.summation import mean_over_time, normalize
 from spec.config import VoiceEncoderConfig
 
 WINDOWS_A_SECOND = 1.3
@@ -99,7 +99,7 @@ class PartialEncoder(nn.Module):
         for layer in self.lstm:
             x = layer(x)
         raw = nn.relu(self.proj(x[:, -1]))
-        return l2_normalized(raw)
+        return normalize(raw)
 
 
 class VoiceEncoder(nn.Module):
@@ -114,4 +114,4 @@ class VoiceEncoder(nn.Module):
     def __call__(self, wave: mx.array) -> mx.array:
         partials = self.partials(self.mel(wave))
         embeddings = self.encoder(partials)  # (B * windows, e)
-        return l2_normalized(mean_over_time(embeddings.reshape(len(wave), -1, embeddings.shape[-1]))[:, 0])
+        return normalize(mean_over_time(embeddings.reshape(len(wave), -1, embeddings.shape[-1]))[:, 0])

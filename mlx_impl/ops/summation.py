@@ -1,6 +1,6 @@
 """Sums of many values into one that many others share, so that its rounding is everyone's error.
 
-MLX's CPU sums add one value after the other; PyTorch's add pairwise, as these do on any device.
+MLX's CPU sums add one value after the other; PyTorch's add in parts, as these do on any device.
 """
 
 from __future__ import annotations
@@ -8,16 +8,6 @@ from __future__ import annotations
 import mlx.core as mx
 
 from mlx_impl.ops.linear import root
-
-
-def pairwise_sum(x: mx.array) -> mx.array:
-    """`(..., T, c)` -> `(..., 1, c)`. Adds the second half to the first until one is left: log2(T) roundings."""
-    while x.shape[-2] > 1:
-        half = (x.shape[-2] + 1) // 2
-        rest = x.shape[-2] - half
-        paired = x[..., :rest, :] + x[..., half:, :]
-        x = mx.concatenate([paired, x[..., rest:half, :]], axis=-2) if rest < half else paired
-    return x
 
 
 def blocked_sum(x: mx.array) -> mx.array:
@@ -32,9 +22,10 @@ def blocked_sum(x: mx.array) -> mx.array:
 
 def mean_over_time(x: mx.array) -> mx.array:
     """`(B, T, c)` -> `(B, 1, c)`."""
-    return pairwise_sum(x) / x.shape[1]
+    return blocked_sum(x) / x.shape[1]
 
 
-def l2_normalized(x: mx.array) -> mx.array:
-    """`(B, c)` -> `(B, c)`, each row divided by its length."""
-    return x / mx.sqrt(pairwise_sum(mx.square(x)[..., None])[..., 0])
+def normalize(x: mx.array, eps: float = 0.0) -> mx.array:
+    """`(B, c)` -> `(B, c)`, each row divided by its length, or by `eps` where that is more."""
+    length = mx.sqrt(blocked_sum(mx.square(x)[..., None])[..., 0])
+    return x / mx.maximum(length, eps)

@@ -220,7 +220,7 @@ def _(m):
 
 @mutant("voice embedding not of length 1", VOICE, "voice_encoder.encoder[of=t3]", "gain", "normalisation", "scale")
 def _(m):
-    m.setattr(mlx_impl.conditioning.voice_encoder, "l2_normalized", lambda x: x)
+    m.setattr(mlx_impl.conditioning.voice_encoder, "normalize", lambda x: x)
 
 
 @mutant("gates in another order", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights")

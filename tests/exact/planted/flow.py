@@ -108,9 +108,8 @@ FLOW = faults(
     "mlx_impl.flow",
     "tiny-flow",
     ("((0, 0), (0, rest), (0, 0))", "((0, 0), (rest, 0), (0, 0))"),
-    ("embedding / norm", "embedding / square"),
-    ("mx.maximum(mx.sqrt(square), 1e-12)", "mx.sqrt(square + 1e-6)"),
-    ("mx.maximum(mx.sqrt(square), 1e-12)", "mx.maximum(mx.sqrt(square), 1e-9)", "", "lengths are of order 1"),
+    ("normalize(embedding, eps=1e-12)", "normalize(embedding, eps=100.0)"),
+    ("normalize(embedding, eps=1e-12)", "normalize(embedding, eps=1e-9)", "", "lengths are of order 1"),
     ("mu = self.encoder_proj(h)", "mu = self.encoder_proj(h) + 1e-7"),
     (
         "mu = self.encoder_proj(h)",
