@@ -14,7 +14,7 @@ from mlx import nn
 
 from mlx_impl.attention_mask import attention_bias, padding_mask
 from mlx_impl.ops import functional as F
-from mlx_impl.ops.attention import HeadLinear, attention
+from mlx_impl.ops.attention import HeadLinear, attention, skewed
 from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.ops.linear import Linear, matmul
 from mlx_impl.ops.normalization import LayerNorm
@@ -66,7 +66,7 @@ class PreLookaheadLayer(nn.Module):
         self.conv2 = Conv1d(width, width, 3)
 
     def __call__(self, x: mx.array) -> mx.array:
-        h = nn.leaky_relu(self.conv1(mx.pad(x, ((0, 0), (0, self.lookahead), (0, 0)))))
+        h = F.leaky_relu(self.conv1(mx.pad(x, ((0, 0), (0, self.lookahead), (0, 0)))))
         h = self.conv2(mx.pad(h, ((0, 0), (2, 0), (0, 0))))
         return h + x
 
@@ -86,9 +86,7 @@ class Upsample1D(nn.Module):
 
 def relative_shift(scores: mx.array) -> mx.array:
     """`b h t r` -> `b h t t`. Column j of row i becomes the score of relative position i - j (r = 2t - 1)."""
-    batch, heads, frames, positions = scores.shape
-    strides = (heads * frames * positions, frames * positions, positions - 1, 1)
-    return mx.as_strided(scores, (batch, heads, frames, frames), strides, offset=frames - 1)
+    return skewed(scores)
 
 
 class RelPositionMultiHeadedAttention(nn.Module):

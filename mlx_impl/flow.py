@@ -14,10 +14,8 @@ from mlx_impl.attention_mask import padding_mask
 from mlx_impl.decoder import ConditionalDecoder
 from mlx_impl.encoder import UpsampleConformerEncoder
 from mlx_impl.ode import Conditions, solve_euler
-from mlx_impl.ops.cpu.streams import halves
-from mlx_impl.ops.cpu.threads import half_the_threads
-from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear
+from mlx_impl.ops.parallel import evaluated_halves
 from mlx_impl.ops.summation import normalize
 from spec.config import FlowConfig
 
@@ -59,14 +57,8 @@ class Flow(nn.Module):
         return Conditions(mu, speaker, cond, padding_mask(frames, mu.shape[1], mu))
 
     def velocity(self, *guided: mx.array | None) -> mx.array:
-        """The decoder's velocity of a guided batch `(2B, M, C)`; on a CPU its halves are computed at once, and here."""
-        if on_gpu():
-            return self.decoder(*guided)
-        mx.eval(guided)
-        with half_the_threads():
-            velocity = halves(self.decoder, *guided)
-            mx.eval(velocity)
-        return velocity
+        """The decoder's velocity of a guided batch `(2B, M, C)`."""
+        return evaluated_halves(self.decoder, *guided)
 
     def __call__(
         self,

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import mlx.core as mx
 
-from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.evaluation import started
 
 Observe = Callable[[str, mx.array], mx.array]
 
@@ -67,7 +67,5 @@ def solve_euler(
     """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
     guided, x = conditions.guided(), noise
     for t, t_next in pairwise(time_grid):
-        x = euler_step(decoder, x, t, t_next, guided, guidance)
-        # A step's graph is freed before the next is built. A GPU works at it while the host launches the next.
-        (mx.async_eval if on_gpu() else mx.eval)(x)
+        x = started(euler_step(decoder, x, t, t_next, guided, guidance))
     return x

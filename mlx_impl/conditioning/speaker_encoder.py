@@ -12,6 +12,7 @@ from mlx import nn
 from mlx_impl.conditioning.tables import kaldi_mel_filters, povey_window
 from mlx_impl.ops import functional as F
 from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.normalization import batch_norm
 from mlx_impl.ops.spectrum import framed, power_spectrum
 from mlx_impl.ops.strided import Conv1d, Conv2d
 from mlx_impl.ops.summation import blocked_sum, mean_over_time
@@ -58,18 +59,7 @@ class BatchNorm(nn.Module):
     def __call__(self, x: mx.array) -> mx.array:
         if "weight" not in self:
             return (x - self.running_mean) / mx.sqrt(self.running_var + 1e-5)
-        return _scaled(x, *_scale_and_shift(self.weight, self.bias, self.running_mean, self.running_var))
-
-
-@mx.compile
-def _scale_and_shift(weight: mx.array, bias: mx.array, mean: mx.array, variance: mx.array) -> tuple[mx.array, mx.array]:
-    scale = weight / mx.sqrt(variance + 1e-5)
-    return scale, bias - mean * scale
-
-
-@mx.compile
-def _scaled(x: mx.array, scale: mx.array, shift: mx.array) -> mx.array:
-    return x * scale + shift
+        return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)
 
 
 class Shortcut(nn.Module):

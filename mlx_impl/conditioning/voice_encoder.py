@@ -10,16 +10,13 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.conditioning.mel import PowerMelSpectrogram
-from mlx_impl.ops import lstm
-from mlx_impl.ops.cpu.threads import one_thread
-from mlx_impl.ops.device import on_gpu
-from mlx_impl.ops.linear import Linear, addmm, matmul
+from mlx_impl.ops.linear import Linear
+from mlx_impl.ops.lstm import lstm
 from mlx_impl.ops.summation import mean_over_time, normalize
 from spec.config import VoiceEncoderConfig
 
 WINDOWS_A_SECOND = 1.3
 COVERAGE = 0.8  # of the last window that must be voice, or it is left out
-STEPS_AT_ONCE = 2  # of an LSTM, that a CPU begins with while the next are still being built
 
 
 def window_starts(frames: int, config: VoiceEncoderConfig) -> list[int]:
@@ -63,25 +60,7 @@ class LSTM(nn.Module):
         self.bias = mx.zeros((4 * width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        windows, frames, width_in = x.shape
-        rows = x.swapaxes(0, 1).reshape(1, frames * windows, width_in)
-        weight_ih, weight_hh, bias = map(lstm.scaled, (self.weight_ih, self.weight_hh, self.bias))
-        inputs = matmul(rows, weight_ih.swapaxes(1, 2)).reshape(4, frames, windows, self.width)
-        inputs = inputs.swapaxes(0, 1) + bias[:, None]  # (T, 4, P, c): what a step is given lies in one piece
-        inputs = inputs.reshape(frames * 4, windows, self.width)
-        weight_hh = weight_hh.swapaxes(1, 2)
-        hidden = cell = mx.zeros((1, windows, self.width), dtype=x.dtype)
-        outputs = []
-        mx.eval(inputs, weight_hh)
-        with one_thread():
-            for frame, given in enumerate(mx.split(inputs, frames)):
-                hidden, cell = lstm.step(addmm(given, hidden, weight_hh), cell)
-                outputs.append(hidden)
-                if frame % STEPS_AT_ONCE == 0 and not on_gpu():
-                    mx.async_eval(hidden)
-            x = mx.concatenate(outputs)
-            mx.eval(x)
-        return x.swapaxes(0, 1)
+        return lstm(x, self.weight_ih, self.weight_hh, self.bias)
 
 
 class PartialEncoder(nn.Module):

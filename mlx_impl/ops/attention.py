@@ -1,9 +1,9 @@
 """Attention on any device, at float32 rounding level.
 
 On a GPU it is MLX's fused one where that is exact enough. On a CPU both products are the BLAS's, and what lies between
-them is made of operations that a compiler vectorises (listed in `functional`). Without a bias, or with one that all
-queries share, the scores are made transposed, a query's in a column: MLX takes a maximum down columns three times as
-fast as along rows.
+them is made of operations that a compiler vectorises (listed in `cpu/activations.py`). Without a bias, or with one that
+all queries share, the scores are made transposed, a query's in a column: MLX takes a maximum down columns three times
+as fast as along rows.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from functools import partial
 import mlx.core as mx
 
 from mlx_impl.ops.cpu.exponential import LOG2E, exp2_times, exp_times, nearest, power_bits, rounded
-from mlx_impl.ops.cpu.streams import halves
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear, matmul
+from mlx_impl.ops.parallel import halves
 from mlx_impl.ops.summation import blocked_sum
 
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0
@@ -83,6 +83,13 @@ def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
     if on_gpu():
         return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
     return _by_heads(scores.size, _weighted_mean, scores, v)
+
+
+def skewed(scores: mx.array) -> mx.array:
+    """`b h t r` -> `b h t t`, r = 2t - 1: row i from its column t - 1 - i on, as a view."""
+    batch, heads, frames, positions = scores.shape
+    strides = (heads * frames * positions, frames * positions, positions - 1, 1)
+    return mx.as_strided(scores, (batch, heads, frames, frames), strides, offset=frames - 1)
 
 
 def _on_gpu(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None) -> mx.array:

@@ -19,8 +19,8 @@ from typing import Any
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.ops.cpu.streams import halves
 from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.parallel import halves
 from mlx_impl.ops.precision import in_double
 
 SHORT = 16

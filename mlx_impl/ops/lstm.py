@@ -1,9 +1,9 @@
-"""What an LSTM does with its gates, at float32 rounding level: five sigmoids and tanhs in few calls.
+"""A layer of an LSTM, whose five sigmoids and tanhs take few calls, at float32 rounding level.
 
 A step's gates are few, and on MLX's CPU a call costs about as much as what it computes. So all gates get e^y - 1 at
 once, of which both functions are made: σ(x) = 1/(2 + (e^-x - 1)) and tanh(x) = (e^2x - 1)/(2 + (e^2x - 1)). That
 difference is exact near 0 too, so that tanh needs no other formula there. The kernels are such as a compiler
-vectorises (see `functional`), which takes contiguous arrays: hence gates before rows.
+vectorises (see `cpu/activations.py`), which takes contiguous arrays: hence gates before rows.
 """
 
 from __future__ import annotations
@@ -11,9 +11,40 @@ from __future__ import annotations
 import mlx.core as mx
 
 from mlx_impl.ops.cpu.exponential import expm1_times, nearest, power_bits
+from mlx_impl.ops.cpu.threads import one_thread
 from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.linear import addmm, matmul
+
+STEPS_AT_ONCE = 2  # that a CPU begins with while the next are still being built
 
 _SCALES = (-1.0, -1.0, 2.0, -1.0)  # y is of input, forget, cell and output gate
+
+
+def lstm(x: mx.array, weight_ih: mx.array, weight_hh: mx.array, bias: mx.array) -> mx.array:
+    """`p t c` -> `p t c`. One layer; gates `(4 c, ...)` in the order input, forget, cell, output.
+
+    A step's product is so small that one thread takes less time for it than two.
+    """
+    windows, frames, width_in = x.shape
+    width = weight_hh.shape[1]
+    rows = x.swapaxes(0, 1).reshape(1, frames * windows, width_in)
+    weight_ih, weight_hh, bias = map(scaled, (weight_ih, weight_hh, bias))
+    inputs = matmul(rows, weight_ih.swapaxes(1, 2)).reshape(4, frames, windows, width)
+    inputs = inputs.swapaxes(0, 1) + bias[:, None]  # (T, 4, P, c): what a step is given lies in one piece
+    inputs = inputs.reshape(frames * 4, windows, width)
+    weight_hh = weight_hh.swapaxes(1, 2)
+    hidden = cell = mx.zeros((1, windows, width), dtype=x.dtype)
+    outputs = []
+    mx.eval(inputs, weight_hh)
+    with one_thread():
+        for frame, given in enumerate(mx.split(inputs, frames)):
+            hidden, cell = step(addmm(given, hidden, weight_hh), cell)
+            outputs.append(hidden)
+            if frame % STEPS_AT_ONCE == 0 and not on_gpu():
+                mx.async_eval(hidden)
+        x = mx.concatenate(outputs)
+        mx.eval(x)
+    return x.swapaxes(0, 1)
 
 
 def scaled(weight: mx.array) -> mx.array:

@@ -1,4 +1,4 @@
-"""Waves to the squared magnitudes of their short-time Fourier transform. Waves are `(B, N)`."""
+"""Short-time Fourier transforms, their squared magnitudes and their inverse. Waves are `(B, N)`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
+from mlx_impl.ops.convolution import overlap_add
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.precision import working_float
 from spec.window import hann_window
 
 
@@ -58,3 +61,52 @@ def windowed_transform(length: int) -> tuple[mx.array, mx.array]:
     angles = 2 * np.pi / length * (samples * np.arange(length // 2 + 1) % length)
     window = hann_window(length)[samples] * np.where(2 * samples == length, 0.5, 1.0)
     return mx.array(window * np.cos(angles), dtype=mx.float64), mx.array(window * np.sin(angles), dtype=mx.float64)
+
+
+def stft(wave: mx.array, n_fft: int, hop: int) -> mx.array:
+    """`(B, N)` -> `(B, N / hop + 1, n_fft + 2)`: the real, then the imaginary parts of centred, Hann-windowed frames.
+
+    With few points a product with the transform's matrix, the window in it, is faster than an FFT.
+    """
+    return matmul(framed(reflected(wave, n_fft // 2), n_fft, hop), mx.array(_analysis(n_fft)))
+
+
+def istft(spectrum: mx.array, n_fft: int, hop: int) -> mx.array:
+    """The inverse of `stft`: windowed frames are added and divided by the sum of the squared windows."""
+    frames = matmul(spectrum, mx.array(_synthesis(n_fft)))  # (B, F, n_fft)
+    half = n_fft // 2
+    wave = overlap_add(frames[..., None], hop)[:, half:-half, 0]  # (B, hop (F - 1))
+    return wave / _window_sum(n_fft, hop, frames.shape[1])[half:-half]
+
+
+@lru_cache
+def _analysis(n_fft: int) -> np.ndarray:
+    """Samples to real and imaginary parts, the window included: `(n_fft, n_fft + 2)`."""
+    angle = 2 * np.pi * np.outer(np.arange(n_fft), np.arange(n_fft // 2 + 1)) / n_fft
+    return (hann_window(n_fft)[:, None] * np.hstack([np.cos(angle), -np.sin(angle)])).astype(working_float())
+
+
+@lru_cache
+def _synthesis(n_fft: int) -> np.ndarray:
+    """Real and imaginary parts to samples, the window included: `(n_fft + 2, n_fft)`."""
+    angle = 2 * np.pi * np.outer(np.arange(n_fft // 2 + 1), np.arange(n_fft)) / n_fft
+    twice = np.full((n_fft // 2 + 1, 1), 2 / n_fft)  # a bin and its conjugate
+    twice[0] = twice[-1] = 1 / n_fft
+    matrix = np.vstack([twice * np.cos(angle), -twice * np.sin(angle)])
+    return (matrix * hann_window(n_fft)).astype(working_float())
+
+
+def _window_sum(n_fft: int, hop: int, frames: int) -> mx.array:
+    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`.
+
+    Between its ends it repeats every `hop` samples. Only those of few frames are made on the host, whose memory a GPU
+    reads slowly.
+    """
+    parts = n_fft // hop
+    few = min(frames, parts)
+    total = np.zeros((few + parts - 1, hop))
+    for part, square in enumerate((hann_window(n_fft) ** 2).reshape(parts, hop)):
+        total[part : part + few] += square
+    ends = mx.array(total.astype(working_float()))
+    between = mx.broadcast_to(ends[few - 1], (frames - few, hop))
+    return mx.concatenate([ends[:few], between, ends[few:]]).reshape(-1)

@@ -13,13 +13,11 @@ from mlx import nn
 
 from mlx_impl.ops import functional as F
 from mlx_impl.ops.attention import attention
-from mlx_impl.ops.cuda import rms_norm as normalization
-from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear, matmul
+from mlx_impl.ops.normalization import rms_norm
 from mlx_impl.ops.precision import working_float
+from mlx_impl.ops.rotary import cosines_and_sines, rotated
 from spec.config import T3Config, rope_frequencies
-
-_SIGNS = mx.array([[-1.0], [1.0]])  # of the sine, by half
 
 WATCHED_POSITIONS = 2  # a prefix ends with speech's start twice, and a step adds one position
 
@@ -86,12 +84,7 @@ def attention_weights(queries: mx.array, keys: mx.array) -> mx.array:
 
 
 class RMSNorm(nn.Module):
-    """`... c` -> `... c`. Divided by the root of the mean square over the last axis; a weight, no bias.
-
-    Its factor is a single number for a whole position, so that its rounding is the error of all of them, and with one
-    new position no other evens it out: it is made in double on a CPU and on NVIDIA GPUs, and on others, to which MLX
-    gives none, of a square root and a division, each rounded once.
-    """
+    """`... c` -> `... c`. Divided by the root of the mean square over the last axis; a weight, no bias."""
 
     def __init__(self, width: int, eps: float):
         super().__init__()
@@ -99,46 +92,18 @@ class RMSNorm(nn.Module):
         self.weight = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        if normalization.applies(x, self.weight):
-            return normalization.rms_norm(x, self.weight, self.eps)
-        gpu = on_gpu()
-        if gpu and x.dtype != mx.float32:
-            return mx.fast.rms_norm(x, self.weight, self.eps)
-        if gpu:
-            return _scaled(x, mx.mean(mx.square(x), axis=-1, keepdims=True), self.weight, self.eps)
-        wide = x.astype(mx.float64)
-        factor = (1 / mx.sqrt(mx.mean(wide * wide, axis=-1, keepdims=True) + self.eps)).astype(mx.float32)
-        return (self.weight * (x.astype(mx.float32) * factor)).astype(x.dtype)
-
-
-@mx.compile
-def _scaled(x: mx.array, square: mx.array, weight: mx.array, eps: float) -> mx.array:
-    """`x (B, T, c)` over the root of its mean square `(B, T, 1)`, times the weight: one kernel of a GPU."""
-    return weight * (x * (1 / mx.sqrt(square + eps)))
+        return rms_norm(x, self.weight, self.eps)
 
 
 def rotary_table(config: T3Config, start: int, count: int, like: mx.array) -> tuple[mx.array, mx.array]:
     """Cosines and sines of `count` positions from `start`, each `(count, D)`, in the dtype of `like`."""
-    frequencies = mx.array(rope_frequencies(config, working_float()))
-    angles = mx.arange(start, start + count, dtype=mx.float32)[:, None] * frequencies
-    angles = mx.concatenate([angles, angles], axis=-1)
-    return mx.cos(angles).astype(like.dtype), mx.sin(angles).astype(like.dtype)
+    cos, sin = cosines_and_sines(rope_frequencies(config, working_float()), start, count)
+    return cos.astype(like.dtype), sin.astype(like.dtype)
 
 
 def rotate(x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:
     """`b h t d` -> `b h t d`. Component i is rotated together with component i + D/2 (not with its neighbour)."""
-    if on_gpu():
-        halved = [array.reshape(*array.shape[:-1], 2, -1) for array in (x, *table)]
-        return _rotated(halved[0], halved[0][..., ::-1, :], *halved[1:], _SIGNS).reshape(x.shape)
-    cos, sin = table
-    first, second = x.split(2, axis=-1)
-    return x * cos + mx.concatenate([-second, first], axis=-1) * sin
-
-
-@mx.compile
-def _rotated(x: mx.array, swapped: mx.array, cos: mx.array, sin: mx.array, signs: mx.array) -> mx.array:
-    """`rotate` of vectors in halves `(..., T, 2, D / 2)`, and of the same with the halves swapped: one kernel."""
-    return x * cos + swapped * (sin * signs.astype(sin.dtype))
+    return rotated(x, *table)
 
 
 class LlamaAttention(nn.Module):

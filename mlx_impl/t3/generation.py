@@ -13,10 +13,10 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
+from mlx_impl.ops.cuda.decode import CUDADecoder, applies
 from mlx_impl.t3.backbone import KVCache
-from mlx_impl.t3.cuda import CUDADecoder, applies
 from mlx_impl.t3.model import T3
-from mlx_impl.t3.sampling import sample
+from mlx_impl.t3.sampling import NOT_FINITE, sample
 from spec.alignment import EXTREME, Alignment, AlignmentAnalyzer
 from spec.config import SamplingConfig, T3Config
 
@@ -88,6 +88,8 @@ def each_token(
     else:
         decided = _decided(model, logits, cache, text_tokens.shape[1], sampling, uniforms)
     for made, token in enumerate(decided, start=1):
+        if token < 0:
+            raise ValueError(NOT_FINITE)
         yield token
         if token == config.stop_speech or made == steps:
             break

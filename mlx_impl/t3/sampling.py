@@ -15,6 +15,7 @@ import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.ops import functional as F
+from mlx_impl.ops.evaluation import evaluated
 from mlx_impl.ops.linear import matmul
 from spec.config import SamplingConfig
 
@@ -91,7 +92,7 @@ def sample(
         chosen = mx.argmax(scores[0])
     else:
         chosen = _softmax(cut_top_p(cut_min_p(scores, config.min_p), config.top_p))
-    mx.eval(finite, chosen)  # both at once: the device is waited for a single time
+    finite, chosen = evaluated(finite, chosen)
     if not finite.item():
         raise ValueError(NOT_FINITE)
     return chosen.item() if uniform is None else draw(chosen, uniform)

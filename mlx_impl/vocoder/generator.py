@@ -7,8 +7,6 @@ lists, by upsampling, is one `Level` here. Weights come with their weight norm f
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
-from functools import partial
 
 import mlx.core as mx
 from mlx import nn
@@ -16,9 +14,8 @@ from mlx import nn
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.ops import functional as F
 from mlx_impl.ops.convolution import Conv1d, ConvTranspose1d
-from mlx_impl.ops.cpu.exponential import rounded
-from mlx_impl.ops.cpu.streams import beside
-from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.evaluation import started
+from mlx_impl.ops.parallel import beside, summed
 from mlx_impl.vocoder.stft import ISTFT, STFT
 from spec.config import VocoderConfig
 
@@ -31,10 +28,7 @@ class Snake(nn.Module):
         self.alpha = mx.ones((width,))
 
     def __call__(self, x: mx.array) -> mx.array:
-        if on_gpu():
-            return _native_snake(x, self.alpha)
-        wide, alpha = x.astype(mx.float32), self.alpha.astype(mx.float32)
-        return _snake(wide, alpha, 1.0 / (alpha + 1e-9)).astype(x.dtype)
+        return F.snake(x, self.alpha)
 
 
 class ResidualUnit(nn.Module):
@@ -86,17 +80,13 @@ class Level(nn.Module):
         self.resblocks = [ResBlock(width // 2, kernel, config.dilations) for kernel in config.resblock_kernels]
 
     def __call__(self, x: mx.array, spectrum: mx.array) -> mx.array:
-        x = self.up(_leaky_relu(x, self.slope))
+        x = self.up(F.leaky_relu(x, self.slope))
         if self.last:
             x = mx.concatenate([x[:, 1:2], x], axis=1)
-        with nullcontext() if self.last else beside():
+        with beside(free=not self.last):
             source = self.source_resblock(self.source_down(spectrum))
         x = x + source
-        with beside():  # the smaller kernels together take as long as the largest
-            total = self.resblocks[0](x)
-            for block in self.resblocks[1:-1]:
-                total = total + block(x)
-        return (total + self.resblocks[-1](x)) / len(self.resblocks)
+        return summed(self.resblocks, x) / len(self.resblocks)
 
 
 class HiFTGenerator(nn.Module):
@@ -122,7 +112,7 @@ class HiFTGenerator(nn.Module):
 
         The slope is not that of the levels: upstream leaves it out.
         """
-        x = self.conv_post(_leaky_relu(x, self.config.last_slope)).astype(mx.float32)
+        x = self.conv_post(F.leaky_relu(x, self.config.last_slope)).astype(mx.float32)
         bins = self.config.n_fft // 2 + 1
         magnitude = observe("vocoder.magnitude", F.exp(x[:, :, :bins]))
         phase = observe("vocoder.phase", mx.sin(x[:, :, bins:]))
@@ -132,47 +122,5 @@ class HiFTGenerator(nn.Module):
     def __call__(self, mel: mx.array, source: mx.array, observe: Observe = unobserved) -> mx.array:
         x, spectrum = self.begin(mel, source)
         for level in self.levels:
-            x = level(x, spectrum)
-            mx.async_eval(x)  # runs while the next level is built; its graph is freed
+            x = started(level(x, spectrum))
         return self.finish(x, observe)
-
-
-def _leaky_relu(x: mx.array, slope: float) -> mx.array:
-    return mx.maximum(x, slope * x)
-
-
-@partial(mx.compile, shapeless=True)
-def _native_snake(x: mx.array, alpha: mx.array) -> mx.array:
-    """Snake as one kernel of a GPU."""
-    return x + (1.0 / (alpha + 1e-9)) * mx.square(mx.sin(x * alpha))
-
-
-# (sin(r)^2 - r^2) / r^4 for |r| <= pi / 2, of r^2, lowest power first: minimax (Lawson's iteration at 4001 Chebyshev
-# points), each coefficient rounded to float32 and those of higher powers refitted. Relative error of sin^2: 8e-10.
-_SINE_SQUARED = (-0.33333334, 0.044444486, -0.0031746542, 0.0001411066, -4.262264e-06, 8.505306e-08)
-# pi in three parts; multiples of the first two are exact up to 2**12.
-_PI = (3.140625, 9.67502593994e-04, 1.50995798e-07)
-
-
-def _snake(x: mx.array, alpha: mx.array, inverse: mx.array) -> mx.array:
-    """Snake of float32: two kernels, since `mx.compile` fuses operations at most 11 deep, and two plain operations.
-
-    Those are not part of the second one: it overwrites its input, and with a channel's factor would not be vectorised.
-    """
-    return x + inverse * _from_square(_reduced_square(x, alpha))
-
-
-@mx.compile
-def _reduced_square(x: mx.array, alpha: mx.array) -> mx.array:
-    """The square of alpha x less the nearest multiple of pi."""
-    x = x * alpha
-    n = rounded(x * (1 / math.pi))
-    r = ((x - n * _PI[0]) - n * _PI[1]) - n * _PI[2]
-    return r * r
-
-
-@mx.compile
-def _from_square(q: mx.array) -> mx.array:
-    """sin(r)^2 of q = r^2."""
-    c, square = _SINE_SQUARED, q * q
-    return q + square * (c[0] + c[1] * q + square * (c[2] + c[3] * q + square * (c[4] + c[5] * q)))

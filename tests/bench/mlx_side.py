@@ -17,7 +17,7 @@ import mlx.core as mx  # noqa: E402 - the process must be prepared first
 from mlx import nn  # noqa: E402
 from mlx.utils import tree_flatten  # noqa: E402
 
-from mlx_impl.t3 import cuda  # noqa: E402
+from mlx_impl.ops.cuda import decode as cuda  # noqa: E402
 from mlx_impl.t3.backbone import KVCache  # noqa: E402
 from mlx_impl.t3.model import T3  # noqa: E402
 from mlx_impl.weights.stored.quantization import quantize_module  # noqa: E402

@@ -203,7 +203,7 @@ def conv2d(mx: ModuleType) -> Iterator[Pair]:
                 yield run(mx, "cpu", lambda: layer(x)), plain  # noqa: B023
 
 
-@path("conditioning/voice_encoder.py: LSTM.__call__", "ops/lstm.py: step")
+@path("ops/lstm.py: lstm", "ops/lstm.py: step")
 def lstm(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
@@ -259,7 +259,7 @@ def layer_norm(mx: ModuleType) -> Iterator[Pair]:
                 yield devices(mx, lambda: layer(x))  # noqa: B023
 
 
-@path("t3/backbone.py: RMSNorm.__call__")
+@path("ops/normalization.py: rms_norm")
 def rms_norm(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.t3.backbone import RMSNorm
 
@@ -269,7 +269,7 @@ def rms_norm(mx: ModuleType) -> Iterator[Pair]:
         yield result, plain
 
 
-@path("t3/backbone.py: rotate")
+@path("ops/rotary.py: rotated")
 def rotate(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.t3.backbone import rotate as rotated
 
@@ -278,7 +278,7 @@ def rotate(mx: ModuleType) -> Iterator[Pair]:
     yield devices(mx, lambda: rotated(x, table))
 
 
-@path("flow.py: Flow.velocity", "ops/cpu/streams.py: halves", "ops/cpu/streams.py: beside")
+@path("ops/parallel.py: halves", "ops/parallel.py: evaluated_halves", "ops/parallel.py: beside")
 def velocity(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.flow import Flow
 
@@ -286,19 +286,6 @@ def velocity(mx: ModuleType) -> Iterator[Pair]:
     model = SimpleNamespace(decoder=lambda x, mask: mx.tanh(x @ weight) if mask is None else x * mask)
     for mask in (None, draw(mx, 4, 1, 1)):
         yield devices(mx, lambda: Flow.velocity(model, x, mask))  # noqa: B023
-
-
-@path("ode.py: solve_euler")
-def solve(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.ode import Conditions, solve_euler
-
-    x = draw(mx, 2, 9, 5)
-    conditions = Conditions(draw(mx, 2, 9, 5, seed=1), draw(mx, 2, 5), draw(mx, 2, 9, 5, seed=2), None)
-
-    def decoder(x: Any, mask: Any, mu: Any, t: Any, speaker: Any, cond: Any) -> Any:
-        return mx.tanh(x + mu * t[:, None, None]) + speaker[:, None] * cond
-
-    yield devices(mx, lambda: solve_euler(decoder, x, mx.array(np.linspace(0, 1, 5)), conditions, 0.7))
 
 
 @path("vocoder/source.py: SineGenerator.turns")

@@ -17,7 +17,7 @@ from scipy import special
 
 from mlx_impl.ops import attention, lstm
 from mlx_impl.ops import functional as F
-from mlx_impl.vocoder import generator
+from mlx_impl.ops.cpu import activations
 
 ULP = 4.0
 SMALLEST = float(np.finfo(np.float32).tiny)
@@ -52,7 +52,7 @@ def hidden(x: mx.array) -> mx.array:
 
 def sine_squared(x: mx.array) -> mx.array:
     """sin(x)^2, as Snake has it."""
-    return generator._from_square(generator._reduced_square(x, mx.ones(x.shape)))
+    return activations._from_square(activations._reduced_square(x, mx.ones(x.shape)))
 
 
 KERNELS: dict[str, tuple[Callable[[mx.array], mx.array], Function, float, float]] = {

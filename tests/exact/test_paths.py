@@ -27,7 +27,7 @@ ASKING = {"on_gpu", "its_own", "sums_in_order", "in_double", "applies", "availab
 KERNELS = {
     "ops/functional.py: _apply": "exp, silu, sigmoid, gelu and mish in test_kernels.py",
     "ops/functional.py: tanh": "tanh in test_kernels.py",
-    "vocoder/generator.py: Snake.__call__": "Snake in test_kernels.py",
+    "ops/functional.py: snake": "Snake in test_kernels.py",
 }
 ELSEWHERE = {
     "ops/convolution.py: its_own": "it answers a question",
@@ -36,7 +36,7 @@ ELSEWHERE = {
     "ops/cuda/kernel.py: available": "it answers a question",
     "ops/cuda/conv1d.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
     "ops/cuda/rms_norm.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
-    "t3/cuda.py: applies": "it answers a question; the kernels are compared on a GPU, in tests/stages",
+    "ops/cuda/decode.py: applies": "it answers a question; the kernels are compared on a GPU, in tests/stages",
     "t3/generation.py: each_token": "the loop, on CUDA with kernels; compared on a GPU, in tests/stages",
 }
 

@@ -6,8 +6,8 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-from mlx_impl.ops.cpu import streams
-from mlx_impl.ops.cpu.streams import beside, halves
+from mlx_impl.ops import parallel
+from mlx_impl.ops.parallel import beside, halves
 
 pytestmark = pytest.mark.usefixtures("on_cpu")
 
@@ -51,7 +51,7 @@ def test_one_item_and_the_inside_of_a_half_are_not_divided():
 def test_after_an_error_work_is_divided_again():
     with pytest.raises(ZeroDivisionError):
         halves(lambda x: 1 // 0, mx.ones((4, 2)))
-    assert not streams._shared.get()
+    assert not parallel._shared.get()
 
 
 def test_beside_is_the_second_stream_and_only_inside():

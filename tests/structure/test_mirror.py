@@ -33,7 +33,6 @@ ROOT = Path(__file__).resolve().parents[2]
 MLX_ONLY = {
     "ops/": "PyTorch's own layers and functions are the reference",
     "convert/": "files are converted to this side, and audited here",
-    "t3/cuda.py": "launches kernels of this side",
     "weights/stored/": "PyTorch's own reader, layouts and dtypes are the reference",
 }
 MLX_ONLY_NAMES = {

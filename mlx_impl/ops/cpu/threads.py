@@ -3,7 +3,7 @@
 PyTorch's library, as the BLAS of MLX, divides any product of two rows or more among its threads. That is in vain where
 a product is too small to share: in a process with more threads than cores, as those of MLX and of PyTorch are together,
 a thread without work goes to sleep at once, and to wake it takes longer than the product of an LSTM's step. And it is
-too much where two streams are at work already (`streams`).
+too much where two streams are at work already (`ops/parallel.py`).
 """
 
 from __future__ import annotations

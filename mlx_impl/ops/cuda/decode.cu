@@ -1,5 +1,5 @@
 // A layer of T3's backbone for one new position, as one kernel of an NVIDIA GPU; and what comes before and after the
-// layers. `mlx_impl/t3/cuda.py` launches these.
+// layers. `mlx_impl/ops/cuda/decode.py` launches these.
 //
 // B vectors x (B, K), the guidance branches, are multiplied with weights (N, K) that are read once for all of them: by a
 // warp a row, or two where a result is made of two. K and N are multiples of the values in 16 bytes. T is what is stored;

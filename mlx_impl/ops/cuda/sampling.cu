@@ -1,5 +1,5 @@
 // Logits of two guidance branches to a token, as one block: guidance, repetition penalty, temperature, min-p, and a draw by
-// inverse CDF, whose cumulative sums are in double. `mlx_impl/t3/cuda.py` launches it.
+// inverse CDF, whose cumulative sums are in double. `mlx_impl/ops/cuda/decode.py` launches it.
 
 constexpr int WARPS = 32, THREADS = 32 * WARPS;
 

@@ -29,11 +29,6 @@ SPEAKER = faults(
     ),
     ("mx.ones((FRAME, 1))) / FRAME", "mx.ones((FRAME, 1))) / N_FFT"),
     ("return features - mean_over_time(features)", "return features"),
-    (
-        "scale = weight / mx.sqrt(variance + 1e-5)",
-        "scale = weight / mx.sqrt(variance + 1e-6)",
-        "return x * scale + shift",
-    ),
     ("mx.sqrt(self.running_var + 1e-5)", "mx.sqrt(self.running_var + 1e-3)"),
     ("h = nn.relu(self.norm1(self.conv1(x)))", "h = nn.leaky_relu(self.norm1(self.conv1(x)))"),
     ("nn.relu(h + (x if", "nn.relu(h - (x if"),
@@ -44,6 +39,14 @@ SPEAKER = faults(
     ("mx.concatenate([x, layer(x)], axis=-1)", "mx.concatenate([layer(x), x], axis=-1)"),
     ("(x.shape[1] / (x.shape[1] - 1))", "1"),
     ("[mean, mx.sqrt(variance)]", "[mean, variance]"),
+) + faults(
+    "mlx_impl.ops.normalization",
+    "tiny-conditioning",
+    (
+        "scale = weight / mx.sqrt(variance + 1e-5)",
+        "scale = weight / mx.sqrt(variance + 1e-6)",
+        "return x * scale + shift",
+    ),
 )
 
 TOKENIZER = faults(
@@ -69,11 +72,14 @@ TOKENIZER = faults(
 VOICE = faults(
     "mlx_impl.conditioning.voice_encoder",
     "tiny-conditioning",
-    ("+ bias[:, None]", "+ bias[:, None] * (1 + 1e-6)"),
-    ("lstm.step(addmm(given, hidden, weight_hh), cell)", "lstm.step(addmm(given, hidden, weight_hh), hidden)"),
     ("raw = nn.relu(self.proj(x[:, -1]))", "raw = nn.relu(self.proj(x[:, -2]))"),
     ("return normalize(raw)", "return raw"),
     ("WINDOWS_A_SECOND = 1.3", "WINDOWS_A_SECOND = 1.2", "", "the voice has a single window"),
+) + faults(
+    "mlx_impl.ops.lstm",
+    "tiny-conditioning",
+    ("+ bias[:, None]", "+ bias[:, None] * (1 + 1e-6)"),
+    ("step(addmm(given, hidden, weight_hh), cell)", "step(addmm(given, hidden, weight_hh), hidden)"),
 )
 
 FAULTS = [*MELS, *SPEAKER, *TOKENIZER, *VOICE]

@@ -80,13 +80,12 @@ ENCODER = faults(
         "self.after_norm = LayerNorm(config.width, eps=1e-12)",
         "self.after_norm(x)",
     ),
-    ("nn.leaky_relu(self.conv1(", "nn.leaky_relu(negative_slope=0.1, x=self.conv1("),
-    ("nn.leaky_relu(self.conv1(", "nn.relu(self.conv1("),
+    ("F.leaky_relu(self.conv1(", "F.leaky_relu(slope=0.1, x=self.conv1("),
+    ("F.leaky_relu(self.conv1(", "nn.relu(self.conv1("),
     ("((0, 0), (0, self.lookahead), (0, 0))", "((0, 0), (self.lookahead, 0), (0, 0))"),
     ("return h + x", "return h"),
     ("mx.repeat(x, self.stride, axis=1)", "mx.tile(x, (1, self.stride, 1))"),
     ("((0, 0), (2 * self.stride, 0), (0, 0))", "((0, 0), (self.stride, self.stride), (0, 0))"),
-    ("offset=frames - 1", "offset=frames"),
     ("(q + self.pos_bias_v)", "(q + self.pos_bias_u)"),
     ("(q + self.pos_bias_u)", "q"),
     ("relative_shift(position) * scale", "relative_shift(position)"),
@@ -104,6 +103,8 @@ ENCODER = faults(
     ("[self.stride * length for length in lengths]", "lengths"),
 )
 
+RELATIVE = faults("mlx_impl.ops.attention", "tiny-flow", ("offset=frames - 1", "offset=frames"))
+
 FLOW = faults(
     "mlx_impl.flow",
     "tiny-flow",
@@ -117,4 +118,4 @@ FLOW = faults(
     ),
 ) + faults("mlx_impl.flow", "tiny-flow-batch", ("x = x * mask[:, :, None]", "x = x * 1"))
 
-FAULTS = [*DECODER, *MASKED, *ODE, *ENCODER, *FLOW]
+FAULTS = [*DECODER, *MASKED, *ODE, *ENCODER, *RELATIVE, *FLOW]

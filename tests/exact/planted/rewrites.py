@@ -9,7 +9,7 @@ from tests.exact.planted.source import faults as rewrites
 PLAIN_MLX = [
     *rewrites("mlx_impl.ops.convolution", "tiny", ("return on_gpu() and x.dtype != mx.float32", "return True")),
     *rewrites("mlx_impl.ops.normalization", "tiny", ("if on_gpu():", "if True:")),
-    *rewrites("mlx_impl.t3.backbone", "tiny-t3", ("if gpu and x.dtype != mx.float32:", "if True:")),
+    *rewrites("mlx_impl.ops.normalization", "tiny-t3", ("if gpu and x.dtype != mx.float32:", "if True:")),
     *rewrites("mlx_impl.ops.functional", "tiny-conditioning", ("if on_gpu():", "if True:")),
 ]
 
@@ -27,9 +27,9 @@ IDIOMS = [
         "mlx_impl.encoder",
         "tiny-flow",
         (
-            "return mx.as_strided(scores, (batch, heads, frames, frames), strides, offset=frames - 1)",
-            "return mx.pad(scores, [(0, 0)] * 3 + [(1, 0)]).reshape(batch, heads, positions + 1, frames)[:, :, 1:]"
-            ".reshape(scores.shape)[..., :frames]",
+            "return skewed(scores)",
+            "return mx.pad(scores, [(0, 0)] * 3 + [(1, 0)]).reshape(*scores.shape[:2], -1, scores.shape[2])[:, :, 1:]"
+            ".reshape(scores.shape)[..., : scores.shape[2]]",
         ),
         (
             "mx.repeat(x, self.stride, axis=1)",
@@ -60,14 +60,11 @@ IDIOMS = [
     *rewrites(
         "mlx_impl.vocoder.generator",
         "tiny-vocoder",
-        ("if on_gpu():", "if True:"),
-        (
-            "(total + self.resblocks[-1](x)) / len(self.resblocks)",
-            "(total + self.resblocks[-1](x)) * (1 / len(self.resblocks))",
-        ),
-        ("return mx.maximum(x, slope * x)", "return nn.leaky_relu(x, slope)"),
+        ("F.snake(x, self.alpha)", "x + mx.square(mx.sin(x * self.alpha)) / (self.alpha + 1e-9)"),
+        ("summed(self.resblocks, x) / len(self.resblocks)", "summed(self.resblocks, x) * (1 / len(self.resblocks))"),
+        ("F.leaky_relu(x, self.slope)", "nn.leaky_relu(x, self.slope)"),
     ),
-    *rewrites("mlx_impl.vocoder.f0", "tiny-vocoder", ("mx.where(h > 0, h, mx.expm1(h))", "nn.elu(h)")),
+    *rewrites("mlx_impl.vocoder.f0", "tiny-vocoder", ("F.elu(conv(x))", "nn.elu(conv(x))")),
     *rewrites(
         "mlx_impl.vocoder.source",
         "tiny-vocoder",
@@ -77,12 +74,12 @@ IDIOMS = [
         ),
     ),
     *rewrites(
-        "mlx_impl.vocoder.stft",
+        "mlx_impl.ops.spectrum",
         "tiny-vocoder",
         (
-            "return matmul(frames, mx.array(_analysis(self.n_fft)))",
+            "return matmul(framed(reflected(wave, n_fft // 2), n_fft, hop), mx.array(_analysis(n_fft)))",
             "return (lambda s: mx.concatenate([mx.real(s), mx.imag(s)], axis=-1))"
-            "(mx.fft.rfft(frames * mx.array(hann_window(self.n_fft))))",
+            "(mx.fft.rfft(framed(reflected(wave, n_fft // 2), n_fft, hop) * mx.array(hann_window(n_fft))))",
         ),
     ),
     *rewrites("mlx_impl.ops.lstm", "tiny-conditioning", ("if gates.dtype != mx.float32 or on_gpu():", "if True:")),
@@ -99,7 +96,7 @@ IDIOMS = [
         "mlx_impl.conditioning.speaker_encoder",
         "tiny-conditioning",
         (
-            "return _scaled(x, *_scale_and_shift(self.weight, self.bias, self.running_mean, self.running_var))",
+            "return batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias)",
             "return (x - self.running_mean) * mx.rsqrt(self.running_var + 1e-5) * self.weight + self.bias",
         ),
         (

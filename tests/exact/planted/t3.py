@@ -2,8 +2,8 @@
 
 from tests.exact.planted.source import faults
 
-BACKBONE = faults(
-    "mlx_impl.t3.backbone",
+NUMERICS = faults(
+    "mlx_impl.ops.rotary",
     "tiny-t3",
     ("_SIGNS = mx.array([[-1.0], [1.0]])", "_SIGNS = mx.array([[1.0], [-1.0]])", "return x * cos + swapped"),
     (
@@ -12,10 +12,18 @@ BACKBONE = faults(
         "return x * cos + swapped",
         "attention knows no positions but their distances",
     ),
+) + faults(
+    "mlx_impl.ops.normalization",
+    "tiny-t3",
     ("weight * (x * (1 / mx.sqrt(square + eps)))", "weight * (x * (1 / mx.sqrt(square + 10 * eps)))"),
     ("weight * (x * (1 / mx.sqrt(square + eps)))", "weight * (x / (mx.sqrt(square) + eps))"),
     ("weight * (x * (1 / mx.sqrt(square + eps)))", "(1 + weight) * (x * (1 / mx.sqrt(square + eps)))"),
     ("mx.mean(mx.square(x), axis=-1, keepdims=True)", "mx.var(x, axis=-1, keepdims=True)"),
+)
+
+BACKBONE = faults(
+    "mlx_impl.t3.backbone",
+    "tiny-t3",
     ("scale=self.head_width**-0.5", "scale=self.head_width**-0.5 * (1 + 1e-6)"),
     ("positions[None, :] > positions[:, None]", "positions[None, :] > positions[:, None] + 1"),
     ("F.silu(self.gate_proj(x)) * self.up_proj(x)", "self.gate_proj(x) * F.silu(self.up_proj(x))"),
@@ -69,4 +77,4 @@ SAMPLING = faults(
     ("logits < 0, logits * penalty, logits / penalty", "logits < 0, logits / penalty, logits / penalty"),
 )
 
-FAULTS = [*BACKBONE, *CONDITIONING, *MODEL, *SAMPLING]
+FAULTS = [*NUMERICS, *BACKBONE, *CONDITIONING, *MODEL, *SAMPLING]

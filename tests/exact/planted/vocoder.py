@@ -2,16 +2,23 @@
 
 from tests.exact.planted.source import faults
 
-GENERATOR = faults(
-    "mlx_impl.vocoder.generator",
+FUNCTIONS = faults(
+    "mlx_impl.ops.functional",
     "tiny-vocoder",
     ("(1.0 / (alpha + 1e-9)) * mx.square", "(1.0 / (alpha + 1e-7)) * mx.square"),
     ("(1.0 / (alpha + 1e-9)) * mx.square", "(1.0 / (alpha + 1e-9)) * mx.abs"),
     ("mx.square(mx.sin(x * alpha))", "mx.square(mx.sin(x))"),
     ("mx.square(mx.sin(x * alpha))", "mx.square(mx.sin(x.astype(mx.float16).astype(x.dtype) * alpha))"),
+    ("mx.where(x > 0, x, mx.expm1(x))", "mx.where(x > 0, x, 0.01 * x)"),
+    ("mx.where(x > 0, x, mx.expm1(x))", "mx.where(x > 0, x, mx.expm1(x * (1 + 1e-6)))"),
+)
+
+GENERATOR = faults(
+    "mlx_impl.vocoder.generator",
+    "tiny-vocoder",
     ("self.conv2(self.activation2(h)) + x", "self.conv2(self.activation1(h)) + x"),
     ("self.conv2(self.activation2(h)) + x", "self.conv2(self.activation2(h))"),
-    ("self.up(_leaky_relu(x, self.slope))", "self.up(_leaky_relu(x, self.slope * (1 + 1e-6)))"),
+    ("self.up(F.leaky_relu(x, self.slope))", "self.up(F.leaky_relu(x, self.slope * (1 + 1e-6)))"),
     ("mx.concatenate([x[:, 1:2], x], axis=1)", "mx.concatenate([x[:, :1], x], axis=1)"),
     ("x = x + source", "x = x + source * (1 + 1e-6)"),
     ("/ len(self.resblocks)", "/ (len(self.resblocks) + 1)"),
@@ -24,24 +31,28 @@ GENERATOR = faults(
 )
 
 TRANSFORMS = faults(
-    "mlx_impl.vocoder.stft",
+    "mlx_impl.ops.spectrum",
     "tiny-vocoder",
-    ("[x[:, half:0:-1], x, x[:, -2 : -half - 2 : -1]]", "[x[:, half - 1 :: -1], x, x[:, -1 : -half - 1 : -1]]"),
+    (
+        "[wave[:, edge:0:-1], wave, wave[:, -2 : -edge - 2 : -1]]",
+        "[wave[:, edge - 1 :: -1], wave, wave[:, -1 : -edge - 1 : -1]]",
+    ),
     ("np.hstack([np.cos(angle), -np.sin(angle)])", "np.hstack([np.cos(angle), np.sin(angle)])", "mx.array(_analysis("),
     ("(hann_window(n_fft)[:, None] *", "(np.hanning(n_fft)[:, None] *", "mx.array(_analysis("),
     ("(matrix * hann_window(n_fft))", "(matrix * np.hanning(n_fft))", "mx.array(_synthesis("),
     ("twice[0] = twice[-1] = 1 / n_fft", "twice[0] = 1 / n_fft", "mx.array(_synthesis("),
+    ("(hann_window(n_fft) ** 2)", "hann_window(n_fft)", "return wave / _window_sum("),
+) + faults(
+    "mlx_impl.vocoder.stft",
+    "tiny-vocoder",
     ("magnitude * mx.sin(phase)], axis", "-magnitude * mx.sin(phase)], axis"),
     ("mx.minimum(magnitude, self.limit)", "mx.minimum(magnitude, 2.0)"),
     ("mx.minimum(magnitude, self.limit)", "mx.minimum(magnitude, 1000.0)", "", "no magnitude reaches the limit of 100"),
-    ("(hann_window(n_fft) ** 2)", "hann_window(n_fft)", "return wave / _window_sum("),
 )
 
 F0 = faults(
     "mlx_impl.vocoder.f0",
     "tiny-vocoder",
-    ("mx.where(h > 0, h, mx.expm1(h))", "mx.where(h > 0, h, 0.01 * h)"),
-    ("mx.where(h > 0, h, mx.expm1(h))", "mx.where(h > 0, h, mx.expm1(h * (1 + 1e-6)))"),
     ("mx.abs(self.classifier(x).squeeze(-1))", "mx.maximum(self.classifier(x).squeeze(-1), 0)"),
 )
 
@@ -69,4 +80,4 @@ VOCODER = faults(
     ("[cache, source[:, cache.shape[1] :]]", "[cache, source[:, : -cache.shape[1]]]"),
 )
 
-FAULTS = [*GENERATOR, *TRANSFORMS, *F0, *SOURCE, *VOCODER]
+FAULTS = [*FUNCTIONS, *GENERATOR, *TRANSFORMS, *F0, *SOURCE, *VOCODER]

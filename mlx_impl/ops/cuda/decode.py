@@ -1,8 +1,8 @@
 """T3's tokens on an NVIDIA GPU: one kernel a layer instead of some twenty, and one that chooses the token.
 
-There a step of `generation.decode` spends five sixths of its time on launching kernels, and a choice as much as a step.
-What `decode.cu` computes is what the modules of `backbone.py` do for one new position, with fewer roundings in half
-precision; `sampling.cu` does what `sampling.py` does. Those are the portable twins, and what the harness taps.
+There a step of `t3/generation.py` spends five sixths of its time on launching kernels, and a choice as much as a step.
+What `decode.cu` computes is what the modules of `t3/backbone.py` do for one new position, with fewer roundings in half
+precision; `sampling.cu` does what `t3/sampling.py` does. Those are the portable twins, and what the harness taps.
 
 Nothing waits for the host: a token goes on to the next step on the GPU, and that is queued before the token is read.
 """
@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.ops.cuda.kernel import Kernel, available, bits, multiprocessors
-from mlx_impl.t3.backbone import KVCache, LlamaLayer, rotary_table
-from mlx_impl.t3.model import T3
-from mlx_impl.t3.sampling import NOT_FINITE
-from spec.config import SamplingConfig
+from mlx_impl.ops.precision import working_float
+from mlx_impl.ops.rotary import cosines_and_sines
+from spec.config import SamplingConfig, rope_frequencies
 
 THREADS = 512
 """Of a block, each with up to 128 registers: one block is on each multiprocessor."""
@@ -63,7 +63,7 @@ SAMPLE = Kernel(
 )
 
 
-def applies(model: T3, prefix: KVCache, sampling: SamplingConfig) -> bool:
+def applies(model: nn.Module, prefix: Any, sampling: SamplingConfig) -> bool:
     """Whether tokens can be made so: on CUDA, with plain weights, nothing watching the attention, and no top-p."""
     quantized = any(isinstance(module, nn.QuantizedLinear) for module in model.modules())
     return available() and not quantized and not prefix.watched and sampling.top_p == 1
@@ -76,11 +76,11 @@ class CUDADecoder:
     know: nobody else has them. `logits` are `logits_of` a state, compiled.
     """
 
-    def __init__(self, model: T3, prefix: KVCache, sampling: SamplingConfig, uniforms: Sequence[float] | None):
+    def __init__(self, model: nn.Module, prefix: Any, sampling: SamplingConfig, uniforms: Sequence[float] | None):
         config, self._steps = model.config, sampling.max_tokens
         keys_and_values = mx.stack(prefix.state(), axis=1)  # (layers, 2, B, H, T, D)
         cached = [mx.contiguous(layer) for layer in mx.pad(keys_and_values, (*[(0, 0)] * 4, (0, self._steps), (0, 0)))]
-        tables = rotary_table(config, 0, prefix.length + self._steps, mx.array(0.0))
+        tables = cosines_and_sines(rope_frequencies(config, working_float()), 0, prefix.length + self._steps)
         arrivals = mx.zeros(COUNTERS, dtype=mx.uint32)
         drawn = uniforms is not None
         settings = [sampling.guidance, sampling.repetition_penalty, sampling.temperature, sampling.min_p, float(drawn)]
@@ -95,7 +95,7 @@ class CUDADecoder:
         self._choose = mx.compile(partial(_choose, given))
 
     def tokens(self, logits: mx.array) -> Iterator[int]:
-        """From the prefix's logits `(2, V)` on, up to `max_tokens`. Raises `ValueError` where logits are not finite."""
+        """From the prefix's logits `(2, V)` on, up to `max_tokens`; -1 where logits are not finite."""
         state, token = self._choose(logits, self._state)
         mx.async_eval(token)
         for left in reversed(range(self._steps)):  # no further: cache and uniforms end there
@@ -103,8 +103,6 @@ class CUDADecoder:
             if left:
                 state, following = self._choose(self.logits(state), state)
                 mx.async_eval(following)
-            if token.item() < 0:
-                raise ValueError(NOT_FINITE)
             yield token.item()
             token = following
 
@@ -117,7 +115,7 @@ def _choose(given: list[mx.array], logits: mx.array, state: mx.array) -> list[mx
 
 
 def logits_of(
-    model: T3, tables: tuple[mx.array, mx.array], cached: list[mx.array], arrivals: mx.array, state: mx.array
+    model: nn.Module, tables: tuple[mx.array, mx.array], cached: list[mx.array], arrivals: mx.array, state: mx.array
 ) -> mx.array:
     """`state (3,)`: token, speech position and positions in the cache -> logits `(2, V)`."""
     tokens, positions = model.speech_embedding.weight, model.speech_positions.weight
@@ -132,7 +130,7 @@ def logits_of(
     return logits
 
 
-def _layer(layer: LlamaLayer, x: mx.array, rest: list[mx.array]) -> mx.array:
+def _layer(layer: nn.Module, x: mx.array, rest: list[mx.array]) -> mx.array:
     """`x (B, c)` -> `(B, c)`. `rest`: cosines and sines, state, the layer's cache, arrivals."""
     attention, mlp = layer.self_attn, layer.mlp
     first, second = layer.input_layernorm, layer.post_attention_layernorm

@@ -6,12 +6,13 @@ on two streams. A GPU takes its work from one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 
 import mlx.core as mx
 
+from mlx_impl.ops.cpu.threads import half_the_threads
 from mlx_impl.ops.device import on_gpu
 
 _SECOND = mx.new_thread_local_stream(mx.cpu)
@@ -20,9 +21,9 @@ _shared = ContextVar("shared", default=False)
 
 
 @contextmanager
-def beside() -> Iterator[None]:
-    """Inside, what is called is computed beside what is called outside."""
-    if on_gpu():
+def beside(free: bool = True) -> Iterator[None]:
+    """Inside, what is called is computed beside what is called outside, if the second core is `free` for it."""
+    if on_gpu() or not free:
         yield
         return
     with mx.stream(_SECOND):
@@ -45,6 +46,26 @@ def halves(f: Callable[..., mx.array], *arrays: mx.array | None, axis: int = 0) 
     finally:
         _shared.reset(token)
     return mx.concatenate([first, second], axis=axis)
+
+
+def evaluated_halves(f: Callable[..., mx.array], *arrays: mx.array | None) -> mx.array:
+    """`halves` of the first axis, computed before it returns; each half's products take half of the BLAS's threads."""
+    if on_gpu():
+        return f(*arrays)
+    mx.eval(arrays)
+    with half_the_threads():
+        y = halves(f, *arrays)
+        mx.eval(y)
+    return y
+
+
+def summed(parts: Sequence[Callable[[mx.array], mx.array]], x: mx.array) -> mx.array:
+    """The sum of the parts' results for `x`. The last part takes as long as the others, and is computed beside them."""
+    with beside():
+        total = parts[0](x)
+        for part in parts[1:-1]:
+            total = total + part(x)
+    return total + parts[-1](x)
 
 
 def _part(array: mx.array | None, axis: int, start: int, stop: int) -> mx.array | None:
