@@ -10,10 +10,10 @@ import numpy as np
 from mlx import nn
 
 import mlx_impl.ops.functional
+import mlx_impl.ops.spectrum
 import mlx_impl.vocoder.generator
 import mlx_impl.vocoder.source
 import mlx_impl.vocoder.stage
-import mlx_impl.vocoder.stft
 import mlx_impl.weights.stored.fold
 from mlx_impl.ode import unobserved
 from mlx_impl.ops.convolution import Conv1d
@@ -115,7 +115,7 @@ def _(m):
 
 @mutant("Snake times alpha", "tiny-vocoder", f"{UNIT}.activation1", "term")
 def _(m):
-    wrap(m, mlx_impl.vocoder.generator, "_snake", lambda f, x, alpha, inverse: f(x, alpha, alpha))
+    wrap(m, F, "snake", lambda f, x, alpha: x + (f(x, alpha) - x) * alpha * alpha)
 
 
 @mutant("dilation ignored", "tiny-vocoder", f"{GENERATOR}.levels.0.source_resblock.units.1.conv1", "arithmetic")
@@ -149,21 +149,21 @@ def _(m):
 def _(m):
     def total(n_fft, hop, frames):
         sums = np.zeros((n_fft // hop + frames - 1, hop))
-        for part, window in enumerate(mlx_impl.vocoder.stft.hann_window(n_fft).reshape(-1, hop)):
+        for part, window in enumerate(mlx_impl.ops.spectrum.hann_window(n_fft).reshape(-1, hop)):
             sums[part : part + frames] += window
         return mx.array(sums.reshape(-1).astype(np.float32))
 
-    m.setattr(mlx_impl.vocoder.stft, "_window_sum", total)
+    m.setattr(mlx_impl.ops.spectrum, "_window_sum", total)
 
 
 @mutant("iSTFT not divided by the windows", "tiny-vocoder", f"{GENERATOR}.istft", "gain")
 def _(m):
-    wrap(m, mlx_impl.vocoder.stft, "_window_sum", lambda f, *args: mx.ones_like(f(*args)))
+    wrap(m, mlx_impl.ops.spectrum, "_window_sum", lambda f, *args: mx.ones_like(f(*args)))
 
 
 @mutant("rfft scaling", "tiny-vocoder", f"{GENERATOR}.istft", "gain", "scale")
 def _(m):
-    wrap(m, mlx_impl.vocoder.stft, "_synthesis", lambda f, n: n * f(n))
+    wrap(m, mlx_impl.ops.spectrum, "_synthesis", lambda f, n: n * f(n))
 
 
 @mutant("iSTFT of every other frame louder", "tiny-vocoder", f"{GENERATOR}.istft", "period")
@@ -172,7 +172,7 @@ def _(m):
         sums = original(n_fft, hop, frames)
         return sums * mx.where(mx.arange(len(sums)) % (2 * hop) < hop, 1.2, 1.0)
 
-    wrap(m, mlx_impl.vocoder.stft, "_window_sum", total)
+    wrap(m, mlx_impl.ops.spectrum, "_window_sum", total)
 
 
 def stft(pad, window=None):
@@ -181,7 +181,7 @@ def stft(pad, window=None):
         batch, samples = x.shape
         frames = (samples - self.n_fft) // self.hop + 1
         frames = mx.as_strided(x, (batch, frames, self.n_fft), (samples, self.hop, 1))
-        return frames @ mx.array(mlx_impl.vocoder.stft._analysis(self.n_fft))
+        return frames @ mx.array(mlx_impl.ops.spectrum._analysis(self.n_fft))
 
     return call
 
@@ -203,7 +203,7 @@ def _(m):
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / (n - 1))
         return (window[:, None] * np.hstack([np.cos(angle), -np.sin(angle)])).astype(np.float32)
 
-    m.setattr(mlx_impl.vocoder.stft, "_analysis", analysis)
+    m.setattr(mlx_impl.ops.spectrum, "_analysis", analysis)
 
 
 @mutant("imaginary part of the other sign", "tiny-vocoder", f"{GENERATOR}.stft", "sign")
@@ -213,7 +213,7 @@ def _(m):
         matrix[:, n // 2 + 1 :] *= -1
         return matrix
 
-    wrap(m, mlx_impl.vocoder.stft, "_analysis", analysis)
+    wrap(m, mlx_impl.ops.spectrum, "_analysis", analysis)
 
 
 @mutant("phase summed in float32 over 10 s", "ten seconds", "vocoder.source.sine_gen", "phase")
