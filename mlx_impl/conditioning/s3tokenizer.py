@@ -13,9 +13,9 @@ from mlx import nn
 from mlx_impl.conditioning.mel import LogMelSpectrogram
 from mlx_impl.ops import functional as F
 from mlx_impl.ops.attention import attention
+from mlx_impl.ops.convolution import Conv1d, DepthwiseConv1d
 from mlx_impl.ops.linear import Linear
 from mlx_impl.ops.normalization import LayerNorm
-from mlx_impl.ops.strided import Conv1d, DepthwiseConv1d
 from spec.config import TokenizerConfig
 
 LONGEST = 3000  # mel frames that are tokenized in one go, 30 s

@@ -11,10 +11,10 @@ from mlx import nn
 
 from mlx_impl.conditioning.tables import kaldi_mel_filters, povey_window
 from mlx_impl.ops import functional as F
+from mlx_impl.ops.convolution import Conv1d, Conv2d
 from mlx_impl.ops.linear import matmul
 from mlx_impl.ops.normalization import batch_norm
 from mlx_impl.ops.spectrum import framed, power_spectrum
-from mlx_impl.ops.strided import Conv1d, Conv2d
 from mlx_impl.ops.summation import blocked_sum, mean_over_time
 from spec.config import SpeakerEncoderConfig
 

@@ -7,9 +7,9 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
-from mlx_impl.ops.convolution import overlap_add
 from mlx_impl.ops.linear import matmul
 from mlx_impl.ops.precision import working_float
+from mlx_impl.ops.taps import overlap_add
 from spec.window import hann_window
 
 

@@ -62,10 +62,10 @@ def summing(in_order: bool) -> Iterator[None]:
     """Inside, the device adds terms one after the other, or it does not."""
     import mlx_impl.ops.convolution
     import mlx_impl.ops.linear
-    import mlx_impl.ops.strided
+    import mlx_impl.ops.taps
 
     with ExitStack() as stack:
-        for module in (mlx_impl.ops.linear, mlx_impl.ops.convolution, mlx_impl.ops.strided):
+        for module in (mlx_impl.ops.linear, mlx_impl.ops.convolution, mlx_impl.ops.taps):
             stack.enter_context(mock.patch.object(module, "sums_in_order", lambda length: in_order and length > 16))
         yield
 
@@ -128,7 +128,7 @@ def softmax_matmul(mx: ModuleType) -> Iterator[Pair]:
 @path(
     "ops/convolution.py: Conv1d.__call__",
     "ops/convolution.py: Conv1d.convolved",
-    "ops/convolution.py: add_matmul",
+    "ops/taps.py: add_matmul",
 )
 def conv1d(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
@@ -162,16 +162,11 @@ def transposed(mx: ModuleType) -> Iterator[Pair]:
                     yield result, plain
 
 
-@path(
-    "ops/strided.py: Conv1d.__call__",
-    "ops/strided.py: Conv1d.product",
-    "ops/strided.py: DepthwiseConv1d.__call__",
-    "ops/convolution.py: block_length",
-)
+@path("ops/convolution.py: DepthwiseConv1d.__call__")
 def conditioning_conv1d(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.ops.strided import Conv1d, DepthwiseConv1d
+    from mlx_impl.ops.convolution import Conv1d, DepthwiseConv1d
 
     layers = [
         Conv1d(width, 24, kernel, stride=stride, padding=padding, dilation=dilation, bias=bias)
@@ -188,11 +183,11 @@ def conditioning_conv1d(mx: ModuleType) -> Iterator[Pair]:
                 yield run(mx, "cpu", lambda: layer(x)), plain  # noqa: B023
 
 
-@path("ops/strided.py: Conv2d.__call__")
+@path("ops/convolution.py: Conv2d.__call__")
 def conv2d(mx: ModuleType) -> Iterator[Pair]:
     from mlx import nn
 
-    from mlx_impl.ops.strided import Conv2d
+    from mlx_impl.ops.convolution import Conv2d
 
     for width, kernel, stride, padding in ((1, 3, 1, 1), (32, 3, 2, 1), (32, 1, 2, 0), (40, 3, 1, 0)):
         layer = filled(mx, Conv2d(width, 16, kernel, stride=(stride, 1), padding=padding, bias=False))

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import numpy as np
 
-from tests.exact.paths import Compare, Pair, draw, summing
+from tests.exact.paths import Compare, Pair, draw
 
 SUMS: dict[str, Compare] = {}
 
@@ -31,19 +31,8 @@ def sums_over_time(mx: ModuleType) -> Iterator[Pair]:
 
 
 @of
-def products_of_blocks(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.ops.strided import blocked_product
-
-    for terms in (16, 64, 200, 384):
-        rows, weight = draw(mx, 9, terms), draw(mx, 12, terms)
-        for in_order in (False, True):
-            with summing(in_order):
-                yield np.array(blocked_product(rows, weight)), np.array(rows) @ np.array(weight).T
-
-
-@of
 def frames_that_overlap(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.ops.convolution import overlap_add
+    from mlx_impl.ops.taps import overlap_add
 
     for count, length, hop in ((7, 16, 4), (5, 11, 5), (4, 3, 3)):
         frames = draw(mx, 2, count, length, 3)

@@ -11,6 +11,7 @@ from mlx import nn
 
 import mlx_impl.ops.functional
 import mlx_impl.ops.spectrum
+import mlx_impl.ops.taps
 import mlx_impl.vocoder.generator
 import mlx_impl.vocoder.source
 import mlx_impl.vocoder.stage
@@ -125,7 +126,7 @@ def _(m):
             return original(self, x)
         half = self.weight.shape[1] // 2
         x = mx.pad(x, ((0, 0), (half, half), (0, 0)))
-        return mlx_impl.ops.convolution.tapwise_conv1d(x, self.weight, self.stride, 1) + self.bias
+        return mlx_impl.ops.taps.tapwise_conv1d(x, self.weight, self.stride, 1) + self.bias
 
     wrap(m, Conv1d, "__call__", call)
 

@@ -5,14 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mlx_impl.ops.convolution import (
-    Conv1d,
-    ConvTranspose1d,
-    between_zeros,
-    overlap_add,
-    stacked_conv1d,
-    tapwise_conv1d,
-)
+from mlx_impl.ops.convolution import Conv1d, ConvTranspose1d
+from mlx_impl.ops.taps import between_zeros, overlap_add, stacked_conv1d, tapwise_conv1d
 from parity.base.draws import normal
 from parity.base.metrics import rmse
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from mlx.utils import tree_map_with_path
 
-from mlx_impl.ops.convolution import between_zeros, stacked_conv1d
 from mlx_impl.ops.cuda import conv1d as convolution
 from mlx_impl.ops.cuda import decode as cuda
 from mlx_impl.ops.cuda import rms_norm as normalization
 from mlx_impl.ops.cuda.kernel import available
+from mlx_impl.ops.taps import between_zeros, stacked_conv1d
 from mlx_impl.t3 import generation
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
