@@ -8,17 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}  # bits
-
-
-def half_ulp_rms(dtype: str) -> float:
-    """RMS relative error of one rounding to a dtype: uniform within half a unit in the last place."""
-    return float(2.0 ** -(MANTISSA[dtype] + 1) / 3.0**0.5)
-
-
-HALF_ULP_RMS = half_ulp_rms("float32")
-
-
 PIECE = 1 << 13
 """Values that are widened at a time. What is made of them stays in a core's cache, and OpenBLAS, which shares longer
 products out among threads that would spin beside those of the sides, keeps up to 10 000 values to one."""

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
-from parity.base.metrics import rmse
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract, Tap
 from parity.contract.implementation import Case, State, make_side
-from parity.judge.segment import branches, margins
-from parity.judge.verdict import TIE, Verdict, judge
+from parity.judge.floor import noise_floor
+from parity.judge.segment import branches
+from parity.judge.ties import Decisions, margins
+from parity.judge.verdict import Verdict, judge
 
 SCHEMA = 1
 FREE = -1
@@ -94,8 +95,8 @@ class Bisection:
             )
         }
         self.starts: list[State] = []
-        self.near: dict[str, np.ndarray] = {}
-        self.decided: dict[str, np.ndarray] = {}
+        self.margins: dict[str, np.ndarray] = {}
+        self.decisions, self.decided = Decisions(), dict[str, np.ndarray]()
         self.ends: dict[str, np.ndarray] = {}
         self.runs = self.whole = 0
         self._prepare(end)
@@ -149,8 +150,9 @@ class Bisection:
         decision = self.contract.decision(tap)
         if decision is not None:
             source = decision.source(tap)
-            floor = rmse(trace[source], precise[source])
-            self.near[tap.name] = margins(decision, self.case, tap, trace[source], floor) <= TIE
+            floor = noise_floor(trace[source], precise[source])
+            self.margins[tap.name] = margins(decision, self.case, tap, trace[source], floor)
+            self.decisions.note(tap.name, trace[tap.name], self.margins[tap.name])
 
     def _probe(self, midpoint: int) -> Probe:
         """Run the candidate with the reference's values up to a tap, and judge the end."""
@@ -166,16 +168,15 @@ class Bisection:
         self.runs += 1
         self.whole += midpoint == FREE
         for segment in self.segments[first : self._last() + 1]:
-            settled = dict(forced)
+            followed = dict(forced)
 
-            def visit(tap: Tap, array: np.ndarray, settled: dict[str, np.ndarray] = settled) -> None:
-                near = self.near.get(tap.name)
-                if tap.name not in settled and near is not None and near.shape == array.shape:
-                    settled[tap.name] = np.where(near, self.decided[tap.name], array)
+            def visit(tap: Tap, array: np.ndarray, followed: dict[str, np.ndarray] = followed) -> None:
+                if tap.name not in followed:
+                    followed |= self.decisions.followed(tap.name, array)
                 if tap.name == self.end.name:
                     seen[tap.name] = np.array(array)
 
-            state = self.runners["candidate"].run(segment, state, visit, forced=settled)
+            state = self.runners["candidate"].run(segment, state, visit, forced=followed)
         verdicts = self._judge(
             self.end, seen.get(self.end.name), self.ends["reference"], self.ends["exact"], ACCUMULATED
         )
@@ -209,10 +210,10 @@ class Bisection:
         if ours is None:
             raise InputError(f"the candidate does not reach {tap.name}; see `parity verify`")
         rule = self.contract.rule(tap.name, mode)
-        near = self.near.get(tap.name)
-        allowed = np.where(near, 0.0, np.inf) if near is not None else None
         parts = branches(self.contract, tap.axes, ours, reference, exact)
-        return [judge(tap.name, label, mode, rule, c, r, e, margins=allowed) for label, c, r, e in parts]
+        return [
+            judge(tap.name, label, mode, rule, c, r, e, margins=self.margins.get(tap.name)) for label, c, r, e in parts
+        ]
 
     def _last(self) -> int:
         return self.taps[-1][0]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.metrics import HALF_ULP_RMS, rms
+from parity.base.metrics import rms
+from parity.judge.floor import noise_floor
 
 BATCH = ("b", "g")
 """Axes whose positions are independent items."""
@@ -74,8 +75,7 @@ class Evidence:
     @cached_property
     def floor(self) -> float:
         """The reference's own rounding, RMS."""
-        own = rms(np.asarray(self.reference, dtype=np.float64) - self.r)
-        return max(own, rms(self.r) * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+        return noise_floor(self.reference, self.r)
 
     @cached_property
     def wrong(self) -> np.ndarray:

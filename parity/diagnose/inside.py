@@ -9,12 +9,13 @@ from itertools import permutations
 
 import numpy as np
 
-from parity.base.metrics import HALF_ULP_RMS, rms, rmse
+from parity.base.metrics import rmse
 from parity.capture.runner import INPUT, OUTPUT, Runner, Watch
 from parity.capture.trace import Trace, keep
 from parity.contract import LOCAL, Contract, Segment, Tap
 from parity.contract.implementation import State
 from parity.diagnose.evidence import Evidence
+from parity.judge.floor import noise_floor
 from parity.judge.verdict import allowance
 
 DEPTH = 2
@@ -146,8 +147,7 @@ def _wrong(ours: np.ndarray, theirs: np.ndarray, exact: np.ndarray) -> bool:
         return True
     if theirs.dtype.kind != "f" or theirs.size == 0:
         return not np.array_equal(ours, theirs)
-    floor = max(rmse(theirs, exact), rms(theirs) * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
-    return not rmse(ours, theirs) <= WRONG * allowance(theirs.size) * floor
+    return not rmse(ours, theirs) <= WRONG * allowance(theirs.size) * noise_floor(theirs, exact)
 
 
 def _evidence(

@@ -10,9 +10,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from parity.base.metrics import HALF_ULP_RMS
+from parity.judge.floor import at_least
 from parity.judge.mathematics import Mathematics
-from parity.judge.verdict import TIE, Verdict
+from parity.judge.ties import TIE
+from parity.judge.verdict import Verdict
 
 EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM = "equal", "rounding", "device", "wrong", "no program"
 WORDS = (EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM)
@@ -54,12 +55,12 @@ def settled(
         if verdict.flipped <= TIE * MULTIPLE * own_source:
             return _rounding(found, strict)
         return replace(found, word=DEVICE)
-    error, floor = error_of(verdict), max(own, verdict.reference_rms * HALF_ULP_RMS)
+    error, floor = error_of(verdict), at_least(own, verdict.reference_rms)
     found = replace(found, own=floor)
     if not verdict.nonfinite and error <= MULTIPLE * floor:
         return _rounding(found, strict)
     reason = f"{verdict.reason}; {error / floor:.3g} times its own floor, expected at most {MULTIPLE:g}"
-    return replace(found, word=DEVICE, reason=reason if floor > 0 and error == error else verdict.reason)
+    return replace(found, word=DEVICE, reason=reason if error == error else verdict.reason)
 
 
 def _rounding(verdict: Verdict, strict: bool) -> Verdict:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.base.metrics import rms
 from parity.capture.trace import Trace
 from parity.contract import Contract, Segment, Tap
 from parity.contract.axes import split
-from parity.contract.implementation import Case, resolve
-from parity.judge.mathematics import BOUND, Mathematics, absent, judge
+from parity.contract.implementation import Case
+from parity.judge.mathematics import Mathematics, absent, judge
+from parity.judge.ties import tied_in_double
 
 EXTRA = "the reference has no such tap"
 MISSING = "the candidate has no such tap, or not at this place of the flow"
@@ -64,6 +64,5 @@ class Proving:
         decision = self.contract.decision(tap)
         if decision is None or array.shape != reference.shape or np.array_equal(array, reference):
             return None
-        values = np.asarray(self.reference[decision.source(tap)], dtype=np.float64)
-        margins = np.abs(resolve(decision.margin)(self.case, tap, values))
-        return np.asarray(margins <= BOUND * rms(values)) if margins.shape == reference.shape else None
+        ties = tied_in_double(decision, self.case, tap, self.reference[decision.source(tap)])
+        return ties if ties.shape == reference.shape else None

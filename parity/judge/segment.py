@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.metrics import half_ulp_rms, rms, rmse
 from parity.capture.trace import Trace
-from parity.contract import FULL, Contract, Decision, Precision, Rule, Segment, Tap
+from parity.contract import FULL, Contract, Precision, Rule, Segment, Tap
 from parity.contract.axes import split
-from parity.contract.implementation import Case, resolve
+from parity.contract.implementation import Case
+from parity.judge.floor import noise_floor
 from parity.judge.snapshots import Gallery
-from parity.judge.verdict import TIE, Verdict, absent, judge
+from parity.judge.ties import Decisions, margins
+from parity.judge.verdict import Verdict, absent, judge
 
 EXTRA = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
 
@@ -24,9 +25,8 @@ class Judging:
 
     `reference` and `exact` are the traces of the reference in float32 and float64; `verdicts` gets one for each branch
     of each tap, and `gallery` sees each. `rounded`, if given, is the trace that the noise floor is measured on in place
-    of the reference's: of the reference with its weights rounded as the candidate's are. Decisions that were near to
-    another are noted: which in `near`, and in `settled` how to go on, with the reference's where it was near and the
-    candidate's own elsewhere.
+    of the reference's: of the reference with its weights rounded as the candidate's are. `decisions` gets those that
+    have a tie, and `followed` what a free run of the candidate goes on with then.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Judging:
         self.waiting = [tap.name for tap in segment.taps]
         self.taps = {tap.name: tap for tap in segment.taps}
         self.floors: dict[str, float] = {}
-        self.near: dict[str, np.ndarray] = {}
-        self.settled: dict[str, np.ndarray] = {}
+        self.decisions = Decisions()
+        self.followed: dict[str, np.ndarray] = {}
 
     def visit(self, tap: Tap, array: np.ndarray) -> None:
         if tap.name not in self.waiting:
@@ -66,14 +66,15 @@ class Judging:
         margins = self._margins(tap)
         floors = []
         for branch, ours, theirs, double, noise in branches(self.contract, tap.axes, array, reference, exact, noisy):
-            floor = None if self.rounded is None else rounding_floor(noise, double, self.precision.compute)
+            floor = None if self.rounded is None else noise_floor(noise, double, self.precision.compute)
             verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, double, floor, margins)
             floors.append(verdict.floor)
             self.verdicts.append(verdict)
             self.gallery.see(verdict, tap.axes, ours, theirs)
         self.floors[tap.name] = max(floors)
-        if margins is not None and margins.shape == array.shape == reference.shape:
-            self._settle(tap, array, reference, margins <= TIE)
+        if margins is not None:
+            self.decisions.note(tap.name, reference, margins)
+            self.followed |= self.decisions.followed(tap.name, array)
 
     def finish(self, reason: str = "") -> None:
         """Every tap that has not appeared fails."""
@@ -90,24 +91,6 @@ class Judging:
             return None
         name = decision.source(tap)
         return margins(decision, self.case, tap, self.reference[name], self.floors.get(name, float("nan")))
-
-    def _settle(self, tap: Tap, candidate: np.ndarray, reference: np.ndarray, near: np.ndarray) -> None:
-        if near.any():
-            self.near[tap.name] = near
-            self.settled[tap.name] = np.where(near, reference, candidate)
-
-
-def rounding_floor(rounded: np.ndarray, exact: np.ndarray, compute: str) -> float:
-    """How far rounded weights move a value, and never less than a rounding of the value to the dtype of computing."""
-    if exact.dtype.kind != "f" or not np.isfinite(exact).all():
-        return float("nan")
-    return max(rmse(rounded, exact), rms(exact) * half_ulp_rms(compute))
-
-
-def margins(decision: Decision, case: Case, tap: Tap, values: np.ndarray, floor: float) -> np.ndarray:
-    """How far each decision of a tap was from being another, in noise floors of the `values` that it is made on."""
-    apart = resolve(decision.margin)(case, tap, np.asarray(values, dtype=np.float64))
-    return np.asarray(np.abs(apart) / max(floor, float(np.finfo(np.float32).tiny)))
 
 
 def branches(contract: Contract, axes: str, candidate: np.ndarray, *others: np.ndarray) -> list[tuple[Any, ...]]:

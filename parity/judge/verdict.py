@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.metrics import HALF_ULP_RMS, difference
+from parity.base.metrics import difference
 from parity.contract import Rule
-
-TIE = 10.0
-"""A decision nearer than this many noise floors to another one may fall either way. A floor is a root mean square; the
-largest of some thousand errors, each of two roundings, comes to about that."""
+from parity.judge.floor import at_least
+from parity.judge.ties import tied
 
 ONE_IN_100_000 = 4.26
 """Standard deviations of a normal variable that it exceeds once in so many times."""
@@ -131,7 +129,7 @@ def judge(
 
     A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
     ratio32 is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
-    `STRADDLE` of another decision, either is right.
+    a tie, either is right.
     """
     few = allowance(distinct(reference))
     bound_ratio64, bound_ratio32 = few * rule.ratio64, few * rule.ratio32
@@ -159,7 +157,7 @@ def judge(
     if not math.isfinite(found.reference_rms) or (exact is not None and not math.isfinite(found.noise)):
         return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
     noise = found.noise if floor is None and exact is not None else float(floor or 0.0)
-    noise = max(noise, found.reference_rms * HALF_ULP_RMS, float(np.finfo(np.float32).tiny))
+    noise = at_least(noise, found.reference_rms)
     ratio32, ratio64 = found.rmse / noise, found.against_exact / noise
     reasons = []
     if found.nonfinite:
@@ -196,7 +194,7 @@ def _equality(
     if margins.shape != reference.shape:
         reason = f"its margins have shape {margins.shape}, expected {reference.shape}, one for each decision"
         return {"passed": False, "reason": reason}
-    near = margins <= TIE  # NaN is not near: then only equal is right
+    near = tied(margins)
     reasons = []
     for who, flips in (("", unequal), ("the float64 reference: ", exact != reference if exact is not None else None)):
         if flips is not None and (far := flips & ~near).any():

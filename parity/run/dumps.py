@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.base.metrics import rmse
+from parity.base.metrics import rms, rmse
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden, Writer, file_sha256
 from parity.capture.runner import Runner
@@ -20,9 +20,11 @@ from parity.contract.axes import permute
 from parity.contract.implementation import Case, State, make_side
 from parity.diagnose.bisect import Found
 from parity.diagnose.dumps import bisect_dumps, diagnose_dumps
-from parity.judge.segment import EXTRA, branches, margins
+from parity.judge.floor import at_least
+from parity.judge.segment import EXTRA, branches
 from parity.judge.snapshots import Gallery
-from parity.judge.verdict import TIE, Verdict, absent, judge
+from parity.judge.ties import margins, tied
+from parity.judge.verdict import Verdict, absent, judge
 from parity.run.report import Report
 
 Progress = Callable[[str], None]
@@ -87,8 +89,9 @@ def _near(
     if decision is None:
         return {}
     source = decision.source(tap)
-    flat = margins(decision, case, tap, trace[source], max(floors[source].values())).ravel()
-    return {int(position): float(flat[position]) for position in np.flatnonzero(flat <= TIE)}
+    floor = at_least(max(floors[source].values()), rms(trace[source]))
+    flat = margins(decision, case, tap, trace[source], floor).ravel()
+    return {int(position): float(flat[position]) for position in np.flatnonzero(tied(flat))}
 
 
 def _about(

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.base.metrics import rms, rmse
+from parity.base.metrics import rms
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace
 from parity.contract import LOCAL, Contract, Segment, Tap
 from parity.contract.axes import split
 from parity.contract.implementation import Case, State, make_side
+from parity.judge.floor import noise_floor
 
 Floors = dict[tuple[str, str], float]
 """By tap and branch: RMSE of the reference in float32 over the RMS of the reference in double."""
@@ -56,7 +57,7 @@ class NoiseFloors:
                 split(array, tap.axes, splits), split(reference[tap.name], tap.axes, splits), strict=True
             ):
                 scale = rms(exact)
-                found[tap.name, branch] = rmse(ours, exact) / scale if scale else math.nan
+                found[tap.name, branch] = noise_floor(ours, exact) / scale if scale else math.nan
 
         if mode == LOCAL:
             self.progress(f"{segment.label}: noise floor, teacher-forced")

@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.metrics import HALF_ULP_RMS, rms, rmse
+from parity.base.metrics import rms, rmse
 from parity.capture.runner import Runner
 from parity.contract import Contract, Segment, Tap
 from parity.contract.implementation import Case, State
 from parity.exact.places import Place
 from parity.exact.rounding import RUNS, Rounding
 from parity.judge.arithmetic import MULTIPLE
+from parity.judge.floor import at_least
 from parity.run.own import in_double
 from parity.run.steps import Key, Step, Steps, numbers
 
@@ -114,7 +115,7 @@ class Search:
             if key not in own or not np.any(exact[key]):  # of a remainder, zero in double, rounding is all there is
                 alone.append(step.place)
                 continue
-            floor, error = max(own[key], rms(exact[key]) * HALF_ULP_RMS), _error(array, exact[key])
+            floor, error = at_least(own[key], rms(exact[key])), _error(array, exact[key])
             if not error <= MULTIPLE * floor:
                 lines = {(place.file, place.line): place for place in alone}
                 return Operation(self.tap, step.place, asked[key], error / floor, tuple(lines.values())[-SHOWN:])

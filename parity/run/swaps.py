@@ -12,6 +12,7 @@ from parity.capture.runner import Runner
 from parity.capture.trace import Trace
 from parity.contract import Contract, Segment, Tap
 from parity.contract.implementation import State
+from parity.judge.ties import Decisions
 from parity.judge.verdict import Verdict
 from parity.run.report import Swap
 
@@ -19,18 +20,11 @@ from parity.run.report import Swap
 class Swaps:
     """The runs of one contract's `[swap]`, whose stages follow each other.
 
-    `near` marks, by tap, the decisions that may fall either way, and `decided` how the reference took them: so is every
-    run, because what follows another decision cannot be compared.
+    At the ties of `decisions` every run follows the reference: what follows another decision cannot be compared.
     """
 
-    def __init__(
-        self,
-        contract: Contract,
-        segments: list[Segment],
-        near: Mapping[str, np.ndarray],
-        decided: Mapping[str, np.ndarray],
-    ):
-        self.contract, self.near, self.decided = contract, near, decided
+    def __init__(self, contract: Contract, segments: list[Segment], decisions: Decisions):
+        self.contract, self.decisions = contract, decisions
         self.stages: list[str] = contract.swap["stages"]
         self.segments = {stage: [segment for segment in segments if segment.stage == stage] for stage in self.stages}
         self.known: dict[tuple[str, str, str], State] = {}
@@ -69,15 +63,13 @@ class Swaps:
         ]
 
     def _free(self, runner: Runner, stage: str, state: State) -> State:
-        settled: Trace = {}
+        forced: Trace = {}
 
-        def settle(tap: Tap, array: np.ndarray) -> None:
-            near = self.near.get(tap.name)
-            if near is not None and near.shape == array.shape:
-                settled[tap.name] = np.where(near, self.decided[tap.name], array)
+        def follow(tap: Tap, array: np.ndarray) -> None:
+            forced.update(self.decisions.followed(tap.name, array))
 
         for segment in self.segments[stage]:
-            state = runner.run(segment, state, settle, forced=settled)
+            state = runner.run(segment, state, follow, forced=forced)
         return state
 
 

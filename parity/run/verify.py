@@ -28,8 +28,10 @@ from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contrac
 from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
 from parity.contract.implementation import Case, State, make_side, resolve
 from parity.diagnose import Diagnosis, Suspect, diagnose, growth
-from parity.judge.segment import Judging, rounding_floor
+from parity.judge.floor import noise_floor
+from parity.judge.segment import Judging
 from parity.judge.snapshots import Gallery, sounds
+from parity.judge.ties import Decisions
 from parity.judge.verdict import Verdict, judge
 from parity.run.report import Report
 from parity.run.swaps import Swaps
@@ -93,7 +95,7 @@ class Verifier:
         self.states: dict[str, State] = dict.fromkeys(SIDES, case.inputs)
         self.gallery = Gallery()
         self.decided: dict[str, np.ndarray] = {}
-        self.near: dict[str, np.ndarray] = {}
+        self.decisions = Decisions()
         self.start: State | None = None
         self.stopped = ""
 
@@ -114,7 +116,7 @@ class Verifier:
         report by what else is known, before the first failure is looked into.
         """
         whole = not self.case.segments
-        swaps = Swaps(self.contract, self.segments, self.near, self.decided) if self.contract.swap and whole else None
+        swaps = Swaps(self.contract, self.segments, self.decisions) if self.contract.swap and whole else None
         entry: State = {}
         for stage, grouped in groupby(self.segments, key=lambda segment: segment.stage):
             segments, start = list(grouped), self.states["reference"]
@@ -154,7 +156,7 @@ class Verifier:
         reference, exact = self.states["reference"][name], self.states["exact"][name]
         floor = None
         if "rounded" in self.runners:
-            floor = rounding_floor(self.states["rounded"][name], exact, self.precision.compute)
+            floor = noise_floor(self.states["rounded"][name], exact, self.precision.compute)
         return judge(tap, "", ACCUMULATED, self.contract.rule(tap, ACCUMULATED), value, reference, exact, floor)
 
     def _together(self, segment: Segment) -> None:
@@ -249,9 +251,9 @@ class Verifier:
                     candidate.run(segment, start, judging.visit, forced=reference)
             elif not stopped:
                 with self._timed("candidate", segment.label):
-                    free = candidate.run(segment, self.states["candidate"], judging.visit, forced=judging.settled)
+                    free = candidate.run(segment, self.states["candidate"], judging.visit, forced=judging.followed)
                 self.states["candidate"] = free
-                self.near |= judging.near
+                self.decisions |= judging.decisions
         except InputError:
             raise
         except Exception as error:  # a port that stops has a verdict, too: the taps it did not reach fail

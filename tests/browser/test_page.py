@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from tests.browser.conftest import FULL, OUT, requests
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
-SLOWEST, LARGEST = 2000, 10 << 20  # ms that a page may take to open, and its bytes
+LARGEST = 10 << 20  # bytes of a page
 
 
 def texts(driver, selector: str) -> list[str]:
@@ -195,12 +195,10 @@ def test_the_theme_button(browser, passing):
 
 
 @pytest.mark.parametrize("kind", ["passing", "failing", "large"])
-def test_it_is_small_and_opens_quickly(request, browser, kind):
+def test_it_is_small_and_opens(request, browser, kind):
     page = request.getfixturevalue(kind)
     assert page.stat().st_size <= LARGEST
     driver = browser(page)
-    took = driver.execute_script("return performance.getEntriesByType('navigation')[0].loadEventEnd")
-    assert 0 < took <= SLOWEST
     verdicts = {"passing": 4862, "failing": 4862, "large": FULL}[kind]
     assert count(driver).endswith(f"of {verdicts} verdicts")
 

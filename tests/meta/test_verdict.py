@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from parity.base.metrics import rmse
 from parity.contract import Rule
-from parity.judge.verdict import TIE, Verdict, absent, allowance, distinct, judge
+from parity.judge.ties import TIE
+from parity.judge.verdict import Verdict, absent, allowance, distinct, judge
 
 RULE = Rule("*", "*", ratio64=2.0, ratio32=2.0, why="test")
 

@@ -14,7 +14,7 @@ from parity.base.draws import normal, uniform
 from parity.base.metrics import rms, rmse
 from parity.capture.runner import adapter
 from parity.contract import ACCUMULATED, LOCAL
-from parity.judge.verdict import TIE
+from parity.judge.ties import TIE
 from parity.run.verify import Verifier
 from parity.show.terminal import describe
 from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, check_t3_inputs, rope_frequencies

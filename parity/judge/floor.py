@@ -1,0 +1,31 @@
+"""The noise floor: by how much rounding alone sets a run apart from the exact result. No other place computes one.
+
+A floor is an error that was measured, and never less than one rounding of every value: a run that happens to be exact
+says nothing of how another one rounds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parity.base.metrics import rms, rmse
+
+MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}  # bits
+TINY = float(np.finfo(np.float32).tiny)
+
+
+def half_ulp_rms(dtype: str) -> float:
+    """RMS relative error of one rounding to a dtype: uniform within half a unit in the last place."""
+    return float(2.0 ** -(MANTISSA[dtype] + 1) / 3.0**0.5)
+
+
+def at_least(error: float, scale: float, dtype: str = "float32") -> float:
+    """The floor of values whose RMS is `scale` where a run was off by the RMSE `error`. It is never 0."""
+    return max(error, scale * half_ulp_rms(dtype), TINY)
+
+
+def noise_floor(run: np.ndarray, exact: np.ndarray, dtype: str = "float32") -> float:
+    """The floor of a run in `dtype` whose exact result is known; NaN where that is not of finite real numbers."""
+    if exact.dtype.kind != "f" or not np.isfinite(exact).all():
+        return float("nan")
+    return at_least(rmse(run, exact), rms(exact), dtype)
