@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from parity.base import runtime
-from parity.base.metrics import HALF_ULP_RMS, rms, rmse
 from parity.contract import LOCAL, Contract, Rule
 from parity.contract.implementation import Case, resolve
 from parity.diagnose.bisect import Bisection, Found
-from parity.judge import verdict
+from parity.judge import floor, verdict
 from parity.judge.verdict import Verdict
 from parity.run import dumps
 from parity.run.both import Both
@@ -111,7 +110,7 @@ def noise_floor(reference32: np.ndarray, reference64: np.ndarray) -> float:
     """RMSE of the reference in float32 against the reference in float64, in the unit of the values.
 
     It is never less than what rounding each value once to float32 costs. Both arrays have one shape, whichever it is.
-    Raises `ValueError` where their shapes differ.
+    NaN where `reference64` is not of finite real numbers. Raises `ValueError` where their shapes differ.
 
     >>> import numpy as np
     >>> exact = np.array([0.1, 0.2, 0.7])
@@ -120,7 +119,7 @@ def noise_floor(reference32: np.ndarray, reference64: np.ndarray) -> float:
     """
     if reference32.shape != reference64.shape:
         raise ValueError(f"a noise floor of shapes {reference32.shape} and {reference64.shape}; expected equal ones")
-    return max(rmse(reference32, reference64), rms(reference32) * HALF_ULP_RMS)
+    return floor.noise_floor(reference32, reference64)
 
 
 def judge_tap(
