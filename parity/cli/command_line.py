@@ -37,21 +37,27 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run)
         return sub
 
+    def add_contract(sub: argparse.ArgumentParser) -> None:
+        text = "contract file (%(default)s)"
+        sub.add_argument("--contract", type=Path, metavar="FILE", default=DEFAULT_CONTRACT, help=text)
+
     def add_run_options(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("--contract", type=Path, default=DEFAULT_CONTRACT, help="contract file (%(default)s)")
-        sub.add_argument("--case", default="tiny", help="case of the contract's provider (%(default)s)")
-        sub.add_argument("--checkpoint", type=Path, help="checkpoint directory (a synthetic one when left out)")
+        add_contract(sub)
+        sub.add_argument("--case", metavar="NAME", default="tiny", help="case of the contract's provider (%(default)s)")
+        text = "checkpoint directory (the contract makes one when left out)"
+        sub.add_argument("--checkpoint", type=Path, metavar="DIR", help=text)
 
     def add_history(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
 
     verify = add("verify", commands.verify, "run both sides and judge every tap")
     add_run_options(verify)
-    verify.add_argument("--precision", default=FULL.name, help="of the candidate, one of the contract's (%(default)s)")
+    text = "what the candidate computes in, one of the contract's precisions (%(default)s)"
+    verify.add_argument("--precision", metavar="NAME", default=FULL.name, help=text)
     verify.add_argument("--report", type=Path, metavar="DIR", help="write the report to look at there: index.html")
 
     add_history(verify)
-    text = "give figures even where float32 is not float32; they are no verdict"
+    text = "give figures even where float32 is not float32; the run is no verdict"
     verify.add_argument("--informative", action="store_true", help=text)
     verify.add_argument("--recording", type=Path, metavar="DIR", help="judge against a reference that `record` ran")
     text = "prove the mathematics alone: both sides in double, no device, the same on every machine"
@@ -67,18 +73,20 @@ def parser() -> argparse.ArgumentParser:
 
     record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
     add_run_options(record)
-    record.add_argument("--out", type=Path, required=True, help="folder to write; it must not exist")
+    record.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist")
 
     capture = add("capture", commands.capture, "run one side and store its trace as NPY files with a manifest")
     add_run_options(capture)
-    capture.add_argument("--side", default="reference", help="a side of the contract (%(default)s)")
-    capture.add_argument("--out", type=Path, required=True, help="folder to write; it must not exist")
+    capture.add_argument("--side", metavar="NAME", default="reference", help="a side of the contract (%(default)s)")
+    capture.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist")
     capture.add_argument("--floors", action="store_true", help="store noise floors too (runs the reference in float64)")
 
     compare = add("compare", commands.compare, "judge a folder of dumps against a golden folder")
-    compare.add_argument("golden", type=Path, help="golden folder with noise floors")
-    compare.add_argument("candidate", type=Path, help="golden folder, or any folder of NPY files named by tap")
-    compare.add_argument("--contract", type=Path, default=DEFAULT_CONTRACT, help="contract file (%(default)s)")
+    compare.add_argument("golden", type=Path, metavar="GOLDEN", help="golden folder with noise floors")
+    compare.add_argument(
+        "candidate", type=Path, metavar="DUMPS", help="golden folder, or any folder of NPY files named by tap"
+    )
+    add_contract(compare)
     compare.add_argument(
         "--layout",
         choices=("reference", "candidate"),
@@ -88,42 +96,52 @@ def parser() -> argparse.ArgumentParser:
 
     bisect = add("bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs")
     add_run_options(bisect)
-    bisect.add_argument("--stage", default="", help="stage to search in (the whole case when left out)")
-    bisect.add_argument("--end", default="", help="tap whose error is followed (the stage's last one of numbers)")
-    bisect.add_argument("--state", type=Path, help="file that each probe is kept in, to go on from or to show again")
-    bisect.add_argument("--golden", type=Path, help="search in dumps: golden folder with noise floors")
-    bisect.add_argument("--dumps", type=Path, help="search in dumps: folder of the candidate's, named by tap")
+    bisect.add_argument("--stage", metavar="NAME", default="", help="stage to search in (the whole case when left out)")
+    text = "tap whose error is followed (the last tap of numbers in the stage)"
+    bisect.add_argument("--end", metavar="TAP", default="", help=text)
+    text = "file that keeps each probe, so that a search can go on or be shown again"
+    bisect.add_argument("--state", type=Path, metavar="FILE", help=text)
+    bisect.add_argument("--golden", type=Path, metavar="DIR", help="search in dumps: golden folder with noise floors")
+    text = "search in dumps: folder of the candidate's NPY files, named by tap"
+    bisect.add_argument("--dumps", type=Path, metavar="DIR", help=text)
     bisect.add_argument("--layout", choices=("reference", "candidate"), default="reference", help="axis order of dumps")
     report = add("report", commands.report, "make one report to look at of the results of earlier runs")
-    report.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
+    report.add_argument(
+        "results", type=Path, nargs="+", metavar="RESULT", help="files of `verify --json`, or folders of them"
+    )
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for index.html and its data")
-    report.add_argument("--audit", type=Path, nargs="*", default=[], help="JSON of audits of weights")
-    report.add_argument("--benchmarks", type=Path, nargs="*", default=[], help="JSON of pytest-benchmark")
+    report.add_argument("--audit", type=Path, metavar="FILE", nargs="*", default=[], help="JSON of audits of weights")
+    text = "JSON of pytest-benchmark or of `python -m tests.bench`"
+    report.add_argument("--benchmarks", type=Path, metavar="FILE", nargs="*", default=[], help=text)
 
     add_history(report)
 
     history = add("history", commands.history, "append results to a history; show its trends and what has drifted")
-    history.add_argument("store", type=Path, help="SQLite file; made when it is not there")
+    history.add_argument("store", type=Path, metavar="STORE", help="SQLite file; made when it is not there")
     history.add_argument("--add", type=Path, nargs="*", default=[], metavar="RESULT", help="files of `verify --json`")
-    history.add_argument("--tap", help="show the ratios of this tap, with its branch: decoder[step=4,cond]")
+    history.add_argument(
+        "--tap", metavar="TAP", help="show the ratios of this tap, with its branch: decoder[step=4,cond]"
+    )
 
     status = add("status", commands.status, "write a page that says what results verify, and what is not verified")
-    status.add_argument("results", type=Path, nargs="+", help="files of `verify --json`, or folders of them")
+    status.add_argument(
+        "results", type=Path, nargs="+", metavar="RESULT", help="files of `verify --json`, or folders of them"
+    )
     status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
-    status.add_argument("--contract", type=Path, default=DEFAULT_CONTRACT, help="contract file (%(default)s)")
+    add_contract(status)
 
     prove = add("prove", commands.prove, "prove that a port computes what a PyTorch model computes, in double")
     prove.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")
     prove.add_argument("port", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
-    text = "inputs by the reference's arguments; again for another length"
+    text = "inputs, named as the reference's arguments; give the option again for another length"
     prove.add_argument("--inputs", type=Path, action="append", required=True, metavar="NPZ", help=text)
     text = "order of the port's axes, as 'x: b c t -> b t c'; tried by shape when left out"
     prove.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
-    text = "how the port's program is found (its graph, else the stand-in)"
+    text = "how the port's program is found (by its graph, else on the stand-in)"
     prove.add_argument("--source", choices=("graph", "standin"), help=text)
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
-    inspect.add_argument("path", type=Path)
+    inspect.add_argument("path", type=Path, metavar="PATH", help="NPY file or golden folder")
 
     add("doctor", commands.doctor, "print versions, devices and the precision probe; fail when float32 is not float32")
     return top

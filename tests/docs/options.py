@@ -22,7 +22,7 @@ def table(command: argparse.ArgumentParser) -> str:
             continue
         value = formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
         name = " ".join([*action.option_strings[-1:], value]).strip() if action.option_strings else value
-        text = formatter._expand_help(action) if action.help else "file or folder"
+        text = formatter._expand_help(action)
         required = "; required" if action.required and action.option_strings else ""
         rows.append(f"| `{name}` | {text}{required} |")
     return "\n".join(rows)
