@@ -35,5 +35,5 @@ def test_an_option_that_is_missing_or_says_another_thing_is_seen():
     page = f"<!-- options: verify -->\n{table(verify)}\n\ntext\n"
     assert shown(page)["verify"] == table(verify)
     assert shown(page.replace("write the result as JSON", "write JSON"))["verify"] != table(verify)
-    verify.add_argument("--another")
+    verify.add_argument("--another", help="another option")
     assert shown(page)["verify"] != table(verify)
