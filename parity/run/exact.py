@@ -137,7 +137,7 @@ class Exact:
                 start, reference = ahead.result()
                 if following is not None and self.apart:
                     ahead = beside.submit(self._reference_of, following)
-                for mode in self._prove(number, lambda start=start: start, reference):
+                for mode in self._prove(number, start, reference):
                     wait([ahead])  # a floor is a run of the reference, too
                     self._look_again(number, mode, start, reference)
                 if following is not None and not self.apart:
@@ -163,7 +163,7 @@ class Exact:
                 self.candidate.root(self.segments[numbers[0]])
             return_memory()  # what loading took besides the weights
             for number in numbers:
-                modes[number] = self._prove(number, lambda number=number: copied(starts[number]), references[number])
+                modes[number] = self._prove(number, starts[number], references[number])
                 starts[number].unmap()
                 references[number].unmap()
                 return_memory()
@@ -184,7 +184,7 @@ class Exact:
         require_contract(self.contract, segment, trace, "the reference in float64")
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
-    def _prove(self, number: int, start: Callable[[], State], reference: Trace) -> list[str]:
+    def _prove(self, number: int, start: Trace, reference: Trace) -> list[str]:
         """Run the candidate freely, and teacher-forced where that says something; the modes it ran in."""
         modes = [ACCUMULATED]
         self._judge(ACCUMULATED, number, {}, reference)
@@ -192,7 +192,7 @@ class Exact:
         self.forced = self.forced or not all(verdict.passed and verdict.error <= BOUND for verdict in verdicts)
         if self.forced:
             modes.append(LOCAL)
-            self._judge(LOCAL, number, start(), reference)
+            self._judge(LOCAL, number, copied(start), reference)
             self.report.teacher_forced.append(self.segments[number].label)
         return modes
 
