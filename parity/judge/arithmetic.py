@@ -19,13 +19,14 @@ EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM = "equal", "rounding", "device", "wro
 WORDS = (EQUAL, ROUNDING, DEVICE, WRONG, NO_PROGRAM)
 
 MULTIPLE = 4.0
-"""How many of its own floors a port's error may be and still be rounding. Measured teacher-forced at 7265 taps of
-Chatterbox's tiny cases, on MLX's CPU with PyTorch's BLAS and its own and on an H200, with two dozen idiomatic rewrites
-of the port at once (`tests/exact/planted/rewrites.py`): 0.48 in the median, which is what rounding to nearest has of
-rounding by coin, 0.74 for 99 %, 1.2 at most, but for two tables that NumPy makes, 1.7 and 3.3. Of the 115 that are
-beyond 2 noise floors 0.73 at most. Single functions of MLX: 2.7 at most (erf), 1.3 the next. Products of TF32, of the
-1562 taps that it takes beyond 2 noise floors: 1300 in the median, 39 at least (on the H200), but 2.2 for one that a
-normalisation makes small. Between is room for functions that round to two or three units of the last place."""
+"""How many of its own floors a port's error may be and still be rounding. The bound is measured teacher-forced at 7265
+taps of Chatterbox's tiny cases, with two dozen idiomatic rewrites of the port at once
+(`tests/exact/planted/rewrites.py`). The machines were MLX's CPU, with PyTorch's BLAS and with its own, and an H200. The
+median was 0.48, which is what rounding to nearest has of rounding by coin; 99 % were within 0.74 and all within 1.2,
+but for two tables that NumPy makes (1.7 and 3.3). The 115 taps beyond 2 noise floors had at most 0.73. Single functions
+of MLX had at most 2.7 (erf), the next 1.3. TF32 takes 1562 taps beyond 2 noise floors: these had 1300 in the median and
+at least 39 (on the H200), but for one that a normalisation makes small, 2.2. Between lies room for functions that round
+to two or three units of the last place."""
 
 Key = tuple[str, str, str]
 """Mode, tap and branch."""

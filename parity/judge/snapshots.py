@@ -20,9 +20,9 @@ DECADES = -3.0, 6.0
 class Picture:
     """The error of one verdict. `key` says whose it is: tap, branch and mode.
 
-    `map` is the largest |error| of each place of a grid of `rows` x `columns`, base64 of one byte each: 0 for equal,
-    255 for not finite, and 1 to 254 for the logarithm of the error in noise floors over `DECADES`. The grid's axes are
-    the tap's two longest, `axes`, of which it shows `lengths`; over the others it is the largest. `counts` is the
+    `map` is a grid of `rows` x `columns`, base64 of one byte for each place: the largest |error| there. 0 stands for
+    equal, 255 for not finite, and 1 to 254 for the logarithm of the error in noise floors over `DECADES`. The grid's
+    axes are the tap's two longest, `axes` of `lengths`; over the other axes the largest error is taken. `counts` is the
     histogram of the signed error over `BINS` equal parts of -limit to limit, in noise floors. `near` has the values
     beside the worst position along the last axis: index, reference, candidate.
     """

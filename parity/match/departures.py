@@ -165,8 +165,9 @@ class Search:
     def _mend_one(self, place: int, key: int, budget: float) -> float | None:
         """Make the best exchange, if one within the budget mends anything; gives what was spent.
 
-        An exchange that mends a part is the first of several departures, or a coincidence. It is kept where the others
-        that it leaves are found, and all together cost less than one exchange that mends everything.
+        An exchange that mends a part is the first of several departures, or a coincidence. Such an exchange is kept
+        where the departures that it leaves are found, and all together cost less than one exchange that mends
+        everything.
         """
         first: tuple[Exchange, Outcome] | None = None
         whole: tuple[Exchange, Outcome] | None = None
@@ -234,8 +235,8 @@ class Search:
     def _split(self, exchange: Exchange, outcome: Outcome, place: int) -> bool:
         """Make an exchange before this one, where two departures stand one directly behind the other.
 
-        Nothing is found between them, so the first is told by its size: a value before is the counterpart of a quantity
-        before within a small error, or with the quantity in its place most of the error behind is gone, not all.
+        Nothing is found between the two, so the first is told by its size. Either a value before is the counterpart of
+        a quantity before within a small error, or the quantity in its place removes most of the error behind, not all.
         """
         walk = self.walk
         move = exchange.moves[0]

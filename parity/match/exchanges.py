@@ -24,11 +24,11 @@ _CHAIN = 3
 class Move:
     """One quantity put in place of one value, at all its uses or at `edges` alone.
 
-    `kind` is "differs" (operations on both sides), "missing" (`reference` ones that the candidate does not have),
-    "extra" (`candidate` ones that the reference does not have), "operand" (another value is taken that is right in
-    itself) or "order" (the right value is taken, its axes in the wrong order). `reference` are quantities and
-    `candidate` values that are not found, and lie before the exchange. `origin` is the reference's value there, where
-    it computes the quantity at several places.
+    `kind` is "differs" for operations on both sides, "missing" for operations that the candidate lacks, and "extra" for
+    operations that the reference does not have. With "operand" another value is taken that is right in itself, and with
+    "order" the right value is taken, its axes in the wrong order. `reference` are quantities and `candidate` values
+    that are not found, and lie before the exchange. `origin` is the reference's value there, where it computes the
+    quantity at several places.
     """
 
     kind: str

@@ -29,9 +29,9 @@ class Statics:
     ) -> list[tuple[int, int, frozenset[int], frozenset[int]]]:
         """Of steps of both programs, what they take that the other does not have: the earliest values first.
 
-        `values` are the candidate's, `theirs` and `ours` places. Each row has a value of the reference, one of the
-        candidate of as many numbers, and for both the values before that the other does not have either: none of the
-        reference where the candidate's is made of that value.
+        `values` are the candidate's, `theirs` and `ours` places. Each row has a value of the reference and one of the
+        candidate with as many numbers. For both it has the values before that the other does not have either; the
+        reference has none of them where the candidate's value is made of the reference's.
         """
         here = self._before(self.candidate, values, self.held_by_reference, _taken(self.candidate, theirs))
         there = self._before(self.reference, self.ours, self.held_by_candidate, _taken(self.reference, ours))
@@ -47,7 +47,8 @@ class Statics:
     ) -> list[tuple[int, int, frozenset[int], frozenset[int]]]:
         """The same of masks, arrays of few different numbers: those of either program that the other does not have.
 
-        An array of one number is no mask that could be told from others. It stands against one: all is let through.
+        An array of one number is no mask that could be told from others. Such an array can only be the counterpart of a
+        mask: it lets everything through.
         """
         here, there = (
             _masks_before(runs, known, _taken(runs, places))

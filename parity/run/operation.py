@@ -3,8 +3,8 @@
 The block gets the reference's inputs, as for its verdict, and runs once on the device, once in double, and several
 times with every result rounded to float32 at random. What its lines make is compared as its tap is.
 
-Nothing is named where nothing is off: of 47 taps of tiny models, in all stages, no block has a line whose
-result is beyond `MULTIPLE` of its own floors on MLX's CPU, where the port has paths of its own.
+Where nothing is off, nothing is named. At 47 taps of tiny models, in all stages, no block has a line whose result is
+beyond `MULTIPLE` of its own floors on MLX's CPU, where the port has paths of its own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The reference's run, stored: what a candidate needs to be verified in another process, or on another machine.
 
 A folder has the traces of every segment: the reference in float32, in float64 freely, and in float64 teacher-forced.
-It has the states that the segments start from, and the last ones. The verdicts on a candidate are those that one
-process gives, to the last bit. The swaps are not run: they need the reference itself.
+The folder also has the states from which the segments start, and the last ones. The verdicts on a candidate are those
+that one process gives, to the last bit. The swaps are not run: they need the reference itself.
 """
 
 from __future__ import annotations
