@@ -1,4 +1,4 @@
-"""`python -m mlx_impl speak`: text and a voice to audio. `convert` and `audit`: checkpoint files."""
+"""`python -m mlx_impl speak` turns text and a voice into audio; `convert` and `audit` work on checkpoint files."""
 
 import sys
 

@@ -112,8 +112,9 @@ class MultilingualTokenizer(TextTokenizer):
     def encode(self, text: str, language: str | None = None) -> np.ndarray:
         """Normalized text and its language's code, of any case -> tokens as `TextTokenizer.encode` has them.
 
-        Lower case, NFKD, the language's own rules, its tag in front: in that order. Raises `ValueError` for a language
-        that the model or its file does not know, for what a language lacks on this machine, and for too long a text.
+        The text is put in lower case and NFKD, then the language's own rules apply, and its tag comes in front. Raises
+        `ValueError` for a language that the model or its file does not know, for what a language lacks on this machine,
+        and for too long a text.
         """
         code = (language or "").lower()
         if code not in LANGUAGES:

@@ -41,12 +41,11 @@ class HeadLinear(Linear):
 def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.array | None = None) -> mx.array:
     """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v for q (B, H, Tq, D) and k, v (B, H, Tk, D).
 
-    `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and
-    weights are float32 whatever the inputs are; the result has the dtype of `v`. Scores of up to
-    5e37 either way are safe. On a CPU a bias that all queries share, (.., 1, Tk), may be -inf, which counts as -1e38:
-    if all of it is, the result is the mean of `v`; an infinite product of q and k may give NaN with it, or without a
-    bias. With any other bias infinities are as in `softmax_matmul`.
-    Raises ValueError for other shapes.
+    `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and weights
+    are float32 whatever the inputs are; the result has the dtype of `v`. Scores of up to 5e37 either way are safe. On a
+    CPU a bias that all queries share, (.., 1, Tk), is limited to -1e38 from below, so -inf is allowed in it; where all
+    of it is -inf, the result is the mean of `v`. An infinite product of q and k may give NaN with such a bias, or
+    without one. With any other bias infinities are as in `softmax_matmul`. Raises ValueError for other shapes.
     """
     if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
         raise ValueError(

@@ -1,12 +1,12 @@
 """Matrix products of this side: MLX's own, or sums of them where the device adds a dot product's terms in order.
 
-The netlib BLAS of MLX's Linux wheel does: each term is rounded to the sum of all before it, and with a row or two the
-result is 1.4 (16 terms) to 2 times (256) as far from the exact one as PyTorch's, whose sum has four parts at least.
+The netlib BLAS of MLX's Linux wheel adds in order: each term is rounded to the sum of all before it. With a row or two
+the result is 1.4 (16 terms) to 2 times (256) as far from the exact one as PyTorch's, whose sum has four parts at least.
 Whether a device does is measured, not asked for: `sums_in_order`. Sums of blocks, as many as each is long, then round
 less than PyTorch. Where the device sums in parts, a product here is one of MLX's.
 
-A quantised layer on a CPU is its own as well: MLX goes through all codes anew for each row, on one core, which with the
-152 rows of T3's prefix takes 40 times as long as the same product of weights.
+A quantised layer on a CPU has a product of this side as well. MLX goes through all codes anew for each row, on one
+core, so the 152 rows of T3's prefix take 40 times as long as the same product of weights.
 """
 
 from __future__ import annotations

@@ -56,9 +56,10 @@ def scaled(weight: mx.array) -> mx.array:
 def step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
     """Gates `(4, P, c)`, made with weights that are `scaled`, and cell `(1, P, c)` -> hidden and cell `(1, P, c)`.
 
-    In the order input, forget, cell, output. A sigmoid and a tanh are within 3 ulp, for gates of less than 2^20; a
-    sigmoid below 1e-38 may be any number below it. Larger gates and infinities may give NaN or, from 7e8 on, the wrong
-    side; NaN gives NaN. On a GPU and in half precision the functions are MLX's own. Raises ValueError for other shapes.
+    The gates are in the order input, forget, cell, output. A sigmoid and a tanh are within 3 ulp, for gates of less
+    than 2^20; a sigmoid below 1e-38 may be any number below it. Larger gates and infinities may give NaN or, from 7e8
+    on, the wrong side; NaN gives NaN. On a GPU and in half precision the functions are MLX's own. Raises ValueError for
+    other shapes.
     """
     if cell.shape != (1, *gates.shape[1:]) or len(gates) != 4:
         raise ValueError(f"got gates {gates.shape} and cell {cell.shape}, expected (4, P, c) and (1, P, c)")

@@ -35,9 +35,9 @@ def blocked_layer_norm(x: mx.array, weight: mx.array, bias: mx.array, eps: float
 def rms_norm(x: mx.array, weight: mx.array, eps: float) -> mx.array:
     """`... c`, `c` -> `... c`. Divided by the root of the mean square over the last axis, times the weight.
 
-    The factor is a single number for a whole position, so that its rounding is the error of all of them, and with one
-    new position no other evens it out: it is made in double on a CPU and on NVIDIA GPUs, and on others, to which MLX
-    gives none, of a square root and a division, each rounded once.
+    The factor is a single number for a whole position. Its rounding is the error of all values there, and with one new
+    position no other evens it out. The factor is therefore made in double on a CPU and on NVIDIA GPUs. On other GPUs
+    MLX has no double: there a square root and a division, each rounded once, make the factor.
     """
     if cuda.applies(x, weight):
         return cuda.rms_norm(x, weight, eps)

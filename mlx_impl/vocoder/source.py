@@ -25,9 +25,10 @@ class SineGenerator(nn.Module):
     """`b t`, `b c` -> `b t c`. Sines at the harmonics of f0 (in Hz, a sample each) that start at the phases `b c`.
 
     The phase is a running sum over the whole signal. A GPU has no double, and a sum in float32 is off by whole cycles
-    after some seconds. It is made of integers here, whose sums are exact in any order and on every device: with f0 in
-    units of 2**-26 Hz, the sum is the phase in units of 1 / (24000 2**26) cycles, and remainders take off whole cycles.
-    int64 holds an hour and a half of 1 kHz. In double f0 has digits beyond those units: they are summed beside them.
+    after some seconds. The sum is therefore made of integers, which is exact in any order and on every device. With f0
+    in units of 2**-26 Hz, the sum is the phase in units of 1 / (24000 2**26) cycles, and remainders take off whole
+    cycles. int64 holds an hour and a half of 1 kHz. In double f0 has digits beyond those units, which are summed beside
+    the integers.
     """
 
     def __init__(self, config: VocoderConfig):

@@ -1,6 +1,6 @@
 """Weights rounded as a file of less precision holds them, and computed with as before: what rounding alone does.
 
-The same as loading such a file (`python -m mlx_impl convert --dtype`, `--quantize`), without one.
+The result is that of loading such a file (`python -m mlx_impl convert --dtype`, `--quantize`), without a file.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ ALIGNED = 64
 
 
 class DiskTrace(MutableMapping[str, np.ndarray]):
-    """Arrays by name, one behind the other in a file of the new `folder`. Storing one copies it once, reading never.
+    """Arrays by name, one behind the other in a file of the new `folder`. Storing an array copies it once; reading
+    copies nothing.
 
     What is read is a view of the mapped file, in the memory order that was stored; it cannot be written to.
     """

@@ -103,7 +103,7 @@ class Bisection:
         self.file, self.known = state, _load(state, self._about()) if state else {}
 
     def run(self) -> Found:
-        """Search. No more than log2(taps) + 2 partial runs of the candidate, beside one of the whole stage."""
+        """Search, with at most log2(taps) + 2 partial runs of the candidate beside one of the whole stage."""
         probes = [self._probe(FREE)]
         if probes[0].passed:
             return self._found("", probes, "the free run of the stage ends right")

@@ -12,7 +12,8 @@ from parity.judge.verdict import Verdict
 
 @dataclass(frozen=True)
 class Growth:
-    """The accumulated error at the end of one part of the model. `factor`: of the same branch's one before it."""
+    """The accumulated error at the end of one part of the model, and its `factor` to the same branch's error before
+    it."""
 
     tap: str
     relative: float

@@ -1,7 +1,7 @@
 """Keys, shapes and dtypes of the published checkpoint files, in upstream's own naming, for a configuration.
 
-Upstream: the state dicts of `S3Token2Wav` (`chatterbox/models/s3gen/s3gen.py`), `VoiceEncoder` and `T3`. Here, one
-file a stage.
+Upstream: the state dicts of `S3Token2Wav` (`chatterbox/models/s3gen/s3gen.py`), `VoiceEncoder` and `T3`. Here each
+stage has a file.
 """
 
 from __future__ import annotations

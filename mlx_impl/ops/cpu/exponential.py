@@ -1,7 +1,7 @@
 """What e^x and tanh are made of: range reduction, polynomials and powers of two, for kernels of `mx.compile`.
 
-In operations that a compiler vectorises on MLX's CPU. e^x and 2^x take two kernels each, since bits become a float by
-`view`, which is not fused: one for the bits of a power of two, one for what is multiplied by it.
+All operations are such that a compiler vectorises them on MLX's CPU. e^x and 2^x take two kernels each: one for the
+bits of a power of two, one for what is multiplied by it. `view`, which makes a float of the bits, is not fused.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def nearest(x: mx.array) -> mx.array:
 
 
 def power_bits(n: mx.array, lowest: int = -127, highest: int | None = None) -> mx.array:
-    """The bits of 2^n in float32 for n <= 127, of 0 for n = -127. What is beyond `lowest` or `highest` counts as it."""
+    """The bits of 2^n in float32 for n <= 127, of 0 for n = -127. n is limited to `lowest` and `highest`."""
     n = mx.maximum(n.astype(mx.int32), lowest)
     return ((n if highest is None else mx.minimum(n, highest)) + 127) << 23
 
@@ -77,8 +77,9 @@ def exp2_times(power: mx.array, x: mx.array) -> mx.array:
 def expm1_times(power: mx.array, x: mx.array) -> mx.array:
     """power·e^(x - n·ln 2) - 1, with n from `nearest` and 2^n: within 1.3 ulp, near 0 too. Fused as `exp_times` is.
 
-    Their sum and what it rounds off are made of `whole` and `part` in another order each, or `mx.compile` would take
-    them for one value, and would reach it too deep.
+    The result is the sum of `whole` and `part`, and a correction holds what that sum rounds off. The two are added in
+    one order for the sum and in the other for the correction. In one order `mx.compile` would take both for one value,
+    which would lie too deep to be fused.
     """
     r, lost = _reduced(x)
     whole, part = power - 1, r * power

@@ -1,9 +1,9 @@
 """Fewer threads for the matrix products of a CPU than the BLAS would take.
 
-PyTorch's library, as the BLAS of MLX, divides any product of two rows or more among its threads. That is in vain where
-a product is too small to share: in a process with more threads than cores, as those of MLX and of PyTorch are together,
-a thread without work goes to sleep at once, and to wake it takes longer than the product of an LSTM's step. And it is
-too much where two streams are at work already (`ops/parallel.py`).
+PyTorch's library, as the BLAS of MLX, divides any product of two rows or more among its threads. A small product gains
+nothing from such sharing. MLX and PyTorch together have more threads than cores, so a thread without work goes to sleep
+at once, and to wake it takes longer than the product of an LSTM's step. Sharing is also too much where two streams are
+at work already (`ops/parallel.py`).
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import numpy as np
 def fold(name: str, g: np.ndarray, v: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """The weight g v / ||v||, the norm over all axes but the first; `g (n, 1, 1)`, `v (n, ., .)` in PyTorch's layout.
 
-    The same for transposed convolutions, whose first axis is their input. In float64, rounded once to `dtype`. Raises
-    `ValueError` where g does not fit v, or a channel of v has no direction.
+    Transposed convolutions, whose first axis is their input, are treated alike. The weight is computed in float64 and
+    rounded once to `dtype`. Raises `ValueError` where g does not fit v, or a channel of v has no direction.
     """
     if g.shape != (v.shape[0], *(1 for _ in v.shape[1:])):
         raise ValueError(f"weight norm of {name}: g has shape {g.shape}, which does not fit v {v.shape}")

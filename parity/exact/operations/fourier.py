@@ -22,7 +22,8 @@ def transform(
 
     With `inverse` and `real` the non-negative half gives real values, and `n` is the size of the result: by default
     even, 2 · (inputs - 1). Inputs are cut or padded with zeros at their ends. `norm` is 'backward' (the inverse divides
-    by the number of elements), 'ortho' (both by its root) or 'forward' (the transform divides). No axes: x itself.
+    by the number of elements), 'ortho' (both by its root) or 'forward' (the transform divides). Without axes the result
+    is x itself.
     """
     x = np.asarray(x)
     if not axes:

@@ -51,7 +51,7 @@ def expm1(x: np.ndarray) -> np.ndarray:
 
 
 def sign(x: np.ndarray) -> np.ndarray:
-    """-1, 0 or 1; 0 for NaN. Of a complex value x / |x|, of 0 itself 0."""
+    """-1, 0 or 1; 0 for NaN. The sign of a complex value is x / |x|, and 0 for 0."""
     x = np.asarray(x)
     if x.dtype.kind == "c":
         size = np.abs(x)
