@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.exact.operations import cores
 
 _BLOCK = 2**19
 """Numbers that are laid side by side at a time: 4 MiB, which a processor's cache holds."""
@@ -131,20 +132,23 @@ def _sum(
     out: np.ndarray,
 ) -> None:
     """Fill `out` with the sum over `taps`: what they meet is laid side by side, block by block, for one product."""
-    each = weight.shape[-1]
+    wide = weight.shape[-1]
     channels_last = np.moveaxis(weight, 0, -2)
     kernel = np.stack([channels_last[tuple(tap for tap, _ in at)] for at in taps], axis=1)
-    kernel = kernel.reshape(groups, -1, len(taps) * each).swapaxes(1, 2)
+    kernel = kernel.reshape(groups, -1, len(taps) * wide).swapaxes(1, 2)
     lengths = out.shape[1:-1]
     rows = max(1, _BLOCK // max(1, x.shape[0] * math.prod(lengths[1:]) * len(taps) * x.shape[-1]))
-    for start in range(0, lengths[0], rows):
+
+    def block(start: int) -> None:
         shape = (min(rows, lengths[0] - start), *lengths[1:])
-        beside = np.empty((groups, x.shape[0], *shape, len(taps), each), x.dtype)
+        beside = np.empty((groups, x.shape[0], *shape, len(taps), wide), x.dtype)
         for place, at in enumerate(taps):
             firsts = [first for _, first in at]
             firsts[0] += start * steps[0]
             inputs = [slice(a, a + (n - 1) * step + 1, step) for a, n, step in zip(firsts, shape, steps, strict=True)]
             met = x[(slice(None), *inputs)]
-            beside[..., place, :] = np.moveaxis(met.reshape(*met.shape[:-1], groups, each), -2, 0)
-        product = beside.reshape(groups, -1, len(taps) * each) @ kernel
+            beside[..., place, :] = np.moveaxis(met.reshape(*met.shape[:-1], groups, wide), -2, 0)
+        product = beside.reshape(groups, -1, len(taps) * wide) @ kernel
         out[:, start : start + shape[0]] = np.moveaxis(product, 0, 1).reshape(x.shape[0], *shape, -1)
+
+    cores.each(block, range(0, lengths[0], rows), out.size * len(taps) * x.shape[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.exact.operations.cores import each
 from parity.exact.operations.reductions import logsumexp, softmax
 from parity.exact.operations.special import rsqrt
 
@@ -76,16 +77,20 @@ def attention(
         mask = np.arange(keys) <= np.arange(queries)[:, None] + (keys - queries)
     seen = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], keys))
     out = np.empty((*q.shape[:3], v.shape[3]))
-    # Group by group, so that the scores of all heads never stand in memory at once.
-    for group in range(k.shape[1]):
+
+    def attend(place: tuple[int, ...]) -> None:
+        entry, group = place
         heads = slice(group * repeats, (group + 1) * repeats)
-        scores = (q[:, heads] * scale) @ np.swapaxes(k[:, group], -1, -2)[:, None]
+        scores = (q[entry, heads] * scale) @ k[entry, group].T
         if seen is not None:
-            scores = _masked(scores, seen[:, heads])
+            scores = _masked(scores, seen[entry, heads])
         if sinks is not None:
             shown = np.broadcast_to(sinks[heads, None, None], (*scores.shape[:-1], 1))
             scores = np.concatenate([shown, scores], -1)
-        out[:, heads] = softmax(scores)[..., scores.shape[-1] - keys :] @ v[:, group, None]
+        out[entry, heads] = softmax(scores)[..., scores.shape[-1] - keys :] @ v[entry, group]
+
+    # Group by group, so that the scores of all heads never stand in memory at once.
+    each(attend, np.ndindex(k.shape[:2]), 2 * q.size * keys)
     return out
 
 

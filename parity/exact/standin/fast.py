@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from parity.exact.operations import fast
-from parity.exact.operations.blas import threads_for
 from parity.exact.program import NoProgram
 from parity.exact.standin import dtypes
 from parity.exact.standin.array import array, asarray, wrapped
@@ -62,8 +61,7 @@ def scaled_dot_product_attention(
     if causal and mask != "causal":
         raise ValueError(f"[scaled_dot_product_attention] got mask {mask!r}, expected 'causal' or an array")
     seen = None if causal or mask is None else asarray(mask).value
-    with threads_for(2 * q.size * k.shape[2]):
-        value = fast.attention(doubled(q), doubled(k), doubled(v), scale, seen, _optional(sinks), causal)
+    value = fast.attention(doubled(q), doubled(k), doubled(v), scale, seen, _optional(sinks), causal)
     return wrapped(value, result_type(q.dtype, k.dtype, v.dtype))
 
 

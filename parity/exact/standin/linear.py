@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from parity.exact.operations.blas import threads_for
 from parity.exact.operations.convolution import convolve, transposed
+from parity.exact.operations.cores import each, one_thread, pieces
 from parity.exact.standin.array import array, asarray, operands, wrapped
 from parity.exact.standin.dispatch import Names
 from parity.exact.standin.dtypes import PROMOTED, Dtype, result_type
@@ -42,40 +39,32 @@ FEW, PIECE = 8, 128
 """Rows for which a product takes as long as reading the matrix, and how many columns of it are multiplied at a time: of
 more the BLAS makes a copy in memory first, which takes twice as long."""
 
-MANY = 1 << 19
-"""Values of a matrix that are worth a second core."""
-
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """`a @ b`; a matrix that all entries of a batch share takes one product of matrices, not one each."""
-    with threads_for(a.size * b.shape[-1]):
-        if b.ndim == 2 and a.ndim > 1 and a.flags.c_contiguous:
-            rows = a.reshape(-1, a.shape[-1])
-            made = _in_pieces(rows, b) if len(rows) <= FEW and b.shape[1] > PIECE else rows @ b
-            return np.asarray(made.reshape(*a.shape[:-1], b.shape[-1]))
+    if b.ndim == 2 and a.ndim > 1 and a.flags.c_contiguous:
+        made = _of_matrices(a.reshape(-1, a.shape[-1]), b)
+        return np.asarray(made.reshape(*a.shape[:-1], b.shape[-1]))
+    with one_thread():
         return np.asarray(np.matmul(a, b))
 
 
-def _in_pieces(rows: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What there is to read is shared among the cores where it is much: of so few products the BLAS takes one."""
-    made = np.empty((len(rows), b.shape[1]), np.result_type(rows, b))
+def _of_matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """In pieces: of the columns where there are few rows, else of the rows."""
+    made = np.empty((len(a), b.shape[1]), np.result_type(a, b))
+    if len(a) <= FEW and b.shape[1] > PIECE:
 
-    def multiply(starts: range) -> None:
-        for start in starts:
-            np.matmul(rows, b[:, start : start + PIECE], out=made[:, start : start + PIECE])
+        def columns(start: int) -> None:
+            np.matmul(a, b[:, start : start + PIECE], out=made[:, start : start + PIECE])
 
-    starts, cores = range(0, b.shape[1], PIECE), os.cpu_count() or 1
-    if b.size < MANY or cores == 1:
-        multiply(starts)
+        each(columns, range(0, b.shape[1], PIECE), a.size * b.shape[1])
     else:
-        with threads_for(0):
-            list(_pool().map(multiply, [starts[core::cores] for core in range(cores)]))
+
+        def rows(part: slice) -> None:
+            np.matmul(a[part], b, out=made[part])
+
+        each(rows, pieces(len(a)), a.size * b.shape[1])
     return made
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count())
 
 
 @NAMES.operation
@@ -148,10 +137,9 @@ def conv_general(
     low, high = padding, padding
     if isinstance(padding, tuple | list) and padding and isinstance(padding[0], tuple | list):
         low, high = padding
-    with threads_for(x.size * weight.size // weight.shape[-1]):
-        value = convolve(
-            doubled(x), doubled(weight), stride, low, high, kernel_dilation, input_dilation, groups=groups, flip=flip
-        )
+    value = convolve(
+        doubled(x), doubled(weight), stride, low, high, kernel_dilation, input_dilation, groups=groups, flip=flip
+    )
     return wrapped(value, dtype)
 
 
