@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-from parity.base.errors import InputError
+from parity.base.files import write_text
 
 
 def write_json(result: Any, path: Path | None) -> None:
@@ -19,26 +18,6 @@ def write_json(result: Any, path: Path | None) -> None:
         print(text)
         return
     write_text(text + "\n", path)
-
-
-def require_folder(path: Path | None) -> None:
-    """Raises `InputError` where the folder of a file that is to be written is not there. None and `-` need none."""
-    if path is not None and path != Path("-") and not path.parent.is_dir():
-        raise InputError(f"{path}: there is no folder {path.parent}; make it, or name another file")
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write a file whole or not at all. Raises `InputError` where that cannot be done."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        try:
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except (OSError, ValueError) as error:  # `.` and `/` have no name to write to
-        raise InputError(f"{path}: cannot be written ({error}); name another file") from error
 
 
 def nan_to_none(value: Any) -> Any:

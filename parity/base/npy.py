@@ -15,7 +15,6 @@ import ast
 import hashlib
 import math
 import os
-import secrets
 import struct
 import sys
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.files import replacing
 
 MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
 MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
@@ -105,13 +105,8 @@ def write(path: str | os.PathLike[str], array: np.ndarray) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise _refusal(path, "no place for a file", "a file name in an existing folder", "Correct the path")
     array = array.astype(array.dtype.newbyteorder("<"), order="A", copy=False)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("xb") as file:
+        np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
 
 
 def canonical_sha256(array: np.ndarray) -> str:

@@ -5,12 +5,9 @@ A golden folder is written whole or not at all, and read with its hashes checked
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import numpy as np
 
 from parity.base import npy
 from parity.base.errors import InputError
+from parity.base.files import file_sha256, replacing
 from parity.contract import Tap
 
 MANIFEST = "manifest.json"
@@ -26,30 +24,12 @@ KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors", "near"}
 """What reading needs of a tap; the rest of its table is for people."""
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
-
-
 class Writer:
-    """Writes a golden folder. Use as a context manager: the folder appears when the block ends without an error."""
+    """Stores the taps of a golden folder that is being written."""
 
-    def __init__(self, folder: Path, about: Mapping[str, Any], replace: bool = False):
-        if folder.exists() and not replace:
-            raise InputError(f"{folder} exists; nothing was written: name another folder, or accept its replacement")
-        self.folder, self.about, self.taps = folder, dict(about), []  # type: ignore[var-annotated]
-
-    def __enter__(self) -> Writer:
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.partial = Path(tempfile.mkdtemp(dir=self.folder.parent, prefix=f".{self.folder.name}."))
-        except OSError as error:
-            raise InputError(f"{self.folder}: cannot be written ({error.strerror}); name another folder") from error
-        return self
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.taps: list[dict[str, Any]] = []
 
     def add(
         self,
@@ -62,7 +42,7 @@ class Writer:
 
         `near`: of a discrete tap, the margins of the elements that were within rounding of another value.
         """
-        file = self.partial / f"{tap.name}.npy"
+        file = self.folder / f"{tap.name}.npy"
         npy.write(file, array)
         header = npy.read_header(file)
         self.taps.append(
@@ -80,19 +60,21 @@ class Writer:
             }
         )
 
-    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self.partial, ignore_errors=True)
-            return
-        manifest = {"schema": SCHEMA} | self.about | {"count": len(self.taps), "taps": self.taps}
-        text = json.dumps(manifest, indent=1, sort_keys=False)
-        (self.partial / MANIFEST).write_text(text + "\n")
-        self.partial.chmod(0o755)
-        old = self.folder.with_name(f".{self.folder.name}.old")
-        if self.folder.exists():
-            os.replace(self.folder, old)
-        os.replace(self.partial, self.folder)
-        shutil.rmtree(old, ignore_errors=True)
+
+@contextmanager
+def writing(folder: Path, about: Mapping[str, Any], replace: bool = False) -> Iterator[Writer]:
+    """Write a golden folder, which appears when the block has ended without an error. `about` is for its manifest.
+
+    Raises `InputError` when `folder` exists and `replace` is not set, and where it cannot be written.
+    """
+    if folder.exists() and not replace:
+        raise InputError(f"{folder} exists; nothing was written: name another folder, or accept its replacement")
+    with replacing(folder) as partial:
+        partial.mkdir()
+        writer = Writer(partial)
+        yield writer
+        manifest = {"schema": SCHEMA} | dict(about) | {"count": len(writer.taps), "taps": writer.taps}
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 class Golden:

@@ -18,7 +18,7 @@ from rich.table import Table
 from parity import contract as contracts
 from parity.base import npy, runtime
 from parity.base.errors import InputError
-from parity.base.jsonfile import require_folder, write_text
+from parity.base.files import require_folder, write_text
 from parity.base.metrics import rms
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden

@@ -7,7 +7,6 @@ end is then right, the fault lies before; else behind. With more than one fault 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.files import write_text
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract, Tap
@@ -237,10 +237,4 @@ def _load(file: Path, about: dict[str, Any]) -> dict[int, Probe]:
 
 def _store(file: Path, about: dict[str, Any], known: dict[int, Probe]) -> None:
     text = json.dumps(about | {"probes": [asdict(probe) for probe in known.values()]}, indent=1)
-    partial = file.with_name(f".{file.name}.partial")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text + "\n")
-        os.replace(partial, file)
-    except OSError as error:
-        raise InputError(f"{file}: cannot be written ({error}); name another file with --state") from error
+    write_text(text + "\n", file)

@@ -10,9 +10,10 @@ import numpy as np
 
 from parity.base import npy
 from parity.base.errors import InputError
+from parity.base.files import file_sha256
 from parity.base.metrics import rms, rmse
 from parity.capture import probe
-from parity.capture.golden import MANIFEST, Golden, Writer, file_sha256
+from parity.capture.golden import MANIFEST, Golden, writing
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, keep, require_contract
 from parity.contract import ACCUMULATED, Contract, Tap
@@ -55,7 +56,7 @@ def capture(
     about["count"] = sum(len(segment.taps) for segment in segments)
     state: State = case.inputs
     exact_state: State = case.inputs
-    with Writer(out, about, replace) as writer:
+    with writing(out, about, replace) as writer:
         for segment in segments:
             say(f"{side}: {segment.label}")
             trace: Trace = {}

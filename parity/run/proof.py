@@ -17,7 +17,7 @@ from typing import Any
 
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.capture.golden import file_sha256
+from parity.base.files import file_sha256
 from parity.contract import Contract
 from parity.contract.implementation import Case
 from parity.judge.mathematics import Mathematics

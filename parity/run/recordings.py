@@ -8,8 +8,6 @@ that one process gives, to the last bit. The swaps are not run: they need the re
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import numpy as np
 
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.capture.golden import file_sha256
+from parity.base.files import file_sha256, replacing
 from parity.capture.trace import Trace
 from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case, State, resolve
@@ -71,9 +69,8 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
         raise InputError(f"{out} exists; nothing was written: name another folder")
     verifier = Verifier(contract, case, checkpoint, say, sides=("reference", "exact"))
     about = {"schema": SCHEMA} | _about(contract, case, checkpoint)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
-    try:
+    with replacing(out) as partial:
+        partial.mkdir()
         index: dict[str, dict[str, dict[str, str]]] = {}
         for number, segment in enumerate(verifier.segments):
             places = {kind: index.setdefault(f"{number}-{kind}", {}) for kind in KINDS}
@@ -89,10 +86,6 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
         Stored(partial, END, index.setdefault(END, {})).update(verifier.states["reference"])
         about |= {"environment": verifier.report.environment, "seconds": verifier.report.seconds}
         (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n")
-        partial.chmod(0o755)
-        partial.rename(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return about
 
 

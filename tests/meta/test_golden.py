@@ -9,7 +9,8 @@ import pytest
 
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.capture.golden import MANIFEST, Golden, Writer, file_sha256
+from parity.base.files import file_sha256
+from parity.capture.golden import MANIFEST, Golden, writing
 from parity.contract import Tap
 
 MU = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
@@ -19,7 +20,7 @@ CODES = np.arange(6).reshape(2, 3)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "deep" / "golden"
-    with Writer(folder, {"case": "toy"}) as writer:
+    with writing(folder, {"case": "toy"}) as writer:
         writer.add(Tap("mu[step=1]", "mu", "b c t"), MU, {"cond": 1e-6, "uncond": 2e-6})
         writer.add(Tap("codes", "codes", "b t"), CODES)
         writer.add(Tap("turned", "turned", "b t c"), MU.transpose(0, 2, 1))
@@ -70,13 +71,13 @@ def test_the_manifest_says_what_each_file_holds(folder):
 
 def test_an_existing_folder_is_kept(folder):
     before = (folder / MANIFEST).read_bytes()
-    with pytest.raises(InputError, match="exists; nothing was written: name another folder"):
-        Writer(folder, {})
+    with pytest.raises(InputError, match="exists; nothing was written: name another folder"), writing(folder, {}):
+        pass
     assert (folder / MANIFEST).read_bytes() == before
 
 
 def test_an_existing_folder_is_replaced_when_asked(folder):
-    with Writer(folder, {}, replace=True) as writer:
+    with writing(folder, {}, replace=True) as writer:
         writer.add(Tap("mu", "mu", "b c t"), MU)
     assert list(Golden(folder)) == ["mu"]
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST, "mu.npy"]
@@ -88,7 +89,7 @@ def test_a_failed_write_leaves_everything_as_it_was(folder, replace):
     target = folder if replace else folder.with_name("other")
 
     def write() -> None:
-        with Writer(target, {}, replace=replace) as writer:
+        with writing(target, {}, replace=replace) as writer:
             writer.add(Tap("mu", "mu", "b c t"), MU)
             raise RuntimeError("the run fails")
 
@@ -101,8 +102,8 @@ def test_a_failed_write_leaves_everything_as_it_was(folder, replace):
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with (
-        pytest.raises(InputError, match=r"cannot be written .* name another folder"),
-        Writer(tmp_path / "file" / "x", {}),
+        pytest.raises(InputError, match=r"cannot be written .* give another name"),
+        writing(tmp_path / "file" / "x", {}),
     ):
         pass
 

@@ -9,7 +9,8 @@ from fixtures.cases import load as load_case
 from fixtures.cases import synthetic_checkpoint
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.capture.golden import Golden, file_sha256
+from parity.base.files import file_sha256
+from parity.capture.golden import Golden
 from parity.contract import load as load_contract
 from parity.run import dumps as offline
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
-from parity.base.jsonfile import nan_to_none, write_text
+from parity.base.files import write_text
+from parity.base.jsonfile import nan_to_none
 from parity.show.results import REPORT_SCHEMA, Result
 
 
