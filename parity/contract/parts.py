@@ -1,4 +1,4 @@
-"""Parts of a model: the taps of a block, and blocks that differ in their number alone, as one row of a table."""
+"""Names of taps: with a branch, and by parts of the model, of which those that differ in their number are one row."""
 
 from __future__ import annotations
 
@@ -8,6 +8,13 @@ Item = TypeVar("Item")
 
 ROWS = 40
 """Parts that differ in their number alone from which on they are one row."""
+
+
+def label(tap: str, branch: str) -> str:
+    """The name of a tap with its branch: `mu[cond]`, `x[step=4,cond]`."""
+    if not branch:
+        return tap
+    return f"{tap[:-1]},{branch}]" if tap.endswith("]") else f"{tap}[{branch}]"
 
 
 def part(tap: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.metrics import rms
+from parity.contract.parts import label
 
 BOUND = 1e-10
 """Of a tap's root mean square, for its largest difference."""
@@ -63,9 +64,7 @@ class Mathematics:
 
     @property
     def label(self) -> str:
-        if not self.branch:
-            return self.tap
-        return f"{self.tap[:-1]},{self.branch}]" if self.tap.endswith("]") else f"{self.tap}[{self.branch}]"
+        return label(self.tap, self.branch)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"bound": self.bound}

@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.base.metrics import difference
 from parity.contract import Rule
+from parity.contract.parts import label
 from parity.judge.floor import at_least
 from parity.judge.ties import tied
 
@@ -106,9 +107,7 @@ class Verdict:
 
     @property
     def label(self) -> str:
-        if not self.branch:
-            return self.tap
-        return f"{self.tap[:-1]},{self.branch}]" if self.tap.endswith("]") else f"{self.tap}[{self.branch}]"
+        return label(self.tap, self.branch)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"relative": self.relative, "headroom": self.headroom}

@@ -21,8 +21,9 @@ from typing import Any
 
 from parity.base.errors import InputError
 from parity.base.jsonfile import nan_to_none
+from parity.contract.parts import label
 from parity.show.drift import FEWEST, MOST, STILL, drifted
-from parity.show.results import Result, device, label, versions
+from parity.show.results import Result, device, versions
 
 SCHEMA = 2
 WAIT = 60.0
@@ -93,7 +94,7 @@ class History:
         worst: dict[tuple[str, str], tuple[Any, ...]] = {}
         for v in result["verdicts"]:
             bound = v["bound_ratio32"] if v["ratio64"] is None else v["bound_ratio64"]
-            worst[label(v), v["mode"]] = (v["ratio32"], v["ratio64"], v["headroom"], bound)
+            worst[label(v["tap"], v["branch"]), v["mode"]] = (v["ratio32"], v["ratio64"], v["headroom"], bound)
         columns = zip(*worst.values(), strict=True) if worst else [()] * 4
         most = [max((value for value in column if value is not None), default=None) for column in columns]
         about = (result["when"], result["case"], device(result), versions(result), result["passed"], source)

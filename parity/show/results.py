@@ -143,11 +143,3 @@ def versions(result: Result) -> str:
     environment = result["environment"]
     names = [name.removesuffix(" device") for name in environment if name.endswith(" device")]
     return ", ".join(f"{name} {environment[name]}" for name in names if name in environment) or "unknown"
-
-
-def label(verdict: Result) -> str:
-    """A verdict's tap with its branch, as `Verdict.label`."""
-    tap, branch = verdict["tap"], verdict["branch"]
-    if not branch:
-        return str(tap)
-    return f"{tap[:-1]},{branch}]" if tap.endswith("]") else f"{tap}[{branch}]"

@@ -11,11 +11,12 @@ import pytest
 
 from parity.base.errors import InputError
 from parity.base.jsonfile import nan_to_none
+from parity.contract.parts import label
 from parity.show import page
 from parity.show.page.sound import players
 from parity.show.page.texts import LONGEST, summary
 from parity.show.results import OLD as OLD_WORDS
-from parity.show.results import checked, label, load, read
+from parity.show.results import checked, load, read
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,8 @@ def test_a_failure(result, tmp_path, case):
     assert "First wrong:" in text
     summary = (tmp_path / "summary.md").read_text()
     assert summary.startswith("# FAIL\n")
-    assert f"First wrong: `{label(found['first_failure'])}`" in summary
+    first = found["first_failure"]
+    assert f"First wrong: `{label(first['tap'], first['branch'])}`" in summary
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
     assert len(suite.findall("testcase/failure")) == int(suite.get("failures")) >= found["failures"]
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from parity.contract.parts import label
 from parity.show.page import plots, rows, sound
-from parity.show.results import Result, device, label, versions
+from parity.show.results import Result, device, versions
 from parity.show.words import counts
 
 SHOWN = 20
@@ -49,7 +50,7 @@ def _view(number: int, result: Result, extras: dict[str, Any]) -> dict[str, Any]
         "versions": versions(result),
         "stages": stages,
         "table": table,
-        "first": first and label(first),
+        "first": first and label(first["tap"], first["branch"]),
         "worst": max(worst, key=lambda v: rows.used(v) or 0.0, default=None),
         "words": counts(result["words"]),
         "decisions": rows.decisions(result),
@@ -62,7 +63,7 @@ def _view(number: int, result: Result, extras: dict[str, Any]) -> dict[str, Any]
 def _picture(entry: dict[str, Any]) -> dict[str, Any]:
     tap, branch, mode = entry["key"]
     return {
-        "tap": label({"tap": tap, "branch": branch}),
+        "tap": label(tap, branch),
         "mode": mode,
         "svg": plots.error(entry),
         "near": entry["near"],

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from parity.contract import ACCUMULATED, LOCAL
-from parity.contract.parts import merged, part
-from parity.show.results import Result, label
+from parity.contract.parts import label, merged, part
+from parity.show.results import Result
 
 COLUMNS = (
     "tap", "mode", "passed", "bound_ratio64", "bound_ratio32", "rmse", "relative", "floor", "ratio32", "ratio64",
@@ -86,9 +86,7 @@ def decisions(result: Result) -> list[dict[str, Any]]:
     groups: dict[str, list[Result]] = {}
     for verdict in result["verdicts"]:
         if verdict["margin"] is not None and verdict["mode"] == ACCUMULATED:
-            name = part(verdict["tap"])
-            stem, _, number = name.rpartition(".")
-            groups.setdefault(f"{stem}.*" if number.isdigit() else name, []).append(verdict)
+            groups.setdefault(part(verdict["tap"]), []).append(verdict)
     return [
         {
             "part": name,
@@ -96,7 +94,7 @@ def decisions(result: Result) -> list[dict[str, Any]]:
             "margin": min(v["margin"] for v in verdicts),
             "ties": sum(v["ties"] for v in verdicts),
         }
-        for name, verdicts in groups.items()
+        for name, verdicts in merged(groups).items()
     ]
 
 
@@ -115,7 +113,7 @@ def table(result: Result, stages: list[dict[str, Any]]) -> dict[str, Any]:
         row: list[Any] = []
         for column in COLUMNS:
             if column == "tap":
-                row.append(texts["tap"].setdefault(label(verdict), len(texts["tap"])))
+                row.append(texts["tap"].setdefault(label(verdict["tap"], verdict["branch"]), len(texts["tap"])))
             elif column == "shape":
                 text = " x ".join(map(str, verdict["shape"])) or "scalar"
                 row.append(texts["shape"].setdefault(text, len(texts["shape"])))

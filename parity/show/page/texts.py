@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from parity.contract.parts import label
 from parity.show.page import rows
-from parity.show.results import Result, device, label, versions
+from parity.show.results import Result, device, versions
 
 LONGEST = 1 << 20
 """Bytes that a job summary may have."""
@@ -56,11 +57,13 @@ def _failures(result: Result) -> list[str]:
     failed = [v for v in result["verdicts"] if not v["passed"]]
     lines = [""]
     if first := result["first_failure"]:
-        lines.append(f"First wrong: `{label(first)}` ({first['mode']}): {_cell(first['reason'])}")
+        lines.append(
+            f"First wrong: `{label(first['tap'], first['branch'])}` ({first['mode']}): {_cell(first['reason'])}"
+        )
         findings = (result["diagnosis"] or {}).get("findings", [])
         guesses = (f"{each['family']} ({each['confidence']:.0%}): {each['sentence']}" for each in findings)
         lines += ["", *(f"- looks like: {_cell(guess)}" for guess in guesses), ""]
-    lines += [f"- `{label(v)}` ({v['mode']}): {_cell(v['reason'])}" for v in failed[:SHOWN]]
+    lines += [f"- `{label(v['tap'], v['branch'])}` ({v['mode']}): {_cell(v['reason'])}" for v in failed[:SHOWN]]
     if len(failed) > SHOWN:
         lines.append(f"- ... and {len(failed) - SHOWN} more, all in report.json")
     for check in result["checks"]:
@@ -79,7 +82,7 @@ def junit(results: list[Result]) -> str:
     top = ElementTree.Element("testsuites", name="parity")
     for result in (result for result in results if not result["informative"]):
         suite = ElementTree.SubElement(top, "testsuite", name=f"{result['case']}, {device(result)}")
-        cases = [(v["mode"], label(v), v["passed"], v["reason"]) for v in result["verdicts"]]
+        cases = [(v["mode"], label(v["tap"], v["branch"]), v["passed"], v["reason"]) for v in result["verdicts"]]
         for swap in result["swaps"]:
             name = ", ".join(f"{stage} {side}" for stage, side in swap["sides"].items())
             cases.append(("swap", name, swap["passed"], swap["reason"]))
