@@ -1,7 +1,6 @@
 """Elementwise functions, on any layout and shape, at float32 rounding level.
 
-On a GPU these are MLX's own operations, but for tanh, which is one kernel on any device. On a CPU they are those of
-`cpu/activations.py`.
+On a GPU these are MLX's own operations, each one kernel; on a CPU they are those of `cpu/activations.py`.
 """
 
 from __future__ import annotations
@@ -13,10 +12,8 @@ from functools import partial
 import mlx.core as mx
 
 from mlx_impl.ops.cpu import activations as cpu
-from mlx_impl.ops.cpu.exponential import NEAR, tanh_near
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.parallel import halves
-from mlx_impl.ops.precision import in_double
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
@@ -49,14 +46,6 @@ def gelu(x: mx.array) -> mx.array:
 def mish(x: mx.array) -> mx.array:
     """x·tanh(softplus(x)), any shape and layout. inf gives inf; -inf gives NaN, as PyTorch's does."""
     return _apply(x, cpu.mish, _native_mish)
-
-
-def tanh(x: mx.array) -> mx.array:
-    """tanh(x), any shape and layout. NaN, inf and -inf give NaN, 1 and -1.
-
-    Near 0 MLX's own rounds twice as much as PyTorch's, on the CPU and with CUDA: there it is a polynomial.
-    """
-    return _apply(x, _tanh, _native_tanh if in_double() else _tanh)
 
 
 def snake(x: mx.array, alpha: mx.array) -> mx.array:
@@ -94,8 +83,6 @@ def _one_kernel(f: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.ar
 _native_exp = _one_kernel(mx.exp)
 _native_silu = _one_kernel(lambda x: x * mx.sigmoid(x))
 _native_sigmoid = _one_kernel(mx.sigmoid)
-_native_tanh = _one_kernel(mx.tanh)
-_tanh = _one_kernel(lambda x: mx.where(mx.abs(x) < NEAR, tanh_near(x), mx.tanh(x)))
 _native_gelu = _one_kernel(lambda x: x * (1 + mx.erf(x * math.sqrt(0.5))) / 2)
 _native_mish = _one_kernel(lambda x: x * mx.tanh(mx.logaddexp(x, 0)))
 

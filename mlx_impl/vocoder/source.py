@@ -12,7 +12,6 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.ops import functional as F
 from mlx_impl.ops.linear import Linear
 from mlx_impl.ops.precision import in_double
 from spec.config import VocoderConfig
@@ -86,4 +85,4 @@ class SourceModule(nn.Module):
         uv = self.upsample(voiced.astype(f0.dtype))[:, :, None]  # (B, N, 1)
         deviation = uv * config.noise_deviation + (1 - uv) * config.sine_amplitude / 3
         harmonics = observe("vocoder.harmonics", sines * uv + deviation * noise)
-        return F.tanh(self.linear(harmonics))
+        return mx.tanh(self.linear(harmonics))

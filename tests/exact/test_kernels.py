@@ -61,7 +61,6 @@ KERNELS: dict[str, tuple[Callable[[mx.array], mx.array], Function, float, float]
     "sigmoid": (F.sigmoid, special.expit, -87.0, 200.0),
     "gelu": (F.gelu, lambda x: x * special.ndtr(x), -12.5, 200.0),
     "mish": (F.mish, mish, -80.0, 200.0),
-    "tanh": (F.tanh, np.tanh, -30.0, 30.0),
     "attention, e^x": (attention._exponential, np.exp, -87.0, 0.0),
     "attention, 2^x": (attention._power_of_two, np.exp2, -126.0, 0.0),
     "LSTM, sigmoid": (gate(1, (-110.0, 0.0, 0.0, -110.0), 1.0), special.expit, -86.0, 86.0),

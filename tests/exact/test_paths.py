@@ -26,7 +26,6 @@ ASKING = {"on_gpu", "its_own", "sums_in_order", "in_double", "applies", "availab
 
 KERNELS = {
     "ops/functional.py: _apply": "exp, silu, sigmoid, gelu and mish in test_kernels.py",
-    "ops/functional.py: tanh": "tanh in test_kernels.py",
     "ops/functional.py: snake": "Snake in test_kernels.py",
 }
 ELSEWHERE = {

@@ -74,7 +74,7 @@ def test_the_judge_rejects_a_tanh_gelu_and_an_exp_ten_ulp_off(kind):
 
 
 def test_polynomials_have_the_stated_errors():
-    """The float32 coefficients, in exact arithmetic: below 0.07, 0.05, 0.21 and 0.08 of a rounding (2^-24)."""
+    """The float32 coefficients, in exact arithmetic: below 0.07, 0.05 and 0.21 of a rounding (2^-24)."""
     r = np.linspace(-math.log(2) / 2, math.log(2) / 2, 10_001)
     power = 1 + r + r * r * np.polyval(np.float32(exponential._EXP[::-1]).astype(np.float64), r)
     assert np.max(np.abs(power / np.exp(r) - 1)) < 4e-9
@@ -88,9 +88,6 @@ def test_polynomials_have_the_stated_errors():
         for c in (activations._MILLS_P, activations._MILLS_Q)
     )
     assert np.max(np.abs(p / q / mills - 1)) < 1.25e-8
-    x = np.linspace(1e-3, exponential.NEAR, 10_001)
-    tanh = x + x**3 * np.polyval(np.float32(exponential._TANH[::-1]).astype(np.float64), x * x)
-    assert np.max(np.abs(tanh / np.tanh(x) - 1)) < 4.5e-9
 
 
 @pytest.mark.parametrize(
@@ -148,21 +145,6 @@ def test_results_do_not_depend_on_the_stream():
     with mx.stream(mx.new_stream(mx.cpu)):
         there = [np.array(getattr(F, name)(x)) for name in FUNCTIONS]
     np.testing.assert_array_equal(here, there)
-
-
-def test_tanh_near_0_is_as_accurate_as_torch():
-    x = np.float32(0.2) * grid("N(0,1)", 0)
-    t = torch.from_numpy(x)
-    torch32, truth = t.tanh().numpy(), t.double().tanh().numpy()
-    ours = np.array(F.tanh(mx.array(x)))
-    assert judge(ours, torch32, truth) == []
-    assert len(judge(ours * np.float32(1 + 10 * 2**-24), torch32, truth)) == 2
-
-
-def test_tanh_is_within_a_few_ulp_everywhere():
-    x = np.linspace(-12, 12, 200_001).astype(np.float32)
-    assert worst_ulp(np.array(F.tanh(mx.array(x))), np.tanh(x.astype(np.float64))) <= 2.5
-    assert np.array_equal(np.array(F.tanh(mx.array([INF, -INF, NAN, 0.0]))), [1, -1, NAN, 0], equal_nan=True)
 
 
 def test_native_branch(monkeypatch):

@@ -1,4 +1,4 @@
-"""What e^x and tanh are made of: range reduction, polynomials and powers of two, for kernels of `mx.compile`.
+"""What e^x is made of: range reduction, polynomials and powers of two, for kernels of `mx.compile`.
 
 All operations are such that a compiler vectorises them on MLX's CPU. e^x and 2^x take two kernels each: one for the
 bits of a power of two, one for what is multiplied by it. `view`, which makes a float of the bits, is not fused.
@@ -21,9 +21,6 @@ _EXP = (0.49999994, 0.166665211, 0.041668389, 0.00836871658, 0.00138145988)
 # (2^f - 1)/f for |f| <= 1/2: the same method, the coefficients rounded to float32 one by one from the highest and the
 # rest refitted each time. Relative error of 2^f: 2.3e-9.
 _EXP2 = (0.693147182, 0.240226507, 0.0555041023, 0.00961803831, 0.00133339351, 0.000154667563, 1.51961567e-05)
-NEAR = 0.55
-# (tanh(x) - x)/x³ for |x| <= NEAR, of x²: as the last. Relative error of tanh: 4.4e-9.
-_TANH = (-0.333333164, 0.13332586, -0.0538523085, 0.0210716799, -0.00627423963)
 
 
 def poly(coefficients: tuple[float, ...], x: mx.array) -> mx.array:
@@ -94,9 +91,3 @@ def _reduced(x: mx.array, correction: mx.array | None = None) -> tuple[mx.array,
     b = b if correction is None else b - correction
     r = a - b
     return r, (a - r) - b
-
-
-def tanh_near(x: mx.array) -> mx.array:
-    """tanh(x) for |x| <= `NEAR`: within an ulp."""
-    square = x * x
-    return x + (x * square) * poly(_TANH, square)

@@ -64,7 +64,7 @@ SOURCE = faults(
     ("mx.arange(1, self.harmonics + 1", "mx.arange(0, self.harmonics"),
     ("(1 - uv) * config.sine_amplitude / 3", "(1 - uv) * config.sine_amplitude / 2"),
     ("sines * uv + deviation * noise", "sines + deviation * noise"),
-    ("F.tanh(self.linear(harmonics))", "self.linear(harmonics)"),
+    ("mx.tanh(self.linear(harmonics))", "self.linear(harmonics)"),
     ("f0 > config.threshold", "f0 >= config.threshold", "", "no f0 is the threshold itself"),
     ("mx.sin(theta + start[:, None, :])", "mx.sin(theta - start[:, None, :])"),
 )
