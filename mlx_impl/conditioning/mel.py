@@ -11,7 +11,7 @@ from mlx import nn
 
 from mlx_impl.conditioning.tables import hann_window, mel_filters
 from mlx_impl.ops.linear import matmul
-from mlx_impl.ops.spectrum import framed, power_spectrum, precise_power_spectrum, reflected
+from mlx_impl.ops.spectrum import framed, power_spectrum, reflected
 from spec.config import TokenizerConfig, VoiceEncoderConfig
 
 PROMPT_RATE, PROMPT_N_FFT, PROMPT_HOP = 24000, 1920, 480
@@ -59,7 +59,7 @@ class LogMelSpectrogram(nn.Module):
 class PowerMelSpectrogram(nn.Module):
     """`b n` at 16 kHz -> `b t c` at 100 Hz: mel powers as they are, no logarithm. N samples give 1 + N // 160 frames.
 
-    The transform is in double, as upstream's. There is no logarithm: what is off in loud frames is what the LSTMs see.
+    Upstream's transform, librosa's, is in double.
     """
 
     def __init__(self, config: VoiceEncoderConfig):
@@ -69,5 +69,5 @@ class PowerMelSpectrogram(nn.Module):
     def __call__(self, wave: mx.array) -> mx.array:
         n_fft, rate = self.config.n_fft, self.config.sample_rate
         frames = framed(reflected(wave, n_fft // 2), n_fft, self.config.hop)
-        power = precise_power_spectrum(frames)
+        power = power_spectrum(frames * hann_window(n_fft, wave.dtype))
         return matmul(power, mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype).T)

@@ -34,35 +34,6 @@ def power_spectrum(frames: mx.array) -> mx.array:
     return mx.square(mx.real(spectrum)) + mx.square(mx.imag(spectrum))
 
 
-def precise_power_spectrum(frames: mx.array) -> mx.array:
-    """`(..., n)` -> `(..., n // 2 + 1)`, float32: of Hann-windowed frames, transformed in double as librosa does.
-
-    A product with the transform's matrix: MLX's `rfft` has no double, and in double no rounding of the sum is left. Two
-    samples as far from the middle have the same cosines and opposite sines: their sum and their difference are what is
-    multiplied. On the CPU, as a GPU has no double.
-    """
-    length = frames.shape[-1]
-    cosines, sines = windowed_transform(length)
-    with mx.stream(mx.cpu):
-        frames = frames.astype(mx.float64)
-        left, right = frames[..., 1 : length // 2 + 1], frames[..., : length - length // 2 - 1 : -1]
-        real, imaginary = ((left + right) @ cosines).astype(mx.float32), ((left - right) @ sines).astype(mx.float32)
-        return mx.square(real) + mx.square(imaginary)
-
-
-@lru_cache
-def windowed_transform(length: int) -> tuple[mx.array, mx.array]:
-    """Cosines and sines times a periodic Hann window, `(length // 2, length // 2 + 1)` each, in double.
-
-    For the samples from the second, as the window is 0 at the first, to the middle. With an even length that one is its
-    own partner, counted twice.
-    """
-    samples = np.arange(1, length // 2 + 1)[:, None]
-    angles = 2 * np.pi / length * (samples * np.arange(length // 2 + 1) % length)
-    window = hann_window(length)[samples] * np.where(2 * samples == length, 0.5, 1.0)
-    return mx.array(window * np.cos(angles), dtype=mx.float64), mx.array(window * np.sin(angles), dtype=mx.float64)
-
-
 def stft(wave: mx.array, n_fft: int, hop: int) -> mx.array:
     """`(B, N)` -> `(B, N / hop + 1, n_fft + 2)`: the real, then the imaginary parts of centred, Hann-windowed frames.
 

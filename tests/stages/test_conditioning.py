@@ -15,7 +15,6 @@ from fixtures.cases import load, synthetic_checkpoint
 from fixtures.cases.conditioning import voice
 from mlx_impl.conditioning.conditioner import Conditioner as MlxConditioner
 from mlx_impl.ops.functional import sigmoid
-from mlx_impl.ops.spectrum import power_spectrum, precise_power_spectrum
 from mlx_impl.ops.summation import blocked_sum
 from parity import contract as contracts
 from parity.base.metrics import rms, rmse
@@ -145,20 +144,6 @@ def test_a_sum_in_parts_rounds_less_than_one_value_after_the_other():
     exact = x.sum(dtype=np.float64)
     assert abs(float(blocked_sum(mx.array(x)).item()) / exact - 1) < 6e-6
     assert abs(float(np.cumsum(x.ravel())[-1]) / exact - 1) > 1e-5
-
-
-@pytest.mark.parametrize("length", [16, 400, 401])
-def test_precise_spectrum_is_the_exact_one_rounded(length):
-    """Twice three roundings off at most, also beside a loud frequency, where a transform in float32 is far off."""
-    tone = 1e3 * np.sin(2 * np.pi * 3 * np.arange(length) / length)
-    frames = (tone + np.random.default_rng(0).standard_normal((2, 5, length))).astype(np.float32)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    exact = np.abs(np.fft.rfft(frames * window)) ** 2
-    precise = np.array(precise_power_spectrum(mx.array(frames)))
-    assert precise.shape == exact.shape
-    assert precise.dtype == np.float32
-    assert np.abs(precise / exact - 1).max() < 6 * 2.0**-24
-    assert np.abs(np.array(power_spectrum(mx.array((frames * window).astype(np.float32)))) / exact - 1).max() > 1e-5
 
 
 @pytest.mark.parametrize("size", CHATTERBOX_SIZES)
