@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 
 _process = ctypes.CDLL(None)
@@ -22,26 +23,12 @@ _before = 0
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, a matrix product on the CPU takes one thread, where the BLAS is one that can be told so.
+def fewer_threads(limit: Callable[[int], int]) -> Iterator[None]:
+    """Inside, a matrix product on the CPU takes `limit` of the threads before, where the BLAS can be told so.
 
-    It is a setting of the process and holds for what is computed meanwhile: what was queued before should be evaluated
-    before, and what is meant within. The lowest of several holds, and afterwards the number is what it was, whoever set
-    another meanwhile.
+    The number is the process's: what was queued before should be evaluated before, and what is meant within. The lowest
+    of several limits holds. Afterwards the number is what it was before, whoever set another meanwhile.
     """
-    with _fewer(lambda threads: 1):
-        yield
-
-
-@contextmanager
-def half_the_threads() -> Iterator[None]:
-    """As `one_thread`, but half of what it was, for each of two streams; one at least."""
-    with _fewer(lambda threads: max(1, threads // 2)):
-        yield
-
-
-@contextmanager
-def _fewer(limit: Callable[[int], int]) -> Iterator[None]:
     if _set is None or _get is None:
         yield
         return
@@ -64,3 +51,8 @@ def _tell(set_threads: Callable[[int], None], threads: Callable[[], int]) -> Non
     wanted = min(_limits, default=_before)
     if threads() != wanted:
         set_threads(wanted)
+
+
+one_thread = partial(fewer_threads, lambda threads: 1)
+half_the_threads = partial(fewer_threads, lambda threads: max(1, threads // 2))
+"""For each of two streams."""
