@@ -14,13 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_impl.convert.inventory import (
-    Expected,
-    files_of,
-    is_multilingual,
-    stored,
-    with_quantization,
-)
+from mlx_impl.convert.inventory import Expected, files_of, is_multilingual, stored, with_quantization
 from mlx_impl.convert.source import Source, sha256, weight_files
 from mlx_impl.weights.checkpoint import ALL_IN_ONE
 from mlx_impl.weights.stored import fold

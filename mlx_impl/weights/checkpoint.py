@@ -19,19 +19,7 @@ from mlx_impl.weights.stored.reader import Tensors
 S3GEN = "s3gen.safetensors"
 ALL_IN_ONE = "model.safetensors"  # of the mlx-community naming
 Module = TypeVar("Module", bound=nn.Module)
-
-
-# What a tensor is called once its parts are folded or summed, and one of the parts.
-JOINED = ((".weight", ".parametrizations.weight.original1"), (".bias_l", ".bias_ih_l"))
-
-
-def parameter_of(stage: str, key: str) -> str:
-    """The parameter of a stage's module that an upstream key fills, folded and summed or not; else the key itself."""
-    for candidate in (key, *(key.replace(whole, part) for whole, part in JOINED)):
-        found = UPSTREAM.find(candidate)
-        if found is not None and found[0].stage == stage and (names := MLX.keys(found[0])):
-            return names[0].removeprefix(f"{stage}.")
-    return key
+Shapes = dict[str, tuple[int, ...]]
 
 
 def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
@@ -48,12 +36,12 @@ def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
             f"{file} has the naming {tensors.scheme} and does not say how it was made; check and convert it: "
             "`python -m mlx_impl convert`"
         )
-    own = own_parameters(tensors, stage)
+    own = _own_parameters(tensors, stage)
     if tensors.quantization is not None:
         layers = {name.removesuffix(".weight") for name, parameter in own.items() if tensors.packed(parameter)}
         quantize_module(module, tensors.quantization, layers)
     expected = {name: parameter.shape for name, parameter in tree_flatten(module.parameters())}
-    if problems := misfits(tensors, stage, own, expected):
+    if problems := _misfits(tensors, stage, own, expected):
         raise ValueError(
             f"{file} does not fit this configuration ({len(problems)} problems), is it of another size? "
             + "; ".join(problems[:5])
@@ -68,7 +56,7 @@ def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
     return module
 
 
-def own_parameters(tensors: Tensors, stage: str) -> dict[str, Parameter]:
+def _own_parameters(tensors: Tensors, stage: str) -> dict[str, Parameter]:
     """The parameters of a file that are a stage's, by the names of its module; what this side drops is left out."""
     own = {}
     for parameter in tensors.parameters:
@@ -77,7 +65,9 @@ def own_parameters(tensors: Tensors, stage: str) -> dict[str, Parameter]:
     return own
 
 
-def misfits(tensors: Tensors, stage: str, own: dict[str, Parameter], expected: dict[str, tuple[int, ...]]) -> list[str]:
+def _misfits(
+    tensors: Tensors, stage: str, own: dict[str, Parameter], expected: dict[str, tuple[int, ...]]
+) -> list[str]:
     """Every reason why a stage's tensors do not fill its module exactly; `expected` in MLX's layout."""
     halves = {parameter: (there, missing) for parameter, there, missing in tensors.incomplete()}
     problems = [f"missing: the key that fills {name}" for name in expected if name not in own]

@@ -10,7 +10,8 @@ from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.s3tokenizer import S3Tokenizer
 from mlx_impl.conditioning.speaker_encoder import CAMPPlus
 from mlx_impl.conditioning.voice_encoder import VoiceEncoder
-from mlx_impl.weights.checkpoint import S3GEN, load, parameter_of
+from mlx_impl.weights.checkpoint import S3GEN, load
+from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
 
 VE = "ve.safetensors"

@@ -7,7 +7,8 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlx_impl.t3.model import T3
-from mlx_impl.weights.checkpoint import load, parameter_of
+from mlx_impl.weights.checkpoint import load
+from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import T3Config
 
 ENGLISH = "t3_cfg.safetensors"

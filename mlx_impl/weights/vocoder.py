@@ -7,7 +7,8 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlx_impl.vocoder import Vocoder
-from mlx_impl.weights.checkpoint import S3GEN, load, parameter_of
+from mlx_impl.weights.checkpoint import S3GEN, load
+from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import VocoderConfig
 
 

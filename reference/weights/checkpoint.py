@@ -36,7 +36,7 @@ class _Uninitialised(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
+def _read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
     """The tensors of a checkpoint file whose keys start with `prefix`, by key without it; no batch norm's step count.
 
     In `dtype`, each copied: a tensor that is mapped from the file lies at any address, and kernels round by alignment.
@@ -82,7 +82,7 @@ def load(
     gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file and every missing,
     unknown or misshaped key.
     """
-    tensors = prepare(read(file, prefix, dtype))
+    tensors = prepare(_read(file, prefix, dtype))
     keys: dict[str, str] = {}
     problems = []
     for key in tensors:

@@ -45,7 +45,7 @@ SPEAKER_ENCODER_PARTS = {
 GATES = re.compile(r"^lstm\.(weight_ih|weight_hh|bias)_l(\d+)$")
 
 
-def renamed(key: str, parts: dict[str, str]) -> str:
+def _renamed(key: str, parts: dict[str, str]) -> str:
     for upstream, ours in parts.items():
         key = key.replace(upstream, ours)
     return key
@@ -53,7 +53,7 @@ def renamed(key: str, parts: dict[str, str]) -> str:
 
 def tokenizer_parameter_name(key: str) -> str:
     """The parameter of `S3Tokenizer` that a key fills; `key` comes without its `tokenizer.` prefix."""
-    return renamed(key, TOKENIZER_PARTS)
+    return _renamed(key, TOKENIZER_PARTS)
 
 
 def speaker_encoder_parameter_name(key: str) -> str:
@@ -61,7 +61,7 @@ def speaker_encoder_parameter_name(key: str) -> str:
 
     Upstream counts its dense blocks and their layers from 1, and keeps the head's residual blocks in layers of two.
     """
-    key = renamed(key, SPEAKER_ENCODER_PARTS)
+    key = _renamed(key, SPEAKER_ENCODER_PARTS)
     key = re.sub(r"^block(\d+)\.", lambda at: f"blocks.{int(at[1]) - 1}.", key)
     key = re.sub(r"\.tdnnd(\d+)\.", lambda at: f".layers.{int(at[1]) - 1}.", key)
     key = re.sub(r"^transit(\d+)\.", lambda at: f"transits.{int(at[1]) - 1}.", key)
@@ -73,7 +73,7 @@ def voice_encoder_parameter_name(key: str) -> str:
     return "encoder." + GATES.sub(r"lstm.\2.\1", key)
 
 
-def sum_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _sum_biases(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors with each layer's two biases replaced by their sum, taken in double, and without the loss's own two.
 
     A bias without its other one is left as it is, which `load` refuses.
@@ -108,7 +108,7 @@ def load_voice_encoder(
     """The voice encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         encoder = VoiceEncoder(config)
-    return load(encoder, checkpoint / VE, "", voice_encoder_parameter_name, dtype, sum_biases)
+    return load(encoder, checkpoint / VE, "", voice_encoder_parameter_name, dtype, _sum_biases)
 
 
 def load_conditioner(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype = torch.float32) -> Conditioner:

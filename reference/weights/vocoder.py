@@ -21,16 +21,17 @@ RENAMES = (
     (re.compile(r"\.(conv|activation)s([12])\.(\d+)\."), r".units.\3.\1\2."),
     (re.compile(r"^m_source\.l_linear\."), "source.linear."),
 )
+BLOCKS = 3  # residual blocks of a level
 RESBLOCK = re.compile(r"^resblocks\.(\d+)\.")
 G, V = ".parametrizations.weight.original0", ".parametrizations.weight.original1"
 F0_CONV = re.compile(r"^(f0_predictor)\.condnet\.(\d*[02468])\.")
 
 
-def vocoder_parameter_name(key: str, blocks: int = 3) -> str:
-    """The parameter that a key fills, its weight norm folded, without `mel2wav.`; a level has `blocks` resblocks."""
+def vocoder_parameter_name(key: str) -> str:
+    """The parameter that a key fills, its weight norm folded, without `mel2wav.`."""
     for pattern, replacement in RENAMES:
         key = pattern.sub(replacement, key)
-    key = RESBLOCK.sub(lambda m: "generator.levels.{}.resblocks.{}.".format(*divmod(int(m[1]), blocks)), key)
+    key = RESBLOCK.sub(lambda m: "generator.levels.{}.resblocks.{}.".format(*divmod(int(m[1]), BLOCKS)), key)
     return F0_CONV.sub(lambda m: f"{m[1]}.convs.{int(m[2]) // 2}.", key)
 
 
@@ -38,11 +39,11 @@ def load_vocoder(checkpoint: Path, config: VocoderConfig, dtype: torch.dtype = t
     """The vocoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         vocoder = Vocoder(config)
-    name = partial(vocoder_parameter_name, blocks=len(config.resblock_kernels))
-    return load(vocoder, checkpoint / S3GEN, "mel2wav.", name, dtype, partial(fold_weight_norm, dtype=dtype))
+    fold = partial(_fold_weight_norm, dtype=dtype)
+    return load(vocoder, checkpoint / S3GEN, "mel2wav.", vocoder_parameter_name, dtype, fold)
 
 
-def fold_weight_norm(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def _fold_weight_norm(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """The tensors with each pair g, v replaced by the weight g v / ||v||, the norm over all axes but the first.
 
     The same for transposed convolutions, whose first axis is their input. In `dtype`, by PyTorch's own operation.

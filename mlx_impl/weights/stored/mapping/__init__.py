@@ -44,6 +44,7 @@ __all__ = [
     "Parameter",
     "Rule",
     "Scheme",
+    "parameter_of",
 ]
 
 TABLE = (*flow.RULES, *vocoder.RULES, *conditioning.RULES, *t3.RULES)
@@ -102,6 +103,19 @@ MLX = Scheme("mlx", "mlx", MLX_LAYOUT)
 SWIFT = Scheme("swift", "swift", SWIFT_LAYOUT)
 COMMUNITY = Scheme("mlx-community", "community", MLX_LAYOUT)
 SCHEMES = {scheme.target: scheme for scheme in (UPSTREAM, MLX, SWIFT, COMMUNITY)}
+
+
+# What a tensor is called once its parts are folded or summed, and one of the parts.
+JOINED = ((".weight", ".parametrizations.weight.original1"), (".bias_l", ".bias_ih_l"))
+
+
+def parameter_of(stage: str, key: str) -> str:
+    """The parameter of a stage's module that an upstream key fills, folded and summed or not; else the key itself."""
+    for candidate in (key, *(key.replace(whole, part) for whole, part in JOINED)):
+        found = UPSTREAM.find(candidate)
+        if found is not None and found[0].stage == stage and (names := MLX.keys(found[0])):
+            return names[0].removeprefix(f"{stage}.")
+    return key
 
 
 @cache
