@@ -68,16 +68,6 @@ def _synthesis(n_fft: int) -> np.ndarray:
 
 
 def _window_sum(n_fft: int, hop: int, frames: int) -> mx.array:
-    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`.
-
-    Between its ends it repeats every `hop` samples. Only those of few frames are made on the host, whose memory a GPU
-    reads slowly.
-    """
-    parts = n_fft // hop
-    few = min(frames, parts)
-    total = np.zeros((few + parts - 1, hop))
-    for part, square in enumerate((hann_window(n_fft) ** 2).reshape(parts, hop)):
-        total[part : part + few] += square
-    ends = mx.array(total.astype(working_float()))
-    between = mx.broadcast_to(ends[few - 1], (frames - few, hop))
-    return mx.concatenate([ends[:few], between, ends[few:]]).reshape(-1)
+    """The sum of the squared windows at each sample of overlapping frames: `(hop (frames - 1) + n_fft,)`."""
+    squares = mx.array((hann_window(n_fft) ** 2).astype(working_float()))
+    return overlap_add(mx.broadcast_to(squares[:, None], (1, frames, n_fft, 1)), hop)[0, :, 0]
