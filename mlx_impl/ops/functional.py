@@ -54,11 +54,6 @@ def snake(x: mx.array, alpha: mx.array) -> mx.array:
     return _native_snake(x, alpha) if on_gpu() else cpu.snake(*wide).astype(x.dtype)
 
 
-def elu(x: mx.array) -> mx.array:
-    """x, or e^x - 1 below 0, any shape and layout; `nn.elu` subtracts 1 from a rounded exponential."""
-    return mx.where(x > 0, x, mx.expm1(x))
-
-
 def leaky_relu(x: mx.array, slope: float = 0.01) -> mx.array:
     """x, or `slope` times x below 0, any shape and layout."""
     return mx.maximum(x, slope * x)

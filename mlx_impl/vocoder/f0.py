@@ -8,7 +8,6 @@ from __future__ import annotations
 import mlx.core as mx
 from mlx import nn
 
-from mlx_impl.ops import functional as F
 from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.ops.linear import Linear
 from spec.config import VocoderConfig
@@ -26,5 +25,5 @@ class ConvRNNF0Predictor(nn.Module):
     def __call__(self, mel: mx.array) -> mx.array:
         x = mel
         for conv in self.convs:
-            x = F.elu(conv(x))
+            x = nn.elu(conv(x))
         return mx.abs(self.classifier(x).squeeze(-1))  # (B, M)

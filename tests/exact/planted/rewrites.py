@@ -64,7 +64,11 @@ IDIOMS = [
         ("summed(self.resblocks, x) / len(self.resblocks)", "summed(self.resblocks, x) * (1 / len(self.resblocks))"),
         ("F.leaky_relu(x, self.slope)", "nn.leaky_relu(x, self.slope)"),
     ),
-    *rewrites("mlx_impl.vocoder.f0", "tiny-vocoder", ("F.elu(conv(x))", "nn.elu(conv(x))")),
+    *rewrites(
+        "mlx_impl.vocoder.f0",
+        "tiny-vocoder",
+        ("nn.elu(conv(x))", "(lambda h: mx.where(h > 0, h, mx.expm1(h)))(conv(x))"),
+    ),
     *rewrites(
         "mlx_impl.vocoder.source",
         "tiny-vocoder",

@@ -9,8 +9,6 @@ FUNCTIONS = faults(
     ("(1.0 / (alpha + 1e-9)) * mx.square", "(1.0 / (alpha + 1e-9)) * mx.abs"),
     ("mx.square(mx.sin(x * alpha))", "mx.square(mx.sin(x))"),
     ("mx.square(mx.sin(x * alpha))", "mx.square(mx.sin(x.astype(mx.float16).astype(x.dtype) * alpha))"),
-    ("mx.where(x > 0, x, mx.expm1(x))", "mx.where(x > 0, x, 0.01 * x)"),
-    ("mx.where(x > 0, x, mx.expm1(x))", "mx.where(x > 0, x, mx.expm1(x * (1 + 1e-6)))"),
 )
 
 GENERATOR = faults(
@@ -53,6 +51,8 @@ TRANSFORMS = faults(
 F0 = faults(
     "mlx_impl.vocoder.f0",
     "tiny-vocoder",
+    ("nn.elu(conv(x))", "nn.leaky_relu(conv(x))"),
+    ("nn.elu(conv(x))", "(lambda h: mx.where(h > 0, h, mx.expm1(h * (1 + 1e-6))))(conv(x))"),
     ("mx.abs(self.classifier(x).squeeze(-1))", "mx.maximum(self.classifier(x).squeeze(-1), 0)"),
 )
 
