@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
 from parity.base.errors import InputError
+
+ROLES = ("batch", "time", "channel", "head", "feature", "width", "class")
+"""What an axis may be to a hypothesis: independent items, places in an order, channels, heads, features of one vector,
+the width of a head, and the classes that are decided among."""
 
 
 def permute(array: np.ndarray, have: str, want: str) -> np.ndarray:
@@ -46,3 +51,22 @@ def split(array: np.ndarray, axes: str, labels: dict[str, list[str]]) -> list[tu
             step, before = array.shape[position] // len(names), (slice(None),) * position
             return [(name, array[*before, slice(i * step, (i + 1) * step)]) for i, name in enumerate(names)]
     return [("", array)]
+
+
+def roles(table: Mapping[str, str], where: str) -> dict[str, str]:
+    """The role of each axis, from a table of the axes of each role.
+
+    >>> roles({"time": "t n"}, "[axes]")
+    {'t': 'time', 'n': 'time'}
+
+    Raises `InputError` for a role that is not known, and for an axis that has two.
+    """
+    found: dict[str, str] = {}
+    for role, names in table.items():
+        if role not in ROLES:
+            raise InputError(f"{where}: unknown role {role!r}; known: {', '.join(ROLES)}")
+        for name in names.split():
+            if name in found:
+                raise InputError(f"{where}: axis {name!r} has the roles {found[name]} and {role}; give it one")
+            found[name] = role
+    return found

@@ -10,12 +10,13 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
+from parity.contract.axes import roles
 
 ACCUMULATED = "accumulated"
 LOCAL = "local"
@@ -111,6 +112,7 @@ class Contract:
     `package.module:name`, what checks the states that a run ends in which goes to the last segment. `weights` names
     what compares the weights of a wrong module: a function of the reference's root, the candidate's and the module's
     path (`""`: all of the root) that gives a sentence, or None where they are equal.
+    `roles` says of an axis what it is to a diagnosis (`ROLES`); one without a role is looked at as any other.
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
     port is for: a name, and what the environment of a run says on it.
 
@@ -140,6 +142,7 @@ class Contract:
     outcome: str
     precisions: Mapping[str, Precision]
     weights: str = ""
+    roles: Mapping[str, str] = field(default_factory=dict)
     sounds: tuple[Mapping[str, Any], ...] = ()
     targets: tuple[Mapping[str, Any], ...] = ()
 
@@ -290,6 +293,7 @@ def load(path: Path) -> Contract:
             outline=tuple(data["segment"]),
             rules=tuple(_rule(path, entry) for entry in data["rule"]),
             decisions=tuple(_decision(path, entry) for entry in data.get("decision", ())),
+            roles=roles(data.get("axes", {}), f"{path}: [axes]"),
             in_turn=tuple(data.get("in_turn", ())),
             swap=data.get("swap", {}),
             outcome=data.get("outcome", ""),

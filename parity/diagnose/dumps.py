@@ -35,7 +35,8 @@ def diagnose_dumps(
     before = names[: names.index(first.tap)][-INPUTS:]
     inputs = {name: golden(name) for name in reversed(before)}
     axes = tuple(taps[first.tap].axes.split())
-    evidence = Evidence(first.tap, candidate(first.tap), golden(first.tap), None, axes, inputs, contract.splits)
+    values = candidate(first.tap), golden(first.tap)
+    evidence = Evidence(first.tap, *values, None, axes, inputs, contract.splits, contract.roles)
     found = [*_stale(verdicts, first), *recognise(evidence)]
     return Diagnosis(first, "", sorted(found, key=lambda finding: -finding.confidence), rows)
 

@@ -12,9 +12,6 @@ import numpy as np
 from parity.base.metrics import rms
 from parity.judge.floor import noise_floor
 
-BATCH = ("b", "g")
-"""Axes whose positions are independent items."""
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -34,6 +31,7 @@ class Evidence:
 
     `exact` is the float64 reference's. `inputs` are values of the reference that were right on the candidate, the
     latest first: earlier taps of the segment, and its state. `labels` are those of the axes that are split in branches.
+    `roles` says of an axis what it is (`parity/contract/axes.py`); the contract declares both.
     """
 
     name: str
@@ -43,6 +41,7 @@ class Evidence:
     axes: tuple[str, ...]
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
     labels: Mapping[str, list[str]] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:
@@ -98,9 +97,14 @@ class Evidence:
             else rest / max(min(self.size, rms(self.c)), 1e-300)
         )
 
-    def axis(self, *names: str) -> int | None:
-        """The position of the first of these axes that the value has."""
-        return next((self.axes.index(name) for name in names if name in self.axes), None)
+    def role(self, position: int) -> str:
+        """The role of an axis, empty where it has none."""
+        return self.roles.get(self.axes[position], "")
+
+    def axis(self, *roles: str) -> int | None:
+        """The position of the first axis of the first of these roles that the value has."""
+        held = [self.role(position) for position in range(len(self.axes))]
+        return next((held.index(role) for role in roles if role in held), None)
 
 
 Hypothesis = Callable[[Evidence], Finding | None]

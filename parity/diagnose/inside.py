@@ -163,7 +163,7 @@ def _evidence(
     if len(axes) != reference.ndim:
         axes = tuple(f"axis {i}" for i in range(reference.ndim))
     turned = {known: _turned(array, reference.shape) for known, array in inputs.items()}
-    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits)
+    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits, contract.roles)
 
 
 def _turned(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

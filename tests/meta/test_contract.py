@@ -211,6 +211,8 @@ def test_an_outline_that_makes_no_sense_is_refused(load, change, message):
         ((r"ratio32 = 3", "ratio32 = 0"), "ratio32 = 0, expected a positive"),
         ((r"ratio32 = 3", 'ratio32 = "3"'), "ratio32 = '3', expected a positive"),
         ((r"ratio32 = 3", "ratio32 = true"), "ratio32 = True, expected a positive"),
+        ((r"\[layouts\]", '[axes]\ntempo = "t"\n\n[layouts]'), "unknown role 'tempo'; known: batch, time, channel"),
+        ((r"\[layouts\]", '[axes]\ntime = "t"\nhead = "t"\n\n[layouts]'), "axis 't' has the roles time and head"),
         ((r"\[layouts\]", '[chain]\ntap = "x"\n\n[layouts]'), r"\[chain\] lacks known, known_as"),
     ],
 )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from parity.contract import ACCUMULATED
+from parity.contract.axes import roles
 from parity.diagnose import Evidence, growth, recognise
 from parity.diagnose.evidence import REGISTRY
 from parity.judge.verdict import Verdict
@@ -15,6 +16,7 @@ def noise(key: int, shape: tuple[int, ...] = (2, 24, 30)) -> np.ndarray:
     return np.random.Generator(np.random.Philox(key=key)).standard_normal(shape)
 
 
+ROLES = roles({"batch": "b g", "time": "t n", "channel": "c", "head": "h", "feature": "s", "width": "d"}, "")
 X = noise(0)
 EXACT = noise(1)
 
@@ -22,7 +24,15 @@ EXACT = noise(1)
 def evidence(candidate: np.ndarray, exact: np.ndarray = EXACT, axes: str = "b c t", **given) -> Evidence:
     reference = exact.astype(np.float32)
     ours = candidate.astype(np.float32) if candidate.dtype == np.float64 else candidate
-    return Evidence("tap", ours, reference, exact, tuple(axes.split()), **given)
+    return Evidence("tap", ours, reference, exact, tuple(axes.split()), roles=ROLES, **given)
+
+
+def test_an_axis_is_known_by_its_role_and_not_by_its_letter():
+    shifted = np.roll(EXACT, 1, 2)
+    named = roles({"batch": "x", "channel": "y", "time": "z"}, "")
+    of = Evidence("tap", shifted.astype(np.float32), EXACT.astype(np.float32), EXACT, ("x", "y", "z"), roles=named)
+    assert recognise(of)[0].family == families(shifted)[0]
+    assert (of.axis("time"), of.axis("width"), of.role(0)) == (2, None, "batch")
 
 
 def families(*args, **given) -> list[str]:

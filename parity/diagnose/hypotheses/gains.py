@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from parity.base.metrics import dot
-from parity.diagnose.evidence import BATCH, Evidence, Finding, finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
 FEWEST = 6
 """Values that each fitted slice must have, for two numbers a slice."""
@@ -39,7 +39,11 @@ def offset(e: Evidence) -> Finding | None:
 def _bias(e: Evidence) -> Finding | None:
     for position, axis in enumerate(e.axes):
         others = tuple(i for i in range(e.r.ndim) if i != position)
-        if axis in BATCH or e.error.size // e.error.shape[position] < FEWEST or e.error.shape[position] < 2:
+        if (
+            e.role(position) == "batch"
+            or e.error.size // e.error.shape[position] < FEWEST
+            or e.error.shape[position] < 2
+        ):
             continue
         b = e.error.mean(axis=others, keepdims=True)
         text = f"the reference plus a constant for each {axis}, from {b.min():.4g} to {b.max():.4g}: a bias"
@@ -81,7 +85,7 @@ def sliced(e: Evidence) -> Finding | None:
 @hypothesis
 def each_position(e: Evidence) -> Finding | None:
     """A gain and an offset for each vector along the channel axis: a layer norm too many, or its epsilon."""
-    channel = e.axis("c", "s", "d")
+    channel = e.axis("channel", "feature", "width")
     if not e.comparable or channel is None or e.r.shape[channel] < FEWEST or e.r.size == e.r.shape[channel]:
         return None
     c, r = (np.moveaxis(array, channel, -1) for array in (e.c, e.r))

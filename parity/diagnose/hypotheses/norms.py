@@ -15,7 +15,7 @@ FEWEST = 4
 @hypothesis
 def epsilon(e: Evidence) -> Finding | None:
     """The reference is a norm of an input with a weight and a bias; the candidate the same with another epsilon."""
-    channel = e.axis("c")
+    channel = e.axis("channel")
     if not e.comparable or channel is None or e.r.size < FEWEST * e.r.shape[channel]:
         return None
     c, r = (np.moveaxis(array, channel, -1).reshape(-1, array.shape[channel]) for array in (e.c, e.r))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import BATCH, Evidence, Finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, hypothesis
 
 FEW, RARE = 0.05, 0.002  # shares of the values
 LARGE = -1e4  # from which a bias rules a position out
@@ -37,7 +37,7 @@ def one_branch(e: Evidence) -> Finding | None:
 @hypothesis
 def padding(e: Evidence) -> Finding | None:
     """Wrong only at the ends of items, from another position on in each, or only where one side is 0."""
-    batch, time = e.axis(*BATCH), e.axis("t", "n", "w")
+    batch, time = e.axis("batch"), e.axis("time")
     if not e.comparable or batch is None or time is None or not e.wrong.any():
         return None
     bad = _profile(e.wrong, batch, time)
@@ -73,7 +73,7 @@ def additive(e: Evidence) -> Finding | None:
 @hypothesis
 def items(e: Evidence) -> Finding | None:
     """Some items of a batch are right and others wrong: what differs between items is their lengths, so their masks."""
-    batch = e.axis(*BATCH)
+    batch = e.axis("batch")
     if not e.comparable or batch is None:
         return None
     bad = _along(e.wrong, batch)
@@ -96,7 +96,7 @@ def edges(e: Evidence) -> Finding | None:
         return None
     for position, axis in enumerate(e.axes):
         length = e.wrong.shape[position]
-        if axis in (*BATCH, "c", "h", "d", "s", "v") or length < 5:
+        if e.role(position) in ("batch", "channel", "head", "width", "feature", "class") or length < 5:
             continue
         bad = _along(e.wrong, position)
         places = np.flatnonzero(bad)

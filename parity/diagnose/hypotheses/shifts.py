@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import BATCH, Evidence, Finding, finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 from parity.diagnose.hypotheses.layouts import close
 
 LONGEST_SHIFT = 16
@@ -23,7 +23,7 @@ def time_shift(e: Evidence) -> Finding | None:
     for part, c, r in _parts(e):
         for position, axis in enumerate(e.axes):
             length = r.shape[position]
-            if axis in (*BATCH, "c", "h", "s") or length < 3 or close(c, r):
+            if e.role(position) in ("batch", "channel", "head", "feature") or length < 3 or close(c, r):
                 continue
             near = [n for k in range(1, min(LONGEST_SHIFT, length // 2) + 1) for n in (k, -k)]
             for by in [*near, *_farther(c, r, position)]:
@@ -43,7 +43,7 @@ def half_a_frame(e: Evidence) -> Finding | None:
     Windows overlap, so this comes near: of log spectrograms with windows of 4 hops it left 0.23 to 0.43 of the error,
     and a whole frame 0.84 to 1. Of a shift by a quarter of a hop it left 0.51 to 1.1, which is not told.
     """
-    time = e.axis("t")
+    time = e.axis("time")
     if not e.comparable or time is None or e.r.ndim < 2 or e.r.shape[time] < 8:
         return None
     c, r = (np.moveaxis(array, time, -1) for array in (e.c, e.r))

@@ -16,7 +16,7 @@ def window(e: Evidence) -> Finding | None:
     mel a window cannot be told. A symmetric window changes a mel by 2e-4, and a resampler's delay of half a sample and
     one gain explain at most a third of the change. The filters that would say more are not known here.
     """
-    channel, time = e.axis("c"), e.axis("t")
+    channel, time = e.axis("channel"), e.axis("time")
     if not e.comparable or e.r.ndim != 3 or channel is None or time is None:
         return None
     c, r = (np.moveaxis(a, (channel, time), (2, 1)) for a in (e.c, e.r))

@@ -60,7 +60,7 @@ def addend(e: Evidence) -> Finding | None:
         if found and (best is None or found.confidence > best.confidence):
             best = found
     for name, x in _same_shape(e):  # each channel adds with a factor of its own
-        channel = e.axis("c")
+        channel = e.axis("channel")
         if channel is None:
             break
         over = tuple(i for i in range(e.r.ndim) if i != channel)
