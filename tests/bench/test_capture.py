@@ -3,8 +3,8 @@
 Counted as plain: each segment of both sides once, nothing looked at. Counted as judged: the same, with every tap of the
 reference kept and every tap of the candidate judged by it and by the float64 reference's, which was stored before, as
 with a recording. What is kept is in memory, as `parity verify` has it where both sides fit beside each other, or in
-mapped files, as where they run in turn. The float64 run and the two grafted runs of `parity verify` are jobs of their
-own: `test_whole_verification` has them, too.
+mapped files, as where they run in turn. The float64 run and the two teacher-forced runs of `parity verify` are jobs of
+their own: `test_whole_verification` has them, too.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def test_capture_and_verdict(benchmark, verifier, truth, where):
 
 
 def test_whole_verification(benchmark, verifier):
-    """All of `parity verify`: the float64 reference freely and grafted, and the candidate grafted, too."""
+    """All of `parity verify`: the float64 reference freely and teacher-forced, the candidate teacher-forced, too."""
     for side in ("reference", "candidate"):
         plain(verifier, side)
     began = time.perf_counter()
@@ -105,8 +105,10 @@ def test_whole_verification(benchmark, verifier):
     spent = verifier.report.seconds
     factors = {
         "reference and candidate": spent["reference"] + spent["candidate"],
-        "and the candidate grafted": spent["reference"] + spent["candidate"] + spent["candidate, grafted"],
-        "and float64, freely and grafted": sum(spent.values()),
+        "and the candidate teacher-forced": spent["reference"]
+        + spent["candidate"]
+        + spent["candidate, teacher-forced"],
+        "and float64, freely and teacher-forced": sum(spent.values()),
     }
     factors = {what: seconds / alone for what, seconds in factors.items()}
     benchmark.extra_info |= {"plain": alone, "factors": factors, "seconds": spent}

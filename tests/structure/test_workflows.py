@@ -120,7 +120,7 @@ def test_a_night_on_two_machines(tmp_path):
     assert run(mac, [command]) == [0]
     one = json.loads((mac / "build" / "one.json").read_text())
     two = json.loads((mac / "build" / "results" / "macos-26-tiny.json").read_text())
-    for key in ("passed", "verdicts", "checks", "places", "pictures", "sounds", "expected_verdicts", "straddles"):
+    for key in ("passed", "verdicts", "checks", "places", "pictures", "sounds", "expected_verdicts", "ties"):
         assert one[key] == two[key]
     defaults = json.loads((mac / "build" / "results" / "macos-26-tiny-defaults.json").read_text())
     assert defaults["informative"] is True
