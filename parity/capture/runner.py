@@ -25,11 +25,38 @@ Visit = Callable[[Tap, np.ndarray], None]
 """
 
 
+ADAPTER = (
+    "LAZY",
+    "instrument",
+    "is_array",
+    "to_numpy",
+    "hold",
+    "start",
+    "view",
+    "from_numpy",
+    "environment",
+    "probe",
+)
+"""What an adapter has, by name."""
+
+
 def adapter(framework: str) -> ModuleType:
-    """The capture adapter of a framework: `parity.capture.torch` or `parity.capture.mlx`."""
-    if framework not in ("torch", "mlx"):
-        raise InputError(f"unknown framework {framework!r}; expected 'torch' or 'mlx'")
-    return importlib.import_module(f"parity.capture.{framework}")
+    """The capture adapter of a framework, found by its dotted name; `torch` and `mlx` are those of `parity.capture`.
+
+    An adapter has the functions of `parity/capture/torch.py`. Raises `InputError` for one that is not there, or lacks
+    any of them.
+    """
+    name = framework if "." in framework else f"parity.capture.{framework}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        expected = "expected 'torch', 'mlx' or the dotted name of an adapter"
+        raise InputError(f"unknown framework {framework!r}; {expected}") from error
+    if lacking := [part for part in ADAPTER if not hasattr(module, part)]:
+        raise InputError(f"{name} is no adapter: it lacks {', '.join(lacking)}; see parity/capture/torch.py")
+    return module
 
 
 Watch = Callable[[str, str, np.ndarray], None]

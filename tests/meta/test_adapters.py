@@ -190,5 +190,24 @@ def test_a_transposed_value_can_be_handed_back(module, framework):
 
 
 def test_an_unknown_framework_is_refused():
-    with pytest.raises(InputError, match="unknown framework 'jax'; expected 'torch' or 'mlx'"):
+    with pytest.raises(InputError, match="unknown framework 'jax'; expected 'torch', 'mlx' or the dotted"):
         adapter("jax")
+
+
+def test_an_adapter_is_found_by_its_dotted_name():
+    assert adapter("parity.capture.torch") is adapter("torch")
+
+
+def test_what_is_no_adapter_is_refused():
+    with pytest.raises(
+        InputError, match=r"json\.decoder is no adapter: it lacks LAZY, instrument, .*see parity/capture"
+    ):
+        adapter("json.decoder")
+
+
+def test_a_module_that_an_adapter_lacks_is_named_by_python(tmp_path, monkeypatch):
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "adapters" / "broken.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError, match="nothing_of_this_name"):
+        adapter("adapters.broken")
