@@ -10,7 +10,7 @@ from parity.contract.contract import (
     Rule,
     Segment,
     Tap,
-    load,
 )
+from parity.contract.reading import load
 
 __all__ = ["ACCUMULATED", "FULL", "LOCAL", "Contract", "Decision", "Precision", "Rule", "Segment", "Tap", "load"]

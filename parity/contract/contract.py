@@ -6,8 +6,6 @@ It is a TOML file; `fixtures/contract.toml` is the one of Chatterbox and shows e
 from __future__ import annotations
 
 import fnmatch
-import math
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
-from parity.contract.axes import roles
 
 ACCUMULATED = "accumulated"
 LOCAL = "local"
@@ -251,97 +248,6 @@ class Contract:
                 case _:
                     expected = '["path", "axes"] or { block = "name", at = "path" }'
                     raise InputError(f"{self.path}: {entry!r} among the taps, expected {expected}")
-
-
-def load(path: Path) -> Contract:
-    """Read a contract file. Raises `InputError` for a missing or malformed one.
-
-    >>> from pathlib import Path
-    >>> contract = parity.load_contract(Path("contract.toml"))
-    >>> contract.sides["candidate"]["framework"]
-    'mlx'
-    """
-    try:
-        data = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the contract ({error.strerror}); name one with --contract") from error
-    except ValueError as error:  # TOML, or the UTF-8 under it
-        raise InputError(f"{path}: not valid TOML: {error}") from error
-    try:
-        for segment in data["segment"]:
-            _require(path, segment, ("name", "taps", "index") if "each" in segment else ("name", "taps"), "[[segment]]")
-        for name in ("reference", "candidate"):
-            _require(path, data["sides"][name], ("factory", "framework"), f"[sides.{name}]")
-        if "chain" in data:
-            _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
-        if "swap" in data:
-            _require(path, data["swap"], ("stages", "tap", "state"), "[swap]")
-        for entry in data.get("sound", ()):
-            _require(path, entry, ("state", "rate"), "[[sound]]")
-        for entry in data.get("target", ()):
-            _require(path, entry, ("name", "environment"), "[[target]]")
-        return Contract(
-            path=path,
-            sides=data["sides"],
-            cases=data["cases"],
-            checkpoints=data["checkpoints"],
-            chain=data.get("chain", {}),
-            layouts=data.get("layouts", {}),
-            splits=data.get("splits", {}),
-            state=data["state"],
-            blocks=data.get("blocks", {}),
-            outline=tuple(data["segment"]),
-            rules=tuple(_rule(path, entry) for entry in data["rule"]),
-            decisions=tuple(_decision(path, entry) for entry in data.get("decision", ())),
-            roles=roles(data.get("axes", {}), f"{path}: [axes]"),
-            in_turn=tuple(data.get("in_turn", ())),
-            swap=data.get("swap", {}),
-            outcome=data.get("outcome", ""),
-            precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
-            weights=data.get("weights", ""),
-            sounds=tuple(data.get("sound", ())),
-            targets=tuple(data.get("target", ())),
-        )
-    except KeyError as error:
-        raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
-
-
-def _require(path: Path, table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
-    if missing := [key for key in keys if key not in table]:
-        raise InputError(f"{path}: {where} lacks {', '.join(missing)}; see fixtures/contract.toml for the format")
-
-
-def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
-    _require(path, entry, ("pattern", "mode", "ratio64", "ratio32", "why"), "[[rule]]")
-    if entry["mode"] not in (ACCUMULATED, LOCAL, "*"):
-        raise InputError(
-            f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {ACCUMULATED!r}, {LOCAL!r} or '*'"
-        )
-    for name in ("ratio64", "ratio32"):
-        bound = entry[name]
-        if type(bound) not in (int, float) or not 0 < bound < math.inf:
-            raise InputError(
-                f"{path}: rule {entry['pattern']!r} has {name} = {bound!r}, expected a positive, finite number"
-            )
-    return Rule(
-        entry["pattern"],
-        entry["mode"],
-        float(entry["ratio64"]),
-        float(entry["ratio32"]),
-        entry["why"],
-        entry.get("cases", "*"),
-        entry.get("precisions", "*"),
-    )
-
-
-def _precision(path: Path, name: str, entry: Mapping[str, Any]) -> Precision:
-    _require(path, entry, ("weights", "compute"), f"[precision.{name}]")
-    return Precision(name, entry["weights"], entry["compute"])
-
-
-def _decision(path: Path, entry: Mapping[str, Any]) -> Decision:
-    _require(path, entry, ("pattern", "of", "margin"), "[[decision]]")
-    return Decision(entry["pattern"], entry["of"], entry["margin"])
 
 
 @lru_cache(maxsize=1 << 14)

@@ -199,9 +199,7 @@ def test_an_adapter_is_found_by_its_dotted_name():
 
 
 def test_what_is_no_adapter_is_refused():
-    with pytest.raises(
-        InputError, match=r"json\.decoder is no adapter: it lacks LAZY, .*see parity/capture"
-    ):
+    with pytest.raises(InputError, match=r"json\.decoder is no adapter: it lacks LAZY, .*see parity/capture"):
         adapter("json.decoder")
 
 

@@ -211,6 +211,20 @@ def test_an_outline_that_makes_no_sense_is_refused(load, change, message):
         ((r"ratio32 = 3", "ratio32 = 0"), "ratio32 = 0, expected a positive"),
         ((r"ratio32 = 3", 'ratio32 = "3"'), "ratio32 = '3', expected a positive"),
         ((r"ratio32 = 3", "ratio32 = true"), "ratio32 = True, expected a positive"),
+        ((r"\[layouts\]", "[layout]"), "the contract has 'layout', which is not known; is 'layouts' meant"),
+        (
+            (r"ratio64 = 1.5", "ratio64 = 1.5\nratoi64 = 2.0"),
+            r"\[\[rule\]\] has 'ratoi64', which is not known; is 'ratio64'",
+        ),
+        ((r"ratio64 = 1.5", "truth = 1.5"), r"\[\[rule\]\] has 'truth', which is not known; is 'ratio64' meant"),
+        (
+            (r"\[layouts\]", "[[sond]]\nrate = 1\n\n[layouts]"),
+            "the contract has 'sond', which is not known; is 'sound'",
+        ),
+        (
+            (r'framework = "mlx"', 'framework = "mlx"\nzzz = 1'),
+            r"\[sides.candidate\] has 'zzz', .*it has factory, framework",
+        ),
         ((r"\[layouts\]", '[axes]\ntempo = "t"\n\n[layouts]'), "unknown role 'tempo'; known: batch, time, channel"),
         ((r"\[layouts\]", '[axes]\ntime = "t"\nhead = "t"\n\n[layouts]'), "axis 't' has the roles time and head"),
         ((r"\[layouts\]", '[chain]\ntap = "x"\n\n[layouts]'), r"\[chain\] lacks known, known_as"),

@@ -1,0 +1,163 @@
+"""A contract read from its TOML file, with every key of every table checked: none that is not known is ignored."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from parity.base.errors import InputError
+from parity.contract.axes import roles
+from parity.contract.contract import ACCUMULATED, LOCAL, Contract, Decision, Precision, Rule
+
+TOP = [
+    "cases",
+    "checkpoints",
+    "sides",
+    "segment",
+    "rule",
+    "state",
+    "chain",
+    "layouts",
+    "splits",
+    "axes",
+    "blocks",
+    "decision",
+    "in_turn",
+    "swap",
+    "outcome",
+    "precision",
+    "weights",
+    "sound",
+    "target",
+]
+TABLES = {
+    "chain": "tap known known_as beside",
+    "swap": "stages tap state",
+    "segment": "name stage each index suffix taps",
+    "rule": "pattern mode ratio64 ratio32 why cases precisions",
+    "decision": "pattern of margin",
+    "sound": "state rate",
+    "target": "name environment",
+}
+"""The keys of a table, or of each table of an array."""
+NAMED = {"sides": "factory framework", "precision": "weights compute"}
+"""The keys of each table in a table of tables by name."""
+RENAMED = {"truth": "ratio64", "distance": "ratio32", "mix": "swap"}
+"""Keys of contracts written before, and what they are called now."""
+
+
+def load(path: Path) -> Contract:
+    """Read a contract file. Raises `InputError` for a missing or malformed one.
+
+    >>> from pathlib import Path
+    >>> contract = parity.load_contract(Path("contract.toml"))
+    >>> contract.sides["candidate"]["framework"]
+    'mlx'
+    """
+    try:
+        data = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the contract ({error.strerror}); name one with --contract") from error
+    except ValueError as error:  # TOML, or the UTF-8 under it
+        raise InputError(f"{path}: not valid TOML: {error}") from error
+    try:
+        _check(path, data)
+        for segment in data["segment"]:
+            _require(path, segment, ("name", "taps", "index") if "each" in segment else ("name", "taps"), "[[segment]]")
+        for name in ("reference", "candidate"):
+            _require(path, data["sides"][name], ("factory", "framework"), f"[sides.{name}]")
+        if "chain" in data:
+            _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
+        if "swap" in data:
+            _require(path, data["swap"], ("stages", "tap", "state"), "[swap]")
+        for entry in data.get("sound", ()):
+            _require(path, entry, ("state", "rate"), "[[sound]]")
+        for entry in data.get("target", ()):
+            _require(path, entry, ("name", "environment"), "[[target]]")
+        return Contract(
+            path=path,
+            sides=data["sides"],
+            cases=data["cases"],
+            checkpoints=data["checkpoints"],
+            chain=data.get("chain", {}),
+            layouts=data.get("layouts", {}),
+            splits=data.get("splits", {}),
+            state=data["state"],
+            blocks=data.get("blocks", {}),
+            outline=tuple(data["segment"]),
+            rules=tuple(_rule(path, entry) for entry in data["rule"]),
+            decisions=tuple(_decision(path, entry) for entry in data.get("decision", ())),
+            roles=roles(data.get("axes", {}), f"{path}: [axes]"),
+            in_turn=tuple(data.get("in_turn", ())),
+            swap=data.get("swap", {}),
+            outcome=data.get("outcome", ""),
+            precisions={name: _precision(path, name, entry) for name, entry in data.get("precision", {}).items()},
+            weights=data.get("weights", ""),
+            sounds=tuple(data.get("sound", ())),
+            targets=tuple(data.get("target", ())),
+        )
+    except KeyError as error:
+        raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
+
+
+def _check(path: Path, data: Mapping[str, Any]) -> None:
+    """Raises `InputError` for a key that is not known."""
+    _known(path, data, TOP, "the contract")
+    for name, keys in TABLES.items():
+        entries = data.get(name, [])
+        for entry in entries if isinstance(entries, list) else [entries]:
+            _known(path, entry, keys.split(), f"[[{name}]]" if isinstance(entries, list) else f"[{name}]")
+    for name, keys in NAMED.items():
+        for part, entry in data.get(name, {}).items():
+            _known(path, entry, keys.split(), f"[{name}.{part}]")
+
+
+def _known(path: Path, table: Mapping[str, Any], keys: list[str], where: str) -> None:
+    for key in table:
+        if key in keys:
+            continue
+        near = [RENAMED[key]] if RENAMED.get(key) in keys else get_close_matches(key, keys, 1)
+        advice = f"is {near[0]!r} meant?" if near else f"it has {', '.join(keys)}"
+        raise InputError(f"{path}: {where} has {key!r}, which is not known; {advice}")
+
+
+def _require(path: Path, table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
+    if missing := [key for key in keys if key not in table]:
+        raise InputError(f"{path}: {where} lacks {', '.join(missing)}; see fixtures/contract.toml for the format")
+
+
+def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
+    _require(path, entry, ("pattern", "mode", "ratio64", "ratio32", "why"), "[[rule]]")
+    if entry["mode"] not in (ACCUMULATED, LOCAL, "*"):
+        raise InputError(
+            f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {ACCUMULATED!r}, {LOCAL!r} or '*'"
+        )
+    for name in ("ratio64", "ratio32"):
+        bound = entry[name]
+        if type(bound) not in (int, float) or not 0 < bound < math.inf:
+            raise InputError(
+                f"{path}: rule {entry['pattern']!r} has {name} = {bound!r}, expected a positive, finite number"
+            )
+    return Rule(
+        entry["pattern"],
+        entry["mode"],
+        float(entry["ratio64"]),
+        float(entry["ratio32"]),
+        entry["why"],
+        entry.get("cases", "*"),
+        entry.get("precisions", "*"),
+    )
+
+
+def _precision(path: Path, name: str, entry: Mapping[str, Any]) -> Precision:
+    _require(path, entry, ("weights", "compute"), f"[precision.{name}]")
+    return Precision(name, entry["weights"], entry["compute"])
+
+
+def _decision(path: Path, entry: Mapping[str, Any]) -> Decision:
+    _require(path, entry, ("pattern", "of", "margin"), "[[decision]]")
+    return Decision(entry["pattern"], entry["of"], entry["margin"])
