@@ -101,15 +101,17 @@ FULL = Precision("float32", "float32", "float32")
 class Contract:
     """A parsed contract file.
 
-    `cases` and `checkpoints` name, as `package.module:name`, what makes a case from its name and what makes a
-    checkpoint directory for a case when none is given. `chain` names the tap whose accumulated error sums up a run.
-    `precisions` are other ways to compute that a candidate may be judged in, beside `FULL`.
-    `in_turn` names the stages that the sides run one after the other, because their weights do not fit beside each
-    other. `swap` names the stages that are taken from either side, and what is judged then. `outcome` names, as
-    `package.module:name`, what checks the states that a run ends in which goes to the last segment. `weights` names
-    what compares the weights of a wrong module: a function of the reference's root, the candidate's and the module's
-    path (`""`: all of the root) that gives a sentence, or None where they are equal.
-    `roles` says of an axis what it is to a diagnosis (`ROLES`); one without a role is looked at as any other.
+    `cases` and `checkpoints` name what makes a case from its name, and what makes a checkpoint directory for a case
+    when none is given. All such names are `package.module:name`. `chain` names the tap whose accumulated error sums up
+    a run. `precisions` are other ways to compute that a candidate may be judged in, beside `FULL`. `in_turn` names the
+    stages that the sides run one after the other, because their weights do not fit beside each other. `swap` names the
+    stages that are taken from either side, and what is judged then. `outcome` names what checks the states that a run
+    ends in; only a run that reaches the last segment is checked.
+
+    `weights` names what compares the weights of a wrong module. It is a function of the reference's root, the
+    candidate's root and the module's path (`""`: all of the root). It gives a sentence, or None where they are equal.
+
+    `roles` says of an axis what it is to a diagnosis (`ROLES`); an axis without a role is looked at as any other.
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
     port is for: a name, and what the environment of a run says on it.
 
