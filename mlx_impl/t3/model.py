@@ -13,7 +13,7 @@ from mlx import nn
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.ops.linear import Linear
 from mlx_impl.t3.backbone import KVCache, Llama
-from mlx_impl.t3.conditioning import Conditioning
+from mlx_impl.t3.condition_encoder import ConditionEncoder
 from spec.config import T3Config
 
 
@@ -26,7 +26,7 @@ class T3(nn.Module):
     def __init__(self, config: T3Config):
         super().__init__()
         self.config = config
-        self.conditioning = Conditioning(config)
+        self.conditioning = ConditionEncoder(config)
         self.text_embedding = nn.Embedding(config.text_vocab_size, config.width)
         self.speech_embedding = nn.Embedding(config.speech_vocab_size, config.width)
         self.text_positions = nn.Embedding(config.text_positions, config.width)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache, Llama
-from reference.t3.conditioning import Conditioning
+from reference.t3.condition_encoder import ConditionEncoder
 from spec.config import T3Config
 
 
@@ -25,7 +25,7 @@ class T3(nn.Module):
     def __init__(self, config: T3Config):
         super().__init__()
         self.config = config
-        self.conditioning = Conditioning(config)
+        self.conditioning = ConditionEncoder(config)
         self.text_embedding = nn.Embedding(config.text_vocab_size, config.width)
         self.speech_embedding = nn.Embedding(config.speech_vocab_size, config.width)
         self.text_positions = nn.Embedding(config.text_positions, config.width)

@@ -10,7 +10,7 @@ import numpy as np
 
 import mlx_impl.ops.functional
 import mlx_impl.t3.backbone
-import mlx_impl.t3.conditioning
+import mlx_impl.t3.condition_encoder
 import mlx_impl.t3.generation
 import mlx_impl.t3.model
 import mlx_impl.t3.sampling
@@ -60,7 +60,7 @@ def _(m):
         found = original(self, *args)
         return mx.concatenate([found[:, -1:], found[:, 1:-1], found[:, :1]], axis=1)
 
-    wrap(m, mlx_impl.t3.conditioning.Conditioning, "__call__", call)
+    wrap(m, mlx_impl.t3.condition_encoder.ConditionEncoder, "__call__", call)
 
 
 @mutant("emotion doubled", "t3", "t3.conditioning.emotion_proj", "gain", "scale")
@@ -68,7 +68,7 @@ def _(m):
     def call(original, self, voice, prompt, emotion, *args):
         return original(self, voice, prompt, 2 * emotion, *args)
 
-    wrap(m, mlx_impl.t3.conditioning.Conditioning, "__call__", call)
+    wrap(m, mlx_impl.t3.condition_encoder.ConditionEncoder, "__call__", call)
 
 
 @mutant("resampled prompt without its residual", "t3", "t3.resampled", "term", "normalisation")
@@ -76,7 +76,7 @@ def _(m):
     def call(original, self, x, context):
         return original(self, x, context) - x
 
-    wrap(m, mlx_impl.t3.conditioning.PerceiverAttention, "__call__", call)
+    wrap(m, mlx_impl.t3.condition_encoder.PerceiverAttention, "__call__", call)
 
 
 @mutant("rope off by one", "t3", f"{LAYER}.self_attn[token=0]", "mixing")

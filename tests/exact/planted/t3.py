@@ -40,7 +40,7 @@ BACKBONE = faults(
 )
 
 CONDITIONING = faults(
-    "mlx_impl.t3.conditioning",
+    "mlx_impl.t3.condition_encoder",
     "tiny-t3",
     ("scale=q.shape[-1] ** -0.5", "scale=(1 + 1e-6) * q.shape[-1] ** -0.5"),
     ("return x + self.proj_out(", "return self.proj_out("),

@@ -49,7 +49,7 @@ class Perceiver(nn.Module):
         return self.attn(resampled, resampled)
 
 
-class Conditioning(nn.Module):
+class ConditionEncoder(nn.Module):
     """The conditions as `b t c`, t = 1 + 32 + 1: voice, resampled prompt, emotion."""
 
     def __init__(self, config: T3Config):
