@@ -1,32 +1,36 @@
-"""docs/own-model.md names every key of a contract."""
+"""docs/own-model.md names every key of a contract, and every key of its tables."""
 
 from __future__ import annotations
 
-import inspect
 import re
 
-from parity.contract import contract
+import pytest
+
+from parity.contract import reading
 from tests.docs.markdown import ROOT
 
 PAGE = (ROOT / "docs" / "own-model.md").read_text()
+TABLES = reading.TABLES | reading.NAMED
 
 
-def keys(source: str) -> set[str]:
-    """What `load` asks the file for."""
-    return set(re.findall(r"\bdata(?:\.get\(|\[)\"(\w+)\"", source))
-
-
-def unnamed(page: str, wanted: set[str]) -> set[str]:
+def rows(page: str) -> dict[str, set[str]]:
+    """The keys that each row of the section names, by the first."""
     section = page.partition("## What a contract can say")[2].partition("\n## ")[0]
-    return wanted - set(re.findall(r"`(\w+)`", section))
+    named = [re.findall(r"`(\w+)`", line) for line in section.splitlines() if line.startswith("| `")]
+    return {key: set(keys) for keys in named for key in keys[: 1 + (keys[0] == "cases")]}
 
 
 def test_every_key_is_named():
-    wanted = keys(inspect.getsource(contract.load))
-    assert {"cases", "segment", "rule", "target"} <= wanted
-    assert unnamed(PAGE, wanted) == set()
+    assert set(rows(PAGE)) == set(reading.TOP)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_key_of_a_table_is_named(name):
+    assert set(TABLES[name].split()) - rows(PAGE)[name] == set()
 
 
 def test_a_key_that_is_not_named_is_seen():
-    assert keys('data["one"], data.get("two", ()), other["three"]') == {"one", "two"}
-    assert unnamed("`two`\n## What a contract can say\n`one`\n## Next\n`two`", {"one", "two"}) == {"two"}
+    page = (
+        "| `none` |\n## What a contract can say\n| `one` | `a`, `b` |\n| `cases`, `two` | text |\n## Next\n| `four` |"
+    )
+    assert rows(page) == {"one": {"one", "a", "b"}, "cases": {"cases", "two"}, "two": {"cases", "two"}}
