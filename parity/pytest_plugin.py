@@ -50,6 +50,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    checkpoint = config.getoption("--checkpoint")
+    if checkpoint is not None and not checkpoint.is_dir():
+        raise pytest.UsageError(f"--checkpoint {checkpoint}: no such folder; name one that holds the weights")
     config.addinivalue_line("markers", "parity(*segments, case): judge every part of the segments of these names")
 
 

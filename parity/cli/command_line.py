@@ -1,6 +1,6 @@
 """The command line: `parity verify`, `prove`, `record`, `capture`, `compare`, `bisect`, `report`, `history`, ...
 
-Exit codes: 0 pass, 1 parity failure, 2 wrong use or broken input.
+Exit codes: 0 pass, 1 parity failure, 2 wrong use, broken input or a crash, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from parity.base.jsonfile import write_json
 from parity.cli import commands
 from parity.contract import FULL
 
-PASS, FAILURE, BROKEN = 0, 1, 2
+PASS, FAILURE, BROKEN, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
 LOG_WIDTH = 120  # of a log that is no terminal; 80 columns cut the names of the taps
 
@@ -34,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     def add(name: str, run: Callable[..., commands.Result], text: str) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=text, description=text)
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
+        sub.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
         sub.set_defaults(run=run)
         return sub
 
@@ -152,17 +154,47 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
     options.line = shlex.join(["parity", *arguments])
-    sys.path.insert(0, os.getcwd())  # the contract's dotted names are found from the checkout it is run in
+    sys.path.insert(0, os.getcwd())
+    if contract := getattr(options, "contract", None):
+        sys.path.insert(0, str(importable(contract)))
     console = Console(stderr=options.json == Path("-"))
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(stderr=console.stderr, width=LOG_WIDTH)
     try:
         passed, result = options.run(options, console)
         write_json(result, options.json)
-    except InputError as error:
-        Console(stderr=True).print(f"parity: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
-        return BROKEN
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        if options.debug:
+            raise
+        return refused(error)
     return PASS if passed else FAILURE
+
+
+def importable(contract: Path) -> Path:
+    """The folder from which a contract's dotted names are found: the first above it that is no package."""
+    return next(folder for folder in contract.resolve().parents if not (folder / "__init__.py").is_file())
+
+
+def refused(error: BaseException) -> int:
+    """Say in one sentence why a command ended early, and return its exit code: nothing was judged."""
+    code = BROKEN
+    match error:
+        case InputError():
+            text = str(error)
+        case KeyboardInterrupt():
+            text, code = "interrupted", INTERRUPTED
+        case BrokenPipeError():  # nobody reads what is printed, and Python would complain once more as it ends
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            text = "the output was closed before it ended"
+        case OSError(filename=str(name), strerror=str(reason)):
+            text = f"{name}: {reason}"
+        case _:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            kind = f"{type(error).__name__}: {error}".removesuffix(": ")
+            text = f"{kind} at {place.filename}:{place.lineno}; --debug shows the way there"
+    Console(stderr=True).print(f"parity: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return code
 
 
 if __name__ == "__main__":

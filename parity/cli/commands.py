@@ -287,7 +287,11 @@ def doctor(options: argparse.Namespace, console: Console) -> Result:
     result: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform(), "blas": blas}
     errors: dict[str, dict[str, float]] = {}
     for framework in ("torch", "mlx"):
-        module = adapter(framework)
+        try:
+            module = adapter(framework)
+        except ModuleNotFoundError:
+            result[framework] = f"not installed: pip install {framework}"
+            continue
         result |= module.environment()
         errors[framework] = probe.precision(module)
     table = Table("", "")

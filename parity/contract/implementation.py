@@ -64,6 +64,10 @@ def resolve(dotted: str) -> Any:
     module, _, name = dotted.partition(":")
     try:
         return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        own = error.name is not None and f"{module}.".startswith(f"{error.name}.")
+        advice = "expected 'package.module:name', found from the contract's folder" if own else f"install {error.name}"
+        raise InputError(f"{dotted!r}: cannot be loaded ({error}); {advice}") from error
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{dotted!r}: cannot be loaded ({error}); expected 'package.module:name'") from error
 
