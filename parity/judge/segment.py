@@ -1,13 +1,15 @@
-"""Judging the taps of one segment as a candidate gives them: none is kept, and none may be missing or too many."""
+"""Judging a candidate's taps as they appear: none is kept, and none may be missing or too many."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from parity.capture.trace import Trace
-from parity.contract import FULL, Contract, Precision, Rule, Segment, Tap
+from parity.contract import ACCUMULATED, Contract, Rule, Segment, Tap
 from parity.contract.axes import split
 from parity.contract.implementation import Case
 from parity.judge.floor import noise_floor
@@ -15,82 +17,91 @@ from parity.judge.snapshots import Gallery
 from parity.judge.ties import Decisions, margins
 from parity.judge.verdict import Verdict, absent, judge
 
-EXTRA = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
+EXTRA = "the reference has no such tap"
+MISSING = "the candidate has no such tap, or not at this place of the flow"
+JUDGES = ("reference", "exact", "rounded")
+UNDECLARED = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
 
-NO_TAP = "the candidate has no such tap, or not at this place of the flow"
 
+class InOrder(ABC):
+    """Takes the taps of a segment as they appear. Those that are missing, extra or misplaced fail."""
 
-class Judging:
-    """Judges a candidate's taps as they appear: none is kept. Missing, extra and misplaced taps fail.
-
-    `reference` and `exact` are the traces of the reference in float32 and float64; `verdicts` gets one for each branch
-    of each tap, and `gallery` sees each. `rounded`, if given, is the trace that the noise floor is measured on in place
-    of the reference's: of the reference with its weights rounded as the candidate's are. `decisions` gets those that
-    have a tie, and `followed` what a free run of the candidate goes on with then.
-    """
-
-    def __init__(
-        self,
-        contract: Contract,
-        case: Case,
-        segment: Segment,
-        mode: str,
-        reference: Trace,
-        exact: Trace,
-        verdicts: list[Verdict],
-        rounded: Trace | None = None,
-        precision: Precision = FULL,
-        gallery: Gallery | None = None,
-    ):
-        self.contract, self.case, self.mode = contract, case, mode
-        self.rounded, self.precision = rounded, precision
-        self.reference, self.exact, self.verdicts = reference, exact, verdicts
-        self.gallery = gallery if gallery is not None else Gallery(0)
+    def __init__(self, segment: Segment):
         self.waiting = [tap.name for tap in segment.taps]
-        self.taps = {tap.name: tap for tap in segment.taps}
-        self.floors: dict[str, float] = {}
-        self.decisions = Decisions()
-        self.followed: dict[str, np.ndarray] = {}
 
     def visit(self, tap: Tap, array: np.ndarray) -> None:
+        """One tap of the candidate, in the reference's axes."""
         if tap.name not in self.waiting:
-            self.verdicts.append(absent(tap.name, self.mode, EXTRA, "the reference has no such tap"))
+            self.fail(tap.name, EXTRA)
             return
         while self.waiting[0] != tap.name:
-            self._absent(self.waiting.pop(0))
+            self.fail(self.waiting.pop(0), MISSING)
         self.waiting.pop(0)
-        rule = self.contract.rule(tap.name, self.mode)
-        tap = self.taps[tap.name]
-        reference, exact = self.reference[tap.name], self.exact[tap.name]
-        noisy = reference if self.rounded is None else self.rounded[tap.name]
-        margins = self._margins(tap)
-        floors = []
-        for branch, ours, theirs, double, noise in branches(self.contract, tap.axes, array, reference, exact, noisy):
-            floor = None if self.rounded is None else noise_floor(noise, double, self.precision.compute)
-            verdict = judge(tap.name, branch, self.mode, rule, ours, theirs, double, floor, margins)
-            floors.append(verdict.floor)
-            self.verdicts.append(verdict)
-            self.gallery.see(verdict, tap.axes, ours, theirs)
-        self.floors[tap.name] = max(floors)
-        if margins is not None:
-            self.decisions.note(tap.name, reference, margins)
-            self.followed |= self.decisions.followed(tap.name, array)
+        self.judge(tap, array)
 
     def finish(self, reason: str = "") -> None:
         """Every tap that has not appeared fails."""
-        for name in self.waiting:
-            self._absent(name, reason or NO_TAP)
-        self.waiting = []
+        while self.waiting:
+            self.fail(self.waiting.pop(0), reason or MISSING)
 
-    def _absent(self, name: str, reason: str = NO_TAP) -> None:
-        self.verdicts.append(absent(name, self.mode, self.contract.rule(name, self.mode), reason))
+    @abstractmethod
+    def judge(self, tap: Tap, array: np.ndarray) -> None:
+        """A verdict on each branch of a tap that is in its place."""
+
+    @abstractmethod
+    def fail(self, name: str, reason: str) -> None:
+        """A verdict on a tap that only one side has there."""
+
+
+class Assessment:
+    """What is known of one run of a candidate that computes in `dtype`: its verdicts, its pictures and its ties."""
+
+    def __init__(self, contract: Contract, case: Case, dtype: str = "float32"):
+        self.contract, self.case, self.dtype = contract, case, dtype
+        self.verdicts: list[Verdict] = []
+        self.gallery = Gallery()
+        self.decisions = Decisions()
+
+
+class Judging(InOrder):
+    """Judges a segment's taps by the traces of the runs `reference`, `exact` and, if there is one, `rounded`.
+
+    `followed` is what a free run of the candidate goes on with at ties.
+    """
+
+    def __init__(self, assessment: Assessment, segment: Segment, mode: str, traces: Mapping[str, Trace]):
+        super().__init__(segment)
+        self.assessment, self.mode, self.traces = assessment, mode, traces
+        self.floors: dict[str, float] = {}
+        self.followed: dict[str, np.ndarray] = {}
+
+    def judge(self, tap: Tap, array: np.ndarray) -> None:
+        run = self.assessment
+        rule, margins = run.contract.rule(tap.name, self.mode), self._margins(tap)
+        values = [self.traces[name][tap.name] for name in JUDGES if name in self.traces]
+        floors = []
+        for branch, ours, reference, exact, *rounded in branches(run.contract, tap.axes, array, *values):
+            floor = noise_floor(rounded[0], exact, run.dtype) if rounded else None
+            verdict = judge(tap.name, branch, self.mode, rule, ours, reference, exact, floor, margins)
+            floors.append(verdict.floor)
+            run.verdicts.append(verdict)
+            run.gallery.see(verdict, tap.axes, ours, reference)
+        self.floors[tap.name] = max(floors)
+        if margins is not None and self.mode == ACCUMULATED:
+            run.decisions.note(tap.name, values[0], margins)
+            self.followed |= run.decisions.followed(tap.name, array)
+
+    def fail(self, name: str, reason: str) -> None:
+        rule = UNDECLARED if reason == EXTRA else self.assessment.contract.rule(name, self.mode)
+        self.assessment.verdicts.append(absent(name, self.mode, rule, reason))
 
     def _margins(self, tap: Tap) -> np.ndarray | None:
-        decision = self.contract.decision(tap)
+        decision = self.assessment.contract.decision(tap)
         if decision is None:
             return None
-        name = decision.source(tap)
-        return margins(decision, self.case, tap, self.reference[name], self.floors.get(name, float("nan")))
+        source = decision.source(tap)
+        floor = self.floors.get(source, float("nan"))
+        return margins(decision, self.assessment.case, tap, self.traces["reference"][source], floor)
 
 
 def branches(contract: Contract, axes: str, candidate: np.ndarray, *others: np.ndarray) -> list[tuple[Any, ...]]:

@@ -97,7 +97,7 @@ class Both:
         began = time.perf_counter()
         segments = verifier.segments
         if fed is None:
-            fed = Again(self.contract, self.case, segments, verifier.runners["reference"])
+            fed = Again(self.contract, self.case, segments, verifier.runs.runners["reference"])
         own = OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress).measure(wanted)
         report.seconds["own floors"] = time.perf_counter() - began
         return own
@@ -123,12 +123,14 @@ class Both:
         number = next(place for place, one in enumerate(segments) if any(tap == t.name for t in one.taps))
         self.progress(f"{segments[number].label}: which line of {tap}")
         if fed is None:
-            fed = Again(self.contract, self.case, segments, verifier.runners["reference"])
+            fed = Again(self.contract, self.case, segments, verifier.runs.runners["reference"])
         for _, group in groupby(range(number + 1), key=lambda place: segments[place].stage):
             for place, start, trace in fed(list(group)):
                 if place == number:
                     start, forced = copied(start), copied(trace)
-        search = Search(self.contract, self.case, self.checkpoint, segments[number], tap, verifier.runners["candidate"])
+        search = Search(
+            self.contract, self.case, self.checkpoint, segments[number], tap, verifier.runs.runners["candidate"]
+        )
         return search.run(start, forced)
 
     def _settled(self, verdict: Verdict, own: Mapping[Key, float], floors: Mapping[tuple[str, str], float]) -> Verdict:

@@ -22,7 +22,7 @@ from parity.contract.implementation import Case, State, make_side
 from parity.diagnose.bisect import Found
 from parity.diagnose.dumps import bisect_dumps, diagnose_dumps
 from parity.judge.floor import at_least
-from parity.judge.segment import EXTRA, branches
+from parity.judge.segment import UNDECLARED, branches
 from parity.judge.snapshots import Gallery
 from parity.judge.ties import margins, tied
 from parity.judge.verdict import Verdict, absent, judge
@@ -148,7 +148,7 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     report.pictures = gallery.pictures
     for name in dumps:
         if name not in golden:
-            report.verdicts.append(absent(name, ACCUMULATED, EXTRA, "no golden tap of that name"))
+            report.verdicts.append(absent(name, ACCUMULATED, UNDECLARED, "no golden tap of that name"))
     if first := report.first_failure:
         report.diagnosis = diagnose_dumps(
             contract, first, report.verdicts, taps, golden.load, lambda name: dumps[name]()

@@ -15,7 +15,6 @@ import importlib.metadata
 import math
 import platform
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -34,6 +33,7 @@ from parity.contract.implementation import Case, State, make_side
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND, Mathematics, with_floor
 from parity.judge.proving import Proving
+from parity.run.clock import Clock
 from parity.run.exact_report import ExactReport
 from parity.run.explained import explained
 from parity.run.floors import NoiseFloors
@@ -71,12 +71,14 @@ class Exact:
             if (framework := contract.sides[name]["framework"]) not in known:
                 expected = " or ".join(map(repr, known))
                 raise NoProgram(f"{contract.path}: the {name}'s framework is {framework!r}, expected {expected}")
+        self.clock = Clock(progress)
         self.report = ExactReport(
             case.name,
             str(checkpoint),
             [segment.label for segment in self.segments],
             0,
             environment=_versions(side["framework"] for side in contract.sides.values()),
+            seconds=self.clock.seconds,
         )
         self.decided: dict[str, np.ndarray] = {}
         self.judged: dict[tuple[int, str], range] = {}
@@ -87,7 +89,7 @@ class Exact:
     def run(self) -> ExactReport:
         """Two verdicts for each branch of each tap of the contract, or the report fails."""
         with ExitStack() as stack:
-            with self._timed("preparing"):
+            with self.clock("preparing"):
                 self.reference = self._runner("reference", "float64")
                 self.candidate = stack.enter_context(self._candidate())
             for stage, numbers in groupby(range(len(self.segments)), key=lambda number: self.segments[number].stage):
@@ -179,7 +181,7 @@ class Exact:
 
     def _run_reference(self, number: int, trace: Trace) -> None:
         segment = self.segments[number]
-        with self._timed("reference", segment.label):
+        with self.clock("reference", segment.label):
             self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
         require_contract(self.contract, segment, trace, "the reference in float64")
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
@@ -204,10 +206,10 @@ class Exact:
         stopped = self.report.stopped if mode == ACCUMULATED else ""
         try:
             if mode == LOCAL:
-                with self._timed("candidate, teacher-forced", segment.label), self.widened():
+                with self.clock("candidate, teacher-forced", segment.label), self.widened():
                     self.candidate.run(segment, start, proving.visit, forced=reference)
             elif not stopped:
-                with self._timed("candidate", segment.label), self.widened():
+                with self.clock("candidate", segment.label), self.widened():
                     state = self.candidate.run(segment, self.states["candidate"], proving.visit, forced=self.decided)
                 self.states["candidate"] = state
         except InputError:
@@ -229,7 +231,7 @@ class Exact:
             self.report.departures = ["not looked into: both sides' weights would be held at once; take a smaller size"]
             return
         try:
-            with self._timed("explanation", self.segments[number].label):
+            with self.clock("explanation", self.segments[number].label):
                 found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
             self.report.departures = [
                 "; ".join(filter(None, (str(found.explanations[group.first]), str(group)))) for group in found.groups
@@ -243,21 +245,12 @@ class Exact:
         doubtful = [place for place in self.judged[number, mode] if verdicts[place].doubtful]
         if not doubtful:
             return
-        with self._timed("noise floors"):
+        with self.clock("noise floors"):
             wanted = {verdicts[place].tap for place in doubtful}
             floors = self.floors.measure(number, mode, copied(start), reference, wanted)
         for place in doubtful:
             found = floors.get((verdicts[place].tap, verdicts[place].branch), math.nan)
             verdicts[place] = with_floor(verdicts[place], found)
-
-    @contextmanager
-    def _timed(self, what: str, place: str = "") -> Iterator[None]:
-        self.progress(f"{place}: {what}" if place else what)
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.report.seconds[what] = self.report.seconds.get(what, 0.0) + time.perf_counter() - began
 
 
 def _differs(verdict: Mathematics) -> bool:

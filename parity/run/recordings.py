@@ -19,11 +19,12 @@ from parity.base.errors import InputError
 from parity.base.files import file_sha256, replacing
 from parity.capture.trace import Trace
 from parity.contract import ACCUMULATED, LOCAL, Contract
-from parity.contract.implementation import Case, State, resolve
-from parity.judge.snapshots import sounds
+from parity.contract.implementation import Case, State
+from parity.run.clock import Progress
 from parity.run.own import Fed
 from parity.run.report import Report
-from parity.run.verify import Progress, Verifier
+from parity.run.runs import Turn
+from parity.run.verify import Verifier
 
 SCHEMA = 1
 INDEX = "recording.json"
@@ -68,6 +69,7 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
     if out.exists():
         raise InputError(f"{out} exists; nothing was written: name another folder")
     verifier = Verifier(contract, case, checkpoint, say, sides=("reference", "exact"))
+    runs = verifier.runs
     about = {"schema": SCHEMA} | _about(contract, case, checkpoint)
     with replacing(out) as partial:
         partial.mkdir()
@@ -75,15 +77,16 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
         for number, segment in enumerate(verifier.segments):
             places = {kind: index.setdefault(f"{number}-{kind}", {}) for kind in KINDS}
             traces = {kind: Stored(partial, f"{number}-{kind}", places[kind]) for kind in KINDS}
-            start = verifier.states["reference"]
+            start = runs.states["reference"]
             traces["start"].update(start)
-            verifier.run_reference(segment, traces["reference"])
+            runs.reference(segment, traces["reference"])
             for mode in (ACCUMULATED, LOCAL):
-                verifier.run_other("exact", segment, mode, start, traces["reference"], traces[mode])
+                known: dict[str, Trace] = {"reference": traces["reference"], "exact": traces[mode]}
+                runs.other("exact", Turn(segment, mode, start, known))
             last = segment.stage not in [later.stage for later in verifier.segments[number + 1 :]]
             if segment.stage in contract.in_turn and last:
-                verifier.release()
-        Stored(partial, END, index.setdefault(END, {})).update(verifier.states["reference"])
+                runs.release()
+        Stored(partial, END, index.setdefault(END, {})).update(runs.states["reference"])
         about |= {"environment": verifier.report.environment, "seconds": verifier.report.seconds}
         (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n")
     return about
@@ -121,13 +124,13 @@ def verify(
             raise InputError(f"{folder}: recorded with another {name}; record it again with this one, or use that one")
     verifier = Verifier(contract, case, checkpoint, say, sides=("candidate",), informative=informative)
     verifier.report.environment = index["environment"] | verifier.report.environment
-    verifier.report.seconds = dict(index["seconds"])
+    verifier.report.seconds |= index["seconds"]
     traces = index["traces"]
     for number, segment in enumerate(verifier.segments):
         stored = {kind: Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS}
         for mode in (ACCUMULATED, LOCAL):
             start: State = dict(stored["start"]) if mode == LOCAL else {}
-            verifier.judge(segment, mode, start, stored["reference"], {"exact": stored[mode]})
+            verifier.judge(Turn(segment, mode, start, {"reference": stored["reference"], "exact": stored[mode]}))
 
     def fed(numbers: list[int]) -> Iterator[tuple[int, State, Trace]]:
         for number in numbers:
@@ -135,10 +138,6 @@ def verify(
             yield number, dict(start), taps
 
     settle(verifier, fed)
-    end = dict(Stored(folder, END, traces[END]))
-    report = verifier.report
-    report.pictures = verifier.gallery.pictures
-    report.sounds = sounds(contract.sounds, end, verifier.states["candidate"])
-    if contract.outcome and verifier.whole:
-        report.checks = resolve(contract.outcome)(case, checkpoint, end, verifier.states["candidate"])
-    return report
+    verifier.runs.states["reference"] = dict(Stored(folder, END, traces[END]))
+    verifier.conclude()
+    return verifier.report

@@ -22,7 +22,8 @@ from parity.contract import ACCUMULATED, load
 from parity.contract.axes import permute
 from parity.contract.implementation import make_case, resolve
 from parity.judge.snapshots import Gallery
-from parity.run.verify import SIDES, Verifier
+from parity.run.runs import Turn
+from parity.run.verify import Verifier
 
 ROUNDS = 5
 
@@ -38,7 +39,7 @@ def verifier(request) -> Verifier:
 
 def plain(verifier: Verifier, side: str) -> None:
     """A side's run that nothing looks at."""
-    runner, axes = verifier.runners[side], verifier.contract.state
+    runner, axes = verifier.runs.runners[side], verifier.contract.state
     inputs = verifier.case.inputs
     state = {name: permute(array, axes[name], runner.own_axes(axes[name])) for name, array in inputs.items()}
     for segment in verifier.segments:
@@ -46,8 +47,9 @@ def plain(verifier: Verifier, side: str) -> None:
 
 
 def begin(verifier: Verifier) -> None:
-    verifier.states = dict.fromkeys(SIDES, verifier.case.inputs)
-    verifier.report.verdicts, verifier.gallery = [], Gallery()
+    verifier.runs.begin()
+    verifier.assessment.verdicts.clear()
+    verifier.assessment.gallery = Gallery()
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +59,8 @@ def truth(verifier, tmp_path_factory) -> list[DiskTrace]:
     begin(verifier)
     for segment, exact in zip(verifier.segments, traces, strict=True):
         reference: Trace = {}
-        verifier.run_reference(segment, reference)
-        verifier.run_other("exact", segment, ACCUMULATED, {}, reference, exact)
+        verifier.runs.reference(segment, reference)
+        verifier.runs.other("exact", Turn(segment, ACCUMULATED, {}, {"reference": reference, "exact": exact}))
         os.fsync(exact.descriptor)  # or the system writes it while others are timed
     return traces
 
@@ -78,8 +80,8 @@ def test_capture_and_verdict(benchmark, verifier, truth, where):
         with tempfile.TemporaryDirectory() as folder:
             for number, (segment, exact) in enumerate(zip(verifier.segments, truth, strict=True)):
                 reference: Trace = DiskTrace(Path(folder, str(number))) if where == "files" else {}
-                verifier.run_reference(segment, reference)
-                verifier.judge(segment, ACCUMULATED, {}, reference, {"exact": exact})
+                verifier.runs.reference(segment, reference)
+                verifier.judge(Turn(segment, ACCUMULATED, {}, {"reference": reference, "exact": exact}))
 
     benchmark.pedantic(judged, setup=setup, rounds=ROUNDS, warmup_rounds=1)
     verdicts = verifier.report.verdicts
@@ -91,7 +93,7 @@ def test_capture_and_verdict(benchmark, verifier, truth, where):
 
 
 def test_whole_verification(benchmark, verifier):
-    """All of `parity verify`: the float64 reference freely and teacher-forced, the candidate teacher-forced, too."""
+    """All of `parity verify`: the float64 reference in both ways, and the candidate teacher-forced, too."""
     for side in ("reference", "candidate"):
         plain(verifier, side)
     began = time.perf_counter()
@@ -103,11 +105,10 @@ def test_whole_verification(benchmark, verifier):
     benchmark.pedantic(verifier.run, rounds=1)
     assert verifier.report.passed
     spent = verifier.report.seconds
+    free = spent["reference"] + spent["candidate"]
     factors = {
-        "reference and candidate": spent["reference"] + spent["candidate"],
-        "and the candidate teacher-forced": spent["reference"]
-        + spent["candidate"]
-        + spent["candidate, teacher-forced"],
+        "reference and candidate": free,
+        "and the candidate teacher-forced": free + spent["candidate, teacher-forced"],
         "and float64, freely and teacher-forced": sum(spent.values()),
     }
     factors = {what: seconds / alone for what, seconds in factors.items()}

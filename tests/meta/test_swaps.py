@@ -37,7 +37,7 @@ def test_sides_in_turn_are_released_before_the_next(toy_contract, toy_checkpoint
     order = []
     verifier = Verifier(replace(toy_contract, in_turn=("refine",)), toy.load("tiny"), toy_checkpoint)
     for name in ("reference", "exact", "candidate"):
-        side = verifier.runners[name].side
+        side = verifier.runs.runners[name].side
         run = side.run
         side.run = lambda *given, name=name, run=run: (order.append(name), run(*given))[1]
         side.release = lambda name=name: order.append(f"{name} released")

@@ -11,7 +11,7 @@ import mlx.core as mx
 import numpy as np
 import pytest
 
-import parity.run.verify
+import parity.run.runs
 from parity import contract as contracts
 from parity.base import npy
 from parity.base.errors import InputError
@@ -263,14 +263,14 @@ def test_a_reference_that_does_not_keep_the_contract_is_refused(
     toy_contract, toy_checkpoint, side, whose, fault, detail
 ):
     verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
-    verifier.runners[side].side.fault = fault
+    verifier.runs.runners[side].side.fault = fault
     with pytest.raises(InputError, match=rf"{whose} does not give the taps .* segment prepare: .*{detail}"):
         verifier.run()
 
 
 def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeypatch):
     held: list[weakref.ref[np.ndarray]] = []
-    keep = parity.run.verify.keep
+    keep = parity.run.runs.keep
 
     def counted(trace):
         visit = keep(trace)
@@ -281,7 +281,7 @@ def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeyp
 
         return visit_and_count
 
-    monkeypatch.setattr(parity.run.verify, "keep", counted)
+    monkeypatch.setattr(parity.run.runs, "keep", counted)
     gc.disable()
     try:
         Verifier(toy_contract, toy.load("tiny"), toy_checkpoint).run()
@@ -294,14 +294,14 @@ def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeyp
 
 def test_a_candidate_that_stops_fails_where_it_stopped(toy_contract, toy_checkpoint, monkeypatch):
     verifier = Verifier(toy_contract, toy.load("tiny"), toy_checkpoint)
-    right = verifier.runners["candidate"].side.run
+    right = verifier.runs.runners["candidate"].side.run
 
     def stopping(segment, index, state, observe):
         if segment == "refine" and index == 1:
             raise ValueError("no numbers")
         return right(segment, index, state, observe)
 
-    monkeypatch.setattr(verifier.runners["candidate"].side, "run", stopping)
+    monkeypatch.setattr(verifier.runs.runners["candidate"].side, "run", stopping)
     report = verifier.run()
     assert not report.passed
     assert "[step=1]" in report.first_failure.tap

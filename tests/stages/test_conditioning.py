@@ -107,7 +107,7 @@ WRONG = {  # a wrong weight in each model, and the first tap that must show it
 @pytest.mark.parametrize("path", WRONG)
 def test_a_reversed_kernel_is_found_where_it_is(path):
     verifier = Verifier(CONTRACT, CASE, CHECKPOINT)
-    module = dict(verifier.runners["candidate"].side.root("prompt").named_modules())[path]
+    module = dict(verifier.runs.runners["candidate"].side.root("prompt").named_modules())[path]
     assert module.weight.shape[1] >= 1
     module.weight = module.weight[::-1]
     report = verifier.run()
@@ -118,7 +118,7 @@ def test_a_reversed_kernel_is_found_where_it_is(path):
 
 def test_gates_in_another_order_are_found():
     verifier = Verifier(CONTRACT, CASE, CHECKPOINT)
-    layer = verifier.runners["candidate"].side.root("speaker").voice_encoder.encoder.lstm[1]
+    layer = verifier.runs.runners["candidate"].side.root("speaker").voice_encoder.encoder.lstm[1]
     layer.weight_hh = mx.roll(layer.weight_hh, layer.width, axis=0)
     report = verifier.run()
     assert report.first_failure.tap == "voice_encoder.encoder.lstm.1[of=t3]"

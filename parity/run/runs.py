@@ -1,0 +1,133 @@
+"""The runs that a verdict rests on: each side's, segment by segment, with the state that it has reached."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from parity.base.errors import InputError
+from parity.base.runtime import return_memory
+from parity.capture.probe import require_float32
+from parity.capture.runner import Runner, Visit
+from parity.capture.trace import Trace, keep, require_contract
+from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
+from parity.contract.implementation import Case, State, make_side
+from parity.judge.segment import Judging
+from parity.run.clock import Clock
+
+SIDES = ("reference", "exact", "rounded", "candidate")
+WHOSE = {"exact": "the float64 reference", "rounded": "the reference with rounded weights"}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One run of a segment: freely, or teacher-forced from the state `start`. `traces` has the runs made before."""
+
+    segment: Segment
+    mode: str
+    start: Trace
+    traces: dict[str, Trace]
+
+
+class Runs:
+    """The runs of one case, each in `states` with what it has reached.
+
+    `reference` is in float32, `exact` in float64, `rounded` in float32 with weights rounded as the candidate's are, and
+    `candidate` in the precision's dtype. Those of `sides` are made. `decided` has the reference's discrete decisions,
+    which `exact` and `rounded` follow; `stopped` says where the candidate stopped, and why. An `informative` run needs
+    no float32 that is float32.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        case: Case,
+        checkpoint: Path,
+        precision: Precision,
+        sides: Collection[str],
+        clock: Clock,
+        informative: bool,
+    ):
+        self.contract, self.case, self.clock = contract, case, clock
+        self.environment: dict[str, str] = {}
+        self.runners: dict[str, Runner] = {}
+        for label, dtype, weights in (
+            ("reference", "float32", FULL.weights),
+            ("exact", "float64", FULL.weights),
+            ("rounded", "float32", precision.weights),
+            ("candidate", precision.compute, precision.weights),
+        ):
+            if label not in sides or (label == "rounded" and precision == FULL):
+                continue
+            clock.progress(f"preparing {label}")
+            name = "candidate" if label == "candidate" else "reference"
+            runner = Runner(contract, name, make_side(contract, name, checkpoint, case, dtype, weights))
+            if not informative:
+                require_float32(runner.adapter)
+            self.environment |= runner.adapter.environment()
+            self.runners[label] = runner
+        self.begin()
+
+    def begin(self) -> None:
+        """Go back to the inputs of the case."""
+        self.states: dict[str, State] = dict.fromkeys(SIDES, self.case.inputs)
+        self.decided: dict[str, np.ndarray] = {}
+        self.stopped = ""
+
+    @property
+    def others(self) -> list[str]:
+        """The runs that the candidate is judged by besides the reference's."""
+        return [name for name in ("exact", "rounded") if name in self.runners]
+
+    def reference(self, segment: Segment, trace: Trace) -> None:
+        """The float32 reference, from the state that it has reached."""
+        with self.clock("reference", segment.label):
+            self.states["reference"] = self.runners["reference"].run(segment, self.states["reference"], keep(trace))
+        require_contract(self.contract, segment, trace, "the reference")
+        self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
+
+    def other(self, which: str, turn: Turn) -> None:
+        """One of `others`, into its trace of the turn."""
+        self._run(which, turn, keep(turn.traces[which]), self.decided)
+        if turn.mode == ACCUMULATED:
+            require_contract(self.contract, turn.segment, turn.traces[which], WHOSE[which])
+
+    def candidate(self, turn: Turn, judging: Judging) -> None:
+        """The candidate, judged as it runs. One that stops has verdicts, too: the taps that it did not reach fail."""
+        stopped = self.stopped if turn.mode == ACCUMULATED else ""
+        try:
+            if not stopped:
+                self._run("candidate", turn, judging.visit, judging.followed)
+        except InputError:
+            raise
+        except Exception as error:
+            stopped = f"the candidate stopped in {turn.segment.label}: {type(error).__name__}: {error}"
+            self.stopped = self.stopped or stopped
+        judging.finish(stopped)
+
+    def _run(self, which: str, turn: Turn, visit: Visit, decided: Mapping[str, np.ndarray]) -> None:
+        runner, segment = self.runners[which], turn.segment
+        if turn.mode == LOCAL:
+            with self.clock(f"{which}, teacher-forced", segment.label):
+                runner.run(segment, dict(turn.start), visit, forced=turn.traces["reference"])
+        else:
+            with self.clock(which, segment.label):
+                self.states[which] = runner.run(segment, self.states[which], visit, forced=decided)
+
+    def before(self, segments: list[Segment]) -> dict[str, State]:
+        """The state of each run behind these segments, the first of the case, run again."""
+        states: dict[str, State] = {}
+        for name, runner in self.runners.items():
+            states[name] = self.case.inputs
+            for segment in segments:
+                states[name] = runner.run(segment, states[name], lambda tap, array: None, forced=self.decided)
+        return states
+
+    def release(self, *names: str) -> None:
+        """Let go of the weights of these sides, all by default."""
+        for name in names or self.runners:
+            self.runners[name].side.release()
+        return_memory()
