@@ -11,6 +11,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="parity", description="Prove block by block that two implementations compute the same."
     )
+    top.add_argument("--version", action="version", version=f"parity {version()}")
     subparsers = top.add_subparsers(dest="command", required=True)
 
     def add(name: str, run: Callable[..., commands.Result], text: str) -> argparse.ArgumentParser:
@@ -147,6 +149,14 @@ def parser() -> argparse.ArgumentParser:
 
     add("doctor", commands.doctor, "print versions, devices and the precision probe; fail when float32 is not float32")
     return top
+
+
+def version() -> str:
+    """The installed version; a checkout that is not installed has none."""
+    try:
+        return metadata.version("chatterbox-parity")
+    except metadata.PackageNotFoundError:
+        return "of a checkout that is not installed"
 
 
 def main(arguments: list[str] | None = None) -> int:

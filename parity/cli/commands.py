@@ -7,6 +7,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,8 @@ def status(options: argparse.Namespace, console: Console) -> Result:
 
 def history(options: argparse.Namespace, console: Console) -> Result:
     """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
+    if not options.add and not options.store.exists():
+        raise InputError(f"{options.store}: no such history; name another, or results that it is to begin with")
     store = History(options.store)
     added = sum(store.add(result) for result in load(options.add) if not result["informative"])
     runs = store.runs()
@@ -241,6 +244,10 @@ def history(options: argparse.Namespace, console: Console) -> Result:
                         trends.append({"series": series, "points": points, "bound": rows[-1]["bound"], "drift": ""})
         else:
             trends += store.trends(case, place)
+    if options.tap and not trends:
+        labels = store.labels()
+        near = get_close_matches(options.tap, labels, 3) or labels[:3]
+        raise InputError(f"{options.store}: no run has the tap {options.tap!r}; it has {', '.join(near) or 'no runs'}")
     table = Table("series", "runs", "oldest", "newest", "drift", title=f"{len(runs)} runs", title_justify="left")
     for trend in trends:
         points = trend["points"]

@@ -119,6 +119,11 @@ class History:
             store.execute("COMMIT")
         return True
 
+    def labels(self) -> list[str]:
+        """The taps that any run has, in the order of the flow."""
+        with self._open() as store:
+            return list(dict.fromkeys(row[0] for row in store.execute("SELECT label FROM taps ORDER BY id")))
+
     def runs(self) -> list[dict[str, Any]]:
         """Every run, the oldest first, with its number of ratios."""
         columns = "id, at, case_name, device, versions, passed"

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from parity.cli import main
+from parity.show.history import History
 from tests.meta import toy
+from tests.meta.test_history import result
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(toy.__file__).with_name("contract.toml")
@@ -124,3 +126,24 @@ def test_doctor_says_what_is_not_installed(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "not installed: pip install torch" in done.stdout
     assert "not installed: pip install mlx" in done.stdout
+
+
+def test_a_history_that_is_not_there_is_not_made(tmp_path, capsys):
+    assert main(["history", str(tmp_path / "mistyped.sqlite")]) == 2
+    assert "no such history" in capsys.readouterr().err
+    assert not (tmp_path / "mistyped.sqlite").exists()
+
+
+def test_a_tap_that_no_run_has_is_an_error_with_the_nearest(tmp_path, capsys):
+    store = History(tmp_path / "history.sqlite")
+    store.add(result(1))
+    assert main(["history", str(store.path), "--tap", "x[step=11]"]) == 2
+    assert "no run has the tap 'x[step=11]'; it has x[step=1]" in capsys.readouterr().err
+    assert main(["history", str(store.path), "--tap", "x[step=1]"]) == 0
+
+
+def test_the_version_is_said(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("parity ")

@@ -13,6 +13,7 @@ from parity.base.errors import InputError
 from parity.base.jsonfile import nan_to_none
 from parity.contract.parts import label
 from parity.show import page
+from parity.show.page import rows
 from parity.show.page.sound import players
 from parity.show.page.texts import LONGEST, summary
 from parity.show.results import OLD as OLD_WORDS
@@ -216,3 +217,12 @@ def test_the_difference_is_amplified_to_be_heard():
     assert [len(wave) for wave in samples] == [24000] * 3
     assert np.abs(samples[2]).max() == pytest.approx(32767 / 2, abs=2)
     assert players(sound | {"candidate": sound["reference"]})["decibels"] is None
+
+
+@pytest.mark.parametrize(
+    ("ratio64", "ratio32", "nearer"), [(1.0, 1.9, "ratio32"), (1.9, 1.0, "ratio64"), (None, 1.0, "ratio32")]
+)
+def test_the_page_looks_at_both_ratios(ratio64, ratio32, nearer):
+    verdict = {"ratio64": ratio64, "ratio32": ratio32, "bound_ratio64": 2.0, "bound_ratio32": 2.0}
+    assert rows.nearest(verdict) == (max(ratio32, ratio64 or 0) / 2, nearer)
+    assert rows.nearest(verdict | {"ratio64": None, "ratio32": None}) is None

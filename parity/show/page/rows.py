@@ -49,18 +49,22 @@ def _stages(result: Result) -> list[tuple[str, list[tuple[int, Result]]]]:
     return list(stages.items())
 
 
+def nearest(verdict: Result) -> tuple[float, str] | None:
+    """How much of its bound the ratio uses up that is nearer to its own, and which it is; None without a ratio."""
+    names = [name for name in ("ratio64", "ratio32") if verdict[name] is not None]
+    return max(((float(verdict[name] / verdict[f"bound_{name}"]), name) for name in names), default=None)
+
+
 def used(verdict: Result) -> float | None:
-    """How much of the bound of ratio64 is used up, of ratio32 where there is no ratio64; None without either."""
-    for name in ("ratio64", "ratio32"):
-        if verdict[name] is not None:
-            return float(verdict[name] / verdict[f"bound_{name}"])
-    return None
+    """How much of its bound the nearer ratio uses up; None without a ratio."""
+    found = nearest(verdict)
+    return found[0] if found else None
 
 
 def _part(name: str, verdicts: list[Result]) -> dict[str, Any]:
-    known = [(share, v) for v in verdicts if (share := used(v)) is not None]
-    share, worst = max(known, key=lambda pair: pair[0], default=(None, None))
-    ratio = None if worst is None else worst["ratio64"] if worst["ratio64"] is not None else worst["ratio32"]
+    known = [(*found, v) for v in verdicts if (found := nearest(v)) is not None]
+    share, name_of, worst = max(known, key=lambda entry: entry[0], default=(None, "", {}))
+    ratio = worst.get(name_of)
     return {
         "name": name,
         "verdicts": len(verdicts),
