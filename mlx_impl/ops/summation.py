@@ -10,6 +10,16 @@ import mlx.core as mx
 from mlx_impl.ops.linear import root
 
 
+def pairwise_sum(x: mx.array) -> mx.array:
+    """`(..., T, c)` -> `(..., 1, c)`. Adds the second half to the first until one is left: log2(T) roundings."""
+    while x.shape[-2] > 1:
+        half = (x.shape[-2] + 1) // 2
+        rest = x.shape[-2] - half
+        paired = x[..., :rest, :] + x[..., half:, :]
+        x = mx.concatenate([paired, x[..., rest:half, :]], axis=-2) if rest < half else paired
+    return x
+
+
 def blocked_sum(x: mx.array) -> mx.array:
     """`(..., T, c)` -> `(..., 1, c)`. In blocks of the root of T, then the blocks: one pass, and 2 √T roundings."""
     *batch, length, width = x.shape
@@ -22,7 +32,7 @@ def blocked_sum(x: mx.array) -> mx.array:
 
 def mean_over_time(x: mx.array) -> mx.array:
     """`(B, T, c)` -> `(B, 1, c)`."""
-    return blocked_sum(x) / x.shape[1]
+    return pairwise_sum(x) / x.shape[1]
 
 
 def normalize(x: mx.array, eps: float = 0.0) -> mx.array:

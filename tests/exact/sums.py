@@ -19,12 +19,13 @@ def of(compare: Compare) -> Compare:
 
 @of
 def sums_over_time(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.ops.summation import blocked_sum, mean_over_time, normalize
+    from mlx_impl.ops.summation import blocked_sum, mean_over_time, normalize, pairwise_sum
 
     for length in (1, 2, 17, 100, 257):
         x = draw(mx, 2, length, 5)
         plain = np.array(x)
         yield np.array(blocked_sum(x)), plain.sum(1, keepdims=True)
+        yield np.array(pairwise_sum(x)), plain.sum(1, keepdims=True)
         yield np.array(mean_over_time(x)), plain.mean(1, keepdims=True)
         row = plain[:, :, 0]
         yield np.array(normalize(x[:, :, 0])), row / np.linalg.norm(row, axis=1, keepdims=True)

@@ -90,7 +90,7 @@ IDIOMS = [
     *rewrites(
         "mlx_impl.ops.summation",
         "tiny-conditioning",
-        ("return blocked_sum(x) / x.shape[1]", "return mx.mean(x, axis=1, keepdims=True)"),
+        ("return pairwise_sum(x) / x.shape[1]", "return mx.mean(x, axis=1, keepdims=True)"),
         (
             "length = mx.sqrt(blocked_sum(mx.square(x)[..., None])[..., 0])",
             "length = mx.linalg.norm(x, axis=-1, keepdims=True)",
