@@ -56,7 +56,7 @@ def capture(
     about["count"] = sum(len(segment.taps) for segment in segments)
     state: State = case.inputs
     exact_state: State = case.inputs
-    with writing(out, about, replace) as writer:
+    with writing(out, about, replace) as stored:
         for segment in segments:
             say(f"{side}: {segment.label}")
             trace: Trace = {}
@@ -72,7 +72,7 @@ def capture(
                 value = trace[tap.name]
                 known[tap.name] = _floors(contract, tap, value, exact_trace.get(tap.name))
                 near = _near(contract, case, tap, trace, known) if exact is not None else {}
-                writer.add(tap, value, known[tap.name], near)
+                stored.add(tap.name, value, axes=tap.axes, floors=known[tap.name], near=near)
     return about
 
 

@@ -8,16 +8,15 @@ that one process gives, to the last bit. The swaps are not run: they need the re
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from parity.base import npy
 from parity.base.errors import InputError
 from parity.base.files import file_sha256, replacing
 from parity.capture.trace import Trace
+from parity.capture.trace_folder import Entries, StoredTrace
 from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case, State
 from parity.run.clock import Progress
@@ -26,39 +25,10 @@ from parity.run.report import Report
 from parity.run.runs import Turn
 from parity.run.verify import Verifier
 
-SCHEMA = 1
+SCHEMA = 2
 INDEX = "recording.json"
 KINDS = ("start", "reference", ACCUMULATED, LOCAL)
 END = "end"
-
-
-class Stored(MutableMapping[str, np.ndarray]):
-    """Arrays by name in files of a folder that an index knows with their SHA-256; each is read anew, and checked."""
-
-    def __init__(self, folder: Path, place: str, index: dict[str, dict[str, str]]):
-        self.folder, self.place, self.index = folder, place, index
-
-    def __setitem__(self, name: str, array: np.ndarray) -> None:
-        file = f"{self.place}/{len(self.index)}.npy"
-        (self.folder / self.place).mkdir(exist_ok=True)
-        npy.write(self.folder / file, array)
-        self.index[name] = {"file": file, "sha256": file_sha256(self.folder / file)}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        entry = self.index[name]
-        file = self.folder / entry["file"]
-        if not file.is_file() or file_sha256(file) != entry["sha256"]:
-            raise InputError(f"{file}: missing, or not what {INDEX} says; record it again or copy it whole")
-        return npy.read(file)
-
-    def __delitem__(self, name: str) -> None:
-        (self.folder / self.index.pop(name)["file"]).unlink()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.index)
-
-    def __len__(self) -> int:
-        return len(self.index)
 
 
 def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Progress) -> dict[str, Any]:
@@ -73,23 +43,27 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
     about = {"schema": SCHEMA} | _about(contract, case, checkpoint)
     with replacing(out) as partial:
         partial.mkdir()
-        index: dict[str, dict[str, dict[str, str]]] = {}
+        index: dict[str, Entries] = {}
         for number, segment in enumerate(verifier.segments):
-            places = {kind: index.setdefault(f"{number}-{kind}", {}) for kind in KINDS}
-            traces = {kind: Stored(partial, f"{number}-{kind}", places[kind]) for kind in KINDS}
+            traces: dict[str, Trace] = {kind: _trace(partial, f"{number}-{kind}", index) for kind in KINDS}
             start = runs.states["reference"]
             traces["start"].update(start)
             runs.reference(segment, traces["reference"])
             for mode in (ACCUMULATED, LOCAL):
-                known: dict[str, Trace] = {"reference": traces["reference"], "exact": traces[mode]}
+                known = {"reference": traces["reference"], "exact": traces[mode]}
                 runs.other("exact", Turn(segment, mode, start, known))
             last = segment.stage not in [later.stage for later in verifier.segments[number + 1 :]]
             if segment.stage in contract.in_turn and last:
                 runs.release()
-        Stored(partial, END, index.setdefault(END, {})).update(runs.states["reference"])
+        _trace(partial, END, index).update(runs.states["reference"])
         about |= {"environment": verifier.report.environment, "seconds": verifier.report.seconds}
         (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n")
     return about
+
+
+def _trace(folder: Path, place: str, index: dict[str, Entries]) -> StoredTrace:
+    """One trace of a recording, whose entries are in its index."""
+    return StoredTrace(folder, index.setdefault(place, {}), place)
 
 
 def _about(contract: Contract, case: Case, checkpoint: Path) -> dict[str, Any]:
@@ -127,17 +101,17 @@ def verify(
     verifier.report.seconds |= index["seconds"]
     traces = index["traces"]
     for number, segment in enumerate(verifier.segments):
-        stored = {kind: Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS}
+        stored = {kind: _trace(folder, f"{number}-{kind}", traces) for kind in KINDS}
         for mode in (ACCUMULATED, LOCAL):
             start: State = dict(stored["start"]) if mode == LOCAL else {}
             verifier.judge(Turn(segment, mode, start, {"reference": stored["reference"], "exact": stored[mode]}))
 
     def fed(numbers: list[int]) -> Iterator[tuple[int, State, Trace]]:
         for number in numbers:
-            start, taps = (Stored(folder, f"{number}-{kind}", traces[f"{number}-{kind}"]) for kind in KINDS[:2])
+            start, taps = (_trace(folder, f"{number}-{kind}", traces) for kind in KINDS[:2])
             yield number, dict(start), taps
 
     settle(verifier, fed)
-    verifier.runs.states["reference"] = dict(Stored(folder, END, traces[END]))
+    verifier.runs.states["reference"] = dict(_trace(folder, END, traces))
     verifier.conclude()
     return verifier.report

@@ -11,7 +11,6 @@ from parity.base import npy
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.capture.golden import MANIFEST, Golden, writing
-from parity.contract import Tap
 
 MU = np.arange(24, dtype=np.float32).reshape(1, 4, 6)
 CODES = np.arange(6).reshape(2, 3)
@@ -20,10 +19,10 @@ CODES = np.arange(6).reshape(2, 3)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "deep" / "golden"
-    with writing(folder, {"case": "toy"}) as writer:
-        writer.add(Tap("mu[step=1]", "mu", "b c t"), MU, {"cond": 1e-6, "uncond": 2e-6})
-        writer.add(Tap("codes", "codes", "b t"), CODES)
-        writer.add(Tap("turned", "turned", "b t c"), MU.transpose(0, 2, 1))
+    with writing(folder, {"case": "toy"}) as stored:
+        stored.add("mu[step=1]", MU, axes="b c t", floors={"cond": 1e-6, "uncond": 2e-6}, near={})
+        stored.add("codes", CODES, axes="b t", floors={}, near={})
+        stored.add("turned", MU.transpose(0, 2, 1), axes="b t c", floors={}, near={})
     return folder
 
 
@@ -77,8 +76,8 @@ def test_an_existing_folder_is_kept(folder):
 
 
 def test_an_existing_folder_is_replaced_when_asked(folder):
-    with writing(folder, {}, replace=True) as writer:
-        writer.add(Tap("mu", "mu", "b c t"), MU)
+    with writing(folder, {}, replace=True) as stored:
+        stored.add("mu", MU, axes="b c t", floors={}, near={})
     assert list(Golden(folder)) == ["mu"]
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST, "mu.npy"]
     assert [path.name for path in folder.parent.iterdir()] == ["golden"]
@@ -89,8 +88,8 @@ def test_a_failed_write_leaves_everything_as_it_was(folder, replace):
     target = folder if replace else folder.with_name("other")
 
     def write() -> None:
-        with writing(target, {}, replace=replace) as writer:
-            writer.add(Tap("mu", "mu", "b c t"), MU)
+        with writing(target, {}, replace=replace) as stored:
+            stored.add("mu", MU, axes="b c t", floors={}, near={})
             raise RuntimeError("the run fails")
 
     with pytest.raises(RuntimeError, match="the run fails"):
