@@ -1,9 +1,9 @@
 """Pytest plugin: parity as test cases, one for each part of the model, each segment and each kind of error.
 
-A test takes the fixtures `parity_part` and `parity_report` and is marked `@pytest.mark.parity("ode", case="flow")`. It
-is run once for every part of every segment of that name (`*` stands for anything), on the case `tiny-flow`, or
-`full-flow` with `--size full`. Without `case` it is run on the case that is named as the size. The sides are run once a
-session for each case.
+A test takes the fixtures `parity_part` and `parity_report` and is marked `@pytest.mark.parity("ode", case="flow")`.
+Such a test is run once for every part of every segment of that name (`*` stands for anything), on the case `tiny-flow`,
+or `full-flow` with `--size full`. Without `case` it is run on the case that is named as the size. The sides are run
+once a session for each case.
 """
 
 from __future__ import annotations

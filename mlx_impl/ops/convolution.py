@@ -1,11 +1,11 @@
 """Convolutions of this side: sums of matrix products, which round less than MLX's own on every device measured.
 
 MLX's convolution is one long dot product over k * in values for each output. At 256 channels and k 3 it is 1.7 noise
-floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both. So all
-are in float32: on the CPU, where MLX's own loops for dilated, strided and transposed ones take a hundred times as long
-besides, and on a GPU, where its own are up to 5 floors off. In half precision there, whose rounding is larger than
-that, all are MLX's own (`its_own`); in float32 on an NVIDIA GPU a kernel takes the widths that it can
-(`cuda/conv1d.py`).
+floors of PyTorch's from the exact result on the CPU and 3.4 with CUDA; summed in blocks of 64 it is 1.1 on both. In
+float32 all convolutions are therefore summed in blocks. On the CPU MLX's own loops for dilated, strided and transposed
+convolutions also take a hundred times as long; on a GPU its own are up to 5 floors off. In half precision a GPU's
+rounding is larger than that, and all convolutions are MLX's own (`its_own`). In float32 on an NVIDIA GPU a kernel takes
+the widths that it can (`cuda/conv1d.py`).
 """
 
 from __future__ import annotations

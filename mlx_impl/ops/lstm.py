@@ -1,9 +1,9 @@
 """A layer of an LSTM, whose five sigmoids and tanhs take few calls, at float32 rounding level.
 
-A step's gates are few, and on MLX's CPU a call costs about as much as what it computes. So all gates get e^y - 1 at
-once, of which both functions are made: σ(x) = 1/(2 + (e^-x - 1)) and tanh(x) = (e^2x - 1)/(2 + (e^2x - 1)). That
-difference is exact near 0 too, so that tanh needs no other formula there. The kernels are such as a compiler
-vectorises (see `cpu/activations.py`), which takes contiguous arrays: hence gates before rows.
+A step's gates are few, and on MLX's CPU a call costs about as much as what it computes. All gates therefore get e^y - 1
+at once, of which both functions are made: σ(x) = 1/(2 + (e^-x - 1)) and tanh(x) = (e^2x - 1)/(2 + (e^2x - 1)). e^y - 1
+is exact near 0 too, and tanh needs no other formula there. The kernels are such as a compiler vectorises (see
+`cpu/activations.py`), which takes contiguous arrays: hence gates before rows.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def lstm(x: mx.array, weight_ih: mx.array, weight_hh: mx.array, bias: mx.array) 
 
 
 def scaled(weight: mx.array) -> mx.array:
-    """Weight or bias `(4 c, ...)` of the gates -> `(4, c, ...)`, for gates as `step` takes them. It rounds nothing."""
+    """Weight or bias `(4 c, ...)` of the gates -> `(4, c, ...)`, for gates as `step` takes them. Nothing is rounded."""
     scales = mx.array(_SCALES, dtype=weight.dtype).reshape(4, *[1] * weight.ndim)
     return weight.reshape(4, -1, *weight.shape[1:]) * scales
 

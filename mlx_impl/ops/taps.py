@@ -22,8 +22,9 @@ def phased_conv1d(x: mx.array, weight: mx.array, bias: mx.array, padding: int, d
     """`x (B, T, in)`, `weight (out, k, in)`, `bias (out)` -> `(B, T + 2 padding - dilation (k - 1), out)`.
 
     Where neighbouring frames are convolved, a window is k * in values in one piece, and every k-th window is a row of
-    `x` cut into rows of that length. So each of the k phases is a product of `x` as it lies, from another frame on, of
-    all taps at once. Dilation takes frames that are `dilation` apart: they are brought together first.
+    `x` cut into rows of that length. Each of the k phases is therefore a product of `x` as it lies, from another frame
+    on, of all taps at once. Dilation takes frames that are `dilation` apart, and such frames are brought together
+    first.
     """
     batch, frames, channels = x.shape
     width_out, kernel, _ = weight.shape

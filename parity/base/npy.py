@@ -4,9 +4,9 @@ NumPy's own reader is lenient where a parity check must not be: it ignores bytes
 headers with a duplicate key, a negative axis, ``True`` for a length or a Python 2 ``10L``. The header is
 therefore parsed here. The writer is ``numpy.lib.format.write_array``, which already does what is needed.
 
-Both sides get their arrays from here. ``mlx.core.load`` (0.32.4) is no substitute. It looks for ``descr`` and
+Both sides get their arrays from here. ``mlx.core.load`` (0.32.4) is no substitute. MLX looks for ``descr`` and
 ``fortran_order`` at fixed columns, so a valid Fortran-order file with other spacing comes out scrambled without an
-error. It also swaps big-endian complex64 as one 8-byte number, takes over-long files and refuses version 3.0.
+error. MLX also swaps big-endian complex64 as one 8-byte number, takes over-long files and refuses version 3.0.
 
 The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 """

@@ -108,8 +108,9 @@ class Contract:
     stages that are taken from either side, and what is judged then. `outcome` names what checks the states that a run
     ends in; only a run that reaches the last segment is checked.
 
-    `weights` names what compares the weights of a wrong module. It is a function of the reference's root, the
-    candidate's root and the module's path (`""`: all of the root). It gives a sentence, or None where they are equal.
+    `weights` names what compares the weights of a wrong module. The function takes the reference's root, the
+    candidate's root and the module's path (`""`: all of the root), and gives a sentence, or None where the weights are
+    equal.
 
     `roles` says of an axis what it is to a diagnosis (`ROLES`); an axis without a role is looked at as any other.
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a

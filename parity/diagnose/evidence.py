@@ -112,7 +112,8 @@ REGISTRY: list[Hypothesis] = []
 
 
 def hypothesis(function: Hypothesis) -> Hypothesis:
-    """Have `recognise` test this function. It returns a finding, or None where it does not fit or cannot be tested."""
+    """Have `recognise` test this function. The function returns a finding, or None where the hypothesis does not fit or
+    cannot be tested."""
     REGISTRY.append(function)
     return function
 

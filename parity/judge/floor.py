@@ -20,7 +20,7 @@ def half_ulp_rms(dtype: str) -> float:
 
 
 def at_least(error: float, scale: float, dtype: str = "float32") -> float:
-    """The floor of values whose RMS is `scale` where a run was off by the RMSE `error`. It is never 0."""
+    """The floor of values whose RMS is `scale` where a run was off by the RMSE `error`. A floor is never 0."""
     return max(error, scale * half_ulp_rms(dtype), TINY)
 
 

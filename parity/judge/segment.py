@@ -24,7 +24,7 @@ UNDECLARED = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does
 
 
 class InOrder(ABC):
-    """Takes the taps of a segment as they appear. Those that are missing, extra or misplaced fail."""
+    """Takes the taps of a segment as they appear. Missing, extra and misplaced taps fail."""
 
     def __init__(self, segment: Segment):
         self.waiting = [tap.name for tap in segment.taps]

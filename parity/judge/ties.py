@@ -50,7 +50,7 @@ class Decisions:
     ties: dict[str, np.ndarray] = field(default_factory=dict)
 
     def note(self, name: str, taken: np.ndarray, margins: np.ndarray) -> None:
-        """A tap's decisions with their margins. Those without a tie need not be followed."""
+        """A tap's decisions with their margins. Decisions without a tie need not be followed."""
         ties = tied(margins)
         if ties.shape == taken.shape and ties.any():
             self.taken[name], self.ties[name] = np.array(taken), ties

@@ -36,9 +36,9 @@ class Runs:
     """The runs of one case, each in `states` with what it has reached.
 
     `reference` is in float32, `exact` in float64, `rounded` in float32 with weights rounded as the candidate's are, and
-    `candidate` in the precision's dtype. Those of `sides` are made. `decided` has the reference's discrete decisions,
-    which `exact` and `rounded` follow; `stopped` says where the candidate stopped, and why. An `informative` run needs
-    no float32 that is float32.
+    `candidate` in the precision's dtype. Only the runs named in `sides` are made. `decided` has the reference's
+    discrete decisions, which `exact` and `rounded` follow; `stopped` says where the candidate stopped, and why. An
+    `informative` run needs no float32 that is float32.
     """
 
     def __init__(

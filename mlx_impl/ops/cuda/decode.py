@@ -2,7 +2,8 @@
 
 There a step of `t3/generation.py` spends five sixths of its time on launching kernels, and a choice as much as a step.
 What `decode.cu` computes is what the modules of `t3/backbone.py` do for one new position, with fewer roundings in half
-precision; `sampling.cu` does what `t3/sampling.py` does. Those are the portable twins, and what the harness taps.
+precision; `sampling.cu` does what `t3/sampling.py` does. The two Python files are the portable twins, and what the
+harness taps.
 
 Nothing waits for the host: a token goes on to the next step on the GPU, and that is queued before the token is read.
 """
