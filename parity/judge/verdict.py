@@ -28,11 +28,7 @@ def allowance(values: int) -> float:
     sample. Of two root mean squares over n independent values the logarithm of the ratio has a deviation of about
     1 / sqrt(n), so that by chance alone the ratio is beyond exp(4.26 / sqrt(n)) once in 100 000 times.
     """
-    return chance(1 / math.sqrt(max(values - 1, 1)))
-
-
-def chance(deviation: float) -> float:
-    """By what factor bounds are wider where the logarithm of a ratio has that deviation by chance alone."""
+    deviation = 1 / math.sqrt(max(values - 1, 1))
     return max(1.0, math.exp(ONE_IN_100_000 * deviation) / math.sqrt(2))
 
 
