@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -28,7 +28,8 @@ class Move:
     operations that the reference does not have. With "operand" another value is taken that is right in itself, and with
     "order" the right value is taken, its axes in the wrong order. `reference` are quantities and `candidate` values
     that are not found, and lie before the exchange. `origin` is the reference's value there, where it computes the
-    quantity at several places.
+    quantity at several places. `taken` is a value of the candidate's own that is put there instead: what an operation
+    takes that the reference does not have, of which the reference holds no value but `quantity`, the weight before it.
     """
 
     kind: str
@@ -38,10 +39,17 @@ class Move:
     reference: frozenset[int] = frozenset()
     candidate: frozenset[int] = frozenset()
     origin: int | None = None
+    taken: int | None = None
 
     def static(self, walk: Walk) -> bool:
         """What is exchanged does not depend on the inputs: a table, or what is made of it."""
         return self.key not in walk.candidate.dynamic
+
+    def value(self, walk: Walk, row: Sequence[Arrangement], like: Pooled) -> Pooled:
+        """What is put there, at the lengths at which `like` is there."""
+        if self.taken is None:
+            return walk.reference_value(self.quantity, row, like)
+        return tuple(None if one is None else own for one, own in zip(like, walk.values[self.taken], strict=True))
 
 
 @dataclass(frozen=True)
@@ -162,6 +170,8 @@ def targets(walk: Walk, key: int) -> list[int]:
 def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
     """Arrangements in which the quantity could stand there, those that were seen between such shapes first."""
     truth, value = walk.reference.values[move.quantity], walk.values[move.key]
+    if move.taken is not None:
+        return iter([tuple(Arrangement((array.size,), (0,)) for array in value if array is not None)])
     shapes = shape_pair(truth, value)
     own = walk.status[move.key]
     rows: dict[tuple[Arrangement, ...], None] = {}
@@ -256,6 +266,9 @@ def _static(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> I
     pairs = (*walk.statics.pairs(walk.values, theirs, ours), *walk.statics.masks(walk.values, theirs, ours))
     for rank, (quantity, key, made, cone) in enumerate(pairs):
         yield Exchange((Move("differs" if made else "extra", quantity, key, (), made, cone),), 1 + rank / 100)
+    for rank, (weight, key, taken, cone) in enumerate(walk.statics.extra(walk.values, theirs, walk.anchors.same)):
+        move = Move("extra", weight, key, (), frozenset(), cone, taken=taken)
+        yield Exchange((move,), 1 + (len(pairs) + rank) / 100)
 
 
 def _idle(walk: Walk, places: Iterable[int]) -> Iterator[int]:

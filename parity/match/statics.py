@@ -69,6 +69,25 @@ class Statics:
                     rows.append((one, key, made, cone))
         return rows[:_MOST]
 
+    def extra(
+        self, values: Mapping[int, Pooled], theirs: Iterable[int], weights: Mapping[int, Sequence[int]]
+    ) -> list[tuple[int, int, int, frozenset[int]]]:
+        """What steps take that the reference does not have, made of one other such value by one operation.
+
+        The candidate may hold a weight in a form of its own, scaled for example, so that no value of the reference can
+        be put in place of what is made of the form: the form itself can. Each row has the reference's weight
+        (`weights` has them by the candidate's values), the candidate's value, the one that it is made of, and the
+        values before that the reference does not have.
+        """
+        here = self._before(self.candidate, values, self.held_by_reference, _taken(self.candidate, theirs))
+        rows = []
+        for key, cone in here.items():
+            inputs = self.candidate.steps[self.candidate.makers[key]].inputs if key in self.candidate.makers else ()
+            for taken in inputs:
+                if taken in weights and telling(values[taken]) and _shapes(values[taken]) == _shapes(values[key]):
+                    rows.append((weights[taken][0], key, taken, cone - here.get(taken, frozenset())))
+        return rows[:_MOST]
+
     def follow(
         self, values: Mapping[int, Pooled], key: int, value: Pooled, lengths: Sequence[int]
     ) -> dict[int, Pooled]:
@@ -155,6 +174,10 @@ def _cones(runs: Runs, keys: Iterable[int]) -> dict[int, frozenset[int]]:
 
 def _sizes(pooled: Pooled) -> list[int]:
     return [-1 if array is None else array.size for array in pooled]
+
+
+def _shapes(pooled: Pooled) -> list[tuple[int, ...] | None]:
+    return [None if array is None else array.shape for array in pooled]
 
 
 def _taken(runs: Runs, places: Iterable[int]) -> list[int]:

@@ -90,7 +90,7 @@ class Trials:
 
     def error(self, move: Move, row: tuple[Arrangement, ...], lengths: Sequence[int]) -> float:
         value = self.walk.values[move.key]
-        truth = self.walk.reference_value(move.quantity, row, value)
+        truth = move.value(self.walk, row, value)
         pairs = [(value[length], truth[length]) for length in lengths]
         if not row:
             return float("inf")
@@ -113,7 +113,7 @@ class Trials:
             follows = walk.status[move.key].follows | {number}
             made_of = frozenset({move.quantity})
             there = (
-                walk.reference_value(move.quantity, row, kept),
+                move.value(walk, row, kept),
                 Status(move.quantity, row, 0.0, True, 0, 0, made_of, follows),
             )
             if move.static(walk):

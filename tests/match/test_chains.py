@@ -143,3 +143,41 @@ def test_a_chain_behind_a_rounded_constant_is_followed_once(steps: int) -> None:
     assert calls["computed"] <= 5 * steps * len(
         LENGTHS
     )  # itself, and moved up and at random when it is judged and kept
+
+
+WIDE = RNG.standard_normal((24, 24)) / 5
+BIAS = RNG.standard_normal(24)
+RECURRENT = RNG.standard_normal((24, 24)) / 5
+
+
+def recurrent(steps: int, factor: float = 1.0, scaled: bool = True, wrong: bool = False) -> Make:
+    """A recurrent layer, step by step; `scaled`, its gates are twice as large, as another kernel would take them."""
+
+    def make(b: Builder, x: Value) -> Value:
+        weight, bias, recur = b.constant(WIDE), b.constant(BIAS), b.constant(RECURRENT)
+        if scaled:
+            weight, bias, recur = weight * 2.0, bias * 2.0, recur * 2.0
+        given = b.run("add", np.add, x @ weight, bias * factor if factor != 1 else bias)
+        hidden = cell = x * 0.0
+        outputs = []
+        for _ in range(steps):
+            gate = b.run("add", np.add, given, hidden @ recur)
+            new = b.run("tanh", np.tanh, gate * 0.5 if scaled else gate)
+            before = hidden if wrong else cell
+            cell = before * 0.75 + new * 0.5
+            hidden = b.run("tanh", np.tanh, cell)
+            outputs.append(hidden)
+        return join(*outputs) @ b.constant(np.tile(NEXT[:, :8], (3 * steps // 2, 1)))
+
+    return make
+
+
+def test_a_scaled_bias_with_a_fault_is_one_departure() -> None:
+    """A value of the candidate's own: the reference has no bias that is scaled."""
+    assert compared(recurrent(12, scaled=False), recurrent(12)).departures == []
+    matching = compared(recurrent(12, scaled=False), recurrent(12, 1 + 1e-6))
+    (departure,) = matching.departures
+    assert departure.kind == "extra"
+    assert departure.relation == "1.000001 times the reference's"
+    assert [node.operation for node in departure.candidate] == ["multiply"]
+    assert matching.proven
