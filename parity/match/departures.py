@@ -10,6 +10,7 @@ from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
 from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, sizes, targets
 from parity.match.relations import relation
+from parity.match.repeats import Repeats
 from parity.match.trials import LIKE, NEAR, Outcome, Trials
 from parity.match.values import Pooled, informative
 from parity.match.walk import Edge, Overlay, Status, Walk
@@ -69,12 +70,23 @@ class Search:
         self.departures: list[Departure] = []
         self.trials = Trials(walk, self.departures)
         self.habits: set[tuple[object, ...]] = set()
+        self.repeats = Repeats(walk)
 
     def mend(self, place: int, key: int) -> None:
-        """Exchange until nothing is wrong before this value."""
+        """Exchange until nothing is wrong before this value; what was exchanged before is so at once."""
+        while not self.walk.status[key].settled and self._repeated(place, key):
+            pass
         while self.walk.astray(key):
-            if self._mend_one(place, key, float("inf")) is None:
+            if not self._repeated(place, key) and self._mend_one(place, key, float("inf")) is None:
                 self._give_up(key)
+
+    def _repeated(self, place: int, key: int) -> bool:
+        """Make an exchange that was right before at the next place of the same operations, if it mends anything."""
+        for exchange in self.repeats.exchanges(key):
+            outcome = self.trials.tried(exchange, place, key)
+            if outcome is not None and self._accept(exchange, outcome, place, key):
+                return True
+        return False
 
     def mend_output(self, position: int) -> None:
         """Where the candidate gives a value that is right in itself, but is not this output of the reference."""
@@ -350,6 +362,7 @@ class Search:
         )
         if not move.static(walk):
             self.habits.add(mark(walk, move))
+            self.repeats.note(move)
         if move.edges:
             walk.alternatives.setdefault(move.key, []).append((number, move.quantity))
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from parity.match.arrangement import BOUND, EXACT, Arrangement, difference
 from parity.match.constants import Unresolved, Use
+from parity.match.entries import Entries
 from parity.match.quantities import Quantities
 from parity.match.statics import Statics
 from parity.match.values import Pooled, Runs, Step, arranged, closest, neutral
@@ -27,6 +28,9 @@ PATIENCE = 4
 
 _DEEP = 96
 """All operations that a value not found is followed through, where no weights are."""
+
+_SOON = 24
+"""All operations that a value not found is followed through before exchanges made before are looked at."""
 
 _MOST = 1e-2
 """An effect of rounded constants above this says nothing any more about what a value is."""
@@ -92,6 +96,7 @@ class Walk:
                 self.status.update(dict.fromkeys(step.outputs, Status(settled=True, rounded=depends)))
         self.moved: dict[tuple[int, bool], dict[int, Pooled]] = {}
         self.statics = Statics(reference.runs, candidate, reference.values, self.values)
+        self.entries = Entries(reference)
         self.neutral: set[int] = set()
         self.seen: dict[int, set[int]] = {}
         self.edges: dict[Edge, tuple[Pooled, Status]] = {}
@@ -104,7 +109,10 @@ class Walk:
             self._enter(key, self._input(key))
 
     def pass_through(self, mend: Callable[[int, int], None]) -> None:
-        """Evaluate every step; `mend` is called with a place and a key where a departure must lie before it."""
+        """Evaluate every step; `mend` is called with a place and a key where a departure must lie before it.
+
+        It is called sooner too, so that an exchange made before can be repeated while little is computed from it.
+        """
         for place, step in enumerate(self.candidate.steps):
             if not self.candidate.dynamic.intersection(step.outputs):
                 continue
@@ -112,7 +120,7 @@ class Walk:
             self._evaluate(place, overlay, self.lengths)
             self.commit(overlay)
             for key in step.outputs:
-                if self.astray(key):
+                if self.astray(key) or self.status[key].depth % _SOON == _SOON - 1:
                     mend(place, key)
 
     def astray(self, key: int, status: Status | None = None) -> bool:
@@ -262,7 +270,7 @@ class Walk:
             age=max((s.age for s in known), default=0) + (not weights <= before),
             depth=max((s.depth for s in known), default=0) + 1,
             made_of=frozenset().union(*(s.made_of for s in known)),
-            follows=frozenset().union(*(s.follows for s in known)),
+            follows=_together([s.follows for s in known]),
             rounded=frozenset().union(*(s.rounded for s in known)),
             weights=before | weights,
         )
@@ -363,7 +371,10 @@ class Walk:
             return pooled, replace(base, settled=True, age=0, depth=0, weights=frozenset())
         found = self._look_up(pooled, base, lengths)
         if found is None:
-            return pooled, base
+            apart = self._apart(pooled, base, lengths)
+            return pooled, replace(
+                base, settled=True, age=0, depth=0, made_of=apart, weights=frozenset()
+            ) if apart else base
         quantity, arrangements, error = found
         if error > EXACT:  # so that no error grows on the way
             pooled = self.reference_value(quantity, arrangements, pooled)
@@ -377,6 +388,15 @@ class Walk:
             return hit
         few = self.reference.small.find(pooled, bound, lengths)
         return closest(hit for hit in few if self.reference.made_from(hit[0], base.made_of))
+
+    def _apart(self, pooled: Pooled, base: Status, lengths: Sequence[int]) -> frozenset[int]:
+        """Quantities that are the entries of this value, or the one of which it is an entry; none if empty."""
+        if not base.made_of:
+            return frozenset()
+        for look_up in (self.entries.around, self.entries.inside):
+            if found := look_up(pooled, base.made_of, tuple(lengths), self.seen):
+                return found
+        return frozenset()
 
     def _alternative(
         self, place: int, overlay: Overlay, lengths: Sequence[int], fixed: Mapping[int, object] | None
@@ -399,6 +419,12 @@ class Walk:
                     if all(other.status[made].settled for made in step.outputs):
                         overlay.values, overlay.status, overlay.edges = other.values, other.status, other.edges
                         return
+
+
+def _together(sets: Sequence[frozenset[int]]) -> frozenset[int]:
+    """The union; one of the sets itself where that has all, as many values follow from the same departures."""
+    largest = max(sets, key=len, default=frozenset[int]())
+    return largest if all(one <= largest for one in sets) else largest.union(*sets)
 
 
 def shape_pair(reference: Pooled, candidate: Pooled) -> tuple[tuple[int, ...], ...]:

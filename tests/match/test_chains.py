@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from parity.exact.program import Program
 from parity.match.constants import resolve
 from parity.match.matching import Matching, match
 from parity.match.quantities import Quantities
+from parity.match.trials import Outcome, Trials
 from parity.match.values import Runs
 from parity.match.walk import Walk
 from parity.match.weights import Anchors
@@ -181,3 +183,23 @@ def test_a_scaled_bias_with_a_fault_is_one_departure() -> None:
     assert departure.relation == "1.000001 times the reference's"
     assert [node.operation for node in departure.candidate] == ["multiply"]
     assert matching.proven
+
+
+def test_a_fault_at_every_step_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: Counter = Counter()
+    before = Trials.tried
+
+    def counted(self: Trials, *arguments: Any) -> Outcome | None:
+        tried["exchanges"] += 1
+        return before(self, *arguments)
+
+    monkeypatch.setattr(Trials, "tried", counted)
+    few = compared(recurrent(8, scaled=False), recurrent(8, wrong=True))
+    count = tried["exchanges"]
+    more = compared(recurrent(16, scaled=False), recurrent(16, wrong=True))
+    assert [len(few.departures), len(more.departures)] == [7, 15]
+    assert {departure.kind for departure in more.departures} == {"operand"}
+    assert len(more.groups) == 1
+    assert few.proven
+    assert more.proven
+    assert tried["exchanges"] - count <= count + 2 * 8  # a search is of hundreds

@@ -1,0 +1,94 @@
+"""Entries of a batch that one program runs apart, and the other together."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+
+import numpy as np
+
+from parity.match.arrangement import BOUND
+from parity.match.quantities import Quantities
+from parity.match.values import Index, Pooled, informative, neutral, whole
+
+_MOST = 8
+"""Entries of a batch, at most."""
+
+_AXES = (0, 1)
+"""A batch lies along the first axis, or behind that of time."""
+
+
+class Entries:
+    """Which values of the candidate are an entry of a quantity of the reference, or have such quantities as entries.
+
+    Neither program holds what the other does, so quantities that the candidate has are no answer: a part of one of
+    those may be the wrong part.
+    """
+
+    def __init__(self, reference: Quantities) -> None:
+        self.reference = reference
+        self.by_size: dict[int, list[int]] = {}
+        for quantity in dict.fromkeys(reference.of.values()):
+            pooled = reference.values[quantity]
+            if whole(pooled) and quantity in reference.made and (first := pooled[0]) is not None and first.size:
+                self.by_size.setdefault(first.size, []).append(quantity)
+        self.cut: dict[int, tuple[Index, Index]] = {}
+        self.origin: list[int] = []
+
+    def around(
+        self, pooled: Pooled, made_of: frozenset[int], lengths: tuple[int, ...], seen: Container[int]
+    ) -> frozenset[int]:
+        """The quantity of which the value is an entry; none if empty."""
+        if (first := pooled[lengths[0]]) is None or not first.size:
+            return frozenset()
+        for index, small in zip(self._cut(first.size), (False, True), strict=True):
+            for number, _, _ in index.find(pooled, BOUND, lengths):
+                quantity = self.origin[number]
+                if quantity not in seen and (not small or self.reference.made_from(quantity, made_of)):
+                    return frozenset({quantity})
+        return frozenset()
+
+    def inside(
+        self, pooled: Pooled, made_of: frozenset[int], lengths: tuple[int, ...], seen: Container[int]
+    ) -> frozenset[int]:
+        """The quantities that are the value's entries, one for each; none if empty."""
+        for axis in _AXES:
+            counts = {a.shape[axis] for n in lengths if (a := pooled[n]) is not None and a.ndim > axis}
+            if len(counts) != 1 or not 1 < (count := counts.pop()) <= _MOST:
+                continue
+            found: set[int] = set()
+            for entry in _entries(pooled, count, axis):
+                quantity = self._whole(entry, made_of, lengths)
+                if quantity is None or quantity in seen or quantity in found:
+                    break
+                found.add(quantity)
+            if len(found) == count:
+                return frozenset(found)
+        return frozenset()
+
+    def _whole(self, pooled: Pooled, made_of: frozenset[int], lengths: tuple[int, ...]) -> int | None:
+        for key, _, _ in self.reference.index.find(pooled, BOUND, lengths):
+            return key
+        for key, _, _ in self.reference.small.find(pooled, BOUND, lengths):
+            if self.reference.made_from(key, made_of):
+                return key
+        return None
+
+    def _cut(self, size: int) -> tuple[Index, Index]:
+        """Entries of so many numbers of all quantities, those of enough numbers and those of few."""
+        if size not in self.cut:
+            self.cut[size] = Index(), Index()
+            for count in range(2, _MOST + 1):
+                for quantity in self.by_size.get(size * count, ()):
+                    for axis in _AXES:
+                        for entry in _entries(self.reference.values[quantity], count, axis):
+                            if not neutral(entry):
+                                self.cut[size][not informative(entry)].add(len(self.origin), entry)
+                                self.origin.append(quantity)
+        return self.cut[size]
+
+
+def _entries(pooled: Pooled, count: int, axis: int) -> Iterator[Pooled]:
+    """All entries along an axis; none where it does not have as many at every length that is there."""
+    if all(array is None or (array.ndim > axis and array.shape[axis] == count) for array in pooled):
+        for place in range(count):
+            yield tuple(None if array is None else np.take(array, [place], axis) for array in pooled)
