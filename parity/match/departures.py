@@ -12,7 +12,7 @@ from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, m
 from parity.match.relations import relation
 from parity.match.repeats import Repeats
 from parity.match.trials import LIKE, NEAR, Outcome, Trials
-from parity.match.values import Pooled, informative
+from parity.match.values import Pooled, arranged, informative
 from parity.match.walk import Edge, Overlay, Status, Walk
 
 _TRIALS = 4000
@@ -300,7 +300,10 @@ class Search:
             made_of, cone = walk.status[key].made_of, candidate_cones(walk, key)[key]
             for quantity in sorted(move.reference - {move.quantity}):
                 made, border = walk.reference.cone(quantity, walk.seen)
-                if sizes(walk.reference.values[quantity]) == sizes(walk.values[key]) and border & made_of:
+                if (
+                    sizes(walk.reference.values[quantity]) == sizes(walk.values[key])
+                    and walk.reference.grounds(border, walk.seen) & made_of
+                ):
                     yield Move("differs", quantity, key, (), frozenset(made), cone)
             for quantity in sorted(made_of) if key != move.key else ():
                 if sizes(walk.reference.values[quantity]) == sizes(walk.values[key]):
@@ -328,6 +331,9 @@ class Search:
         quantities, keys = move.reference, move.candidate
         if move.kind == "order":
             quantities, keys = self._origin(move.key)
+        elif move.kind == "differs" and not move.static(walk) and move.origin is None:
+            indices = self._indices(move)
+            quantities, keys = quantities | indices[0], keys | indices[1]
         if move.origin is not None:
             ours = [runs.makers[move.origin]]
         else:
@@ -356,8 +362,8 @@ class Search:
                 healed,
                 "" if made is None else runs.steps[made].node.module,
                 relation(walk.values[move.key], value) if move.kind != "missing" else "",
-                move.reference,
-                move.candidate,
+                move.reference if move.kind == "order" else quantities,
+                move.candidate if move.kind == "order" else keys,
             )
         )
         if not move.static(walk):
@@ -371,6 +377,24 @@ class Search:
         runs = self.walk.reference.runs
         places = [runs.makers[key]] if key in runs.makers else runs.users.get(key, [])
         return next(iter(places), None)
+
+    def _indices(self, move: Move) -> tuple[frozenset[int], frozenset[int]]:
+        """Indices and masks that only one side of a departure takes, and what these are made of."""
+        walk = self.walk
+        reference, candidate = walk.reference, walk.candidate
+        ours = {one for q in move.reference for one in reference.parts.get(q, ()) if one in reference.neutral}
+        made = [candidate.makers[k] for k in move.candidate if k in candidate.makers]
+        taken = {one for place in made for one in candidate.steps[place].inputs}
+        theirs = {one for one in taken if one in walk.neutral and one in candidate.dynamic}
+        same = [(q, k) for q in ours for k in theirs if arranged(walk.values[k], reference.values[q]) is not None]
+        ours -= {q for q, _ in same}
+        theirs -= {k for _, k in same}
+        if not ours or not theirs:
+            return frozenset(), frozenset()
+        return (
+            frozenset().union(*(reference.made_before(one, walk.seen) for one in ours)),
+            frozenset().union(*(walk.back(one) for one in theirs)),
+        )
 
     def _origin(self, key: int) -> tuple[frozenset[int], frozenset[int]]:
         """Where axes came into the order in which this value has them: the quantity, and the value that it is."""

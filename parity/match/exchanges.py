@@ -94,7 +94,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
         for quantity in by_size.get(sizes(walk.values[k]), ()):
             if quantity in ours:
                 made, border = ours[quantity]
-                if border & made_of or not made_of:
+                if not made_of or quantities.grounds(border, walk.seen) & made_of:
                     move = Move("differs", quantity, k, (), frozenset(made), cone)
                     cost = price(len(made) + len(cone)) + last - bonus(walk, move)
                     single[quantity, k] = Exchange((move,), cost)

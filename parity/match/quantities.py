@@ -73,6 +73,29 @@ class Quantities:
             left.extend(self.parts[one])
         return inside, edge
 
+    def grounds(self, border: Collection[int], seen: Container[int]) -> set[int]:
+        """The border of a cone, and what the masks and indices in it are made of, back to `seen` quantities."""
+        found = set(border)
+        left = [one for one in border if one in self.neutral]
+        while left:
+            for part in self.parts.get(left.pop(), ()):
+                if part not in found:
+                    found.add(part)
+                    if part in self.neutral or part not in seen:
+                        left.append(part)
+        return found
+
+    def made_before(self, quantity: int, seen: Container[int]) -> set[int]:
+        """The quantity and all that it is made of, masks and indices too, back to `seen` ones."""
+        inside: set[int] = set()
+        left = [quantity]
+        while left:
+            one = left.pop()
+            if one in self.made and one not in inside and (one == quantity or one not in seen):
+                inside.add(one)
+                left.extend(self.parts[one])
+        return inside
+
     def _enter(self, key: int, parts: Iterable[int]) -> None:
         pooled = self.values[key]
         self.of[key] = key

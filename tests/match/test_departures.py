@@ -14,6 +14,7 @@ from parity.exact.program import Program
 from parity.match.matching import Matching, confirm, match
 
 from . import blocks
+from .builder import Builder
 
 WEIGHTS = blocks.weights()
 INPUTS = blocks.inputs()
@@ -187,3 +188,39 @@ def test_inputs_are_not_touched() -> None:
     match(*arguments)
     after = [np.array(x) for one in arguments[3] for x in one]
     assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def taken(wrong: bool, plain: bool) -> list[Program]:
+    """Rows of a table, at indices that are computed from the input; `plain` by one operation, else by several."""
+    table = np.random.default_rng(11).standard_normal((40, 24))
+    weight = np.random.default_rng(12).standard_normal((24, 24))
+    made = []
+    for x in INDEXED:
+        b = Builder()
+        given = b.input(x)
+        if plain:
+            index = b.run("index", lambda v: np.abs(v[..., 0] * 3).astype(int) % 12, given)
+        else:
+            size = b.run("abs", np.abs, b.run("multiply", lambda v: v[..., 0] * 3, given))
+            index = b.run("astype", lambda v: v.astype(int) % 12, size)
+        if wrong:
+            index = b.run("subtract", lambda v: v - 1, index)
+        row = b.run("take", lambda rows, at: rows[at], b.constant(table), index)
+        made.append(b.program(b.run("add", np.add, row @ b.constant(weight), given)))
+    return made
+
+
+INDEXED = [np.random.default_rng(n).standard_normal((2, n, 24)) for n in blocks.LENGTHS]
+
+
+def test_an_index_that_differs_is_the_departure() -> None:
+    given = [[x] for x in INDEXED]
+    assert match(taken(False, True), taken(False, False), given, given).equal
+    matching = match(taken(False, True), taken(True, False), given, given)
+    (departure,) = matching.departures
+    assert departure.healed
+    assert [node.operation for node in departure.reference] == ["index", "take"]
+    assert [node.operation for node in departure.candidate] == ["multiply", "abs", "astype", "subtract", "take"]
+    (explanation,) = matching.explanations
+    assert explanation.reference.formula == "take(constant(40, 24), index(x))"
+    assert matching.proven
