@@ -252,7 +252,12 @@ class Search:
         """
         walk = self.walk
         move = exchange.moves[0]
-        if len(exchange.moves) > 1 or move.kind != "differs" or len(move.reference) + len(move.candidate) < 3:
+        if (
+            len(exchange.moves) > 1
+            or move.entry
+            or move.kind != "differs"
+            or len(move.reference) + len(move.candidate) < 3
+        ):
             return False
         truth, row = walk.reference.values[move.quantity][0], outcome.arrangements[0][0]
         error = self.trials.error(move, outcome.arrangements[0], (0,))
@@ -345,7 +350,7 @@ class Search:
             ours, made = sorted({runs.makers[q] for q in quantities if q in runs.makers}), self._user(move.quantity)
             takers = [] if theirs else candidate.users.get(move.key, [])
         value = overlay.edges[move.edges[0]][0] if move.edges else overlay.values[move.key]
-        border = set() if move.static(walk) else walk.reference.cone(move.quantity, walk.seen)[1]
+        border = set() if move.static(walk) else walk.reference.cone(move.quantity, walk.held(move.key))[1]
         self.departures.append(
             Departure(
                 number,
@@ -413,7 +418,7 @@ class Search:
         walk = self.walk
         cones = candidate_cones(walk, key)
         wanted = targets(walk, key)
-        inside = {q for target in wanted for q in walk.reference.cone(target, walk.seen)[0]}
+        inside = {q for target in wanted for q in walk.reference.cone(target, walk.held(key))[0]}
         runs, candidate = walk.reference.runs, walk.candidate
         number = len(self.departures)
         self.departures.append(

@@ -65,6 +65,14 @@ class Entries:
                 return frozenset(found)
         return frozenset()
 
+    def places(self, quantity: int) -> Iterator[tuple[int, int]]:
+        """Axes and places of a quantity's entries."""
+        pooled = self.reference.values[quantity]
+        for axis in _AXES:
+            counts = {array.shape[axis] for array in pooled if array is not None and array.ndim > axis}
+            if len(counts) == 1 and 1 < (count := counts.pop()) <= _MOST:
+                yield from ((axis, place) for place in range(count))
+
     def _whole(self, pooled: Pooled, made_of: frozenset[int], lengths: tuple[int, ...]) -> int | None:
         for key, _, _ in self.reference.index.find(pooled, BOUND, lengths):
             return key

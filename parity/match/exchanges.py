@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-from parity.match.arrangement import Arrangement, guesses, merges
+from parity.match.arrangement import Arrangement, guesses, merges, relative_error
 from parity.match.values import Pooled, arranged
-from parity.match.walk import Edge, Walk, shape_pair
+from parity.match.walk import Edge, Walk, laid_out, shape_pair
 
 LAST = 100.0
 """Cost of an exchange that shows nothing: of the value itself whose faults are searched."""
@@ -30,6 +30,7 @@ class Move:
     that are not found, and lie before the exchange. `origin` is the reference's value there, where it computes the
     quantity at several places. `taken` is a value of the candidate's own that is put there instead: what an operation
     takes that the reference does not have, of which the reference holds no value but `quantity`, the weight before it.
+    `entry` is an axis and a place along it where the candidate runs an entry of the quantity apart.
     """
 
     kind: str
@@ -40,15 +41,24 @@ class Move:
     candidate: frozenset[int] = frozenset()
     origin: int | None = None
     taken: int | None = None
+    entry: tuple[int, int] | None = None
 
     def static(self, walk: Walk) -> bool:
         """What is exchanged does not depend on the inputs: a table, or what is made of it."""
         return self.key not in walk.candidate.dynamic
 
+    def truth(self, walk: Walk) -> Pooled:
+        """The quantity, or the entry of it."""
+        values = walk.reference.values[self.quantity]
+        if self.entry is None:
+            return values
+        axis, place = self.entry
+        return tuple(None if array is None else array.take([place], axis) for array in values)
+
     def value(self, walk: Walk, row: Sequence[Arrangement], like: Pooled) -> Pooled:
         """What is put there, at the lengths at which `like` is there."""
         if self.taken is None:
-            return walk.reference_value(self.quantity, row, like)
+            return laid_out(self.truth(walk), row, like)
         return tuple(None if one is None else own for one, own in zip(like, walk.values[self.taken], strict=True))
 
 
@@ -73,15 +83,16 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
     cones = candidate_cones(walk, key)
     inside: set[int] = set()
     edge: set[int] = set()
+    held = walk.held(key)
     for target in targets(walk, key):
-        new, border = quantities.cone(target, walk.seen)
+        new, border = quantities.cone(target, held)
         inside |= new
         edge |= border
     inside = set(sorted(inside)[:_MOST])
     uses = _uses(walk, cones)
     edge |= {quantity for k in uses if (quantity := walk.status[k].quantity) is not None}
     edge -= quantities.neutral
-    ours = {quantity: quantities.cone(quantity, walk.seen) for quantity in inside}
+    ours = {quantity: quantities.cone(quantity, held) for quantity in inside}
     by_size: dict[tuple[int, ...], list[int]] = {}
     for quantity in inside | edge:
         by_size.setdefault(sizes(quantities.values[quantity]), []).append(quantity)
@@ -120,6 +131,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
     rows.extend(_joint(walk, cones, inside, single))
     rows.extend(_static(walk, cones, inside))
     rows.extend(_few(walk, cones, inside))
+    rows.extend(_entries(walk, cones, ours) if held is not walk.seen else ())
     known = {row: all(_habit(walk, move, habits) for move in row.moves) for row in rows} if habits else {}
     order = sorted(rows, key=lambda row: (not known.get(row), row.cost, row.moves[0].quantity, row.moves[0].key))
     return [replace(row, known=True) if known.get(row) else row for row in order]
@@ -163,13 +175,13 @@ def targets(walk: Walk, key: int) -> list[int]:
     for taken in step.inputs:
         for weight in walk.anchors.same.get(taken, ()):
             found.extend([q for q in walk.takers.get(weight, ()) if q not in walk.seen][:1])
-    found = [q for q in found if walk.status[key].made_of & walk.reference.cone(q, walk.seen)[1]]
+    found = [q for q in found if walk.status[key].made_of & walk.reference.cone(q, walk.held(key))[1]]
     return [max(found)] if found else outputs
 
 
 def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
     """Arrangements in which the quantity could stand there, those that were seen between such shapes first."""
-    truth, value = walk.reference.values[move.quantity], walk.values[move.key]
+    truth, value = move.truth(walk), walk.values[move.key]
     if move.taken is not None:
         return iter([tuple(Arrangement((array.size,), (0,)) for array in value if array is not None)])
     shapes = shape_pair(truth, value)
@@ -311,6 +323,33 @@ def _few(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iter
             if sizes(truth) == sizes(value) and arranged(value, truth) is None:
                 move = Move("differs", quantity, key, (), frozenset({quantity}), frozenset({key}))
                 yield Exchange((move,), 1.5 + rank / 100)
+
+
+def _entries(
+    walk: Walk, cones: dict[int, frozenset[int]], ours: dict[int, tuple[set[int], set[int]]]
+) -> Iterator[Exchange]:
+    """The closest entries of quantities, for values of a batch that the candidate runs apart."""
+    for quantity, (made, border) in ours.items():
+        places = list(walk.entries.places(quantity))
+        for k, cone in cones.items() if places else ():
+            if not border & walk.status[k].made_of:
+                continue
+            moves = [Move("differs", quantity, k, (), frozenset(made), cone, entry=entry) for entry in places]
+            fitting = [(_distance(walk, move), move) for move in moves if _fits(walk, move)]
+            if fitting:
+                _, move = min(fitting, key=lambda one: one[0])
+                yield Exchange((move,), price(len(made) + len(cone)))
+
+
+def _fits(walk: Walk, move: Move) -> bool:
+    return sizes(move.truth(walk)) == sizes(walk.values[move.key])
+
+
+def _distance(walk: Walk, move: Move) -> float:
+    """How far the value is from what may be put there, at the first length."""
+    value = walk.values[move.key]
+    there = move.value(walk, next(options(walk, move), ()), value)
+    return float("inf") if value[0] is None or there[0] is None else relative_error(value[0], there[0])
 
 
 def _real(pooled: Pooled) -> bool:

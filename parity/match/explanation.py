@@ -181,6 +181,9 @@ class _Formula:
         quantity = self.names.walk.reference.of.get(key) if self.reference else self.names.walk.status[key].quantity
         if quantity is not None:
             return self.names.quantity(quantity), 9
+        status = None if self.reference else self.names.walk.status[key]
+        if status is not None and status.settled and len(status.made_of) == 1 and key not in self.names.walk.neutral:
+            return self.names.quantity(*status.made_of), 9  # an entry of it
         made = self.runs.makers.get(key)
         return ("an input" if made is None else f"‹{plain(self.runs.steps[made].node.operation)}›"), 9
 

@@ -114,7 +114,7 @@ class Trials:
             made_of = frozenset({move.quantity})
             there = (
                 move.value(walk, row, kept),
-                Status(move.quantity, row, 0.0, True, 0, 0, made_of, follows),
+                Status(None if move.entry else move.quantity, row, 0.0, True, 0, 0, made_of, follows),
             )
             if move.static(walk):
                 known = Status(settled=True, follows=follows)
@@ -138,8 +138,9 @@ class Trials:
             before = walk.status[changed]
             if before.settled and not status.settled and (not static or walk.idle(changed) is None):
                 return None
-            if changed not in moved and not before.settled and status.quantity is not None:
-                found += status.quantity not in put and status.quantity not in walk.seen
+            if changed not in moved and not before.settled and status.settled:
+                now = {status.quantity} if status.quantity is not None else status.made_of  # of its entries
+                found += not now <= put and walk.seen.keys().isdisjoint(now)
         last, before = overlay.status.get(key, walk.status[key]), walk.status[key]
         near = last.age <= 1 and (last.age < before.age or last.depth <= before.depth / 2)
         healed = last.settled or (key not in walk.candidate.outputs and near and found > 0)

@@ -9,7 +9,7 @@ exchanged for the reference's value, and only what follows from the exchange is 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -123,6 +123,11 @@ class Walk:
                 if self.astray(key) or self.status[key].depth % _SOON == _SOON - 1:
                     mend(place, key)
 
+    def held(self, key: int) -> Container[int]:
+        """The quantities that are found, and those of which entries are that this value is made of."""
+        apart = self.status[key].made_of - self.seen.keys()
+        return self.seen.keys() | apart if apart else self.seen
+
     def astray(self, key: int, status: Status | None = None) -> bool:
         """A departure lies before this value."""
         status = status or self.status[key]
@@ -220,10 +225,7 @@ class Walk:
 
     def reference_value(self, quantity: int, arrangements: Sequence[Arrangement], like: Pooled) -> Pooled:
         """The quantity as the candidate holds it, at the lengths at which `like` is there."""
-        arrays = []
-        for array, truth, arrangement in zip(like, self.reference.values[quantity], arrangements, strict=False):
-            arrays.append(None if array is None or truth is None else arrangement.apply(truth, array.shape))
-        return tuple(arrays) + (None,) * (len(like) - len(arrays))
+        return laid_out(self.reference.values[quantity], arrangements, like)
 
     def _enter(self, key: int, status: Status) -> None:
         before = self.status.get(key)
@@ -419,6 +421,14 @@ class Walk:
                     if all(other.status[made].settled for made in step.outputs):
                         overlay.values, overlay.status, overlay.edges = other.values, other.status, other.edges
                         return
+
+
+def laid_out(values: Pooled, arrangements: Sequence[Arrangement], like: Pooled) -> Pooled:
+    """The reference's values as the candidate holds them, at the lengths at which `like` is there."""
+    arrays = []
+    for array, truth, arrangement in zip(like, values, arrangements, strict=False):
+        arrays.append(None if array is None or truth is None else arrangement.apply(truth, array.shape))
+    return tuple(arrays) + (None,) * (len(like) - len(arrays))
 
 
 def _together(sets: Sequence[frozenset[int]]) -> frozenset[int]:

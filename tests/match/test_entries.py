@@ -54,3 +54,21 @@ def test_a_fault_in_entries_apart_departs(ours: Make, theirs: Make) -> None:
     matching = compared(ours, theirs)
     assert not matching.equal
     assert matching.departures
+
+
+def test_a_fault_in_entries_apart_is_found_at_its_operation() -> None:
+    matching = compared(together(), apart(1 + 1e-6))
+    assert len(matching.departures) == 2
+    assert len(matching.groups) == 1
+    for departure, explanation in zip(matching.departures, matching.explanations, strict=True):
+        assert departure.healed
+        assert departure.relation == "1.000001 times the reference's"
+        assert explanation.reference.formula == "x @ constant(24, 24)"
+        assert explanation.candidate.formula == "x · 1.000001 @ constant(24, 24)"
+    assert matching.proven
+
+
+def test_entries_in_the_wrong_order_are_found_where_they_meet() -> None:
+    (departure,) = compared(together(), apart(order=(1, 0))).departures
+    assert departure.relation == "the reference's values in another order"
+    assert [node.operation for node in departure.candidate] == ["concatenate"]
