@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 import numpy as np
 
@@ -100,3 +100,16 @@ def _entries(pooled: Pooled, count: int, axis: int) -> Iterator[Pooled]:
     if all(array is None or (array.ndim > axis and array.shape[axis] == count) for array in pooled):
         for place in range(count):
             yield tuple(None if array is None else np.take(array, [place], axis) for array in pooled)
+
+
+def together(entries: Sequence[Pooled]) -> Pooled:
+    """Values as the entries of one, along their axis of one entry, or a new one where they have none."""
+    made: list[np.ndarray | None] = []
+    for arrays in zip(*entries, strict=True):
+        present = [array for array in arrays if array is not None]
+        if len(present) < len(arrays):
+            made.append(None)
+            continue
+        axis = next((axis for axis in _AXES if all(a.ndim > axis and a.shape[axis] == 1 for a in present)), None)
+        made.append(np.stack(present) if axis is None else np.concatenate(present, axis))
+    return tuple(made)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from parity.match.arrangement import Arrangement, guesses, merges, relative_error
+from parity.match.entries import together
 from parity.match.values import Pooled, arranged
 from parity.match.walk import Edge, Walk, laid_out, shape_pair
 
@@ -30,7 +31,8 @@ class Move:
     that are not found, and lie before the exchange. `origin` is the reference's value there, where it computes the
     quantity at several places. `taken` is a value of the candidate's own that is put there instead: what an operation
     takes that the reference does not have, of which the reference holds no value but `quantity`, the weight before it.
-    `entry` is an axis and a place along it where the candidate runs an entry of the quantity apart.
+    `entry` is an axis and a place along it where the candidate runs an entry of the quantity apart. `joined` are the
+    quantities, `quantity` the first of them, that are the entries of what is put there, where the reference does so.
     """
 
     kind: str
@@ -42,13 +44,26 @@ class Move:
     origin: int | None = None
     taken: int | None = None
     entry: tuple[int, int] | None = None
+    joined: tuple[int, ...] = ()
+
+    @property
+    def quantities(self) -> frozenset[int]:
+        """All that is put there."""
+        return frozenset(self.joined or (self.quantity,))
+
+    @property
+    def apart(self) -> bool:
+        """One program runs entries of a batch apart, so that what is put there is no single quantity."""
+        return self.entry is not None or bool(self.joined)
 
     def static(self, walk: Walk) -> bool:
         """What is exchanged does not depend on the inputs: a table, or what is made of it."""
         return self.key not in walk.candidate.dynamic
 
     def truth(self, walk: Walk) -> Pooled:
-        """The quantity, or the entry of it."""
+        """The quantity, the entry of it, or all entries together."""
+        if self.joined:
+            return together([walk.reference.values[one] for one in self.joined])
         values = walk.reference.values[self.quantity]
         if self.entry is None:
             return values
@@ -131,7 +146,9 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
     rows.extend(_joint(walk, cones, inside, single))
     rows.extend(_static(walk, cones, inside))
     rows.extend(_few(walk, cones, inside))
-    rows.extend(_entries(walk, cones, ours) if held is not walk.seen else ())
+    if held is not walk.seen:
+        rows.extend(_entries(walk, cones, ours))
+        rows.extend(_joined(walk, cones, ours))
     known = {row: all(_habit(walk, move, habits) for move in row.moves) for row in rows} if habits else {}
     order = sorted(rows, key=lambda row: (not known.get(row), row.cost, row.moves[0].quantity, row.moves[0].key))
     return [replace(row, known=True) if known.get(row) else row for row in order]
@@ -171,12 +188,13 @@ def targets(walk: Walk, key: int) -> list[int]:
             return [outputs[position]]
         return [one for one in outputs if one not in walk.seen]
     step = walk.candidate.steps[walk.candidate.makers[key]]
-    found = []
+    entries = len(walk.status[key].made_of - walk.seen.keys()) or 1
+    found: list[int] = []
     for taken in step.inputs:
         for weight in walk.anchors.same.get(taken, ()):
-            found.extend([q for q in walk.takers.get(weight, ()) if q not in walk.seen][:1])
+            found.extend([q for q in walk.takers.get(weight, ()) if q not in walk.seen][:entries])
     found = [q for q in found if walk.status[key].made_of & walk.reference.cone(q, walk.held(key))[1]]
-    return [max(found)] if found else outputs
+    return sorted(found)[-entries:] if found else outputs
 
 
 def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
@@ -339,6 +357,28 @@ def _entries(
             if fitting:
                 _, move = min(fitting, key=lambda one: one[0])
                 yield Exchange((move,), price(len(made) + len(cone)))
+
+
+def _joined(
+    walk: Walk, cones: dict[int, frozenset[int]], ours: dict[int, tuple[set[int], set[int]]]
+) -> Iterator[Exchange]:
+    """Quantities that the reference runs apart, as the entries of one value, those of one operation together."""
+    sources: dict[tuple[str, str], list[int]] = {}
+    for quantity in sorted(ours):
+        node = walk.reference.runs.steps[walk.reference.made[quantity]].node
+        sources.setdefault((node.operation, str(node.place)), []).append(quantity)
+    for k, cone in cones.items():
+        made_of, size = walk.status[k].made_of, sizes(walk.values[k])
+        for quantities in sources.values():
+            chains: dict[frozenset[int], list[int]] = {}
+            for quantity in quantities:
+                chains.setdefault(made_of & ours[quantity][1], []).append(quantity)
+            chains.pop(frozenset(), None)
+            for row in zip(*chains.values(), strict=False) if len(chains) > 1 else ():
+                if tuple(map(sum, zip(*(sizes(walk.reference.values[one]) for one in row), strict=True))) == size:
+                    made = frozenset[int]().union(*(ours[one][0] for one in row))
+                    move = Move("differs", row[0], k, (), made, cone, joined=row)
+                    yield Exchange((move,), price(len(made) // len(row) + len(cone)))
 
 
 def _fits(walk: Walk, move: Move) -> bool:

@@ -182,8 +182,9 @@ class _Formula:
         if quantity is not None:
             return self.names.quantity(quantity), 9
         status = None if self.reference else self.names.walk.status[key]
-        if status is not None and status.settled and len(status.made_of) == 1 and key not in self.names.walk.neutral:
-            return self.names.quantity(*status.made_of), 9  # an entry of it
+        apart = status.made_of - self.names.walk.seen.keys() if status is not None and status.settled else ()
+        if apart and key not in self.names.walk.neutral:
+            return self.names.quantity(min(apart)), 9  # an entry of it, or all entries of which it is one
         made = self.runs.makers.get(key)
         return ("an input" if made is None else f"‹{plain(self.runs.steps[made].node.operation)}›"), 9
 

@@ -34,7 +34,7 @@ class Repeats:
     def note(self, move: Move) -> None:
         """Remember an exchange."""
         walk = self.walk
-        if move.static(walk) or move.quantity not in walk.reference.made or move.origin is not None or move.entry:
+        if move.static(walk) or move.quantity not in walk.reference.made or move.origin is not None or move.apart:
             return
         if move.kind in ("differs", "extra") and move.key in walk.candidate.makers:
             there = self._place(walk.candidate.makers[move.key])

@@ -111,10 +111,10 @@ class Trials:
             like = walk.values[move.key]
             kept = tuple(array if length in lengths else None for length, array in enumerate(like))
             follows = walk.status[move.key].follows | {number}
-            made_of = frozenset({move.quantity})
+            made_of = move.quantities
             there = (
                 move.value(walk, row, kept),
-                Status(None if move.entry else move.quantity, row, 0.0, True, 0, 0, made_of, follows),
+                Status(None if move.apart else move.quantity, row, 0.0, True, 0, 0, made_of, follows),
             )
             if move.static(walk):
                 known = Status(settled=True, follows=follows)
@@ -131,7 +131,7 @@ class Trials:
     ) -> Outcome | None:
         walk = self.walk
         moved = {move.key for move in exchange.moves if not move.edges}
-        put = {move.quantity for move in exchange.moves}
+        put = frozenset[int]().union(*(move.quantities for move in exchange.moves))
         static = any(move.static(walk) for move in exchange.moves)
         found = 0
         for changed, status in overlay.status.items():

@@ -56,9 +56,12 @@ def test_a_fault_in_entries_apart_departs(ours: Make, theirs: Make) -> None:
     assert matching.departures
 
 
-def test_a_fault_in_entries_apart_is_found_at_its_operation() -> None:
-    matching = compared(together(), apart(1 + 1e-6))
-    assert len(matching.departures) == 2
+@pytest.mark.parametrize(
+    ("ours", "theirs", "departures"), [(together(), apart(1 + 1e-6), 2), (apart(), together(1 + 1e-6), 1)]
+)
+def test_a_fault_in_entries_apart_is_found_at_its_operation(ours: Make, theirs: Make, departures: int) -> None:
+    matching = compared(ours, theirs)
+    assert len(matching.departures) == departures
     assert len(matching.groups) == 1
     for departure, explanation in zip(matching.departures, matching.explanations, strict=True):
         assert departure.healed
