@@ -8,7 +8,8 @@ from itertools import combinations, islice
 
 from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
-from parity.match.exchanges import Exchange, Move, candidate_cones, exchanges, mark, options, sizes, targets
+from parity.match.exchanges import candidate_cones, exchanges, targets
+from parity.match.moves import Exchange, Move, mark, options, sizes
 from parity.match.relations import relation
 from parity.match.repeats import Repeats
 from parity.match.trials import LIKE, NEAR, Outcome, Trials

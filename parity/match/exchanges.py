@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 
-from parity.match.arrangement import Arrangement, guesses, merges, relative_error
-from parity.match.entries import together
+from parity.match.apart import apart
+from parity.match.moves import Exchange, Move, bonus, mark, price, sizes
 from parity.match.values import Pooled, arranged
-from parity.match.walk import Edge, Walk, laid_out, shape_pair
+from parity.match.walk import Edge, Walk
 
 LAST = 100.0
 """Cost of an exchange that shows nothing: of the value itself whose faults are searched."""
@@ -19,74 +19,6 @@ _MOST = 200
 
 _CHAIN = 3
 """Steps of one input that are followed back from an operation where two faults meet."""
-
-
-@dataclass(frozen=True)
-class Move:
-    """One quantity put in place of one value, at all its uses or at `edges` alone.
-
-    `kind` is "differs" for operations on both sides, "missing" for operations that the candidate lacks, and "extra" for
-    operations that the reference does not have. With "operand" another value is taken that is right in itself, and with
-    "order" the right value is taken, its axes in the wrong order. `reference` are quantities and `candidate` values
-    that are not found, and lie before the exchange. `origin` is the reference's value there, where it computes the
-    quantity at several places. `taken` is a value of the candidate's own that is put there instead: what an operation
-    takes that the reference does not have, of which the reference holds no value but `quantity`, the weight before it.
-    `entry` is an axis and a place along it where the candidate runs an entry of the quantity apart. `joined` are the
-    quantities, `quantity` the first of them, that are the entries of what is put there, where the reference does so.
-    """
-
-    kind: str
-    quantity: int
-    key: int
-    edges: tuple[Edge, ...] = ()
-    reference: frozenset[int] = frozenset()
-    candidate: frozenset[int] = frozenset()
-    origin: int | None = None
-    taken: int | None = None
-    entry: tuple[int, int] | None = None
-    joined: tuple[int, ...] = ()
-
-    @property
-    def quantities(self) -> frozenset[int]:
-        """All that is put there."""
-        return frozenset(self.joined or (self.quantity,))
-
-    @property
-    def apart(self) -> bool:
-        """One program runs entries of a batch apart, so that what is put there is no single quantity."""
-        return self.entry is not None or bool(self.joined)
-
-    def static(self, walk: Walk) -> bool:
-        """What is exchanged does not depend on the inputs: a table, or what is made of it."""
-        return self.key not in walk.candidate.dynamic
-
-    def truth(self, walk: Walk) -> Pooled:
-        """The quantity, the entry of it, or all entries together."""
-        if self.joined:
-            return together([walk.reference.values[one] for one in self.joined])
-        values = walk.reference.values[self.quantity]
-        if self.entry is None:
-            return values
-        axis, place = self.entry
-        return tuple(None if array is None else array.take([place], axis) for array in values)
-
-    def value(self, walk: Walk, row: Sequence[Arrangement], like: Pooled) -> Pooled:
-        """What is put there, at the lengths at which `like` is there."""
-        if self.taken is None:
-            return laid_out(self.truth(walk), row, like)
-        return tuple(None if one is None else own for one, own in zip(like, walk.values[self.taken], strict=True))
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """Moves made together, where two faults meet in one operation; one else. `cost` grows with the operations in it.
-
-    `known`: the same operations were exchanged before, in another layer.
-    """
-
-    moves: tuple[Move, ...]
-    cost: float
-    known: bool = False
 
 
 def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exchange]:
@@ -147,8 +79,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
     rows.extend(_static(walk, cones, inside))
     rows.extend(_few(walk, cones, inside))
     if held is not walk.seen:
-        rows.extend(_entries(walk, cones, ours))
-        rows.extend(_joined(walk, cones, ours))
+        rows.extend(apart(walk, cones, ours))
     known = {row: all(_habit(walk, move, habits) for move in row.moves) for row in rows} if habits else {}
     order = sorted(rows, key=lambda row: (not known.get(row), row.cost, row.moves[0].quantity, row.moves[0].key))
     return [replace(row, known=True) if known.get(row) else row for row in order]
@@ -197,74 +128,9 @@ def targets(walk: Walk, key: int) -> list[int]:
     return sorted(found)[-entries:] if found else outputs
 
 
-def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
-    """Arrangements in which the quantity could stand there, those that were seen between such shapes first."""
-    truth, value = move.truth(walk), walk.values[move.key]
-    if move.taken is not None:
-        return iter([tuple(Arrangement((array.size,), (0,)) for array in value if array is not None)])
-    shapes = shape_pair(truth, value)
-    own = walk.status[move.key]
-    rows: dict[tuple[Arrangement, ...], None] = {}
-    if own.quantity is not None and len(own.arrangements) == len(truth):
-        origin = walk.reference.values[own.quantity]
-        if [a.shape for a in origin if a is not None] == [a.shape for a in truth if a is not None]:
-            rows[own.arrangements] = None
-    rows.update(walk.arrangements.get(shapes, {}))
-    for first in _fitting(shapes[len(truth)], shapes[0]):
-        row = [first]
-        for length in range(1, len(truth)):
-            fitting = _fitting(shapes[len(truth) + length], shapes[length])
-            row.extend([a for a in fitting if a.order == first.order][:1])
-        if len(row) == len(truth):
-            rows[tuple(row)] = None
-    if move.kind == "order":
-        rows.pop(own.arrangements, None)
-    return iter(rows)
-
-
-def _fitting(candidate: tuple[int, ...], reference: tuple[int, ...]) -> Iterator[Arrangement]:
-    yield from guesses(candidate, reference)
-    yield from merges(candidate, reference)
-
-
-def price(operations: int) -> float:
-    """Of a departure: one, and one for each operation; more for many, which explain less."""
-    return 1 + operations + operations**2 / 100
-
-
-def mark(walk: Walk, move: Move) -> tuple[object, ...]:
-    """What an exchange has in common with those of other layers: operations, their number and their places."""
-    ours, theirs = walk.reference.made.get(move.quantity), walk.candidate.makers.get(move.key)
-    node = None if ours is None else walk.reference.runs.steps[ours].node
-    other = None if theirs is None else walk.candidate.steps[theirs].node
-    counts = len(move.reference), len(move.candidate)
-    return (move.kind, *counts, *((n.operation, str(n.place)) if n is not None else None for n in (node, other)))
-
-
 def _habit(walk: Walk, move: Move, habits: set[tuple[object, ...]]) -> bool:
     """The same operations were exchanged before. What is missing says little about what else is there."""
     return move.kind in ("differs", "extra") and not move.static(walk) and mark(walk, move) in habits
-
-
-def bonus(walk: Walk, move: Move) -> float:
-    """What makes an exchange likelier than others of as many operations: two of one name."""
-    ours = walk.reference.runs.steps[walk.reference.made[move.quantity]].node.operation
-    theirs = walk.candidate.steps[walk.candidate.makers[move.key]].node.operation
-    return 0.25 if plain(ours) == plain(theirs) else 0.0
-
-
-def sizes(pooled: Pooled) -> tuple[int, ...]:
-    """Number of elements at every length."""
-    return tuple(-1 if array is None else array.size for array in pooled)
-
-
-def plain(operation: str) -> str:
-    """The name of an operation as both frameworks would write it: `aten.add_.Tensor` and `Add` are `add`."""
-    parts = [
-        part for part in operation.replace("::", ".").split(".") if part not in ("aten", "prims", "mx", "core", "fast")
-    ]
-    name = (parts[0] if parts else operation).strip("_").lower()
-    return {"sub": "subtract", "mul": "multiply", "div": "divide", "neg": "negative", "mm": "matmul"}.get(name, name)
 
 
 def _uses(walk: Walk, cones: dict[int, frozenset[int]]) -> dict[int, list[Edge]]:
@@ -341,55 +207,6 @@ def _few(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iter
             if sizes(truth) == sizes(value) and arranged(value, truth) is None:
                 move = Move("differs", quantity, key, (), frozenset({quantity}), frozenset({key}))
                 yield Exchange((move,), 1.5 + rank / 100)
-
-
-def _entries(
-    walk: Walk, cones: dict[int, frozenset[int]], ours: dict[int, tuple[set[int], set[int]]]
-) -> Iterator[Exchange]:
-    """The closest entries of quantities, for values of a batch that the candidate runs apart."""
-    for quantity, (made, border) in ours.items():
-        places = list(walk.entries.places(quantity))
-        for k, cone in cones.items() if places else ():
-            if not border & walk.status[k].made_of:
-                continue
-            moves = [Move("differs", quantity, k, (), frozenset(made), cone, entry=entry) for entry in places]
-            fitting = [(_distance(walk, move), move) for move in moves if _fits(walk, move)]
-            if fitting:
-                _, move = min(fitting, key=lambda one: one[0])
-                yield Exchange((move,), price(len(made) + len(cone)))
-
-
-def _joined(
-    walk: Walk, cones: dict[int, frozenset[int]], ours: dict[int, tuple[set[int], set[int]]]
-) -> Iterator[Exchange]:
-    """Quantities that the reference runs apart, as the entries of one value, those of one operation together."""
-    sources: dict[tuple[str, str], list[int]] = {}
-    for quantity in sorted(ours):
-        node = walk.reference.runs.steps[walk.reference.made[quantity]].node
-        sources.setdefault((node.operation, str(node.place)), []).append(quantity)
-    for k, cone in cones.items():
-        made_of, size = walk.status[k].made_of, sizes(walk.values[k])
-        for quantities in sources.values():
-            chains: dict[frozenset[int], list[int]] = {}
-            for quantity in quantities:
-                chains.setdefault(made_of & ours[quantity][1], []).append(quantity)
-            chains.pop(frozenset(), None)
-            for row in zip(*chains.values(), strict=False) if len(chains) > 1 else ():
-                if tuple(map(sum, zip(*(sizes(walk.reference.values[one]) for one in row), strict=True))) == size:
-                    made = frozenset[int]().union(*(ours[one][0] for one in row))
-                    move = Move("differs", row[0], k, (), made, cone, joined=row)
-                    yield Exchange((move,), price(len(made) // len(row) + len(cone)))
-
-
-def _fits(walk: Walk, move: Move) -> bool:
-    return sizes(move.truth(walk)) == sizes(walk.values[move.key])
-
-
-def _distance(walk: Walk, move: Move) -> float:
-    """How far the value is from what may be put there, at the first length."""
-    value = walk.values[move.key]
-    there = move.value(walk, next(options(walk, move), ()), value)
-    return float("inf") if value[0] is None or there[0] is None else relative_error(value[0], there[0])
 
 
 def _real(pooled: Pooled) -> bool:

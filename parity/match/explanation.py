@@ -12,7 +12,7 @@ import numpy as np
 from parity.exact.places import Place
 from parity.match.arrangement import relative_error
 from parity.match.departures import Departure
-from parity.match.exchanges import plain
+from parity.match.moves import plain
 from parity.match.values import Pooled, Runs
 from parity.match.walk import Walk
 from parity.match.weighing import weights_apart

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from parity.match.exchanges import Exchange, Move, candidate_cones, mark, sizes
+from parity.match.exchanges import candidate_cones
+from parity.match.moves import Exchange, Move, mark, sizes
 from parity.match.walk import Edge, Walk
 
 _TRIED = 4

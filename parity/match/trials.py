@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import islice, product
 
 from parity.match.arrangement import Arrangement, relative_error
-from parity.match.exchanges import Exchange, Move, sizes
-from parity.match.exchanges import options as arrangements
+from parity.match.moves import Exchange, Move, sizes
+from parity.match.moves import options as arrangements
 from parity.match.values import Pooled
 from parity.match.walk import Edge, Overlay, Status, Walk
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from parity.exact.program import Node
 from parity.match.departures import Departure
-from parity.match.exchanges import plain
 from parity.match.explanation import Explanation, short
+from parity.match.moves import plain
 
 KINDS = {
     "conv1d": "convolution",
