@@ -47,8 +47,10 @@ def test_entries_apart_are_no_departure(ours: Make, theirs: Make) -> None:
         (apart(), together(1 + 1e-6)),
         (together(), apart(order=(1, 0))),
         (apart(order=(1, 0)), together()),
+        (together(), lambda b, x: together()(b, x).part(0, 1, 0)),
+        (together(), lambda b, x: together()(b, x.part(0, 1, 0))),
     ],
-    ids=["wrong apart", "wrong together", "in the wrong order", "in the wrong order there"],
+    ids=["wrong apart", "wrong together", "in the wrong order", "in the wrong order there", "cut", "one entry alone"],
 )
 def test_a_fault_in_entries_apart_departs(ours: Make, theirs: Make) -> None:
     matching = compared(ours, theirs)
