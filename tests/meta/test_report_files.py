@@ -86,6 +86,23 @@ def test_several_results_and_one_that_is_informative(result, tmp_path):
     assert not page.write([result("tiny"), failed | {"informative": False}], tmp_path, {})
 
 
+def opened(text: str) -> list[str]:
+    """The numbers of the results that a page shows before any script has run."""
+    return re.findall(r'<article class="result" id="r(\d+)" data-number="\d+" aria-label', text)
+
+
+def test_the_first_failing_result_is_open(result, tmp_path):
+    passed, failed = result("tiny"), result("gain")
+    for results, number in (([passed, failed, passed], "1"), ([passed, passed], "0"), ([failed, passed], "0")):
+        page.write(results, tmp_path, {})
+        text = (tmp_path / "index.html").read_text()
+        assert opened(text) == [number]
+        assert f'<option value="{number}" selected>' in text
+        assert text.count("data-choose=") == len(results)
+    page.write([passed, failed | {"informative": True}], tmp_path, {})
+    assert opened((tmp_path / "index.html").read_text()) == ["0"]
+
+
 def test_nothing_is_fetched_and_nothing_breaks_out(result, tmp_path):
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     found = result("gain")

@@ -26,9 +26,11 @@ def page(results: list[Result], extras: dict[str, Any]) -> str:
     views = [_view(number, result, extras) for number, result in enumerate(results)]
     data = [view.pop("table") for view in views]
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    failed = (n for n, result in enumerate(results) if not result["passed"] and not result["informative"])
     template = environment.get_template("index.html.j2")
     return template.render(
         views=views,
+        opened=next(failed, 0),
         passed=all(result["passed"] for result in results if not result["informative"]),
         audits=extras.get("audits", {}),
         benchmarks=extras.get("benchmarks", {}),

@@ -176,6 +176,11 @@
   });
   const choose = document.getElementById("choose");
   if (choose) choose.addEventListener("change", () => show(+choose.value));
+  document.querySelectorAll("[data-choose]").forEach((link) => link.addEventListener("click", () => {
+    choose.value = link.dataset.choose;
+    show(+link.dataset.choose);
+    document.getElementById(`r${link.dataset.choose}`).scrollIntoView();
+  }));
 
   const theme = document.getElementById("theme");
   const paint = (dark) => {
