@@ -17,7 +17,7 @@ from spec.languages import LANGUAGES, prepare
 
 TOKENIZER = "tokenizer.json"
 MULTILINGUAL_TOKENIZER = "grapheme_mtl_merged_expanded_v1.json"
-START, STOP, SPACE = "[START]", "[STOP]", "[SPACE]"
+START, STOP, SPACE, UNKNOWN = "[START]", "[STOP]", "[SPACE]", "[UNK]"
 NOTHING_TO_SAY = "You need to add some text for me to talk."
 
 # In this order: what one rule leaves, the next may change ("...:" becomes ", ," and then ",,").
@@ -91,10 +91,21 @@ class TextTokenizer:
             raise ValueError(
                 f"language is {language!r}, expected none: this model is English; take the multilingual one"
             )
-        return self._framed(text)
+        return self._framed(self._prepared(text, language))
+
+    def unknown(self, text: str, language: str | None = None) -> str:
+        """The characters of a normalized text that the model has no token for, each once: nobody will hear them."""
+        prepared = self._prepared(text, language).replace(" ", SPACE)
+        found = self.tokenizer.encode(prepared)
+        spans = [span for token, span in zip(found.tokens, found.offsets, strict=True) if token == UNKNOWN]
+        return "".join(dict.fromkeys("".join(prepared[start:stop] for start, stop in spans)))
+
+    def _prepared(self, text: str, language: str | None) -> str:
+        """The text as the tokenizer's file wants it, but for its blanks."""
+        return text
 
     def _framed(self, text: str) -> np.ndarray:
-        """What `encode` returns, of a text as the tokenizer's file wants it but for its blanks."""
+        """What `encode` returns, of a text that `_prepared` gave."""
         tokens = self.tokenizer.encode(text.replace(" ", SPACE)).ids
         if len(tokens) > (longest := self.config.text_positions - 2):
             raise ValueError(
@@ -121,8 +132,12 @@ class MultilingualTokenizer(TextTokenizer):
             raise ValueError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
         if (tag := f"[{code}]") not in self.vocabulary:
             raise ValueError(f"{self.file}: lacks the token {tag} of {LANGUAGES[code]}; is it another model's?")
+        return self._framed(self._prepared(text, code))
+
+    def _prepared(self, text: str, language: str | None) -> str:
+        code = (language or "").lower()
         text = unicodedata.normalize("NFKD", text.lower())
-        return self._framed(tag + prepare(text, code, self.file.parent))
+        return f"[{code}]" + prepare(text, code, self.file.parent)
 
 
 def load_tokenizer(checkpoint: Path, config: T3Config) -> TextTokenizer:

@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -32,9 +33,11 @@ from spec.languages import LANGUAGES
 from spec.speak.stream import MODES, check_finite, check_new, stream_to
 from spec.synthetic import files_of
 from spec.synthetic.cache import cached
+from spec.text import normalize_punctuation
 from spec.watermark import find_watermark
 
 NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as published, for speech"
+NAMED = 5  # characters that a warning names
 SYNTHESIS = ("tokens", "mel", "wave")  # the stages that the real-time factor counts
 
 
@@ -105,6 +108,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
         voice = read_voice(own_voice(checkpoint), config)
     name, watermark = find_watermark()
     side = clock("loading", make, checkpoint, config, options.dtype)
+    warn_of_unknown(side.text.unknown(normalize_punctuation(options.text, config.t3.multilingual), options.language))
     conditions = voice if isinstance(voice, dict) else clock("voice", side.conditions, voice)
     given = (options.text, conditions, sampling, draws, options.language)
     rate = side.config.vocoder.sample_rate
@@ -153,6 +157,15 @@ def check(options: argparse.Namespace) -> None:
         raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
     if options.checkpoint is not None and not options.checkpoint.is_dir():
         raise ValueError(f"{options.checkpoint}: no such directory; expected a checkpoint as published")
+
+
+def warn_of_unknown(characters: str) -> None:
+    """Name the characters that the model has no token for, the first of them."""
+    if not characters:
+        return
+    named = ", ".join(f"{each} ({unicodedata.name(each, 'no name')})" for each in characters[:NAMED])
+    rest = f" and {len(characters) - NAMED} more" if len(characters) > NAMED else ""
+    warn(f"the model has no token for {named}{rest}, so nobody will hear them; spell them out, or give --language")
 
 
 def warn(message: str) -> None:

@@ -47,8 +47,11 @@ class FakeSide:
 
     def __init__(self, checkpoint, config, dtype):
         self.given = [checkpoint, config, dtype]
-        self.config = config
+        self.config, self.text = config, self
         FakeSide.made.append(self)
+
+    def unknown(self, text, language):
+        return "".join(character for character in text if ord(character) > 255)
 
     def conditions(self, voice):
         self.given.append(voice)
@@ -104,6 +107,16 @@ def test_a_text_and_a_file_are_enough(side, out, tmp_path):
     warnings = done.stderr.splitlines()
     assert len(warnings) == 2
     assert all(line.startswith("warning: ") and "NOISE" in line for line in warnings)
+
+
+def test_characters_without_a_token_are_named(fake, out, capsys):
+    code, _ = fake("-o", out, "--size", "tiny", "--checkpoint", cached("tiny"), text="a 你 and a 😀, ∮∮∮ ℵ ℶ ℷ ℸ")
+    assert code == 0
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "no token" in line)
+    assert "你 (CJK UNIFIED IDEOGRAPH-4F60), 😀 (GRINNING FACE)" in said
+    assert "and 4 more, so nobody will hear them" in said
+    assert fake("-o", out, "--size", "tiny", "--checkpoint", cached("tiny"))[0] == 0
+    assert "no token" not in capsys.readouterr().err
 
 
 def test_a_checkpoint_and_a_recording(side, out, recording, capsys):

@@ -55,7 +55,10 @@ class FakeSide:
     broken = False
 
     def __init__(self, checkpoint, config, dtype):
-        self.config = config
+        self.config, self.text = config, self
+
+    def unknown(self, text, language):
+        return ""
 
     def stream(self, text, conditions, sampling, draws, language, steps, config):
         assert (language, steps, config) == (None, 10, StreamConfig())

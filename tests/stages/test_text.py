@@ -24,6 +24,18 @@ def file(tmp_path_factory):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("the other one, then", ""),
+        ("你好 世界, 你", "你好世界"),
+        ("Cafe\u0301 😀!", "\u0301😀"),
+    ],
+)
+def test_characters_without_a_token_are_known(file, text, expected):
+    assert TextTokenizer(file, CONFIG).unknown(normalize_punctuation(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
         ("", NOTHING_TO_SAY),
         ("  \n", "."),
         ("hello", "Hello."),
