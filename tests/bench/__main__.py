@@ -16,7 +16,7 @@ BLAS = runtime.prepare()
 from parity.base.jsonfile import write_json  # noqa: E402
 from tests.bench import table  # noqa: E402
 from tests.bench.measure import SECONDS, WrongResult  # noqa: E402
-from tests.bench.plan import Comparisons, add_options, bench_of, environment, plan  # noqa: E402
+from tests.bench.plan import Comparisons, Point, add_options, bench_of, environment, plan  # noqa: E402
 
 
 def main() -> int:
@@ -38,11 +38,13 @@ def main() -> int:
         parser.error(str(error))
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
+    chosen = [point for point in points if _named(point, options.work)]
+    if unknown := [part for part in options.work if not any(_named(point, [part]) for point in points)]:
+        known = ", ".join(dict.fromkeys(point.work.name for point in points))
+        parser.error(f"--work {' '.join(unknown)}: no work has that in its name; there are {known}")
     bench, rows, wrong = bench_of(options.size, options.checkpoint), [], []
     comparisons = Comparisons(bench)
-    for point in points:
-        if options.work and not any(part in point.work.name or part in str(point) for part in options.work):
-            continue
+    for point in chosen:
         print(point, file=sys.stderr, flush=True)
         try:
             trace = options.gputrace and options.gputrace / f"{point}.gputrace"
@@ -57,6 +59,11 @@ def main() -> int:
     for message in wrong:
         print(f"wrong: {message}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _named(point: Point, parts: list[str]) -> bool:
+    """Whether a point's name, or its work's, has any of these parts; every point without any."""
+    return not parts or any(part in point.work.name or part in str(point) for part in parts)
 
 
 if __name__ == "__main__":

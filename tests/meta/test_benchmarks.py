@@ -222,3 +222,11 @@ def test_what_is_left_out_is_said():
     for device in ("metal", "cuda"):
         assert (f"left out: {device}: " in done.stdout) == bool(plan.unavailable(device))
     assert "left out: torch.compile: takes minutes, ask for it with --compile" in done.stdout
+
+
+def test_a_work_that_there_is_not_is_refused():
+    command = [sys.executable, "-m", "tests.bench", "--work", "vocoder", "nosuch"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--work nosuch: no work has that in its name; there are " in done.stderr
+    assert "estimator" in done.stderr
