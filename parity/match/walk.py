@@ -32,6 +32,9 @@ _DEEP = 96
 _SOON = 24
 """All operations that a value not found is followed through before exchanges made before are looked at."""
 
+_LONG = 4
+"""So many times as many steps are followed in vain where they take the same weights."""
+
 _MOST = 1e-2
 """An effect of rounded constants above this says nothing any more about what a value is."""
 
@@ -179,15 +182,17 @@ class Walk:
     ) -> Overlay:
         """What becomes of all values up to the place `until` when some are exchanged, each or at single uses.
 
-        With `vain`, it ends after so many steps of which nothing is found.
+        With `vain`, it ends after so many steps of which nothing is found. Those that take no more weights than the
+        steps before them do not count: a convolution may be a sum of many products.
         """
         overlay = Overlay({k: v for k, (v, _) in changes.items()}, {k: s for k, (_, s) in changes.items()}, {**edges})
         left = [place for place, _ in edges]
         for key in changes:
             left.extend(self.candidate.users.get(key, ()))
         heapq.heapify(left)
-        last, steps = -1, 0
-        while left and (vain is None or steps < vain):
+        last, steps, vainly = -1, 0, 0
+        weights = frozenset[int]()
+        while left and (vain is None or (vainly < vain and steps < _LONG * vain)):
             place = heapq.heappop(left)
             if place == last or place > until:
                 continue
@@ -195,7 +200,11 @@ class Walk:
             for key in self._evaluate(place, overlay, lengths, fixed=changes):
                 for user in self.candidate.users.get(key, ()):
                     heapq.heappush(left, user)
-            if any(overlay.status[key].quantity is not None for key in self.candidate.steps[place].outputs):
+            made = [overlay.status[key] for key in self.candidate.steps[place].outputs]
+            taken = frozenset[int]().union(*(status.weights for status in made))
+            vainly += not taken or not taken <= weights
+            weights |= taken
+            if any(status.quantity is not None for status in made):
                 vain = None
         return overlay
 

@@ -203,3 +203,30 @@ def test_a_fault_at_every_step_is_searched_once(monkeypatch: pytest.MonkeyPatch)
     assert few.proven
     assert more.proven
     assert tried["exchanges"] - count <= count + 2 * 8  # a search is of hundreds
+
+
+def centred(whole: bool, missing: bool) -> Make:
+    """The input without its mean, which may be missing, then a product; unless `whole`, as a sum of 24 products."""
+
+    def make(b: Builder, x: Value) -> Value:
+        h, weight = b.run("tanh", np.tanh, x), b.constant(WEIGHT)
+        if not missing:
+            h = h - h.mean(1)
+        if whole:
+            total = b.run("project", lambda h, weight: np.tile(h, 5) @ weight, h, weight)
+        else:
+            wide = b.run("tile", lambda h: np.tile(h, 5), h)
+            pieces = [wide.part(n, n + 5) @ weight.part(n, n + 5, axis=0) for n in range(0, len(WEIGHT), 5)]
+            total = pieces[0]
+            for piece in pieces[1:]:
+                total = total + piece
+        return b.run("tanh", np.tanh, total) @ b.constant(NEXT)
+
+    return make
+
+
+def test_what_is_missing_before_a_long_sum_is_found_there() -> None:
+    assert compared(centred(True, False), centred(False, False)).departures == []
+    (departure,) = compared(centred(True, False), centred(False, True)).departures
+    assert departure.kind == "missing"
+    assert [node.operation for node in departure.reference] == ["mean", "subtract"]
