@@ -97,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
         default="reference",
         help="axis order of dumps that come without a manifest (%(default)s)",
     )
+    text = "judge the taps that were dumped and leave the others out, instead of failing them"
+    compare.add_argument("--allow-missing", action="store_true", help=text)
 
     bisect = add("bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs")
     add_run_options(bisect)

@@ -154,9 +154,8 @@ def capture(options: argparse.Namespace, console: Console) -> Result:
 def compare(options: argparse.Namespace, console: Console) -> Result:
     """Judge a folder of dumps against a golden folder, by its stored noise floors."""
     contract = contracts.load(options.contract)
-    report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout)
+    report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout, options.allow_missing)
     report.command = options.line
-    report.program = "dumps are values, with nothing to run"
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     terminal.show(report, contract, console)
     return report.passed, report.as_dict()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -111,13 +112,15 @@ def _about(
     }
 
 
-def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "reference") -> Report:
+def compare(
+    contract: Contract, golden: Golden, folder: Path, layout: str = "reference", allow_missing: bool = False
+) -> Report:
     """Judge the dumps in `folder` against a golden folder, by how far it is off in noise floors.
 
     `folder` is a golden folder of its own, or any folder of NPY files named by tap, whose axes are then in the
-    `layout` of the contract's reference or candidate. A golden tap without a dump, and a dump without a golden tap,
-    fail. Raises `InputError` for goldens that lack a tap of the contract, or have no floors: an error without a scale
-    proves nothing.
+    `layout` of the contract's reference or candidate. A golden tap without a dump fails, or with `allow_missing` is
+    left out, and the report says how many are. A dump without a golden tap fails. Raises `InputError` for goldens that
+    lack a tap of the contract, or have no floors: an error without a scale proves nothing.
     """
     if not all(entry["floors"] for entry in golden.entries.values()):
         raise InputError(f"{golden.folder}: no noise floors; capture it again with `parity capture --floors`")
@@ -131,11 +134,17 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
     dumps = _dumps(contract, golden, folder, layout)
     labels = [segment.label for segment in segments]
     taps = {tap.name: tap for segment in segments for tap in segment.taps}
-    expected = sum(len(contract.branches(tap.axes)) for tap in taps.values())
+    judged = {name: tap for name, tap in taps.items() if name in dumps or not allow_missing}
+    if not judged:
+        raise InputError(f"{folder}: none of its {len(dumps)} dumps has the name of a tap; {_meant(dumps, taps)}")
+    expected = sum(len(contract.branches(tap.axes)) for tap in judged.values())
     chain, gallery = dict(contract.chain), Gallery()
     report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"], chain=chain)
     stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
-    for name, tap in taps.items():
+    report.program = "dumps are values, with nothing to run"
+    if left_out := len(taps) - len(judged):
+        report.program += f"; {left_out} of {len(taps)} taps have no dump and were not judged"
+    for name, tap in judged.items():
         if name not in dumps:
             rule = contract.rule(name, ACCUMULATED)
             report.verdicts.append(absent(name, ACCUMULATED, rule, f"{folder} has no {name}.npy"))
@@ -154,6 +163,13 @@ def compare(contract: Contract, golden: Golden, folder: Path, layout: str = "ref
             contract, first, report.verdicts, taps, golden.load, lambda name: dumps[name]()
         )
     return report
+
+
+def _meant(dumps: Iterable[str], taps: Mapping[str, Tap]) -> str:
+    """What the first dump could have been called."""
+    first = next(iter(dumps))
+    near = get_close_matches(first, taps, 1) or list(taps)[:1]
+    return f"{first}.npy could be {near[0]}.npy"
 
 
 def bisect(contract: Contract, golden: Golden, folder: Path, layout: str = "reference") -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -61,6 +62,25 @@ def test_report_of_several_results(toy, run, tmp_path):
     assert "<td>3 ms ± 0.1, 5 rounds</td><td>87.5</td>" in text
     assert run("report", tmp_path / "results" / "tiny.json", "--out", tmp_path / "good") == 0
     assert run("report", tmp_path / "page" / "report.json", "--out", tmp_path / "again") == 1
+
+
+def test_partial_dumps_are_judged_by_what_is_there(toy, run, tmp_path, capsys):
+    assert toy("capture", "--floors", "--out", tmp_path / "golden") == 0
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    for name in ("mu", "codes"):
+        shutil.copy(tmp_path / "golden" / f"{name}.npy", dumps)
+    given = ["compare", "--contract", TOY, tmp_path / "golden", dumps]
+    assert run(*given) == 1
+    capsys.readouterr()
+    assert run(*given, "--allow-missing", "--json", tmp_path / "result.json") == 0
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert {verdict["tap"] for verdict in result["verdicts"]} == {"mu", "codes"}
+    assert "22 of 24 taps have no dump and were not judged" in result["program"]
+    (dumps / "codes.npy").rename(dumps / "code.npy")
+    (dumps / "mu.npy").unlink()
+    assert run(*given, "--allow-missing") == 2
+    assert "none of its 1 dumps has the name of a tap; code.npy could be codes.npy" in capsys.readouterr().err
 
 
 def test_compare_gives_a_result_for_a_report(toy, run, tmp_path):
