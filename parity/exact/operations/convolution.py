@@ -148,7 +148,8 @@ def _sum(
             inputs = [slice(a, a + (n - 1) * step + 1, step) for a, n, step in zip(firsts, shape, steps, strict=True)]
             met = x[(slice(None), *inputs)]
             beside[..., place, :] = np.moveaxis(met.reshape(*met.shape[:-1], groups, wide), -2, 0)
-        product = beside.reshape(groups, -1, len(taps) * wide) @ kernel
+        laid = beside.reshape(groups, -1, len(taps) * wide)
+        product = np.dot(laid[0], kernel[0])[None] if groups == 1 else laid @ kernel
         out[:, start : start + shape[0]] = np.moveaxis(product, 0, 1).reshape(x.shape[0], *shape, -1)
 
     cores.each(block, range(0, lengths[0], rows), out.size * len(taps) * x.shape[-1])

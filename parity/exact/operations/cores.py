@@ -30,7 +30,8 @@ CORES = os.cpu_count() or 1
 def each(work: Callable[[Item], object], items: Iterable[Item], multiplications: int) -> None:
     """Call `work` for every item, in any order; what it does not share with others it may write to.
 
-    Items go to all cores where there is much to multiply. `work` calls no `each`: its cores may be taken.
+    Items go to all cores where there is much to multiply. `work` calls no `each`: its cores may be taken. It multiplies
+    with `np.dot`: `np.matmul` lets no other thread run meanwhile.
     """
     items = list(items)
     with one_thread():

@@ -81,13 +81,15 @@ def attention(
     def attend(place: tuple[int, ...]) -> None:
         entry, group = place
         heads = slice(group * repeats, (group + 1) * repeats)
-        scores = (q[entry, heads] * scale) @ k[entry, group].T
+        queried = (q[entry, heads] * scale).reshape(-1, q.shape[3])
+        scores = np.dot(queried, k[entry, group].T).reshape(repeats, queries, keys)
         if seen is not None:
             scores = _masked(scores, seen[entry, heads])
         if sinks is not None:
             shown = np.broadcast_to(sinks[heads, None, None], (*scores.shape[:-1], 1))
             scores = np.concatenate([shown, scores], -1)
-        out[entry, heads] = softmax(scores)[..., scores.shape[-1] - keys :] @ v[entry, group]
+        shares = softmax(scores)[..., scores.shape[-1] - keys :].reshape(-1, keys)
+        out[entry, heads] = np.dot(shares, v[entry, group]).reshape(repeats, queries, -1)
 
     # Group by group, so that the scores of all heads never stand in memory at once.
     each(attend, np.ndindex(k.shape[:2]), 2 * q.size * keys)

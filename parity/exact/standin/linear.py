@@ -35,9 +35,13 @@ def matmul(a: Any, b: Any, /) -> array:
     return wrapped(product(doubled(a), doubled(b)), dtype)
 
 
-FEW, PIECE = 8, 128
-"""Rows for which a product takes as long as reading the matrix, and how many columns of it are multiplied at a time: of
-more the BLAS makes a copy in memory first, which takes twice as long."""
+FEW, BLOCK = 8, 128
+"""Rows for which a product takes as long as reading the matrix, and how many columns of it each row in turn is
+multiplied with: a processor's cache holds them meanwhile. For a product of matrices the BLAS copies them first, which
+takes twice as long."""
+
+READ = 16
+"""Multiplications that take as long as reading a number."""
 
 
 def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -52,16 +56,19 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _of_matrices(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """In pieces: of the columns where there are few rows, else of the rows."""
     made = np.empty((len(a), b.shape[1]), np.result_type(a, b))
-    if len(a) <= FEW and b.shape[1] > PIECE:
+    if len(a) <= FEW and b.shape[1] > BLOCK:
 
-        def columns(start: int) -> None:
-            np.matmul(a, b[:, start : start + PIECE], out=made[:, start : start + PIECE])
+        def columns(part: slice) -> None:
+            for start in range(part.start, part.stop, BLOCK):
+                block = slice(start, min(start + BLOCK, part.stop))
+                for row, out in zip(a, made, strict=True):
+                    np.dot(b[:, block].T, row, out=out[block])
 
-        each(columns, range(0, b.shape[1], PIECE), a.size * b.shape[1])
+        each(columns, pieces(b.shape[1]), READ * b.size)
     else:
 
         def rows(part: slice) -> None:
-            np.matmul(a[part], b, out=made[part])
+            np.dot(a[part], b, out=made[part])
 
         each(rows, pieces(len(a)), a.size * b.shape[1])
     return made
