@@ -332,7 +332,7 @@ SAME, TURNED = ("input: a b c -> a b c", "output: a b c -> a b c"), ("input: b c
         ("convolved", "convolved_otherwise", TURNED, "graph", "convolution: padding 1 against 2, dilation 1 against 2"),
         ("convolved", "convolved_with_another", TURNED, "graph", ""),
         ("flat", "shifted", ("input: b h w -> b h w",), "graph", "convolution: padding 1 against 2"),
-        ("looking", "one_before", (), "graph", "embedding: rows x against rows ‹subtract› of the same table"),
+        ("looking", "one_before", (), "graph", "embedding: rows x against rows x - 1 of the same table"),
         ("normed", "normed_otherwise", SAME, "standin", "layer_norm: eps 1e-05 against 0.001"),
     ],
 )
