@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -165,6 +165,10 @@ class Contract:
     def branches(self, axes: str) -> list[str]:
         """The labels of the parts that a tap of these axes is judged in; one label `""` where it is not split."""
         return next((self.splits[axis] for axis in axes.split() if axis in self.splits), [""])
+
+    def count(self, taps: Iterable[Tap]) -> int:
+        """How many verdicts one run gives on these taps: one for each branch of each."""
+        return sum(len(self.branches(tap.axes)) for tap in taps)
 
     def segments(self, dims: Mapping[str, int], only: Collection[str] = ()) -> list[Segment]:
         """Every segment of a run with its taps, loops expanded by the case's dimensions; those named in `only`, if any.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -80,27 +79,25 @@ class Both:
         for verdict in report.verdicts:
             floors[verdict.mode, verdict.tap] = max(floors.get((verdict.mode, verdict.tap), 0.0), verdict.floor)
         report.verdicts = [self._settled(verdict, own, floors) for verdict in report.verdicts]
-        report.swaps = [Swap(swap.sides, self._crossed(swap.verdict, own)) for swap in report.swaps]
+        report.swaps = [Swap(swap.sides, self._swapped(swap.verdict, own)) for swap in report.swaps]
         self._look_inside(verifier, fed)
 
     def _own(self, verifier: Verifier, fed: Fed | None) -> dict[Key, float]:
         """The own floors of what only they can settle: none is measured for a port within its bounds."""
         report = verifier.report
         doubtful = [v for v in report.verdicts if in_doubt(v, self._of(v))]
-        crossed = [c.verdict for c in report.swaps if in_doubt(c.verdict, self._of(c.verdict))]
+        swapped = [c.verdict for c in report.swaps if in_doubt(c.verdict, self._of(c.verdict))]
         wanted = {
-            mode: {self._measured(v.tap) for v in [*doubtful, *crossed] if v.mode == mode}
+            mode: {self._measured(v.tap) for v in [*doubtful, *swapped] if v.mode == mode}
             for mode in (LOCAL, ACCUMULATED)
         }
         if not any(wanted.values()):
             return {}
-        began = time.perf_counter()
         segments = verifier.segments
         if fed is None:
             fed = Again(self.contract, self.case, segments, verifier.runs.runners["reference"])
-        own = OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress).measure(wanted)
-        report.seconds["own floors"] = time.perf_counter() - began
-        return own
+        with verifier.clock("own floors"):
+            return OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress).measure(wanted)
 
     def _look_inside(self, verifier: Verifier, fed: Fed | None) -> None:
         """Say at which line the device is off in the first block that it has wrong given the reference's inputs."""
@@ -108,15 +105,14 @@ class Both:
         off = (v for v in report.verdicts if v.word == DEVICE and v.mode == LOCAL and v.rmse == v.rmse)
         if (first := next(off, None)) is None:
             return
-        began = time.perf_counter()
         try:
-            found = self._inside(first.tap, verifier, fed)
+            with verifier.clock("line of the device"):
+                found = self._inside(first.tap, verifier, fed)
             report.operation = {"sentence": f"{first.tap}, at no line that its run in double has as well"}
             if found is not None:
                 report.operation = found.as_dict()
         except Exception as error:  # the verdicts stand without it
             report.operation = {"sentence": f"{first.tap}: not looked into: {type(error).__name__}: {error}"}
-        report.seconds["line of the device"] = time.perf_counter() - began
 
     def _inside(self, tap: str, verifier: Verifier, fed: Fed | None) -> Operation | None:
         segments = verifier.segments
@@ -144,8 +140,8 @@ class Both:
         ratio = max(1.0, largest / (floors.get((verdict.mode, source)) or math.inf))
         return settled(verdict, self._of(verdict), own_source=ratio, strict=self.strict)
 
-    def _crossed(self, verdict: Verdict, own: Mapping[Key, float]) -> Verdict:
-        """A run of crossed stages: rounding where its tap's mathematics is equal in the run of the candidate alone."""
+    def _swapped(self, verdict: Verdict, own: Mapping[Key, float]) -> Verdict:
+        """A run of swapped stages: rounding where its tap's mathematics is equal in the run of the candidate alone."""
         mathematics = self._of(verdict)
         if verdict.passed or mathematics is None or not mathematics.passed:
             return verdict

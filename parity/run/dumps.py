@@ -137,7 +137,7 @@ def compare(
     judged = {name: tap for name, tap in taps.items() if name in dumps or not allow_missing}
     if not judged:
         raise InputError(f"{folder}: none of its {len(dumps)} dumps has the name of a tap; {_meant(dumps, taps)}")
-    expected = sum(len(contract.branches(tap.axes)) for tap in judged.values())
+    expected = contract.count(judged.values())
     chain, gallery = dict(contract.chain), Gallery()
     report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"], chain=chain)
     stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}

@@ -76,7 +76,7 @@ class Exact:
             case.name,
             str(checkpoint),
             [segment.label for segment in self.segments],
-            0,
+            sum(contract.count(segment.taps) for segment in self.segments),
             environment=_versions(side["framework"] for side in contract.sides.values()),
             seconds=self.clock.seconds,
         )
@@ -87,7 +87,7 @@ class Exact:
         self.first: tuple[int, State] | None = None  # the first segment that is wrong given the reference's inputs
 
     def run(self) -> ExactReport:
-        """Two verdicts for each branch of each tap of the contract, or the report fails."""
+        """A verdict for each branch of each tap of the contract in each run that was made, or the report fails."""
         with ExitStack() as stack:
             with self.clock("preparing"):
                 self.reference = self._runner("reference", "float64")
@@ -194,6 +194,7 @@ class Exact:
         self.forced = self.forced or not all(verdict.passed and verdict.error <= BOUND for verdict in verdicts)
         if self.forced:
             modes.append(LOCAL)
+            self.report.expected += self.contract.count(self.segments[number].taps)
             self._judge(LOCAL, number, copied(start), reference)
             self.report.teacher_forced.append(self.segments[number].label)
         return modes
@@ -219,7 +220,6 @@ class Exact:
             self.report.stopped = self.report.stopped or stopped
         proving.finish(stopped)
         self.report.add_place(segment.stage, len(verdicts) - judged)
-        self.report.expected += sum(len(self.contract.branches(tap.axes)) for tap in segment.taps)
         if mode == LOCAL and self.first is None and any(_differs(verdict) for verdict in verdicts[judged:]):
             self.first = number, copied(start)
         self.judged[number, mode] = range(judged, len(verdicts))

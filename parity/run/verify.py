@@ -57,12 +57,11 @@ class Verifier:
         self.runs = Runs(contract, case, checkpoint, precision, sides, self.clock, informative)
         self.assessment = Assessment(contract, case, precision.compute)
         self.start: State | None = None  # of the first segment that fails given the reference's inputs
-        taps = [tap for segment in self.segments for tap in segment.taps]
         self.report = Report(
             case.name,
             str(checkpoint),
             [segment.label for segment in self.segments],
-            2 * sum(len(contract.branches(tap.axes)) for tap in taps),
+            2 * sum(contract.count(segment.taps) for segment in self.segments),
             verdicts=self.assessment.verdicts,
             environment=self.runs.environment,
             seconds=self.clock.seconds,

@@ -73,6 +73,22 @@ def test_what_is_equal_in_the_free_run_is_not_run_again(short):
     assert len(report.verdicts) == report.expected
 
 
+def test_a_segment_that_nobody_judged_fails_the_report(short, monkeypatch):
+    judge = Exact._judge
+
+    def forgetful(self, mode, number, start, reference):
+        if number + 1 < len(self.segments):
+            judge(self, mode, number, start, reference)
+        else:
+            self.judged[number, mode] = range(0)
+
+    monkeypatch.setattr(Exact, "_judge", forgetful)
+    report = proven(CONTRACT, short)
+    assert report.failures == []
+    assert len(report.verdicts) < report.expected
+    assert not report.passed
+
+
 def test_the_report_says_what_it_rests_on(whole):
     said = json.loads(json.dumps(whole.as_dict()))
     assert (said["schema"], said["kind"], said["passed"], said["failures"]) == (4, "exact", True, 0)
