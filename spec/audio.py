@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from spec.config import check_wave
+from spec.files.audio_file import decoded
 
 PROMPT_RATE, VOICE_RATE = 24000, 16000  # Hz
 PROMPT_SECONDS, T3_SECONDS = 10, 6
@@ -24,7 +25,7 @@ LONGEST = 600  # s of a file that are read; upstream reads all of it, whatever m
 SILENT = 1e-4  # of full scale, the peak below which there is nothing to imitate: -80 dB
 FULL_SCALE = 0.99, 1.0  # a cut peak lies between, whatever the file's bits; floating-point samples may go beyond
 CLIPPED = 0.01  # of the samples at full scale that make a voice sound distorted
-BLOCK = 2**20  # frames read at a time, so that many channels take no more memory than one
+LOUDEST = 4.0  # times full scale, the peak above which samples are integers that were never scaled, or damaged
 
 
 class Voice(NamedTuple):
@@ -36,7 +37,9 @@ class Voice(NamedTuple):
 
 
 def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voice:
-    """The voices of an audio file. `warn` is told of one that is used all the same: clipped, or cut after 10 minutes.
+    """The voices of an audio file.
+
+    `warn` is told of one that is used all the same: damaged, cut short, clipped, far too loud, or cut after 10 minutes.
 
     Raises `ValueError` for a file that cannot be read, is too short or silent, or holds NaN or infinite samples. (To
     upstream, silence is a voice like any other: `voice_of` takes it.)
@@ -56,26 +59,19 @@ def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voi
 
 def read(file: Path, warn: Callable[[str], object] = warnings.warn) -> tuple[np.ndarray, int]:
     """Samples `(N,)` as float32, the mean of all channels, and the rate in Hz."""
-    import soundfile  # not at the top: whoever has a voice as an array needs neither library
-
-    if not file.is_file():
-        raise ValueError(f"{file}: no such file; expected a recording of the voice")
-    try:
-        with soundfile.SoundFile(file) as audio:
-            rate, limit = audio.samplerate, LONGEST * audio.samplerate
-            if audio.frames > limit:
-                warn(f"{file}: {audio.frames / rate:.0f} s long, only its first {LONGEST} s are used")
-            blocks = audio.blocks(BLOCK, frames=min(audio.frames, limit), dtype="float32", always_2d=True)
-            mixed, clipped = [np.zeros(0, np.float32)], 0.0
-            for block in blocks:  # (frames, channels)
-                mixed.append(np.mean(block.T, axis=0))
-                clipped += np.mean((np.abs(block) >= FULL_SCALE[0]) & (np.abs(block) <= FULL_SCALE[1])) * len(block)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{file}: not a readable audio file ({error}); convert it to WAV or FLAC") from error
+    blocks, rate = decoded(file, "float32", warn, LONGEST)
+    mixed, clipped, peak = [], 0.0, 0.0
+    for block in blocks:  # (frames, channels)
+        mixed.append(np.mean(block.T, axis=0))
+        size = np.abs(block)
+        clipped += float(np.mean((size >= FULL_SCALE[0]) & (size <= FULL_SCALE[1]), axis=1).sum())
+        peak = max(peak, float(np.max(size, initial=0, where=np.isfinite(size))))
     samples = np.concatenate(mixed)
     if clipped > CLIPPED * len(samples):
         share = clipped / len(samples)
         warn(f"{file}: clipped, {share:.0%} of its samples are at full scale; a cleaner recording gives a better voice")
+    if peak > LOUDEST:
+        warn(f"{file}: its peak is {peak:.3g} times full scale, expected about 1; scale it to within ±1")
     return samples, rate
 
 

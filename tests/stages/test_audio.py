@@ -6,6 +6,7 @@ import soundfile
 
 from fixtures.voice import synthetic_voice
 from spec import audio
+from spec.files import audio_file
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def test_a_file_becomes_three_voices(tmp_path, recording):
 
 
 def test_channels_are_mixed(tmp_path, recording, monkeypatch):
-    monkeypatch.setattr(audio, "BLOCK", 1000)  # many blocks, the last one shorter
+    monkeypatch.setattr(audio_file, "BLOCK", 1000)  # many blocks, the last one shorter
     channels = np.stack([recording * (channel % 3) for channel in range(8)], axis=1)  # 7 times it, over 8 channels
     soundfile.write(tmp_path / "eight.wav", channels, 44100, subtype="FLOAT")
     samples, rate = audio.read(tmp_path / "eight.wav")
@@ -133,14 +134,5 @@ def test_of_a_huge_recording_only_the_start_is_read(tmp_path, recording, monkeyp
     said = []
     soundfile.write(tmp_path / "long.wav", recording, 44100, subtype="FLOAT")
     samples, rate = audio.read(tmp_path / "long.wav", said.append)
-    assert said == [f"{tmp_path / 'long.wav'}: 2 s long, only its first 1 s are used"]
+    assert said == [f"{tmp_path / 'long.wav'}: longer than 1 s, only its first 1 s are used"]
     assert np.array_equal(samples, recording[:rate])
-
-
-def test_a_recording_that_ends_early_is_read_to_its_end(tmp_path, recording):
-    soundfile.write(tmp_path / "cut.wav", recording, 44100, subtype="FLOAT")
-    content = (tmp_path / "cut.wav").read_bytes()
-    (tmp_path / "cut.wav").write_bytes(content[: len(content) // 2])
-    samples, _ = audio.read(tmp_path / "cut.wav")
-    assert 0.45 * len(recording) < len(samples) < 0.5 * len(recording)
-    assert np.array_equal(samples, recording[: len(samples)])

@@ -1,0 +1,129 @@
+"""Audio files as their decoder gives them. No framework.
+
+The number of samples in a header is a hint: what is decoded counts, and a file that holds another number is said to be
+damaged. The library (libsndfile) corrects such a header and says so in its log alone, so the log is read here.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+BLOCK = 2**14  # frames decoded at a time, so that many channels take no more memory than one
+# In libsndfile's log: of Ogg, of WAV and its kin, of FLAC.
+DAMAGE = re.compile(
+    "end-of-stream bit|ended unexpectedly|reports a hole|Corrupted|Have 0 marker|Exiting parser|FLAC__\\w+_ERROR_STATUS"
+)
+REPAIRED = re.compile(r"(\d+) \(should be (\d+)\)")  # bytes that a header promises, and those that are there
+UNKNOWN_BYTES = 2**31 - 2**16  # from here on a size means "not known", as programs write it into a pipe
+FLAC_TOTAL = slice(21, 26)  # the bytes of a FLAC whose lower 36 bits are its number of frames, 0 if that is not known
+VARIABLE = 10  # times, by which the bit rates of one MP3 may differ
+
+
+def decoded(
+    file: Path,
+    dtype: str = "float32",
+    warn: Callable[[str], object] = warnings.warn,
+    longest: float = math.inf,
+) -> tuple[Iterator[np.ndarray], int]:
+    """All frames of a file in blocks `(frames, channels)`, at least one block, and the rate in Hz.
+
+    After the last block `warn` is told of a file that is damaged, cut short, or longer than `longest` seconds, whose
+    rest is left out. Raises `ValueError` for a file that is not there or no audio.
+    """
+    import soundfile  # not at the top: whoever has samples as an array needs no library
+
+    if not file.is_file():
+        raise ValueError(f"{file}: no such file; expected a recording")
+    try:
+        audio, promised = _opened(file)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ValueError(f"{file}: not a readable audio file ({error}); convert it to WAV or FLAC") from error
+    rate = audio.samplerate
+
+    def blocks() -> Iterator[np.ndarray]:
+        limit, count = longest * rate, 0
+        with audio:
+            while True:
+                wanted = int(min(BLOCK, limit - count))
+                block = _next(audio, wanted, dtype)
+                count += len(block)
+                yield block
+                if len(block) < wanted or count == limit:
+                    break
+            if count == limit and len(_next(audio, 1, dtype)):
+                warn(f"{file}: longer than {longest:g} s, only its first {longest:g} s are used")
+            signs = _signs(audio.extra_info)
+        if promised and count != min(promised, limit):
+            signs.insert(0, f"its header promises {promised / rate:.2f} s")
+        if signs:
+            warn(f"{file}: damaged or cut short, {count / rate:.2f} s could be decoded ({signs[0]})")
+
+    return blocks(), rate
+
+
+def _opened(file: Path) -> tuple[Any, int]:
+    """A file to decode, and how many frames its header promises, 0 if none. Raises soundfile's errors.
+
+    libsndfile ends at the number that a FLAC promises, whatever follows, so it must not see that number. Where an MP3
+    promises none, it ends at what the size of the file lets it expect, so the file must look longer than it is.
+    """
+    import soundfile
+
+    content = file.read_bytes()
+    if content.startswith(b"fLaC"):
+        bits = int.from_bytes(content[FLAC_TOTAL])
+        total = bits % 2**36
+        unlimited = content[: FLAC_TOTAL.start] + (bits - total).to_bytes(5) + content[FLAC_TOTAL.stop :]
+        return soundfile.SoundFile(io.BytesIO(unlimited)), total
+    audio = soundfile.SoundFile(file)
+    if audio.format == "MP3":
+        with _silent():
+            longer = soundfile.SoundFile(io.BytesIO(content + bytes(VARIABLE * len(content))))
+        if longer.frames != audio.frames:
+            return longer, 0
+    return audio, audio.frames
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on standard error, where libmpg123 complains of a size that was only tried."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _next(audio: Any, frames: int, dtype: str) -> np.ndarray:
+    """Up to `frames` more frames `(frames, channels)`: those before the damage, where the decoder reports one."""
+    import soundfile
+
+    block = np.full((frames, audio.channels), np.nan, dtype)
+    try:
+        return audio.read(out=block)
+    except soundfile.LibsndfileError:  # what it wrote before is there all the same, and it says so in its log
+        return block[: np.count_nonzero(~np.isnan(block[:, 0]))]
+
+
+def _signs(log: str) -> list[str]:
+    """The lines of libsndfile's log that tell of damage."""
+
+    def tells(line: str) -> bool:
+        sizes = REPAIRED.search(line)
+        cut = sizes is not None and int(sizes[2]) < int(sizes[1]) < UNKNOWN_BYTES
+        return cut or DAMAGE.search(line) is not None
+
+    return [line.strip(" *") for line in log.splitlines() if tells(line)]
