@@ -29,6 +29,7 @@ from spec.config import (
 )
 from spec.draws import Draws
 from spec.files.conditionals import SUFFIXES, check_fit, load_conditionals
+from spec.files.wav_file import wav
 from spec.languages import LANGUAGES
 from spec.speak.stream import MODES, check_finite, check_new, stream_to
 from spec.synthetic import files_of
@@ -38,6 +39,7 @@ from spec.watermark import find_watermark
 
 NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as published, for speech"
 NAMED = 5  # characters that a warning names
+SUFFIXES_WRITTEN = ("", ".wav", ".wave")
 SYNTHESIS = ("tokens", "mel", "wave")  # the stages that the real-time factor counts
 
 
@@ -151,6 +153,11 @@ def check(options: argparse.Namespace) -> None:
     if options.out.is_dir() or not options.out.parent.is_dir():
         problem = "is a directory" if options.out.is_dir() else f"there is no directory {options.out.parent}"
         raise ValueError(f"{options.out}: {problem}; name a WAV file in one that exists")
+    if options.out.suffix.lower() not in SUFFIXES_WRITTEN:
+        raise ValueError(
+            f"{options.out}: speak writes WAV, not {options.out.suffix[1:].upper()}; "
+            f"name {options.out.with_suffix('.wav').name} and convert it"
+        )
     if options.stream is not None:
         check_new(options.out)
     if options.language is not None and options.language.lower() not in LANGUAGES:
@@ -191,14 +198,12 @@ def read_voice(file: Path, config: ChatterboxConfig) -> Voice | dict[str, np.nda
 
 def write(out: Path, wave: np.ndarray, rate: int) -> None:
     """Write a WAV file, whole or not at all: what was there before is replaced by all of it."""
-    import soundfile
-
     check_finite(wave)
     partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
     try:
-        soundfile.write(partial, wave, rate, format="WAV", subtype="FLOAT")
+        partial.write_bytes(wav(wave, rate))
         os.replace(partial, out)
-    except (OSError, soundfile.SoundFileError) as error:
+    except OSError as error:
         raise ValueError(f"{out}: cannot be written ({error}); name another file") from error
     finally:
         partial.unlink(missing_ok=True)

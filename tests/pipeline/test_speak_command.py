@@ -218,6 +218,18 @@ def test_an_existing_file_is_replaced_by_a_whole_one_or_not_at_all(out, monkeypa
     assert list(out.parent.iterdir()) == [out]
 
 
+def test_the_same_samples_are_the_same_bytes_whenever_they_are_written(tmp_path):
+    wave = np.linspace(-2, 2, 100, dtype=np.float32)
+    speak.write(tmp_path / "a.wav", wave, 24000)
+    written = (tmp_path / "a.wav").read_bytes()
+    read, rate = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    assert np.array_equal(read, wave)
+    assert rate == 24000
+    assert b"PEAK" not in written  # libsndfile's chunk, which holds the time
+    speak.write(tmp_path / "b.wav", wave, 24000)
+    assert (tmp_path / "b.wav").read_bytes() == written
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -230,6 +242,7 @@ def test_an_existing_file_is_replaced_by_a_whole_one_or_not_at_all(out, monkeypa
         ({"--max-tokens": "0"}, "max_tokens is 0"),
         ({"-o": "missing/out.wav"}, "there is no directory missing"),
         ({"-o": "."}, ".: is a directory"),
+        ({"-o": "out.mp3"}, "out.mp3: speak writes WAV, not MP3; name out.wav and convert it"),
     ],
     ids=lambda value: " ".join(*value.items()) if isinstance(value, dict) else "",
 )
