@@ -181,7 +181,9 @@ class Exact:
 
     def _run_reference(self, number: int, trace: Trace) -> None:
         segment = self.segments[number]
-        with self.clock("reference", segment.label):
+        from parity.exact.torch.products import TwoRows
+
+        with self.clock("reference", segment.label), TwoRows():
             self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
         require_contract(self.contract, segment, trace, "the reference in float64")
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}

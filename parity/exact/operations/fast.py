@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.errors import InputError
-from parity.exact.operations.cores import each
+from parity.exact.operations.cores import MUCH, each
 from parity.exact.operations.reductions import logsumexp, softmax
 from parity.exact.operations.special import rsqrt
 
@@ -75,25 +75,39 @@ def attention(
     queries, keys, repeats = q.shape[2], k.shape[2], q.shape[1] // k.shape[1]
     if causal:
         mask = np.arange(keys) <= np.arange(queries)[:, None] + (keys - queries)
-    seen = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], keys))
-    out = np.empty((*q.shape[:3], v.shape[3]))
+
+    def grouped(heads: np.ndarray, axis: int) -> np.ndarray:
+        return heads.reshape(*heads.shape[:axis], k.shape[1], repeats, *heads.shape[axis + 1 :])
+
+    queried = grouped(q * scale, 1)
+    seen = None if mask is None else grouped(np.broadcast_to(mask, (*q.shape[:3], keys)), 1)
+    sink = None if sinks is None else grouped(sinks, 0)[..., None, None]
+    out = np.empty((*queried.shape[:-1], v.shape[3]))
 
     def attend(place: tuple[int, ...]) -> None:
-        entry, group = place
-        heads = slice(group * repeats, (group + 1) * repeats)
-        queried = (q[entry, heads] * scale).reshape(-1, q.shape[3])
-        scores = np.dot(queried, k[entry, group].T).reshape(repeats, queries, keys)
+        """The heads of one entry and one group; of all, where the place is ()."""
+        # All queries of a group in one product: np.dot lets other threads run meanwhile, np.matmul does not.
+        product = np.dot if place else np.matmul
+        scores = product(_flat(queried[place]), k[place].swapaxes(-1, -2)).reshape(*queried[place].shape[:-1], keys)
         if seen is not None:
-            scores = _masked(scores, seen[entry, heads])
-        if sinks is not None:
-            shown = np.broadcast_to(sinks[heads, None, None], (*scores.shape[:-1], 1))
+            scores = _masked(scores, seen[place])
+        if sink is not None:
+            shown = np.broadcast_to(sink[place[1:]], (*scores.shape[:-1], 1))
             scores = np.concatenate([shown, scores], -1)
-        shares = softmax(scores)[..., scores.shape[-1] - keys :].reshape(-1, keys)
-        out[entry, heads] = np.dot(shares, v[entry, group]).reshape(repeats, queries, -1)
+        shares = softmax(scores)[..., scores.shape[-1] - keys :]
+        out[place] = product(_flat(shares), v[place]).reshape(out[place].shape)
 
-    # Group by group, so that the scores of all heads never stand in memory at once.
-    each(attend, np.ndindex(k.shape[:2]), 2 * q.size * keys)
-    return out
+    multiplications = 2 * q.size * keys
+    if multiplications < MUCH:
+        attend(())
+    else:  # group by group, so that the scores of all heads never stand in memory at once
+        each(attend, np.ndindex(k.shape[:2]), multiplications)
+    return out.reshape(*q.shape[:3], v.shape[3])
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    """(..., repeats, T, width) as (..., repeats · T, width)."""
+    return x.reshape(*x.shape[:-3], -1, x.shape[-1])
 
 
 def _masked(scores: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -129,6 +129,20 @@ def test_attention(data: st.DataObject) -> None:
     attended(actual, q, k, v, 0.7, mask=given_, sinks=sinks, causal=kind == "causal")
 
 
+def test_attention_group_by_group_is_attention_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Much of it goes to the cores in pieces: masks and sinks are those of the piece's own heads."""
+    q, k, v = (
+        np.random.default_rng(i).standard_normal((2, n, t, 4)) for i, (n, t) in enumerate(((6, 3), (2, 5), (2, 5)))
+    )
+    seen = np.random.default_rng(3).standard_normal((2, 6, 3, 5))
+    given_ = {"mask": seen, "sinks": np.linspace(-1, 1, 6)}
+    at_once = fast.attention(q, k, v, 0.7, **given_)
+    monkeypatch.setattr(fast, "MUCH", 0)
+    np.testing.assert_allclose(fast.attention(q, k, v, 0.7, **given_), at_once, rtol=1e-14)
+    given_["mask"] = seen[::-1]
+    assert not np.allclose(fast.attention(q, k, v, 0.7, **given_), at_once)
+
+
 def test_a_query_without_a_key() -> None:
     """Hidden by a boolean mask it sees all keys alike, and with sinks none; hidden by -∞ it is NaN."""
     q, k, v = (np.random.default_rng(i).standard_normal((1, 2, 3, 4)).astype(np.float32) for i in range(3))
