@@ -53,6 +53,7 @@ class Verifier:
         self.contract = contract = contract.rules_of(case.name, precision)
         self.case, self.checkpoint, self.precision = case, checkpoint, precision
         self.segments = _segments(contract, case, precision)
+        self.outcome = resolve(contract.outcome) if contract.outcome else None  # refused now, not after the run
         self.clock = Clock(progress)
         self.runs = Runs(contract, case, checkpoint, precision, sides, self.clock, informative)
         self.assessment = Assessment(contract, case, precision.compute)
@@ -115,9 +116,9 @@ class Verifier:
         """What the run ends in: the contract's checks of a whole one, pictures and sounds."""
         ends = self.runs.states["reference"], self.runs.states["candidate"]
         whole = self.segments[-1].name == self.contract.outline[-1]["name"] and not self.runs.stopped
-        if self.contract.outcome and whole and self.precision == FULL:  # in others the last tap's verdict says it
+        if self.outcome is not None and whole and self.precision == FULL:  # in others the last tap's verdict says it
             with self.clock("outcome"):
-                self.report.checks = resolve(self.contract.outcome)(self.case, self.checkpoint, *ends)
+                self.report.checks = self.outcome(self.case, self.checkpoint, *ends)
         self.report.pictures = self.assessment.gallery.pictures
         self.report.sounds = sounds(self.contract.sounds, *ends)
 

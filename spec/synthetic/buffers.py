@@ -29,13 +29,13 @@ def mel_to_hz(mel: np.ndarray) -> np.ndarray:
     return np.where(mel < BREAK_MEL, mel / MEL_PER_HZ, BREAK_HZ * np.exp(LOG_STEP * (mel - BREAK_MEL)))
 
 
-def mel_filters(sample_rate: int, n_fft: int, mel_bins: int) -> np.ndarray:
-    """Triangular filters of equal area, `(mel_bins, n_fft // 2 + 1)`, float32, from 0 Hz to half the sample rate.
+def mel_filters(sample_rate: int, n_fft: int, mel_bins: int, highest: float | None = None) -> np.ndarray:
+    """Triangular filters of equal area, `(mel_bins, n_fft // 2 + 1)`, float32, from 0 to `highest` Hz, or half the rate.
 
     Equal to `librosa.filters.mel` with its defaults (Slaney's scale and norm), which upstream stores.
     """
     frequencies = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
-    corners = mel_to_hz(np.linspace(0.0, hz_to_mel(sample_rate / 2), mel_bins + 2))
+    corners = mel_to_hz(np.linspace(0.0, hz_to_mel(highest or sample_rate / 2), mel_bins + 2))
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
     rising = (frequencies - left) / (centre - left)
     falling = (right - frequencies) / (right - centre)

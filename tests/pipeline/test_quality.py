@@ -8,14 +8,15 @@ import soundfile
 import torch
 
 from fixtures import quality, waves
-from fixtures.features import log_mel
 from fixtures.pitch import fundamental
 from fixtures.voice import SPOKEN_RATE, spoken_voice, synthetic_voice
 from parity.contract.implementation import Case
+from reference.conditioning.mel import PromptMel
 from reference.weights.vocoder import load_vocoder
 from spec.audio import resample
 from spec.config import CHATTERBOX_SIZES
 from spec.draws import Draws
+from tests.without import run_without
 
 RATE = 24000
 TINY = CHATTERBOX_SIZES["tiny"]
@@ -89,7 +90,7 @@ def test_spectra_of_a_scaled_wave_have_distances_in_closed_form():
     noise = np.random.default_rng(1).standard_normal(RATE)  # no bin near a floor
     assert waves.stft_distance(1.01 * noise, noise) == pytest.approx(0.01 + np.log(1.01), rel=1e-5)
     assert waves.log_mel_rmse(1.01 * noise, noise) == pytest.approx(20 * np.log10(1.01), rel=1e-6)
-    assert log_mel(noise).shape == (80, 50)
+    assert waves.log_mel(noise).shape == (80, 50)
 
 
 @pytest.mark.parametrize("hz", [61.3, 110.0, 150.0, 220.7, 331.0])
@@ -103,6 +104,11 @@ def test_noise_and_silence_have_no_f0():
     assert np.isnan(fundamental(np.random.default_rng(2).standard_normal(RATE), RATE)).all()
     assert np.isnan(fundamental(np.zeros(RATE), RATE)).all()
     assert len(fundamental(np.ones(1000), RATE)) == 0
+
+
+def test_the_judges_mel_is_the_references(voice):
+    theirs = PromptMel(80)(torch.from_numpy(voice)[None])[0].numpy()
+    np.testing.assert_allclose(waves.log_mel(voice), theirs, atol=1e-5)  # the judge's filters are float32
 
 
 @pytest.mark.parametrize("cents", [1.0, -10.0, 50.0])
@@ -137,7 +143,7 @@ def failed(checks: dict[str, quality.Check]) -> set[str]:
 
 def test_float32_of_the_reference_passes_against_float64(tiny_checkpoint, voice):
     """Where the bounds come from. The float32 wave is not the float64 one, and within every bound."""
-    mel, draws = log_mel(voice)[None], Draws(2)  # voiced; those of 1 are not
+    mel, draws = waves.log_mel(voice)[None], Draws(2)  # voiced; those of 1 are not
     given = [mel, draws.phase(TINY.vocoder.harmonics), draws.source_noise(TINY.vocoder.harmonics, 480 * mel.shape[2])]
     waves_of = {}
     for dtype in (torch.float32, torch.float64):
@@ -230,6 +236,29 @@ def test_what_cannot_be_compared_fails_or_is_refused(tiny_checkpoint, voice):
             checks_of(voice[: len(reference)], reference, tiny_checkpoint)
     with pytest.raises(ValueError, match=r"expected \(B, N\)"):
         quality.judge(CASE, tiny_checkpoint, {"wave": voice}, {"wave": voice})
+
+
+JUDGE = """
+import sys
+from pathlib import Path
+from fixtures import cases, shipped, quality
+from fixtures.voice import synthetic_voice
+case = cases.load("tiny-vocoder")
+wave = synthetic_voice("quality", 0.5, 24000)[None]
+for candidate in (wave, 0.9 * wave):
+    for check in shipped.judge(case, Path(sys.argv[1]), {"wave": wave}, {"wave": candidate}):
+        print(check.name, check.passed, check.bound, sep="|")
+"""
+
+
+def test_waves_are_judged_without_pytorch_and_what_is_left_out_is_said(tiny_checkpoint):
+    done = run_without(["torch"], JUDGE, tiny_checkpoint)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|") for line in done.stdout.splitlines()]
+    equal, quieter = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    assert {passed for _, passed, _ in equal} == {"True"}
+    assert {"SNR, dB", "gain"} <= {name for name, passed, _ in quieter if passed == "False"}
+    assert equal[-1] == ["x-vector, 1 - cosine", "True", "<= 2e-06 (not compared: torch is not installed)"]
 
 
 @pytest.fixture
