@@ -30,7 +30,7 @@ def mel_to_hz(mel: np.ndarray) -> np.ndarray:
 
 
 def mel_filters(sample_rate: int, n_fft: int, mel_bins: int, highest: float | None = None) -> np.ndarray:
-    """Triangular filters of equal area, `(mel_bins, n_fft // 2 + 1)`, float32, from 0 to `highest` Hz, or half the rate.
+    """Triangular filters of equal area, `(mel_bins, n_fft // 2 + 1)`, float32, from 0 Hz to `highest` or half the rate.
 
     Equal to `librosa.filters.mel` with its defaults (Slaney's scale and norm), which upstream stores.
     """
