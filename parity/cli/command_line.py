@@ -18,7 +18,7 @@ from rich.console import Console
 
 from parity.base.errors import InputError
 from parity.base.jsonfile import write_json
-from parity.cli import commands
+from parity.cli import commands, names
 from parity.contract import FULL
 
 PASS, FAILURE, BROKEN, INTERRUPTED = 0, 1, 2, 130
@@ -45,9 +45,12 @@ def parser() -> argparse.ArgumentParser:
         text = "contract file (%(default)s)"
         sub.add_argument("--contract", type=Path, metavar="FILE", default=DEFAULT_CONTRACT, help=text)
 
-    def add_run_options(sub: argparse.ArgumentParser) -> None:
+    def add_case(sub: argparse.ArgumentParser) -> None:
         add_contract(sub)
         sub.add_argument("--case", metavar="NAME", default="tiny", help="case of the contract's provider (%(default)s)")
+
+    def add_run_options(sub: argparse.ArgumentParser) -> None:
+        add_case(sub)
         text = "checkpoint directory (the contract makes one when left out)"
         sub.add_argument("--checkpoint", type=Path, metavar="DIR", help=text)
 
@@ -145,6 +148,13 @@ def parser() -> argparse.ArgumentParser:
     prove.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
     text = "how the port's program is found (by its graph, else on the stand-in)"
     prove.add_argument("--source", choices=("graph", "standin"), help=text)
+
+    add_contract(add("cases", names.cases, "list the cases of a contract"))
+    stages = add("stages", names.stages, "list the stages of a case, with how many taps each has")
+    taps = add("taps", names.taps, "list the taps of a case, with their axes and stages")
+    for sub in (stages, taps):
+        add_case(sub)
+    taps.add_argument("--stage", metavar="NAME", default="", help="those of this stage alone")
 
     inspect = add("inspect", commands.inspect, "say what an NPY file or a golden folder holds")
     inspect.add_argument("path", type=Path, metavar="PATH", help="NPY file or golden folder")

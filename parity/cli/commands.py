@@ -7,7 +7,6 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from parity.base import npy, runtime
 from parity.base.errors import InputError
 from parity.base.files import require_folder, write_text
 from parity.base.metrics import rms
+from parity.base.names import meant, meant_path
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.runner import adapter
@@ -226,7 +226,8 @@ def status(options: argparse.Namespace, console: Console) -> Result:
 def history(options: argparse.Namespace, console: Console) -> Result:
     """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
     if not options.add and not options.store.exists():
-        raise InputError(f"{options.store}: no such history; name another, or results that it is to begin with")
+        advice = f"name another, or results that it is to begin with{meant_path(options.store)}"
+        raise InputError(f"{options.store}: no such history; {advice}")
     store = History(options.store)
     added = sum(store.add(result) for result in load(options.add) if not result["informative"])
     runs = store.runs()
@@ -244,9 +245,7 @@ def history(options: argparse.Namespace, console: Console) -> Result:
         else:
             trends += store.trends(case, place)
     if options.tap and not trends:
-        labels = store.labels()
-        near = get_close_matches(options.tap, labels, 3) or labels[:3]
-        raise InputError(f"{options.store}: no run has the tap {options.tap!r}; it has {', '.join(near) or 'no runs'}")
+        raise InputError(f"{options.store}: no run has the tap {options.tap!r}; {meant(options.tap, store.labels())}")
     table = Table("series", "runs", "oldest", "newest", "drift", title=f"{len(runs)} runs", title_justify="left")
     for trend in trends:
         points = trend["points"]
@@ -267,7 +266,7 @@ def inspect(options: argparse.Namespace, console: Console) -> Result:
         console.print(f"{path}: {len(golden)} taps, every file as the manifest says", markup=False)
         return True, golden.manifest
     if not path.is_file():
-        raise InputError(f"{path}: neither an NPY file nor a golden folder")
+        raise InputError(f"{path}: neither an NPY file nor a golden folder{meant_path(path)}")
     header, array = npy.read_header(path), npy.read(path)
     finite = array[np.isfinite(array)] if array.dtype.kind in "fc" else array
     result = {

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
+from parity.base.names import meant
 
 ACCUMULATED = "accumulated"
 LOCAL = "local"
@@ -155,7 +156,7 @@ class Contract:
         """Raises `InputError` for an unknown one."""
         known = {FULL.name: FULL} | dict(self.precisions)
         if name not in known:
-            raise InputError(f"{self.path}: no precision {name!r}; it has {', '.join(known)}")
+            raise InputError(f"{self.path}: no precision {name!r}; {meant(name, known)}")
         return known[name]
 
     def candidate_axes(self, axes: str) -> str:
@@ -177,7 +178,7 @@ class Contract:
         """
         names = [entry["name"] for entry in self.outline]
         if unknown := [name for name in only if name not in names]:
-            raise InputError(f"{self.path}: no segment {', '.join(unknown)}; it has {', '.join(names)}")
+            raise InputError(f"{self.path}: no segment {unknown[0]!r}; {meant(unknown[0], names)}")
         segments = []
         for entry in self.outline:
             if only and entry["name"] not in only:

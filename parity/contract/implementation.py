@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.names import meant
 from parity.contract import FULL, Contract
 
 State = dict[str, np.ndarray]
@@ -80,7 +81,7 @@ def make_side(
     Among the options is `weights`, to what the weights are rounded, unless that is float32.
     """
     if name not in contract.sides:
-        raise InputError(f"unknown side {name!r}; {contract.path} has {', '.join(contract.sides)}")
+        raise InputError(f"unknown side {name!r} in {contract.path}; {meant(name, contract.sides)}")
     factory = resolve(contract.sides[name]["factory"])
     try:
         rounded = {} if weights == FULL.weights else {"weights": weights}
@@ -88,6 +89,12 @@ def make_side(
     except ValueError as error:
         raise InputError(f"side {name!r}: {error}") from error
     return side
+
+
+def case_names(contract: Contract) -> list[str]:
+    """The names of a contract's cases: the list `CASES` beside their provider, empty where there is none."""
+    resolve(contract.cases)
+    return list(getattr(importlib.import_module(contract.cases.partition(":")[0]), "CASES", ()))
 
 
 def make_case(contract: Contract, name: str) -> Case:
@@ -100,8 +107,12 @@ def make_case(contract: Contract, name: str) -> Case:
     >>> {name: array.shape for name, array in case.inputs.items()}
     {'tokens': (2, 5), 'x': (2, 16, 5)}
     """
+    provider = resolve(contract.cases)
+    known = case_names(contract)
+    if known and name not in known:
+        raise InputError(f"unknown case {name!r}; {meant(name, known)}")
     try:
-        case: Case = resolve(contract.cases)(name)
+        case: Case = provider(name)
     except ValueError as error:
         raise InputError(str(error)) from error
     return case

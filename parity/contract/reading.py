@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
+from parity.base.names import meant, meant_path
 from parity.contract.axes import roles
 from parity.contract.contract import ACCUMULATED, LOCAL, Contract, Decision, Precision, Rule
 
@@ -61,7 +61,8 @@ def load(path: Path) -> Contract:
     try:
         data = tomllib.loads(path.read_text())
     except OSError as error:
-        raise InputError(f"{path}: cannot read the contract ({error.strerror}); name one with --contract") from error
+        advice = f"name one with --contract{meant_path(path)}"
+        raise InputError(f"{path}: cannot read the contract ({error.strerror}); {advice}") from error
     except ValueError as error:  # TOML, or the UTF-8 under it
         raise InputError(f"{path}: not valid TOML: {error}") from error
     try:
@@ -120,8 +121,7 @@ def _known(path: Path, table: Mapping[str, Any], keys: list[str], where: str) ->
     for key in table:
         if key in keys:
             continue
-        near = [RENAMED[key]] if RENAMED.get(key) in keys else get_close_matches(key, keys, 1)
-        advice = f"is {near[0]!r} meant?" if near else f"it has {', '.join(keys)}"
+        advice = f"is {RENAMED[key]} meant?" if RENAMED.get(key) in keys else meant(key, keys)
         raise InputError(f"{path}: {where} has {key!r}, which is not known; {advice}")
 
 

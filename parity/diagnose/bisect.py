@@ -16,6 +16,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.files import write_text
+from parity.base.names import meant
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract, Tap
@@ -82,10 +83,13 @@ class Bisection:
         every = contract.segments(case.dims, case.segments)
         self.segments = [segment for segment in every if stage in ("", segment.stage)]
         if not self.segments:
-            known = ", ".join(dict.fromkeys(segment.stage for segment in every))
-            raise InputError(f"no stage {stage!r} in case {case.name}; it has {known}")
+            advice = meant(stage, (segment.stage for segment in every))
+            raise InputError(f"no stage {stage!r} in case {case.name}; {advice}")
         self.before = every[: every.index(self.segments[0])]
         self.taps = [(number, tap) for number, segment in enumerate(self.segments) for tap in segment.taps]
+        names = [tap.name for _, tap in self.taps]
+        if end and end not in names:
+            raise InputError(f"no tap {end!r} in the stage; {meant(end, reversed(names))}")
         self.runners = {
             label: Runner(contract, name, make_side(contract, name, checkpoint, case, dtype))
             for label, name, dtype in (
@@ -143,7 +147,7 @@ class Bisection:
                     self.end, self.ends = tap, {"reference": trace[tap.name], "exact": precise[tap.name]}
         names = [tap.name for _, tap in self.taps]
         if not self.ends:
-            raise InputError(f"no tap {end!r} in the stage; its last ones are {', '.join(names[-3:])}")
+            raise InputError("the stage has no tap of numbers, whose error could be followed; name another stage")
         self.taps = self.taps[: names.index(self.end.name) + 1]
 
     def _note(self, tap: Tap, trace: Trace, precise: Trace) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from parity.base import npy
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.base.metrics import rms, rmse
+from parity.base.names import meant
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden, writing
 from parity.capture.runner import Runner
@@ -168,8 +168,7 @@ def compare(
 def _meant(dumps: Iterable[str], taps: Mapping[str, Tap]) -> str:
     """What the first dump could have been called."""
     first = next(iter(dumps))
-    near = get_close_matches(first, taps, 1) or list(taps)[:1]
-    return f"{first}.npy could be {near[0]}.npy"
+    return f"{first}.npy: {meant(first, taps)}"
 
 
 def bisect(contract: Contract, golden: Golden, folder: Path, layout: str = "reference") -> Found:

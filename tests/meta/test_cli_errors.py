@@ -138,7 +138,7 @@ def test_a_tap_that_no_run_has_is_an_error_with_the_nearest(tmp_path, capsys):
     store = History(tmp_path / "history.sqlite")
     store.add(result(1))
     assert main(["history", str(store.path), "--tap", "x[step=11]"]) == 2
-    assert "no run has the tap 'x[step=11]'; it has x[step=1]" in capsys.readouterr().err
+    assert "no run has the tap 'x[step=11]'; is x[step=1], " in capsys.readouterr().err
     assert main(["history", str(store.path), "--tap", "x[step=1]"]) == 0
 
 

@@ -80,7 +80,7 @@ def test_partial_dumps_are_judged_by_what_is_there(toy, run, tmp_path, capsys):
     (dumps / "codes.npy").rename(dumps / "code.npy")
     (dumps / "mu.npy").unlink()
     assert run(*given, "--allow-missing") == 2
-    assert "none of its 1 dumps has the name of a tap; code.npy could be codes.npy" in capsys.readouterr().err
+    assert "none of its 1 dumps has the name of a tap; code.npy: is codes meant?" in capsys.readouterr().err
 
 
 def test_compare_gives_a_result_for_a_report(toy, run, tmp_path):

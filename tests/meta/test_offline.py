@@ -226,5 +226,5 @@ def test_nothing_is_overwritten(toy_contract, toy_checkpoint, golden):
 
 
 def test_an_unknown_side_is_refused(toy_contract, toy_checkpoint, tmp_path):
-    with pytest.raises(InputError, match=r"unknown side 'swift'; .* has reference, candidate"):
+    with pytest.raises(InputError, match=r"unknown side 'swift' in .*; expected one of reference, candidate"):
         offline.capture(toy_contract, toy.load("tiny"), toy_checkpoint, "swift", tmp_path / "out")

@@ -106,7 +106,7 @@ def test_unknown_roundings_are_refused(side):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(InputError, match="no precision 'int3'; it has float32, float16-weights, "):
+    with pytest.raises(InputError, match="no precision 'int3'; expected one of float32, float16-weights, "):
         CONTRACT.precision("int3")
 
 

@@ -37,6 +37,9 @@ WEIGHTS = "weights.npy"
 BUILD = Path(__file__).resolve().parents[3] / "build"
 
 
+CASES = [*STEPS, *FAULTS]
+
+
 def load(name: str) -> Case:
     """`tiny`, `full`, or `tiny` with a fault."""
     if name not in STEPS and name not in FAULTS:
