@@ -47,7 +47,7 @@ def verify(
     >>> contract = parity.load_contract(Path("contract.toml"))
     >>> report = parity.verify(contract, parity.make_case(contract, "short"))
     >>> report.passed, len(report.verdicts), report.words()
-    (True, 52, {'equal': 52})
+    (True, 60, {'equal': 60})
     """
     runtime.prepare()
     folder = _checkpoint(contract, case, checkpoint)

@@ -18,7 +18,7 @@ import pytest
 
 from parity import contract as contracts
 from parity.base import runtime
-from parity.contract import ACCUMULATED, LOCAL, Segment
+from parity.contract import HANDED, Segment
 from parity.contract.implementation import Case, make_case, resolve
 from parity.contract.parts import part
 from parity.judge.verdict import Verdict
@@ -29,16 +29,23 @@ from parity.run.verify import Verifier
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the model in one segment of a case's run, and which of its errors to judge."""
+    """A part of the model in one segment of a case's run, and which of its errors to judge.
+
+    The last part answers for what the segment hands on, too: `end` is that segment then.
+    """
 
     case: str
     name: str
     segment: str
     mode: str
     taps: frozenset[str]
+    end: Segment | None = None
 
     def verdicts(self, report: Report) -> list[Verdict]:
-        return [v for v in report.verdicts if v.tap in self.taps and v.mode == self.mode]
+        return [v for v in report.verdicts if v.mode == self.mode and (v.tap in self.taps or self._handed(v.tap))]
+
+    def _handed(self, tap: str) -> bool:
+        return self.end is not None and tap.startswith(HANDED) and self.end.holds(tap)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -89,10 +96,11 @@ def parts_of(case: str, segment: Segment) -> list[Part]:
     groups: dict[str, set[str]] = {}
     for tap in segment.taps:
         groups.setdefault(part(tap.name), set()).add(tap.name)
+    last = list(groups)[-1]
     return [
-        Part(case, name, segment.label, mode, frozenset(taps))
+        Part(case, name, segment.label, mode, frozenset(taps), segment if name == last else None)
         for name, taps in groups.items()
-        for mode in (LOCAL, ACCUMULATED)
+        for mode in reversed(segment.modes)
     ]
 
 

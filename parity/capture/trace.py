@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.base.errors import InputError
-from parity.contract import Contract, Segment, Tap
+from parity.contract import HANDED, Contract, Segment, Tap
 
 Trace = MutableMapping[str, np.ndarray]
 
@@ -85,7 +85,7 @@ def keep(trace: Trace, wanted: Collection[str] | None = None) -> Callable[[Tap, 
 
 def require_contract(contract: Contract, segment: Segment, trace: Trace, whose: str) -> None:
     """Raises `InputError` unless a trace has a segment's taps in the contract's order, each with its number of axes."""
-    want, got = [tap.name for tap in segment.taps], list(trace)
+    want, got = [tap.name for tap in segment.taps], [name for name in trace if not name.startswith(HANDED)]
     if want == got:
         wrong = [tap for tap in segment.taps if trace[tap.name].ndim != len(tap.axes.split())]
         if not wrong:

@@ -3,6 +3,7 @@
 from parity.contract.contract import (
     ACCUMULATED,
     FULL,
+    HANDED,
     LOCAL,
     Contract,
     Decision,
@@ -13,4 +14,16 @@ from parity.contract.contract import (
 )
 from parity.contract.reading import load
 
-__all__ = ["ACCUMULATED", "FULL", "LOCAL", "Contract", "Decision", "Precision", "Rule", "Segment", "Tap", "load"]
+__all__ = [
+    "ACCUMULATED",
+    "FULL",
+    "HANDED",
+    "LOCAL",
+    "Contract",
+    "Decision",
+    "Precision",
+    "Rule",
+    "Segment",
+    "Tap",
+    "load",
+]

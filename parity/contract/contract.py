@@ -18,6 +18,8 @@ from parity.base.names import meant
 
 ACCUMULATED = "accumulated"
 LOCAL = "local"
+HANDED = "handed-on."
+"""Begins the name of what a segment hands to the next. No module is called so: an attribute has no hyphen."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,9 @@ class Tap:
 class Segment:
     """A part of the run that starts from a state and ends in one: the encoder, or one step of the ODE.
 
-    Segments of one `stage` follow each other and need the same weights.
+    Segments of one `stage` follow each other and need the same weights. The taps of a `chained` one are made of more
+    than the taps before: of what it carries unseen from one to the next. A teacher-forced run does not reach that, so
+    its errors are accumulated, and it has no local ones.
     """
 
     name: str
@@ -41,6 +45,22 @@ class Segment:
     label: str
     taps: tuple[Tap, ...]
     stage: str
+    chained: bool = False
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The errors that it is judged by."""
+        return (ACCUMULATED,) if self.chained else (ACCUMULATED, LOCAL)
+
+    def handed(self, entry: str, axes: str) -> Tap:
+        """An entry of the state that the segment ends in, as a tap: `handed-on.x[ode,step=4]`."""
+        place = self.label.replace("[", ",").removesuffix("]")
+        return Tap(f"{HANDED}{entry}[{place}]", HANDED + entry, axes)
+
+    def holds(self, name: str) -> bool:
+        """Whether the tap of that name is one of this segment, or what the segment hands on."""
+        handed = name.startswith(HANDED) and name == self.handed(name[len(HANDED) :].partition("[")[0], "").name
+        return handed or any(tap.name == name for tap in self.taps)
 
 
 @dataclass(frozen=True)
@@ -171,6 +191,11 @@ class Contract:
         """How many verdicts one run gives on these taps: one for each branch of each."""
         return sum(len(self.branches(tap.axes)) for tap in taps)
 
+    def handed(self, segment: Segment, names: Iterable[str]) -> list[Tap]:
+        """Those of the names that are of what the segment hands on, as taps."""
+        entries = (name[len(HANDED) :].partition("[")[0] for name in names if name.startswith(HANDED))
+        return [segment.handed(entry, self.state[entry]) for entry in entries]
+
     def segments(self, dims: Mapping[str, int], only: Collection[str] = ()) -> list[Segment]:
         """Every segment of a run with its taps, loops expanded by the case's dimensions; those named in `only`, if any.
 
@@ -191,22 +216,29 @@ class Contract:
                     for path, axes in self._expand(entry["taps"], "", dims)
                 )
                 place = entry["name"] if index is None else entry["name"] + suffix
-                segments.append(Segment(entry["name"], index, place, taps, entry.get("stage", entry["name"])))
+                stage, chained = entry.get("stage", entry["name"]), entry.get("chained", False)
+                segments.append(Segment(entry["name"], index, place, taps, stage, chained))
         counts = Counter(tap.name for segment in segments for tap in segment.taps)
         if repeated := sorted(name for name, count in counts.items() if count > 1):
             raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
         return segments
 
     def rule(self, tap: str, mode: str) -> Rule:
-        """The first rule that matches. A tap that no rule matches is an error, not a pass."""
+        """The first rule that matches. A tap that no rule matches is an error, not a pass.
+
+        What a segment hands on need not have a rule: two floors are its bounds then.
+        """
         for rule in self.rules:
             if rule.matches(tap, mode):
                 return rule
+        if tap.startswith(HANDED):
+            return Rule(f"{HANDED}*", "*", 2.0, 2.0, "the default: two roundings of one value are sqrt(2) floors apart")
         raise InputError(f"{self.path}: no rule matches tap {tap} ({mode}); add one, with its reason")
 
     def check_rules(self, segments: list[Segment]) -> None:
         """Raises `InputError` for a rule that decides on no tap of a whole run: it would guard nothing."""
         names = [tap.name for segment in segments for tap in segment.taps]
+        names += [segment.handed(entry, axes).name for segment in segments for entry, axes in self.state.items()]
         used = {self.rule(name, mode) for name in names for mode in (ACCUMULATED, LOCAL)}
         for rule in self.rules:
             if rule in used:

@@ -37,7 +37,7 @@ TOP = [
 TABLES = {
     "chain": "tap known known_as beside",
     "swap": "stages tap state",
-    "segment": "name stage each index suffix taps",
+    "segment": "name stage each index suffix chained taps",
     "rule": "pattern mode ratio64 ratio32 why cases precisions",
     "decision": "pattern of margin",
     "sound": "state rate",

@@ -81,7 +81,7 @@ def diagnose(
     if (weights := _weights(contract, suspect, scene, runners)) is not None:
         found.append(weights)
     found.sort(key=lambda finding: -finding.confidence)
-    return Diagnosis(first, _where(scene), found, growth, fed=list(scene.evidence.inputs)[:FEEDING])
+    return Diagnosis(first, _where(scene), found, growth, scene.carried, list(scene.evidence.inputs)[:FEEDING])
 
 
 def _where(scene: Scene) -> str:

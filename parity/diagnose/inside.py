@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 import numpy as np
 
 from parity.base.metrics import rmse
+from parity.capture.handed import handed_on
 from parity.capture.runner import INPUT, OUTPUT, Runner, Watch
 from parity.capture.trace import Trace, keep
 from parity.contract import LOCAL, Contract, Segment, Tap
@@ -46,7 +47,8 @@ class Scene:
     """A suspect's values, as its segment was run again with all of them kept.
 
     `point` says where in the tap's module the first wrong value is (`""`: the tap's own), `right` the taps and modules
-    whose values before it were right. `seen`: whether the tap is a module whose inputs were seen, and right.
+    whose values before it were right. `seen`: whether the tap is a module whose inputs were seen, and right. `carried`
+    says where along time what a chained segment carries is wrong first.
     """
 
     tap: Tap
@@ -56,29 +58,55 @@ class Scene:
     right: tuple[str, ...]
     seen: bool
     leaf: bool
+    carried: str = ""
 
 
 def look(contract: Contract, suspect: Suspect, runners: Mapping[str, Runner]) -> Scene | None:
     """Run the suspect's segment again on all three sides; None where the candidate does not reach the tap."""
-    tap = next(tap for tap in suspect.segment.taps if tap.name == suspect.tap)
-    watched = _modules(tap.path, runners["reference"], suspect.segment) & _modules(
-        tap.path, runners["candidate"], suspect.segment
-    )
+    segment = suspect.segment
+    tap = next(tap for tap in [*segment.taps, *contract.handed(segment, [suspect.tap])] if tap.name == suspect.tap)
+    watched = _modules(tap.path, runners["reference"], segment) & _modules(tap.path, runners["candidate"], segment)
     traces: dict[str, Trace] = {}
     points: dict[str, dict[Key, np.ndarray]] = {}
     for side in ("reference", "exact", "candidate"):
         trace: Trace = {}
         seen: dict[Key, np.ndarray] = {}
         forced = traces["reference"] if suspect.mode == LOCAL and side != "reference" else suspect.forced
+        given, see = suspect.starts[side], keep(trace)
         try:
-            runners[side].run(suspect.segment, suspect.starts[side], keep(trace), forced, watched, _watch(seen))
+            left = runners[side].run(segment, given, see, forced, watched, _watch(seen))
+            for each, array in handed_on(contract, segment, given, left, [suspect.tap, *traces.get("reference", ())]):
+                see(each, array)
         except Exception:
             if side != "candidate":
                 raise
         traces[side], points[side] = trace, seen
     if tap.name not in traces["candidate"]:
         return None
-    return _scene(contract, suspect, tap, traces, points)
+    scene = _scene(contract, suspect, tap, traces, points)
+    return replace(scene, carried=_carried(contract, segment, traces)) if segment.chained else scene
+
+
+def _carried(contract: Contract, segment: Segment, traces: Mapping[str, Trace]) -> str:
+    """From which position in time on what a chained segment hands on is wrong: its cache, say."""
+    found = []
+    for tap in contract.handed(segment, traces["reference"]):
+        roles = [contract.roles.get(axis) for axis in tap.axes.split()]
+        if "time" not in roles or tap.name not in traces["candidate"]:
+            continue
+        ours, theirs, exact = (
+            np.moveaxis(traces[side][tap.name], roles.index("time"), 0) for side in ("candidate", "reference", "exact")
+        )
+        both = min(len(ours), len(theirs))
+        if ours.shape[1:] != theirs.shape[1:]:
+            continue
+        wrong = [_wrong(*(array[place] for array in (ours, theirs, exact))) for place in range(both)]
+        first = wrong.index(True) if any(wrong) else both
+        if first < len(theirs) or len(ours) != len(theirs):
+            axis = tap.axes.split()[roles.index("time")]
+            count = f"{len(theirs)}" if len(ours) == len(theirs) else f"{len(ours)}, expected {len(theirs)}"
+            found.append(f"{tap.name} is wrong from position {first} of {axis} on (of {count})")
+    return "; ".join(found)
 
 
 def _modules(path: str, runner: Runner, segment: Segment) -> set[str]:

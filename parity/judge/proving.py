@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.capture.trace import Trace
-from parity.contract import Contract, Segment, Tap
+from parity.contract import Contract, Tap
 from parity.contract.implementation import Case
 from parity.judge.mathematics import Mathematics, absent, judge
 from parity.judge.segment import InOrder, branches
@@ -22,12 +22,11 @@ class Proving(InOrder):
         self,
         contract: Contract,
         case: Case,
-        segment: Segment,
         mode: str,
         reference: Trace,
         verdicts: list[Mathematics],
     ):
-        super().__init__(segment)
+        super().__init__(reference)
         self.contract, self.case, self.mode = contract, case, mode
         self.reference, self.verdicts = reference, verdicts
 

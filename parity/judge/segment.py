@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from parity.capture.trace import Trace
-from parity.contract import ACCUMULATED, Contract, Rule, Segment, Tap
+from parity.contract import ACCUMULATED, HANDED, Contract, Rule, Segment, Tap
 from parity.contract.axes import split
 from parity.contract.implementation import Case
 from parity.judge.floor import noise_floor
@@ -19,30 +19,39 @@ from parity.judge.verdict import Verdict, absent, judge
 
 EXTRA = "the reference has no such tap"
 MISSING = "the candidate has no such tap, or not at this place of the flow"
+KEPT = "the reference does not hand this on, or hands it on as it was given"
+LOST = "the candidate does not hand this on"
 JUDGES = ("reference", "exact", "rounded")
 UNDECLARED = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does not declare")
 
 
 class InOrder(ABC):
-    """Takes the taps of a segment as they appear. Missing, extra and misplaced taps fail."""
+    """Takes the taps of a segment as they appear, then what it hands on: all that the reference's trace has, in order.
 
-    def __init__(self, segment: Segment):
-        self.waiting = [tap.name for tap in segment.taps]
+    Missing, extra and misplaced ones fail.
+    """
+
+    def __init__(self, names: Iterable[str]):
+        self.waiting = list(names)
 
     def visit(self, tap: Tap, array: np.ndarray) -> None:
         """One tap of the candidate, in the reference's axes."""
         if tap.name not in self.waiting:
-            self.fail(tap.name, EXTRA)
+            self.fail(tap.name, KEPT if tap.name.startswith(HANDED) else EXTRA)
             return
         while self.waiting[0] != tap.name:
-            self.fail(self.waiting.pop(0), MISSING)
+            self._miss()
         self.waiting.pop(0)
         self.judge(tap, array)
 
     def finish(self, reason: str = "") -> None:
         """Every tap that has not appeared fails."""
         while self.waiting:
-            self.fail(self.waiting.pop(0), reason or MISSING)
+            self._miss(reason)
+
+    def _miss(self, reason: str = "") -> None:
+        name = self.waiting.pop(0)
+        self.fail(name, reason or (LOST if name.startswith(HANDED) else MISSING))
 
     @abstractmethod
     def judge(self, tap: Tap, array: np.ndarray) -> None:
@@ -70,14 +79,14 @@ class Judging(InOrder):
     """
 
     def __init__(self, assessment: Assessment, segment: Segment, mode: str, traces: Mapping[str, Trace]):
-        super().__init__(segment)
-        self.assessment, self.mode, self.traces = assessment, mode, traces
+        super().__init__(traces["reference"])
+        self.assessment, self.segment, self.mode, self.traces = assessment, segment, mode, traces
         self.floors: dict[str, float] = {}
         self.followed: dict[str, np.ndarray] = {}
 
     def judge(self, tap: Tap, array: np.ndarray) -> None:
         run = self.assessment
-        rule, margins = run.contract.rule(tap.name, self.mode), self._margins(tap)
+        rule, margins = run.contract.rule(self._ruled(tap), self.mode), self._margins(tap)
         values = [self.traces[name][tap.name] for name in JUDGES if name in self.traces]
         floors = []
         for branch, ours, reference, exact, *rounded in branches(run.contract, tap.axes, array, *values):
@@ -92,8 +101,16 @@ class Judging(InOrder):
             self.followed |= run.decisions.followed(tap.name, array)
 
     def fail(self, name: str, reason: str) -> None:
-        rule = UNDECLARED if reason == EXTRA else self.assessment.contract.rule(name, self.mode)
+        rule = UNDECLARED if reason in (EXTRA, KEPT) else self.assessment.contract.rule(name, self.mode)
         self.assessment.verdicts.append(absent(name, self.mode, rule, reason))
+
+    def _ruled(self, tap: Tap) -> str:
+        """Whose rule is a tap's: of what is handed on, and is the value of a tap, that tap's."""
+        if not tap.name.startswith(HANDED):
+            return tap.name
+        trace = self.traces["reference"]
+        same = (each.name for each in self.segment.taps if np.array_equal(trace[each.name], trace[tap.name]))
+        return next(same, tap.name)
 
     def _margins(self, tap: Tap) -> np.ndarray | None:
         decision = self.assessment.contract.decision(tap)

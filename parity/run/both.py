@@ -116,7 +116,7 @@ class Both:
 
     def _inside(self, tap: str, verifier: Verifier, fed: Fed | None) -> Operation | None:
         segments = verifier.segments
-        number = next(place for place, one in enumerate(segments) if any(tap == t.name for t in one.taps))
+        number = next(place for place, one in enumerate(segments) if one.holds(tap))
         self.progress(f"{segments[number].label}: which line of {tap}")
         if fed is None:
             fed = Again(self.contract, self.case, segments, verifier.runs.runners["reference"])

@@ -26,6 +26,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.runtime import return_memory
+from parity.capture.handed import handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract
@@ -180,12 +181,14 @@ class Exact:
         return_memory()
 
     def _run_reference(self, number: int, trace: Trace) -> None:
-        segment = self.segments[number]
         from parity.exact.torch.products import TwoRows
 
+        segment, given, see = self.segments[number], self.states["reference"], keep(trace)
         with self.clock("reference", segment.label), TwoRows():
-            self.states["reference"] = self.reference.run(segment, self.states["reference"], keep(trace))
+            self.states["reference"] = self.reference.run(segment, given, see)
         require_contract(self.contract, segment, trace, "the reference in float64")
+        for tap, array in handed_on(self.contract, segment, given, self.states["reference"]):
+            see(tap, array)
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
     def _prove(self, number: int, start: Trace, reference: Trace) -> list[str]:
@@ -194,7 +197,7 @@ class Exact:
         self._judge(ACCUMULATED, number, {}, reference)
         verdicts = (self.report.verdicts[place] for place in self.judged[number, ACCUMULATED])
         self.forced = self.forced or not all(verdict.passed and verdict.error <= BOUND for verdict in verdicts)
-        if self.forced:
+        if self.forced and LOCAL in self.segments[number].modes:
             modes.append(LOCAL)
             self.report.expected += self.contract.count(self.segments[number].taps)
             self._judge(LOCAL, number, copied(start), reference)
@@ -204,17 +207,22 @@ class Exact:
     def _judge(self, mode: str, number: int, start: State, reference: Trace) -> None:
         """Run the candidate and judge each tap as it appears."""
         segment, verdicts = self.segments[number], self.report.verdicts
-        proving = Proving(self.contract, self.case, segment, mode, reference, verdicts)
+        proving = Proving(self.contract, self.case, mode, reference, verdicts)
         judged = len(verdicts)
+        self.report.expected += self.contract.count(self.contract.handed(segment, reference))
         stopped = self.report.stopped if mode == ACCUMULATED else ""
         try:
             if mode == LOCAL:
                 with self.clock("candidate, teacher-forced", segment.label), self.widened():
-                    self.candidate.run(segment, start, proving.visit, forced=reference)
+                    left = self.candidate.run(segment, start, proving.visit, forced=reference)
             elif not stopped:
+                start = self.states["candidate"]
                 with self.clock("candidate", segment.label), self.widened():
-                    state = self.candidate.run(segment, self.states["candidate"], proving.visit, forced=self.decided)
-                self.states["candidate"] = state
+                    left = self.candidate.run(segment, start, proving.visit, forced=self.decided)
+                self.states["candidate"] = left
+            if not stopped:
+                for tap, array in handed_on(self.contract, segment, start, left, reference):
+                    proving.visit(tap, array)
         except InputError:
             raise
         except Exception as error:  # a port that stops has a verdict, too: the taps it did not reach fail

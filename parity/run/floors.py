@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.base.metrics import rms
+from parity.capture.handed import handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import Trace
 from parity.contract import LOCAL, Contract, Segment, Tap
@@ -61,13 +62,17 @@ class NoiseFloors:
 
         if mode == LOCAL:
             self.progress(f"{segment.label}: noise floor, teacher-forced")
-            self.runner.run(segment, start, see, forced=reference)
+            left = self.runner.run(segment, start, see, forced=reference)
+            for tap, array in handed_on(self.contract, segment, start, left, wanted):
+                see(tap, array)
             return found
         while self.next <= number:
             earlier = self.segments[self.next]
             self.progress(f"{earlier.label}: noise floor")
             visit = see if self.next == number else _unseen
-            self.state = self.runner.run(earlier, self.state, visit, forced=self.decided)
+            given, self.state = self.state, self.runner.run(earlier, self.state, visit, forced=self.decided)
+            for tap, array in handed_on(self.contract, earlier, given, self.state, wanted):
+                visit(tap, array)
             self.next += 1
         return found
 

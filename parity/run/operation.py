@@ -81,7 +81,8 @@ class Search:
         self.contract, self.case, self.checkpoint, self.device = contract, case, checkpoint, device
         self.segment, self.tap = segment, tap
         names = [tap.name for tap in segment.taps]
-        self.before = names[names.index(tap) - 1] if names.index(tap) else ""
+        before = names[: names.index(tap)] if tap in names else names  # what is handed on comes behind all taps
+        self.before = before[-1] if before else ""
 
     def run(self, start: State, forced: Graft) -> Operation | None:
         """The first line that is off; None where no line that both runs have is."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.metrics import rmse
+from parity.capture.handed import handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
@@ -126,8 +127,11 @@ class OwnFloors:
         """Run a segment in double and `RUNS` times rounded, each from its own state; the states behind it."""
         self.progress(f"{segment.label}: own floor, {mode}")
         exact: Trace = {}
+        see = keep(exact, names)
         with self.around():
-            behind = [self.candidate.run(segment, states[0], keep(exact, names), forced=given)]
+            behind = [self.candidate.run(segment, states[0], see, forced=given)]
+        for tap, array in handed_on(self.contract, segment, states[0], behind[0], names):
+            see(tap, array)
 
         def compare(tap: Tap, array: np.ndarray) -> None:
             if tap.name not in names or array.shape != exact[tap.name].shape:
@@ -141,9 +145,11 @@ class OwnFloors:
         for number, state in enumerate(states[1:]):
             with self.around(), self.rounded(Rounding(f"{self.case.name} {segment.label} {mode}", number)):
                 behind.append(self.candidate.run(segment, state, compare, forced=given))
+            for tap, array in handed_on(self.contract, segment, state, behind[-1], names):
+                compare(tap, array)
         return behind
 
 
 def _of(segment: Segment, wanted: Collection[str]) -> set[str]:
-    """The wanted taps of a segment."""
-    return {tap.name for tap in segment.taps} & set(wanted)
+    """The wanted taps of a segment, and what is wanted of what it hands on."""
+    return {name for name in wanted if segment.holds(name)}

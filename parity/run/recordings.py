@@ -25,7 +25,7 @@ from parity.run.report import Report
 from parity.run.runs import Turn
 from parity.run.verify import Verifier
 
-SCHEMA = 2
+SCHEMA = 3
 INDEX = "recording.json"
 KINDS = ("start", "reference", ACCUMULATED, LOCAL)
 END = "end"
@@ -49,7 +49,7 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
             start = runs.states["reference"]
             traces["start"].update(start)
             runs.reference(segment, traces["reference"])
-            for mode in (ACCUMULATED, LOCAL):
+            for mode in segment.modes:
                 known = {"reference": traces["reference"], "exact": traces[mode]}
                 runs.other("exact", Turn(segment, mode, start, known))
             last = segment.stage not in [later.stage for later in verifier.segments[number + 1 :]]
@@ -102,7 +102,7 @@ def verify(
     traces = index["traces"]
     for number, segment in enumerate(verifier.segments):
         stored = {kind: _trace(folder, f"{number}-{kind}", traces) for kind in KINDS}
-        for mode in (ACCUMULATED, LOCAL):
+        for mode in segment.modes:
             start: State = dict(stored["start"]) if mode == LOCAL else {}
             verifier.judge(Turn(segment, mode, start, {"reference": stored["reference"], "exact": stored[mode]}))
 

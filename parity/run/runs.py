@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.runtime import return_memory
+from parity.capture.handed import handed_on
 from parity.capture.probe import require_float32
 from parity.capture.runner import Runner, Visit
 from parity.capture.trace import Trace, keep, require_contract
@@ -84,14 +85,18 @@ class Runs:
 
     def reference(self, segment: Segment, trace: Trace) -> None:
         """The float32 reference, from the state that it has reached."""
+        given, see = self.states["reference"], keep(trace)
         with self.clock("reference", segment.label):
-            self.states["reference"] = self.runners["reference"].run(segment, self.states["reference"], keep(trace))
+            self.states["reference"] = self.runners["reference"].run(segment, given, see)
         require_contract(self.contract, segment, trace, "the reference")
+        for tap, array in handed_on(self.contract, segment, given, self.states["reference"]):
+            see(tap, array)
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
     def other(self, which: str, turn: Turn) -> None:
         """One of `others`, into its trace of the turn."""
-        self._run(which, turn, keep(turn.traces[which]), self.decided)
+        names = list(turn.traces["reference"])
+        self._run(which, turn, keep(turn.traces[which]), keep(turn.traces[which], names), self.decided)
         if turn.mode == ACCUMULATED:
             require_contract(self.contract, turn.segment, turn.traces[which], WHOSE[which])
 
@@ -100,7 +105,7 @@ class Runs:
         stopped = self.stopped if turn.mode == ACCUMULATED else ""
         try:
             if not stopped:
-                self._run("candidate", turn, judging.visit, judging.followed)
+                self._run("candidate", turn, judging.visit, judging.visit, judging.followed)
         except InputError:
             raise
         except Exception as error:
@@ -108,14 +113,19 @@ class Runs:
             self.stopped = self.stopped or stopped
         judging.finish(stopped)
 
-    def _run(self, which: str, turn: Turn, visit: Visit, decided: Mapping[str, np.ndarray]) -> None:
-        runner, segment = self.runners[which], turn.segment
+    def _run(self, which: str, turn: Turn, visit: Visit, end: Visit, decided: Mapping[str, np.ndarray]) -> None:
+        """Run a segment. `visit` is given its taps, and `end` what it hands on."""
+        runner, segment, reference = self.runners[which], turn.segment, turn.traces["reference"]
         if turn.mode == LOCAL:
+            given = dict(turn.start)
             with self.clock(f"{which}, teacher-forced", segment.label):
-                runner.run(segment, dict(turn.start), visit, forced=turn.traces["reference"])
+                left = runner.run(segment, given, visit, forced=reference)
         else:
+            given = self.states[which]
             with self.clock(which, segment.label):
-                self.states[which] = runner.run(segment, self.states[which], visit, forced=decided)
+                left = self.states[which] = runner.run(segment, given, visit, forced=decided)
+        for tap, array in handed_on(self.contract, segment, given, left, reference):
+            end(tap, array)
 
     def before(self, segments: list[Segment]) -> dict[str, State]:
         """The state of each run behind these segments, the first of the case, run again."""

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from parity.capture.trace import DiskTrace, Trace, copied
-from parity.contract import ACCUMULATED, LOCAL, Segment
+from parity.contract import LOCAL, Segment
 from parity.run.runs import Runs, Turn
 
 
@@ -19,7 +19,7 @@ def together(runs: Runs, segments: list[Segment]) -> Iterator[Turn]:
         start = runs.states["reference"]
         reference: Trace = {}
         runs.reference(segment, reference)
-        for mode in (ACCUMULATED, LOCAL):
+        for mode in segment.modes:
             turn = Turn(segment, mode, start, {"reference": reference})
             for which in runs.others:
                 turn.traces[which] = {}
@@ -43,8 +43,8 @@ def in_turn(runs: Runs, segments: list[Segment]) -> Iterator[Turn]:
             start, reference = stored(), stored()
             start.update(runs.states["reference"])
             runs.reference(segment, reference)
-            turns.append(Turn(segment, ACCUMULATED, {}, {"reference": reference}))
-            turns.append(Turn(segment, LOCAL, start, {"reference": reference}))
+            for mode in segment.modes:
+                turns.append(Turn(segment, mode, start if mode == LOCAL else {}, {"reference": reference}))
         runs.release("reference")
         for which in runs.others:
             for turn in turns:

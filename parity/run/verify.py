@@ -62,7 +62,7 @@ class Verifier:
             case.name,
             str(checkpoint),
             [segment.label for segment in self.segments],
-            2 * sum(contract.count(segment.taps) for segment in self.segments),
+            sum(len(segment.modes) * contract.count(segment.taps) for segment in self.segments),
             verdicts=self.assessment.verdicts,
             environment=self.runs.environment,
             seconds=self.clock.seconds,
@@ -106,6 +106,8 @@ class Verifier:
         """Run the candidate once, and judge each tap as it appears."""
         verdicts = self.assessment.verdicts
         judged = len(verdicts)
+        handed = self.contract.handed(turn.segment, turn.traces["reference"])
+        self.report.expected += self.contract.count(handed)
         judging = Judging(self.assessment, turn.segment, turn.mode, turn.traces)
         self.runs.candidate(turn, judging)
         self.report.add_place(turn.segment.stage, len(verdicts) - judged)
@@ -131,7 +133,7 @@ class Verifier:
         return judge(tap, "", ACCUMULATED, self.contract.rule(tap, ACCUMULATED), value, reference, exact, floor)
 
     def _diagnose(self, first: Verdict) -> Diagnosis:
-        segment = next((s for s in self.segments if any(tap.name == first.tap for tap in s.taps)), None)
+        segment = next((segment for segment in self.segments if segment.holds(first.tap)), None)
         rows = growth(self.report.verdicts, first.tap)
         try:
             suspect = self._suspect(segment, first) if segment is not None and first.shape else None

@@ -14,7 +14,11 @@ from parity.run.exact_report import ExactReport
 from tests.exact import amplified
 
 CONTRACT = contracts.load(Path(amplified.__file__).with_name("contract.toml"))
-TAPS = 2 * 4
+TAPS = 2 * (4 + 2)
+"""Both segments hand on what one of their taps is."""
+
+FAR = {ACCUMULATED: ["far", "handed-on.x[amplify]"], LOCAL: ["far"]}
+"""Teacher-forced, the reference's own value is handed on."""
 
 
 def proven(name: str) -> ExactReport:
@@ -27,11 +31,12 @@ def proven(name: str) -> ExactReport:
 def test_a_tap_that_amplifies_rounding_is_equal_by_its_noise_floor(mode):
     report = proven("equal")
     assert report.passed
-    (verdict,) = (verdict for verdict in report.amplified if verdict.mode == mode)
-    assert verdict.tap == "far"
-    assert BOUND < verdict.error <= verdict.bound == AMPLIFIED * verdict.floor
-    assert 0.05 < verdict.floor < 1  # of a float32 that far from zero no digit is left
-    assert [entry["tap"] for entry in report.as_dict()["amplified"]] == ["far", "far"]
+    verdicts = [verdict for verdict in report.amplified if verdict.mode == mode]
+    assert [verdict.tap for verdict in verdicts] == FAR[mode]
+    for verdict in verdicts:
+        assert BOUND < verdict.error <= verdict.bound == AMPLIFIED * verdict.floor
+        assert 0.05 < verdict.floor < 1  # of a float32 that far from zero no digit is left
+    assert [entry["tap"] for entry in report.as_dict()["amplified"]] == FAR[ACCUMULATED] + FAR[LOCAL]
 
 
 def test_what_is_equal_by_its_floor_alone_runs_teacher_forced_as_well():
@@ -43,12 +48,14 @@ def test_what_is_equal_by_its_floor_alone_runs_teacher_forced_as_well():
 
 def test_no_noise_floor_is_measured_where_none_is_needed():
     report = proven("equal")
-    assert {verdict.tap for verdict in report.verdicts if verdict.floor == verdict.floor} == {"far"}
+    assert {verdict.tap for verdict in report.verdicts if verdict.floor == verdict.floor} == set(FAR[ACCUMULATED])
 
 
 def test_a_fault_beyond_its_noise_floor_is_wrong():
     report = proven("wrong")
-    assert [(verdict.tap, verdict.mode) for verdict in report.failures] == [("far", ACCUMULATED), ("far", LOCAL)]
+    assert [(verdict.tap, verdict.mode) for verdict in report.failures] == [
+        (tap, mode) for mode, taps in FAR.items() for tap in taps
+    ]
     first = report.first_failure
     assert first.error > first.bound > BOUND
 

@@ -98,7 +98,7 @@ def test_record_and_verify(toy, run, tmp_path, capsys):
     out = tmp_path / "recording"
     assert toy("record", "--out", out) == 0
     assert toy("verify", "--recording", out) == 0
-    assert "PASS 84 verdicts of 84 expected" in capsys.readouterr().out
+    assert "PASS 92 verdicts of 92 expected" in capsys.readouterr().out
     assert toy("record", "--out", out) == 2
     assert toy("verify", "--case", "full", "--recording", out) == 2
     assert "recorded with another case" in capsys.readouterr().err

@@ -41,13 +41,13 @@ def test_a_pass(result, tmp_path):
     assert page.write([result("tiny")], tmp_path, {})
     assert sorted(file.name for file in tmp_path.iterdir()) == ["index.html", "junit.xml", "report.json", "summary.md"]
     text = (tmp_path / "index.html").read_text()
-    assert "Pass: 84 verdicts of 84 expected, 0 failed" in text
+    assert "Pass: 92 verdicts of 92 expected, 0 failed" in text
     (table,) = data_of(text)
-    assert len(table["rows"]) == 84
-    assert len(table["tap"]) == 42
+    assert len(table["rows"]) == 92
+    assert len(table["tap"]) == 46
     assert (tmp_path / "summary.md").read_text().startswith("# PASS\n")
     suite = ElementTree.parse(tmp_path / "junit.xml").getroot()[0]
-    assert (suite.get("tests"), suite.get("failures")) == ("85", "0")
+    assert (suite.get("tests"), suite.get("failures")) == ("93", "0")
     (again,) = load([tmp_path / "report.json"])
     assert again["verdicts"] == json.loads(json.dumps(result("tiny")["verdicts"]))
 
@@ -68,11 +68,11 @@ def test_a_failure(result, tmp_path, case):
 
 
 def test_a_missing_verdict_fails_in_every_file(result, tmp_path):
-    found = result("tiny") | {"passed": False, "expected_verdicts": 85}
+    found = result("tiny") | {"passed": False, "expected_verdicts": 93}
     assert not page.write([found], tmp_path, {})
     assert "what failed is the number of verdicts" in (tmp_path / "index.html").read_text()
     (failed,) = ElementTree.parse(tmp_path / "junit.xml").getroot().iter("failure")
-    assert failed.get("message") == "84, expected 85"
+    assert failed.get("message") == "92, expected 93"
 
 
 def test_several_results_and_one_that_is_informative(result, tmp_path):

@@ -31,7 +31,7 @@ def page(toy_contract):
 
 def test_what_is_verified_and_what_is_not(page, result):
     text = page(result("tiny", "2026-02-02"))
-    assert "| pass | tiny | mlx gpu | mlx 1 | 84 of 84 |" in text
+    assert "| pass | tiny | mlx gpu | mlx 1 | 92 of 92 |" in text
     assert "2026-02-02 |" in text
     assert "- Elsewhere: no result" in text
     assert "- Here" not in text

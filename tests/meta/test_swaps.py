@@ -76,7 +76,7 @@ def test_a_case_of_some_segments_is_not_mixed(toy_contract, toy_checkpoint):
     report = Verifier(replace(toy_contract, swap=SWAP), case, toy_checkpoint).run()
     assert report.passed
     assert report.swaps == []
-    assert {v.tap for v in report.verdicts} == {"codes", "embedding", "mu"}
+    assert {v.tap for v in report.verdicts} == {"codes", "embedding", "mu", "handed-on.mu[prepare]"}
 
 
 # A side that rounds: `values` are 1000 x, `codes` their nearest integers, `out` what follows of them.
@@ -175,6 +175,7 @@ def test_a_flip_far_from_the_threshold_fails_and_is_accumulated(tmp_path):
     assert [(v.tap, v.mode) for v in report.failures] == [
         ("a.codes", ACCUMULATED),
         ("out", ACCUMULATED),
+        ("handed-on.x[decide]", ACCUMULATED),
         ("a.codes", LOCAL),
     ]
 

@@ -51,7 +51,7 @@ def both(name: str, step: int) -> list[str]:
 def test_a_clean_pair_passes_with_every_verdict(report, case, steps):
     clean = report(case)
     split, whole = 2 * (1 + 2 * toy.DEPTH + 1), 1  # first, two taps a block, last: each in two branches; the state
-    assert len(clean.verdicts) == clean.expected == 2 * (3 + steps * (split + whole))
+    assert len(clean.verdicts) == clean.expected == 2 * (3 + 1 + steps * (split + whole + 1))  # each hands on one
     assert clean.passed
     assert clean.first_failure is None
     assert clean.segments == ["prepare"] + [f"refine[step={step}]" for step in range(steps)]
@@ -62,12 +62,13 @@ def test_a_clean_pair_passes_with_every_verdict(report, case, steps):
 def test_verdicts_come_in_execution_order(report):
     labels = [v.label for v in report("tiny").verdicts if v.mode == ACCUMULATED]
     assert labels[:3] == ["codes", "embedding", "mu"]
-    assert labels[3:7] == both("first", 0) + both("middle.0.linear", 0)
-    assert labels[15:18] == ["refine.state[step=0]"] + both("first", 1)
+    assert labels[3] == "handed-on.mu[prepare]"
+    assert labels[4:8] == both("first", 0) + both("middle.0.linear", 0)
+    assert labels[16:20] == ["refine.state[step=0]", "handed-on.x[refine,step=0]"] + both("first", 1)
 
 
 def test_the_toy_is_not_trivial(report):
-    judged = [v for v in report("tiny").verdicts if v.tap not in ("codes", "embedding", "mu")]
+    judged = [v for v in report("tiny").verdicts if v.tap not in ("codes", "embedding", "mu", "handed-on.mu[prepare]")]
     assert all(v.reference_rms > 0.1 for v in judged)
     assert any(v.ratio32 > 0 for v in judged)
 
@@ -76,7 +77,7 @@ def test_a_fault_is_local_where_it_is_and_accumulates_downstream(report):
     broken = report("gain")
     assert not broken.passed
     assert failed(broken, LOCAL) == [label for step in range(3) for label in both("middle.1", step)]
-    first_step = [*both("middle.1", 0), *both("last", 0), "refine.state[step=0]"]
+    first_step = [*both("middle.1", 0), *both("last", 0), "refine.state[step=0]", "handed-on.x[refine,step=0]"]
     accumulated = failed(broken, ACCUMULATED)
     assert accumulated[: len(first_step)] == first_step
     assert accumulated[len(first_step) : len(first_step) + 2] == both("first", 1)
@@ -131,9 +132,26 @@ def test_a_wrong_integer_fails(report):
 def test_what_is_not_as_declared_fails_in_both_runs(report, case, label, reason):
     broken = report(case)
     assert not broken.passed
-    assert (failed(broken, LOCAL), failed(broken, ACCUMULATED)) == ([label], [label])
+    assert failed(broken, ACCUMULATED) == [label]
+    assert failed(broken, LOCAL)[0] == label
     assert all(v.reason.startswith(reason) for v in broken.failures)
     assert broken.first_failure.tap == label
+
+
+HANDED_ON = {
+    "hands on": ("handed-on.mu[prepare]", "ratio32"),
+    "meddles": ("handed-on.x[prepare]", "the reference does not hand this on, or hands it on as it was given"),
+    "keeps": ("handed-on.x[refine,step=2]", "the candidate does not hand this on"),
+}
+
+
+@pytest.mark.parametrize(("case", "label", "reason"), [(case, *said) for case, said in HANDED_ON.items()])
+def test_what_a_segment_hands_on_is_judged_though_no_tap_is_wrong(report, case, label, reason):
+    broken = report(case)
+    assert failed(broken, LOCAL) == [label]
+    assert failed(broken, ACCUMULATED)[0] == label
+    assert broken.first_failure.reason.startswith(reason)
+    assert f"first wrong: {label}, local" in broken.diagnosis.sentence()
 
 
 @pytest.mark.parametrize(("case", "surplus"), [("skip", 0), ("extra", 2), ("twice", 2)])
@@ -165,7 +183,7 @@ def test_a_segment_that_is_not_run_fails(toy_contract, toy_checkpoint):
 
 def test_the_report_as_data(report):
     data = report("extra").as_dict()  # an undeclared tap has bounds of 0 and no numbers
-    assert (data["passed"], data["expected_verdicts"], data["failures"], len(data["verdicts"])) == (False, 84, 2, 86)
+    assert (data["passed"], data["expected_verdicts"], data["failures"], len(data["verdicts"])) == (False, 92, 2, 94)
     assert data["first_failure"]["tap"] == "surplus"
     assert data["first_failure"]["headroom"] == 0
     assert {"torch", "mlx", "mlx blas"} <= data["environment"].keys()
@@ -181,7 +199,7 @@ def test_the_flow_passes(flow_contract, short_case, tiny_checkpoint):
     report = Verifier(flow_contract, short_case, tiny_checkpoint).run()
     assert [v.label for v in report.failures] == []
     assert report.passed
-    assert len(report.verdicts) == 2 * (42 + 2 * (2 * 91 + 2))
+    assert len(report.verdicts) == 2 * (42 + 5 + 2 * (2 * 91 + 2 + 1))
 
 
 @pytest.mark.parametrize("framework", ["torch", "mlx"])
@@ -199,7 +217,7 @@ def test_any_two_sides_will_do(toy_checkpoint, tmp_path, framework, case):
     file.write_text(text)
     with mx.stream(mx.cpu):  # GPUs have no float64
         report = Verifier(contracts.load(file), what, toy_checkpoint).run()
-    assert len(report.verdicts) == 84
+    assert len(report.verdicts) == 92
     assert report.passed == (case == "tiny")
     if case == "gain":
         assert report.first_failure.label == "middle.1[step=0,cond]"
@@ -272,8 +290,8 @@ def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeyp
     held: list[weakref.ref[np.ndarray]] = []
     keep = parity.run.runs.keep
 
-    def counted(trace):
-        visit = keep(trace)
+    def counted(trace, wanted=None):
+        visit = keep(trace, wanted)
 
         def visit_and_count(tap, array):
             held.append(weakref.ref(array))
@@ -288,7 +306,7 @@ def test_only_one_segments_values_are_held(toy_contract, toy_checkpoint, monkeyp
         alive = [reference for reference in held if reference() is not None]
     finally:
         gc.enable()
-    assert len(held) == 3 * (3 + 3 * 7)  # every tap of the reference, and of the exact run twice
+    assert len(held) == 3 * (3 + 3 * 7 + 4)  # taps, and what segments hand on: of the reference, and of exact twice
     assert not alive
 
 

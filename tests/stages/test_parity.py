@@ -10,7 +10,7 @@ import pytest
 
 from fixtures import cases
 from parity import contract as contracts
-from parity.contract import ACCUMULATED, LOCAL
+from parity.contract import ACCUMULATED, HANDED, LOCAL
 from parity.judge.verdict import Verdict
 from parity.run.report import Report
 from parity.show.terminal import describe
@@ -26,11 +26,19 @@ def require(verdicts: list[Verdict]) -> None:
 
 
 def require_complete(report: Report, contract: contracts.Contract) -> None:
-    """As many verdicts as the contract's taps call for: both modes, and both halves of a guided batch."""
+    """As many verdicts as the contract's taps call for: each mode, and both halves of a guided batch.
+
+    Besides, every segment hands on something, and both sides hand on the same.
+    """
     case = cases.load(report.case)
-    taps = [tap for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
-    guided = sum("g" in tap.axes.split() for tap in taps)
-    assert len(report.verdicts) == report.expected == 2 * (len(taps) + guided)
+    segments = contract.segments(case.dims, case.segments)
+    called_for = sum(
+        len(segment.modes) * (1 + ("g" in tap.axes.split())) for segment in segments for tap in segment.taps
+    )
+    handed = {(verdict.label, verdict.mode) for verdict in report.verdicts if verdict.tap.startswith(HANDED)}
+    places = {(label.partition("[")[2], mode) for label, mode in handed}
+    assert len(places) >= sum(len(segment.modes) for segment in segments)
+    assert len(report.verdicts) == report.expected == called_for + len(handed)
 
 
 @pytest.mark.parity("prompt", "speaker", case="conditioning")

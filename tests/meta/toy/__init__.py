@@ -30,6 +30,9 @@ FAULTS = {
     "extra": "a value is observed that nobody declared",
     "order": "codes are observed after the embedding",
     "twice": "the embedding is called twice",
+    "hands on": "mu is observed as it is, and handed on with a number added",
+    "meddles": "the noise is handed on with a number added by a segment that should pass it on",
+    "keeps": "the last segment hands on nothing",
     "draws": "a random tensor is drawn, and used for nothing",
 }
 GAINS = {"gain": 1.001, "nan": float("nan")}
@@ -83,7 +86,8 @@ class Toy:
         """Its weights are few."""
 
     def run(self, segment: str, index: int | None, state: State, observe: Callable[[str, Any], Any]) -> State:
-        return {"prepare": self.prepare, "refine": self.refine}[segment](state, observe)
+        left = {"prepare": self.prepare, "refine": self.refine}[segment](state, observe)
+        return {} if self.fault == "keeps" and index == STEPS["tiny"] - 1 else left
 
     def prepare(self, state: State, observe: Callable[[str, Any], Any]) -> State:
         codes = self.parts.tensor(state["tokens"] * 3 % WIDTH)
@@ -105,7 +109,10 @@ class Toy:
         if self.fault != "skip":
             seen = observe("mu", mu.swapaxes(1, 2) if self.fault == "transposed" else mu)
             mu = seen.swapaxes(1, 2) if self.fault == "transposed" else seen
-        return {"mu": self.parts.numpy(mu), "x": state["x"]}
+        mu = self.parts.numpy(mu)
+        if self.fault == "hands on":
+            mu = mu + np.float32(0.5)
+        return {"mu": mu, "x": state["x"] + np.float32(0.5) if self.fault == "meddles" else state["x"]}
 
     def refine(self, state: State, observe: Callable[[str, Any], Any]) -> State:
         x, mu = self.parts.floats(state["x"]), self.parts.floats(state["mu"])
