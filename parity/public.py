@@ -87,12 +87,14 @@ def capture_trace(
     *,
     side: str = "reference",
     floors: bool = False,
+    float64: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run one side freely and write its trace to the new folder `out`: one NPY file a tap, and a manifest.
 
-    The arrays have the reference's axes. With `floors` the manifest holds each tap's noise floor, for which the side
-    runs in float64 too. Returns what the manifest says of the run. Raises `InputError` when `out` exists.
+    The arrays have the reference's axes, and `inputs/` has those of the case. With `floors` the manifest holds each
+    tap's noise floors, for which the side runs in float64 too. With `float64` the folder also holds that trace. Returns
+    what the manifest says of the run. Raises `InputError` when `out` exists.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -103,7 +105,8 @@ def capture_trace(
     (26, 'reference')
     """
     runtime.prepare()
-    return dumps.capture(contract, case, _checkpoint(contract, case, checkpoint), side, out, floors, progress)
+    folder = _checkpoint(contract, case, checkpoint)
+    return dumps.capture(contract, case, folder, side, out, floors, progress, float64=float64)
 
 
 def noise_floor(reference32: np.ndarray, reference64: np.ndarray) -> float:

@@ -16,8 +16,8 @@ from parity.base.files import replacing
 from parity.capture.trace_folder import StoredTrace
 
 MANIFEST = "manifest.json"
-SCHEMA = 2
-KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors", "near"}
+SCHEMA = 3
+KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors", "margins"}
 """What reading needs of a tap; the rest of its table is for people."""
 
 
@@ -25,13 +25,13 @@ KEYS = {"name", "file", "axes", "shape", "dtype", "sha256", "floors", "near"}
 def writing(folder: Path, about: Mapping[str, Any], replace: bool = False) -> Iterator[StoredTrace]:
     """Write a golden folder, which appears when the block has ended without an error. `about` is for its manifest.
 
-    The entry of a tap has `axes`, `floors` by branch, `""` where it is not split, and `near`: of a discrete tap the
-    margins of the elements that were within rounding of another value, by flat position.
+    The entry of a tap has `axes`, `floors` by branch, `""` where it is not split, those of a block that is given this
+    trace's values as `local`, and the `margins` of the elements of a discrete tap.
 
     Raises `InputError` when `folder` exists and `replace` is not set, and where it cannot be written.
     """
     if folder.exists() and not replace:
-        raise InputError(f"{folder} exists; nothing was written: name another folder, or accept its replacement")
+        raise InputError(f"{folder} exists; nothing was written: name another folder, or remove this one")
     with replacing(folder) as partial:
         partial.mkdir()
         trace = StoredTrace(partial, {})
@@ -61,5 +61,13 @@ class Golden(StoredTrace):
             expected = f"a list of tables with {', '.join(sorted(KEYS))}"
             raise InputError(f"{folder / MANIFEST}: its taps are not {expected}; regenerate the goldens")
         super().__init__(folder, {entry["name"]: entry for entry in taps})
+        self.doubles = {
+            mode: StoredTrace(folder, {entry["name"]: entry for entry in entries})
+            for mode, entries in self.manifest.get("float64", {}).items()
+        }
         if len(self) != count:
             raise InputError(f"{folder / MANIFEST}: lists {len(self)} taps, its count is {count}; restore it")
+
+    def float64(self, mode: str) -> StoredTrace | None:
+        """The trace in float64 of that mode, where it was asked for."""
+        return self.doubles.get(mode)

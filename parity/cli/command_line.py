@@ -87,6 +87,8 @@ def parser() -> argparse.ArgumentParser:
     capture.add_argument("--side", metavar="NAME", default="reference", help="a side of the contract (%(default)s)")
     capture.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist")
     capture.add_argument("--floors", action="store_true", help="store noise floors too (runs the reference in float64)")
+    text = "store the trace in float64 too, and noise floors: dumps have a ratio64 then"
+    capture.add_argument("--float64", action="store_true", help=text)
 
     compare = add("compare", commands.compare, "judge a folder of dumps against a golden folder")
     compare.add_argument("golden", type=Path, metavar="GOLDEN", help="golden folder with noise floors")
@@ -102,6 +104,11 @@ def parser() -> argparse.ArgumentParser:
     )
     text = "judge the taps that were dumped and leave the others out, instead of failing them"
     compare.add_argument("--allow-missing", action="store_true", help=text)
+    text = "judge the taps that match a pattern alone: 'encoder.*'"
+    compare.add_argument("--only", metavar="PATTERN", default="*", help=text)
+    compare.add_argument("--stage", metavar="NAME", default="", help="judge the taps of a stage alone")
+    text = "local errors: each dump is of a block that was given the golden folder's values"
+    compare.add_argument("--local", action="store_true", help=text)
 
     bisect = add("bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs")
     add_run_options(bisect)

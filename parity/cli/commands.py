@@ -145,7 +145,9 @@ def capture(options: argparse.Namespace, console: Console) -> Result:
     """Run one side freely and store every tap."""
     contract, case, checkpoint = _inputs(options)
     with progress(console) as say:
-        about = offline.capture(contract, case, checkpoint, options.side, options.out, options.floors, say)
+        about = offline.capture(
+            contract, case, checkpoint, options.side, options.out, options.floors, say, float64=options.float64
+        )
     text = f"{options.out}: {about['count']} taps of {options.side}, case {case.name}"
     console.print(text, markup=False, highlight=False)
     return True, about
@@ -154,7 +156,16 @@ def capture(options: argparse.Namespace, console: Console) -> Result:
 def compare(options: argparse.Namespace, console: Console) -> Result:
     """Judge a folder of dumps against a golden folder, by its stored noise floors."""
     contract = contracts.load(options.contract)
-    report = offline.compare(contract, Golden(options.golden), options.candidate, options.layout, options.allow_missing)
+    report = offline.compare(
+        contract,
+        Golden(options.golden),
+        options.candidate,
+        options.layout,
+        options.allow_missing,
+        LOCAL if options.local else ACCUMULATED,
+        options.only,
+        options.stage,
+    )
     report.command = options.line
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     terminal.show(report, contract, console)

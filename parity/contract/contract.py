@@ -80,7 +80,7 @@ class Rule:
     precisions: str = "*"
 
     def matches(self, tap: str, mode: str) -> bool:
-        return self.mode in (mode, "*") and _fits(tap, self.pattern)
+        return self.mode in (mode, "*") and fits(tap, self.pattern)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ class Contract:
 
     def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
         """The contract with the rules that are for a case of that name, in that precision, alone."""
-        rules = (rule for rule in self.rules if _fits(case, rule.cases) and _fits(precision.name, rule.precisions))
+        rules = (rule for rule in self.rules if fits(case, rule.cases) and fits(precision.name, rule.precisions))
         return replace(self, rules=tuple(rules))
 
     def precision(self, name: str) -> Precision:
@@ -264,7 +264,7 @@ class Contract:
 
     def decision(self, tap: Tap) -> Decision | None:
         """The first decision that a tap matches, if any."""
-        return next((decision for decision in self.decisions if _fits(tap.path, decision.pattern)), None)
+        return next((decision for decision in self.decisions if fits(tap.path, decision.pattern)), None)
 
     def _range(self, each: str | list[str], dims: Mapping[str, int]) -> range:
         """What a loop runs over: from 0 to one dimension, or from one to another."""
@@ -291,5 +291,6 @@ class Contract:
 
 
 @lru_cache(maxsize=1 << 14)
-def _fits(name: str, pattern: str) -> bool:
+def fits(name: str, pattern: str) -> bool:
+    """Whether a name matches a pattern, in which brackets stand for themselves."""
     return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))

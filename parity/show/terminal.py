@@ -50,7 +50,7 @@ def parts_table(report: Report) -> Table:
 def chain_table(report: Report, contract: Contract) -> Table | None:
     """The accumulated error of the tap that the contract names as the chain, segment by segment."""
     chain = contract.chain
-    rows = report.select(chain["tap"], ACCUMULATED) if chain else []
+    rows = [v for v in report.select(chain["tap"], ACCUMULATED) if v.rmse == v.rmse] if chain else []
     if not rows:
         return None
     title = f"{chain['tap']}, chained from the inputs ({chain['known_as']}: {chain['known']:.2e})"
@@ -131,7 +131,7 @@ def _word(passed: bool) -> str:
 
 
 def describe(verdict: Verdict) -> str:
-    """A failure in one paragraph: where, how much, and what bound would pass."""
+    """A failure in one paragraph: where, and how much."""
     lines = [f"{verdict.label} ({verdict.mode} error): {verdict.reason}"]
     if verdict.rmse == verdict.rmse:
         lines.append(
@@ -139,7 +139,6 @@ def describe(verdict: Verdict) -> str:
             f"floor {verdict.floor:.3e}; worst {verdict.max_abs:.3e} at {verdict.where} of {verdict.shape}; "
             f"gain {verdict.gain:.6f}"
         )
-        lines.append(f"  would pass with ratio64 {verdict.ratio64:.3g} and ratio32 {verdict.ratio32:.3g}")
     return "\n".join(lines)
 
 
@@ -193,8 +192,8 @@ def show(report: Report, contract: Contract, console: Console) -> None:
         looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
         console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
     show_words(report, console)
-    spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
-    console.print(f"time: {spent}", highlight=False)
+    if spent := ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items()):
+        console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
     counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
     what = report.case if report.precision == FULL.name else f"{report.case} in {report.precision}"

@@ -98,7 +98,7 @@ def test_a_failure_is_explained(on_toy, capsys):
     out = capsys.readouterr().out
     assert "middle.1[step=0,cond] (local error): ratio32" in out
     assert "gain 1.001" in out
-    assert "would pass with ratio64" in out
+    assert "would pass with" not in out
     assert "first wrong: middle.1[step=0,cond], local" in out
     assert "looks like: gain (0.97): 1.001 times the reference" in out
     assert "the error from there on" in out

@@ -20,9 +20,9 @@ CODES = np.arange(6).reshape(2, 3)
 def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "deep" / "golden"
     with writing(folder, {"case": "toy"}) as stored:
-        stored.add("mu[step=1]", MU, axes="b c t", floors={"cond": 1e-6, "uncond": 2e-6}, near={})
-        stored.add("codes", CODES, axes="b t", floors={}, near={})
-        stored.add("turned", MU.transpose(0, 2, 1), axes="b t c", floors={}, near={})
+        stored.add("mu[step=1]", MU, axes="b c t", floors={"cond": 1e-6, "uncond": 2e-6}, local={}, margins=[])
+        stored.add("codes", CODES, axes="b t", floors={}, local={}, margins=[])
+        stored.add("turned", MU.transpose(0, 2, 1), axes="b t c", floors={}, local={}, margins=[])
     return folder
 
 
@@ -63,21 +63,25 @@ def test_the_manifest_says_what_each_file_holds(folder):
         "sha256": npy.canonical_sha256(MU.transpose(0, 2, 1)),
         "file_sha256": file_sha256(file),
         "floors": {},
-        "near": {},
+        "local": {},
+        "margins": [],
     }
     assert sorted(path.name for path in folder.iterdir()) == ["codes.npy", MANIFEST, "mu[step=1].npy", "turned.npy"]
 
 
 def test_an_existing_folder_is_kept(folder):
     before = (folder / MANIFEST).read_bytes()
-    with pytest.raises(InputError, match="exists; nothing was written: name another folder"), writing(folder, {}):
+    with (
+        pytest.raises(InputError, match="name another folder, or remove this one"),
+        writing(folder, {}),
+    ):
         pass
     assert (folder / MANIFEST).read_bytes() == before
 
 
 def test_an_existing_folder_is_replaced_when_asked(folder):
     with writing(folder, {}, replace=True) as stored:
-        stored.add("mu", MU, axes="b c t", floors={}, near={})
+        stored.add("mu", MU, axes="b c t", floors={}, local={}, margins=[])
     assert list(Golden(folder)) == ["mu"]
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST, "mu.npy"]
     assert [path.name for path in folder.parent.iterdir()] == ["golden"]
@@ -89,7 +93,7 @@ def test_a_failed_write_leaves_everything_as_it_was(folder, replace):
 
     def write() -> None:
         with writing(target, {}, replace=replace) as stored:
-            stored.add("mu", MU, axes="b c t", floors={}, near={})
+            stored.add("mu", MU, axes="b c t", floors={}, local={}, margins=[])
             raise RuntimeError("the run fails")
 
     with pytest.raises(RuntimeError, match="the run fails"):
@@ -160,8 +164,8 @@ def test_an_altered_manifest_is_refused(folder, entry):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"schema": 1}, "schema 1, expected 2; regenerate"),
-        ({"schema": None}, "schema None, expected 2"),
+        ({"schema": 2}, "schema 2, expected 3; regenerate"),
+        ({"schema": None}, "schema None, expected 3"),
         ({"taps": "all"}, "its taps are not a list"),
         ({"taps": ["mu"]}, "its taps are not a list"),
         ({"taps": [{"name": "mu"}]}, "its taps are not a list of tables with axes, dtype, file"),

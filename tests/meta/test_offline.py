@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,11 @@ from fixtures import cases
 from parity.base import npy
 from parity.base.errors import InputError
 from parity.capture.golden import MANIFEST, Golden
-from parity.contract import ACCUMULATED, HANDED
+from parity.capture.runner import Runner
+from parity.capture.trace import keep
+from parity.contract import ACCUMULATED, HANDED, LOCAL, Segment
+from parity.contract.implementation import State, make_side
+from parity.judge.ties import TIE
 from parity.judge.verdict import Verdict
 from parity.run import dumps as offline
 from parity.run.report import Report
@@ -100,8 +106,8 @@ def test_two_processes_store_the_same_bytes(tmp_path, flow_contract, tiny_checkp
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         offline.capture(flow_contract, cases.load("tiny-flow"), tiny_checkpoint, "reference", folders[0])
         assert process.wait() == 0
-    first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders)
-    assert len(first) == 1 + 42 + 93 * 10
+    first, second = ({path.name: path.read_bytes() for path in folder.rglob("*.*")} for folder in folders)
+    assert len(first) == 1 + 42 + 93 * 10 + len(cases.load("tiny-flow").inputs)
     assert first == second
 
 
@@ -136,10 +142,11 @@ def test_missing_extra_and_misshaped_dumps_fail(dumps, golden, compare):
     npy.write(dumps / "surplus.npy", np.zeros(3))
     npy.write(dumps / "last[step=2].npy", golden.load("last[step=2]")[:, :, :4])
     report = compare(dumps)
-    assert [label for label, _ in wrong(report)] == ["codes", "last[step=2]", "surplus"]
+    assert [label for label, _ in wrong(report)] == ["last[step=2]", "codes", "surplus"]  # what is there stands first
     reasons = [reason for _, reason in wrong(report)]
-    assert reasons[0].endswith("has no codes.npy")
-    assert reasons[1].startswith("shape (4, 8, 4), expected (4, 8, 5)")
+    assert reasons[0].startswith("shape (4, 8, 4), expected (4, 8, 5)")
+    assert reasons[1].endswith("has no codes.npy")
+    assert "1 of 24 taps have no dump and fail: leave them out with --allow-missing" in report.program
     assert reasons[2] == "no golden tap of that name"
     assert report.expected == 3 + 3 * 13
     assert report.as_dict()["failures"] == 3
@@ -155,6 +162,108 @@ def test_the_layout_of_dumps_is_declared_and_never_guessed(dumps, golden, compar
 
 def test_the_wrong_layout_fails_on_the_references_own_dumps(dumps, compare):
     assert all(reason.startswith("shape") for _, reason in wrong(compare(dumps, "candidate")))
+
+
+def test_the_inputs_are_stored_for_ports_that_cannot_make_them(golden):
+    inputs = toy.load("tiny").inputs
+    assert {file.stem for file in (golden.folder / "inputs").iterdir()} == inputs.keys()
+    for name, array in inputs.items():
+        np.testing.assert_array_equal(npy.read(golden.folder / "inputs" / f"{name}.npy"), array)
+    assert golden.manifest["input_axes"] == {"tokens": "b t", "x": "b c t"}
+
+
+@pytest.mark.parametrize("name", ["._mu.npy", ".codes.npy"])
+def test_files_that_a_system_leaves_beside_dumps_are_ignored(dumps, compare, name):
+    (dumps / name).write_bytes(b"Mac OS X")
+    assert compare(dumps).passed
+
+
+@pytest.mark.parametrize(
+    ("only", "stage", "names"),
+    [
+        ("mu", "", ["mu"]),
+        (
+            "middle.*",
+            "",
+            [f"middle.{k}{part}[step={n}]" for n in range(3) for k in range(2) for part in (".linear", "")],
+        ),
+        ("*", "prepare", ["codes", "embedding", "mu"]),
+        ("m*", "prepare", ["mu"]),
+    ],
+)
+def test_some_taps_alone_are_judged(dumps, golden, toy_contract, only, stage, names):
+    for name in set(golden) - set(names):
+        (dumps / f"{name}.npy").unlink()
+    report = offline.compare(toy_contract, golden, dumps, only=only, stage=stage)
+    assert report.passed
+    assert list(dict.fromkeys(verdict.tap for verdict in report.verdicts)) == names
+    (dumps / f"{names[0]}.npy").unlink()
+    npy.write(dumps / "surplus.npy", np.zeros(3))
+    report = offline.compare(toy_contract, golden, dumps, only=only, stage=stage)
+    assert [label for label, _ in wrong(report)] == names[:1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"only": "embeding"}, "no tap fits 'embeding'; there are embedding"), ({"stage": "prep"}, "no stage 'prep'.* has prepare, refine")],
+)
+def test_names_that_match_nothing_are_refused(dumps, golden, toy_contract, given, message):
+    with pytest.raises(InputError, match=message):
+        offline.compare(toy_contract, golden, dumps, **given)
+
+
+@pytest.fixture(scope="module")
+def doubled(toy_contract, toy_checkpoint, tmp_path_factory) -> Golden:
+    """A golden folder that holds the trace in float64 as well."""
+    out = tmp_path_factory.mktemp("doubled") / "golden"
+    case = toy.load("tiny")
+    offline.capture(toy_contract, case, toy_checkpoint, "reference", out, float64=True)
+    return Golden(out)
+
+
+@pytest.mark.parametrize("mode", [ACCUMULATED, LOCAL])
+def test_with_float64_dumps_have_a_ratio64_that_is_the_one_of_a_run(
+    doubled, toy_contract, toy_checkpoint, verify_toy, tmp_path, mode
+):
+    case = toy.load("gain")
+    candidate = Runner(toy_contract, "candidate", make_side(toy_contract, "candidate", toy_checkpoint, case, "float32"))
+    state, trace = case.inputs, {}
+    for segment in toy_contract.segments(case.dims):
+        start = handed(doubled, segment, case.inputs) if mode == LOCAL else state
+        state = candidate.run(segment, start, keep(trace), forced=dict(doubled) if mode == LOCAL else None)
+    for name, array in trace.items():
+        npy.write(tmp_path / f"{name}.npy", array)
+    report = offline.compare(toy_contract, doubled, tmp_path, mode=mode)
+    live = taps(verify_toy("gain"), mode)
+    for ours, theirs in zip(report.verdicts, live, strict=True):
+        assert (ours.label, ours.mode, ours.passed) == (theirs.label, mode, theirs.passed)
+        if theirs.ratio64 == theirs.ratio64:
+            assert (ours.ratio32, ours.ratio64) == pytest.approx((theirs.ratio32, theirs.ratio64), rel=1e-6)
+    assert report.first_failure.label == "middle.1[step=0,cond]"
+
+
+def handed(golden: Golden, segment: Segment, inputs: State) -> State:
+    """The golden's values that a segment starts from."""
+    if segment.index is None:
+        return inputs
+    x = golden.load(f"refine.state[step={segment.index - 1}]") if segment.index else inputs["x"]
+    return {"tokens": inputs["tokens"], "mu": golden.load("mu"), "x": x}
+
+
+def test_local_errors_need_their_own_floors(golden, dumps, tmp_path, toy_contract):
+    assert offline.compare(toy_contract, golden, dumps, mode=LOCAL).passed
+    without = altered(golden, tmp_path, lambda manifest: [entry.pop("local") for entry in manifest["taps"]])
+    with pytest.raises(InputError, match="no noise floors of local errors; capture it again"):
+        offline.compare(toy_contract, without, dumps, mode=LOCAL)
+
+
+def test_every_margin_of_a_decision_is_stored(tmp_path, flow_contract):
+    case = replace(cases.load("tiny-vocoder"), segments=("source",))
+    offline.capture(flow_contract, case, cases.synthetic_checkpoint(case), "reference", tmp_path / "g", floors=True)
+    report = offline.compare(flow_contract, Golden(tmp_path / "g"), tmp_path / "g")
+    (voiced,) = report.decisions
+    assert voiced.tap == "vocoder.voiced"
+    assert TIE < voiced.margin < math.inf
 
 
 def test_one_bad_branch_is_named(dumps, golden, compare):

@@ -65,7 +65,7 @@ def test_is_met_by_a_side(contract, golden, tmp_path, side):
 
 
 def test_an_altered_golden_is_refused(golden, tmp_path):
-    for path in FOLDER.iterdir():
+    for path in FOLDER.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     file = tmp_path / "mu.npy"
     content = bytearray(file.read_bytes())
