@@ -97,7 +97,7 @@ def capture(
                         kept[mode].add(tap.name, each[tap.name])
         if float64:
             about["float64"] = {mode: list(each.entries.values()) for mode, each in kept.items()}
-    return about
+    return {name: value for name, value in about.items() if name != "float64"}
 
 
 def _floors(contract: Contract, tap: Tap, value: np.ndarray, exact: Trace) -> dict[str, float]:
@@ -206,12 +206,11 @@ def _chosen(segments: list[Segment], only: str, stage: str) -> dict[str, Tap]:
     """The taps of one stage, or of all, that match a pattern. Raises `InputError` where there is none."""
     stages = list(dict.fromkeys(segment.stage for segment in segments))
     if stage and stage not in stages:
-        raise InputError(f"no stage {stage!r}; the golden folder has {', '.join(stages)}")
+        raise InputError(f"no stage {stage!r}; {meant(stage, stages)}")
     taps = {tap.name: tap for segment in segments if stage in ("", segment.stage) for tap in segment.taps}
     chosen = {name: tap for name, tap in taps.items() if fits(name, only)}
     if not chosen:
-        near = get_close_matches(only, taps, 3) or list(taps)[:3]
-        raise InputError(f"no tap fits {only!r}; there are {', '.join(near)}")
+        raise InputError(f"no tap fits {only!r}; {meant(only, taps)}")
     return chosen
 
 

@@ -28,7 +28,7 @@ COMMANDS = [
     ("proof", "verify {toy} --case gain --exact"),
     ("port", "prove tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
     ("recording.command", "record {toy} --out {out}/recording"),
-    ("manifest.command", "capture {toy} --floors --out {out}/golden"),
+    ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),
     ("result.dumps", "compare {toy} {out}/golden {out}/dumps"),
     ("bisect", "bisect {toy} --case gain --state {out}/bisect-state.json"),
