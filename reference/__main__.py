@@ -2,7 +2,15 @@
 
 import sys
 
-from reference.speech import DTYPES, Chatterbox
-from spec.speak import main
+from parity.base.gate import guarded
 
-sys.exit(main("reference", Chatterbox, DTYPES))
+
+def main() -> int:
+    """Run the command. What it needs is loaded here, so that it may be interrupted, too."""
+    from reference.speech import DTYPES, Chatterbox
+    from spec.speak import main as speak
+
+    return speak("reference", Chatterbox, DTYPES)
+
+
+sys.exit(guarded("reference", main))

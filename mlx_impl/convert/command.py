@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -16,9 +14,12 @@ from mlx_impl.weights.stored.mapping import SCHEMES
 from mlx_impl.weights.stored.number import DTYPES
 from mlx_impl.weights.stored.quantization import BITS
 from mlx_impl.weights.stored.reader import Quantization
+from parity.base.errors import InputError
+from parity.base.files import JSON, STANDARD_OUTPUT, try_outputs
+from parity.base.gate import FAILURE, PASS, guarded
+from parity.base.jsonfile import write_json
 
 COMMANDS = ("convert", "audit")
-PASS, FAILURE, BROKEN = 0, 1, 2
 SHOWN = 20  # problems of a kind; all are in the JSON report
 
 
@@ -37,17 +38,16 @@ def parser() -> argparse.ArgumentParser:
     audits.add_argument("file", type=Path, metavar="FILE")
     audits.add_argument("--against", type=Path, metavar="SRC", help="what it was converted from: file or directory")
     audits.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
+    for each in (converts, audits):
+        each.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns 0, 1 where `audit` finds something, 2 for wrong use or broken input."""
+    """Run a command. Returns 0, 1 where `audit` finds something, 2 for wrong use or broken input, 130 interrupted."""
     options = parser().parse_args(arguments)
-    try:
-        return {"convert": run_convert, "audit": run_audit}[options.command](options)
-    except (ValueError, OSError) as error:
-        print(f"mlx_impl: {error}", file=sys.stderr)
-        return BROKEN
+    command = {"convert": run_convert, "audit": run_audit}[options.command]
+    return guarded("mlx_impl", lambda: command(options), options.debug, (InputError, ValueError))
 
 
 def run_convert(options: argparse.Namespace) -> int:
@@ -59,11 +59,12 @@ def run_convert(options: argparse.Namespace) -> int:
 
 
 def run_audit(options: argparse.Namespace) -> int:
-    report = audit(options.file, options.against, progress())
-    if options.json != Path("-"):
-        show(report)
     if options.json is not None:
-        write_json(report, options.json)
+        try_outputs([(options.json, JSON)], filter(None, (options.file, options.against)))
+    report = audit(options.file, options.against, progress())
+    if options.json != STANDARD_OUTPUT:
+        show(report)
+    write_json(report.as_dict(), options.json)
     return PASS if report.passed else FAILURE
 
 
@@ -83,20 +84,6 @@ def show(report: Audit) -> None:
         if count > SHOWN:
             print(f"  {kind:{width}}  ... and {count - SHOWN} more, all in the JSON report")
     print("PASS nothing is wrong" if report.passed else f"FAIL {len(report.problems)} problems")
-
-
-def write_json(report: Audit, path: Path) -> None:
-    """Write the report, whole or not at all."""
-    text = json.dumps(report.as_dict(), indent=1, allow_nan=False)
-    if path == Path("-"):
-        print(text)
-        return
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(text + "\n")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def progress() -> Callable[[str, int, int], None]:

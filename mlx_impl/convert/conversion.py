@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -37,10 +38,11 @@ from mlx_impl.weights.stored.reader import (
     Quantization,
 )
 from mlx_impl.weights.t3 import MULTILINGUAL
+from parity.base.files import replacing, require_new
 from spec.files.safetensors_file import WORKERS, Entry, write_file
 
 CARRIED = ("tokenizer.json", "grapheme_mtl_merged_expanded_v1.json", "Cangjie5_TC.json", "conds.pt")
-Progress = Callable[[str, int, int], None]  # the file, and how many of its bytes are written
+Progress = Callable[[str, int, int], None]  # the file, how many of its bytes are written, and of how many
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ class Conversion:
         """Whether source and target both have a parameter in two parts: neither is folded nor summed then."""
         return len(self.request.target.keys(parameter)) == 2 and self.source.parts(parameter) == 2
 
-    def write(self, out: Path, progress: Progress) -> None:
+    def write(self, out: Path, progress: Callable[[int, int], None]) -> None:
         """Write the file, the same bytes every time."""
         sums: dict[str, int] = {}
         total, done, lock = sum(entry.size for entry in self.entries), 0, Lock()
@@ -129,7 +131,7 @@ class Conversion:
             with lock:
                 sums[entry.key] = zlib.crc32(array.reshape(-1).view(np.uint8))
                 done += entry.size
-                progress(out.name, done, total)
+                progress(done, total)
             return array
 
         blank = "0" * CHECKSUM_WIDTH * len(self.entries)
@@ -187,13 +189,10 @@ def convert(source: Path, out: Path, request: Request, progress: Progress = lamb
         raise ValueError("nothing to quantise: only T3's linear layers are, and the source has no T3")
     carried = [source / name for name in CARRIED if source.is_dir() and (source / name).is_file()]
     written = [file for file, _ in jobs] + [out / file.name for file in carried]
-    if there := [file for file in written if file.exists()]:
-        raise ValueError(f"{there[0]} exists; nothing is replaced: remove it or name another place")
-    for file, job in jobs:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        job.write(file, progress)
-    for file in carried:
-        partial = out / f".{file.name}.partial"
-        shutil.copyfile(file, partial)
-        os.replace(partial, out / file.name)
+    require_new(written)
+    with ExitStack() as whole:  # all files, or none
+        for file, job in jobs:
+            job.write(whole.enter_context(replacing(file)), partial(progress, file.name))
+        for file in carried:
+            shutil.copyfile(file, whole.enter_context(replacing(out / file.name)))
     return written

@@ -17,6 +17,8 @@ import math
 import os
 import struct
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -24,7 +26,7 @@ from typing import BinaryIO, Literal
 import numpy as np
 
 from parity.base.errors import InputError
-from parity.base.files import replacing
+from parity.base.files import replacing, writing
 
 MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
 MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
@@ -105,7 +107,7 @@ def write(path: str | os.PathLike[str], array: np.ndarray) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise _refusal(path, "no place for a file", "a file name in an existing folder", "Correct the path")
     array = array.astype(array.dtype.newbyteorder("<"), order="A", copy=False)
-    with replacing(path) as partial, partial.open("xb") as file:
+    with replacing(path) as partial, writing(path), partial.open("xb") as file:
         np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
 
 
@@ -146,14 +148,18 @@ def _check_bools(array: np.ndarray, where: object) -> None:
         raise _refusal(where, "bools stored as other bytes than 0 and 1", "only those", "Store `array != 0`")
 
 
-def _open(path: str | os.PathLike[str]) -> BinaryIO:
+@contextmanager
+def _open(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
-        if Path(path).is_file():  # a folder has no content, a pipe would block
-            return Path(path).open("rb")
-        got = "no regular file"
-    except (OSError, ValueError) as error:
-        got = str(error)
-    raise _refusal(path, got, "a readable NPY file", "Check the path")
+        there = Path(path).is_file()  # a folder has no content, a pipe would block
+        if there:
+            with Path(path).open("rb") as file:
+                yield file
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        got = (isinstance(error, OSError) and error.strerror) or error
+        raise _refusal(path, str(got), "a readable NPY file", "Check the path") from error
+    if not there:
+        raise _refusal(path, "no regular file", "a readable NPY file", "Check the path")
 
 
 def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:

@@ -37,7 +37,7 @@ def writing(folder: Path, about: Mapping[str, Any], replace: bool = False) -> It
         trace = StoredTrace(partial, {})
         yield trace
         manifest = {"schema": SCHEMA} | dict(about) | {"count": len(trace), "taps": list(trace.entries.values())}
-        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
 
 class Golden(StoredTrace):
@@ -45,7 +45,7 @@ class Golden(StoredTrace):
 
     def __init__(self, folder: Path):
         try:
-            self.manifest = json.loads((folder / MANIFEST).read_text())
+            self.manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         except OSError as error:
             raise InputError(
                 f"{folder / MANIFEST}: cannot be read ({error.strerror}); expected a golden folder, as "

@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from parity.base.kernels import require_kernel_folder
 from parity.base.runtime import prepare
 
 BLAS = prepare()
+require_kernel_folder()
 
 import mlx.core as mx  # noqa: E402 - the process must be prepared first
 import mlx.nn as nn  # noqa: E402

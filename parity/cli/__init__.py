@@ -1,5 +1,18 @@
 """The commands, and the command line that reads what they are given."""
 
-from parity.cli.command_line import BROKEN, FAILURE, PASS, main
+from __future__ import annotations
 
-__all__ = ["BROKEN", "FAILURE", "PASS", "main"]
+from parity.base.gate import BROKEN, FAILURE, INTERRUPTED, PASS, guarded
+
+__all__ = ["BROKEN", "FAILURE", "INTERRUPTED", "PASS", "main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code. What is loaded for it may be interrupted, too."""
+
+    def command() -> int:
+        from parity.cli.command_line import run
+
+        return run(arguments)
+
+    return guarded("parity", command)

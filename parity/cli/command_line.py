@@ -1,7 +1,4 @@
-"""The command line: `parity verify`, `prove`, `record`, `capture`, `compare`, `bisect`, `report`, `history`, ...
-
-Exit codes: 0 pass, 1 parity failure, 2 wrong use, broken input or a crash, 130 interrupted.
-"""
+"""The command line: `parity verify`, `prove`, `record`, `capture`, `compare`, `bisect`, `report`, `history`, ..."""
 
 from __future__ import annotations
 
@@ -9,19 +6,18 @@ import argparse
 import os
 import shlex
 import sys
-import traceback
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
 
-from parity.base.errors import InputError
+from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
+from parity.cli.places import ANY, FOLDER, JSON, PAGE, SQLITE, require_places
 from parity.contract import FULL
 
-PASS, FAILURE, BROKEN, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
 LOG_WIDTH = 120  # of a log that is no terminal; 80 columns cut the names of the taps
 
@@ -34,11 +30,13 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"parity {version()}")
     subparsers = top.add_subparsers(dest="command", required=True)
 
-    def add(name: str, run: Callable[..., commands.Result], text: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, run: Callable[..., commands.Result], text: str, **writes: bytes | None
+    ) -> argparse.ArgumentParser:
         sub = subparsers.add_parser(name, help=text, description=text)
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
         sub.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, writes={"json": JSON} | writes)
         return sub
 
     def add_contract(sub: argparse.ArgumentParser) -> None:
@@ -57,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     def add_history(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
 
-    verify = add("verify", commands.verify, "run both sides and judge every tap")
+    verify = add("verify", commands.verify, "run both sides and judge every tap", report=PAGE, history=SQLITE)
     add_run_options(verify)
     text = "what the candidate computes in, one of the contract's precisions (%(default)s)"
     verify.add_argument("--precision", metavar="NAME", default=FULL.name, help=text)
@@ -78,11 +76,15 @@ def parser() -> argparse.ArgumentParser:
     text = "fail what is beyond the contract's bounds, even by rounding alone"
     verify.add_argument("--strict", action="store_true", help=text)
 
-    record = add("record", commands.record, "run the reference and store what verifying a candidate elsewhere needs")
+    record = add(
+        "record", commands.record, "run the reference and store what verifying a candidate elsewhere needs", out=FOLDER
+    )
     add_run_options(record)
     record.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist")
 
-    capture = add("capture", commands.capture, "run one side and store its trace as NPY files with a manifest")
+    capture = add(
+        "capture", commands.capture, "run one side and store its trace as NPY files with a manifest", out=FOLDER
+    )
     add_run_options(capture)
     capture.add_argument("--side", metavar="NAME", default="reference", help="a side of the contract (%(default)s)")
     capture.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist")
@@ -110,7 +112,9 @@ def parser() -> argparse.ArgumentParser:
     text = "local errors: each dump is of a block that was given the golden folder's values"
     compare.add_argument("--local", action="store_true", help=text)
 
-    bisect = add("bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs")
+    bisect = add(
+        "bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs", state=JSON
+    )
     add_run_options(bisect)
     bisect.add_argument("--stage", metavar="NAME", default="", help="stage to search in (the whole case when left out)")
     text = "tap whose error is followed (the last tap of numbers in the stage)"
@@ -121,7 +125,9 @@ def parser() -> argparse.ArgumentParser:
     text = "search in dumps: folder of the candidate's NPY files, named by tap"
     bisect.add_argument("--dumps", type=Path, metavar="DIR", help=text)
     bisect.add_argument("--layout", choices=("reference", "candidate"), default="reference", help="axis order of dumps")
-    report = add("report", commands.report, "make one report to look at of the results of earlier runs")
+    report = add(
+        "report", commands.report, "make one report to look at of the results of earlier runs", out=PAGE, history=SQLITE
+    )
     report.add_argument(
         "results", type=Path, nargs="+", metavar="RESULT", help="files of `verify --json`, or folders of them"
     )
@@ -132,14 +138,18 @@ def parser() -> argparse.ArgumentParser:
 
     add_history(report)
 
-    history = add("history", commands.history, "append results to a history; show its trends and what has drifted")
+    history = add(
+        "history", commands.history, "append results to a history; show its trends and what has drifted", store=SQLITE
+    )
     history.add_argument("store", type=Path, metavar="STORE", help="SQLite file; made when it is not there")
     history.add_argument("--add", type=Path, nargs="*", default=[], metavar="RESULT", help="files of `verify --json`")
     history.add_argument(
         "--tap", metavar="TAP", help="show the ratios of this tap, with its branch: decoder[step=4,cond]"
     )
 
-    status = add("status", commands.status, "write a page that says what results verify, and what is not verified")
+    status = add(
+        "status", commands.status, "write a page that says what results verify, and what is not verified", out=ANY
+    )
     status.add_argument(
         "results", type=Path, nargs="+", metavar="RESULT", help="files of `verify --json`, or folders of them"
     )
@@ -178,7 +188,7 @@ def version() -> str:
         return "of a checkout that is not installed"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     options = parser().parse_args(arguments)
@@ -186,45 +196,22 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path.insert(0, os.getcwd())
     if contract := getattr(options, "contract", None):
         sys.path.insert(0, str(importable(contract)))
+    return guarded("parity", lambda: command(options), options.debug)
+
+
+def command(options: argparse.Namespace) -> int:
+    """Try the places to write, do what is asked, and write the result there, what others may need first."""
     console = Console(stderr=options.json == Path("-"))
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(stderr=console.stderr, width=LOG_WIDTH)
-    try:
-        passed, result = options.run(options, console)
-        write_json(result, options.json)
-        sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
-        if options.debug:
-            raise
-        return refused(error)
+    require_places(options)
+    passed, result = options.run(options, console)
+    write_json(result, options.json)
+    if options.command == "verify":
+        commands.publish(options, result)
     return PASS if passed else FAILURE
 
 
 def importable(contract: Path) -> Path:
     """The folder from which a contract's dotted names are found: the first above it that is no package."""
     return next(folder for folder in contract.resolve().parents if not (folder / "__init__.py").is_file())
-
-
-def refused(error: BaseException) -> int:
-    """Say in one sentence why a command ended early, and return its exit code: nothing was judged."""
-    code = BROKEN
-    match error:
-        case InputError():
-            text = str(error)
-        case KeyboardInterrupt():
-            text, code = "interrupted", INTERRUPTED
-        case BrokenPipeError():  # nobody reads what is printed, and Python would complain once more as it ends
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            text = "the output was closed before it ended"
-        case OSError(filename=str(name), strerror=str(reason)):
-            text = f"{name}: {reason}"
-        case _:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            kind = f"{type(error).__name__}: {error}".removesuffix(": ")
-            text = f"{kind} at {place.filename}:{place.lineno}; --debug shows the way there"
-    Console(stderr=True).print(f"parity: {text}", style="red", markup=False, highlight=False, soft_wrap=True)
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

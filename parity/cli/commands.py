@@ -18,12 +18,13 @@ from rich.table import Table
 from parity import contract as contracts
 from parity.base import npy, runtime
 from parity.base.errors import InputError
-from parity.base.files import require_folder, write_text
+from parity.base.files import write_text
 from parity.base.metrics import rms
 from parity.base.names import meant, meant_path
 from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.runner import adapter
+from parity.cli.places import require_places
 from parity.contract import ACCUMULATED, LOCAL
 from parity.contract.implementation import Case, make_case, resolve
 from parity.diagnose.bisect import Bisection
@@ -63,11 +64,14 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
             report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
     report.command = options.line
     terminal.show(report, contract, console)
-    result = report.as_dict()
+    return report.passed, report.as_dict()
+
+
+def publish(options: argparse.Namespace, result: dict[str, Any]) -> None:
+    """Put a result of `verify` into the history and the report that were asked for."""
     trends = _trends(options.history, [result])
     if options.report:
         page.write([result], options.report, {"trends": trends})
-    return report.passed, result
 
 
 def _both(
@@ -117,11 +121,11 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     }
     if given := [name for name, value in others.items() if value]:
         raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
-    require_folder(options.json)
     runtime.share_cores()
     contract = contracts.load(options.contract)
     case = make_case(contract, options.case)
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
+    require_places(options, [checkpoint])
     with progress(console) as say:
         report = Exact(contract, case, checkpoint, say, options.teacher_forced).run()
     report.subject = proof.subject(contract, case, checkpoint)
@@ -192,7 +196,6 @@ def prove(options: argparse.Namespace, console: Console) -> Result:
     from parity.prove import prove as prove_port
     from parity.show import proof as show
 
-    require_folder(options.json)
     with progress(console) as say:
         say(f"proving {options.port} against {options.reference}")
         proof = prove_port(options.reference, options.port, options.inputs, options.axes, options.source)
@@ -239,8 +242,9 @@ def history(options: argparse.Namespace, console: Console) -> Result:
     if not options.add and not options.store.exists():
         advice = f"name another, or results that it is to begin with{meant_path(options.store)}"
         raise InputError(f"{options.store}: no such history; {advice}")
+    results = [result for result in load(options.add) if not result["informative"]]
     store = History(options.store)
-    added = sum(store.add(result) for result in load(options.add) if not result["informative"])
+    added = sum(store.add(result) for result in results)
     runs = store.runs()
     newest = {(run["case_name"], run["device"]): run for run in runs}
     trends: list[dict[str, Any]] = []
@@ -302,11 +306,15 @@ def doctor(options: argparse.Namespace, console: Console) -> Result:
     blas = runtime.prepare()
     result: dict[str, Any] = {"python": platform.python_version(), "platform": platform.platform(), "blas": blas}
     errors: dict[str, dict[str, float]] = {}
+    unusable = None
     for framework in ("torch", "mlx"):
         try:
             module = adapter(framework)
         except ModuleNotFoundError:
             result[framework] = f"not installed: pip install {framework}"
+            continue
+        except InputError as reason:
+            result[framework], unusable = "cannot be used", reason
             continue
         result |= module.environment()
         errors[framework] = probe.precision(module)
@@ -320,6 +328,8 @@ def doctor(options: argparse.Namespace, console: Console) -> Result:
             passed &= fine
             table.add_row(f"{framework} {name}, relative error", f"{error:.1e} {'ok' if fine else 'NOT float32'}")
     console.print(table)
+    if unusable:
+        raise unusable
     return passed, result | {"probe": errors, "limit": probe.LIMIT, "passed": passed}
 
 
@@ -328,6 +338,7 @@ def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path
     contract = contracts.load(options.contract)
     case = make_case(contract, options.case)
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
+    require_places(options, [checkpoint])
     return contract, case, checkpoint
 
 

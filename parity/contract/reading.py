@@ -59,7 +59,7 @@ def load(path: Path) -> Contract:
     'mlx'
     """
     try:
-        data = tomllib.loads(path.read_text())
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         advice = f"name one with --contract{meant_path(path)}"
         raise InputError(f"{path}: cannot read the contract ({error.strerror}); {advice}") from error

@@ -227,10 +227,10 @@ class Bisection:
 
 
 def _load(file: Path, about: dict[str, Any]) -> dict[int, Probe]:
-    if not file.exists():
+    if not file.is_file():  # nothing was written to it, or it is a device, which keeps nothing
         return {}
     try:
-        data = json.loads(file.read_text())
+        data = json.loads(file.read_text(encoding="utf-8"))
         probes = [Probe(**entry) for entry in data.pop("probes")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: not the state of a bisection ({error}); name another file with --state") from error

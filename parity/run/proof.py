@@ -79,7 +79,7 @@ def folded(named: Iterable[tuple[str, Path]]) -> str:
 def require(path: Path, contract: Contract, case: Case, checkpoint: Path) -> list[Mathematics]:
     """The mathematics verdicts of a proof. Raises `InputError` unless all are equal, and it is of the same."""
     try:
-        proof = json.loads(path.read_text())
+        proof = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); write it with `parity verify --exact --json`") from error
     if not isinstance(proof, dict) or proof.get("kind") != KIND or not isinstance(proof.get("subject"), dict):

@@ -57,7 +57,7 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
                 runs.release()
         _trace(partial, END, index).update(runs.states["reference"])
         about |= {"environment": verifier.report.environment, "seconds": verifier.report.seconds}
-        (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n")
+        (partial / INDEX).write_text(json.dumps(about | {"traces": index}, indent=1) + "\n", encoding="utf-8")
     return about
 
 
@@ -90,7 +90,7 @@ def verify(
     `settle` may replace verdicts by what else is known; it is given what the segments were fed.
     """
     try:
-        index = json.loads((folder / INDEX).read_text())
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / INDEX}: cannot be read ({error}); expected what `parity record` wrote") from error
     for name, value in ({"schema": SCHEMA} | _about(contract, case, checkpoint)).items():

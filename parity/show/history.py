@@ -15,7 +15,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,18 @@ class History:
 
     def __init__(self, path: Path):
         self.path = path
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: no regular file, which a history is; name another file")
+        try:
+            self._make()
+        except BaseException:
+            with suppress(OSError):
+                if not path.stat().st_size:  # nothing is left of a store that was not made
+                    path.unlink()
+            raise
+
+    def _make(self) -> None:
+        path = self.path
         with self._open() as store:
             # In this order: tables and version appear at once, so what is not empty has its version.
             empty = not store.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]

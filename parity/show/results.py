@@ -67,7 +67,7 @@ def _files(path: Path) -> list[Path]:
 def read(path: Path) -> Result:
     """A JSON object from a file. Raises `InputError` for anything else."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); name a file that `parity verify --json` wrote"

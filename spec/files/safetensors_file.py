@@ -17,6 +17,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from parity.base.files import replacing
+
 METADATA = "__metadata__"
 LONGEST_HEADER = 100_000_000  # the library's own limit
 WORKERS = 2  # more would hold more tensors at once, and a disk is not faster for it
@@ -196,7 +198,6 @@ def write_file(
     twice, or whose value has another shape or dtype than it says.
     """
     head, starts = layout(entries, metadata or {})
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
 
     def put(entry: Entry) -> None:
         array, stored = values(entry), np.dtype(STORED[entry.dtype])
@@ -205,15 +206,11 @@ def write_file(
             raise ValueError(f"{entry.key}: got {got}, expected {want}")
         write_at(handle.fileno(), np.ascontiguousarray(array, stored).reshape(-1).view(np.uint8), starts[entry])
 
-    try:
-        with partial.open("wb") as handle, ThreadPoolExecutor(workers) as pool:
-            write_at(handle.fileno(), np.frombuffer(head, np.uint8), 0)
-            for _ in (pool.map if workers > 1 else map)(put, starts):  # consumed, so that an exception is raised here
-                pass
-            write_at(handle.fileno(), np.frombuffer(finish(head), np.uint8), 0)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(file) as partial, partial.open("wb") as handle, ThreadPoolExecutor(workers) as pool:
+        write_at(handle.fileno(), np.frombuffer(head, np.uint8), 0)
+        for _ in (pool.map if workers > 1 else map)(put, starts):  # consumed, so that an exception is raised here
+            pass
+        write_at(handle.fileno(), np.frombuffer(finish(head), np.uint8), 0)
 
 
 def write_at(descriptor: int, content: np.ndarray, start: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -61,5 +62,9 @@ class WavFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.open is not None:
+        if self.open is None:
+            return
+        with suppress(OSError):  # of a write that failed, and was said to
             self.open.close()
+        if not self.samples:
+            self.file.unlink(missing_ok=True)

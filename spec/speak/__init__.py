@@ -7,7 +7,6 @@ python -m mlx_impl  speak TEXT -o OUT.wav [--checkpoint DIR] [--voice VOICE] [--
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import unicodedata
@@ -19,6 +18,9 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from parity.base.errors import InputError
+from parity.base.files import WAV, replacing, try_outputs, writing
+from parity.base.gate import PASS, guarded
 from spec.audio import Voice, load_voice
 from spec.config import (
     CHATTERBOX_SIZES,
@@ -58,24 +60,25 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
     how = "write audio as it is made, the same (exact, the default), or sooner and other audio (prefixes of the tokens)"
     speak.add_argument("--stream", nargs="?", choices=MODES, const="exact", help=how)
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
+    speak.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
     return top
 
 
 def main(
     side: str, make: Callable[..., Any], dtypes: Iterable[str], arguments: list[str] | None = None, others: str = ""
 ) -> int:
-    """Speak. Returns 0, or 2 for wrong use or broken input, with nothing written then; argparse exits with 2 itself.
+    """Speak. Returns 0, 2 for wrong use, broken input or a crash, 130 when interrupted; argparse exits with 2 itself.
 
     `make(checkpoint, config, dtype)` makes the side's `Chatterbox`, in one of `dtypes`. `others` tells of its other
     commands.
     """
     options = parser(side, dtypes, others).parse_args(arguments)
-    try:
+
+    def command() -> int:
         speak(options, make)
-    except ValueError as error:
-        print(f"{side}: {error}", file=sys.stderr)
-        return 2
-    return 0
+        return PASS
+
+    return guarded(side, command, options.debug, (InputError, ValueError))
 
 
 class Clock:
@@ -106,6 +109,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
         checkpoint = clock("making", cached, options.size, files_of(config))
+    require_place(options.out, checkpoint, options.voice)
     if voice is None:
         voice = read_voice(own_voice(checkpoint), config)
     name, watermark = find_watermark()
@@ -146,13 +150,16 @@ def at_once(side: Any, given: tuple[Any, ...], steps: int, clock: Clock) -> tupl
 
 def check(options: argparse.Namespace) -> None:
     """Raises `ValueError` for options that cannot be right, before anything is loaded."""
+    if not options.text.isascii() and any("\ud800" <= character <= "\udfff" for character in options.text):
+        raise ValueError("the text is not UTF-8; give it in the encoding of the terminal")
     if options.steps < 1:
         raise ValueError(f"--steps is {options.steps}, expected at least 1")
     if options.seed < 0:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more")
-    if options.out.is_dir() or not options.out.parent.is_dir():
-        problem = "is a directory" if options.out.is_dir() else f"there is no directory {options.out.parent}"
-        raise ValueError(f"{options.out}: {problem}; name a WAV file in one that exists")
+    if not options.out.parent.is_dir():
+        raise ValueError(
+            f"{options.out}: there is no directory {options.out.parent}; name a WAV file in one that exists"
+        )
     if options.out.suffix.lower() not in SUFFIXES_WRITTEN:
         raise ValueError(
             f"{options.out}: speak writes WAV, not {options.out.suffix[1:].upper()}; "
@@ -160,6 +167,7 @@ def check(options: argparse.Namespace) -> None:
         )
     if options.stream is not None:
         check_new(options.out)
+    require_place(options.out, options.checkpoint, options.voice)
     if options.language is not None and options.language.lower() not in LANGUAGES:
         raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
     if options.checkpoint is not None and not options.checkpoint.is_dir():
@@ -196,14 +204,13 @@ def read_voice(file: Path, config: ChatterboxConfig) -> Voice | dict[str, np.nda
     return conditions
 
 
+def require_place(out: Path, *inputs: Path | None) -> None:
+    """Raises `InputError` where the audio could not be written to `out`, or would destroy an input."""
+    try_outputs([(out, WAV)], filter(None, inputs))
+
+
 def write(out: Path, wave: np.ndarray, rate: int) -> None:
     """Write a WAV file, whole or not at all: what was there before is replaced by all of it."""
     check_finite(wave)
-    partial = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    try:
+    with replacing(out) as partial, writing(out):
         partial.write_bytes(wav(wave, rate))
-        os.replace(partial, out)
-    except OSError as error:
-        raise ValueError(f"{out}: cannot be written ({error}); name another file") from error
-    finally:
-        partial.unlink(missing_ok=True)

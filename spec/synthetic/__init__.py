@@ -12,10 +12,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from parity.base.files import replacing
 from spec.config import ChatterboxConfig
 from spec.files.safetensors_file import Entry, write_file
 from spec.keys import FILES, Key
@@ -61,28 +63,32 @@ def files_of(config: ChatterboxConfig) -> tuple[str, ...]:
 
 
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -> None:
-    """Write checkpoint files into `out`, each whole or not at all. `files` are of `NAMES`, the English ones by default.
+    """Write checkpoint files into `out`, all of them or none. `files` are of `NAMES`, the English ones by default.
 
     A T3 comes with its tokenizer's files.
     """
     files = list(files)
-    out.mkdir(parents=True, exist_ok=True)
     tokenizer = config.tokenizer
     buffers = {
         "tokenizer.window": hann_window(tokenizer.n_fft),
         "tokenizer._mel_filters": mel_filters(tokenizer.sample_rate, tokenizer.n_fft, tokenizer.mel_bins),
     }
-    for name in (name for name in files if name in FILES):
-        entries = {Entry(key.name, DTYPES[key.dtype], key.shape): key for key in FILES[name](config)}
-        write_file(
-            out / f"{name}.safetensors",
-            entries,
-            lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry]),
-        )
-    if ENGLISH in files:
-        write_tokenizer(out / TOKENIZER, config.t3)
-    if MULTILINGUAL in files:
-        write_multilingual_tokenizer(out / MULTILINGUAL_TOKENIZER, config.t3)
-        write_cangjie(out / CANGJIE)
-    if VOICE in files:
-        write_voice(out / "conds.pt", config)
+    with ExitStack() as whole:
+
+        def place(name: str) -> Path:
+            return whole.enter_context(replacing(out / name))
+
+        for name in (name for name in files if name in FILES):
+            entries = {Entry(key.name, DTYPES[key.dtype], key.shape): key for key in FILES[name](config)}
+            write_file(
+                place(f"{name}.safetensors"),
+                entries,
+                lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry]),
+            )
+        if ENGLISH in files:
+            write_tokenizer(place(TOKENIZER), config.t3)
+        if MULTILINGUAL in files:
+            write_multilingual_tokenizer(place(MULTILINGUAL_TOKENIZER), config.t3)
+            write_cangjie(place(CANGJIE))
+        if VOICE in files:
+            write_voice(place("conds.pt"), config)

@@ -7,13 +7,13 @@ characters of more scripts; beside it lies a table of input codes.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from parity.base.files import write_text
 from spec.config import T3Config
 from spec.languages import LANGUAGES
 
@@ -47,7 +47,7 @@ def write_multilingual_tokenizer(file: Path, config: T3Config) -> None:
 def write_cangjie(file: Path) -> None:
     """Write a made-up code of up to five letters for some characters: each three in a row have the same."""
     codes = (f"{chr(number)}\t{_letters((number - IDEOGRAPHS.start) // 3 * 1009)}" for number in IDEOGRAPHS)
-    _replace(file, lambda partial: partial.write_text(json.dumps(list(codes), ensure_ascii=False), encoding="utf-8"))
+    write_text(json.dumps(list(codes), ensure_ascii=False), file)
 
 
 def _write(file: Path, config: T3Config, tags: Sequence[str], blocks: Sequence[tuple[int, int]] = ()) -> None:
@@ -60,13 +60,7 @@ def _write(file: Path, config: T3Config, tags: Sequence[str], blocks: Sequence[t
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens([*FIRST, START, *UNUSED, *tags])
-    _replace(file, lambda partial: tokenizer.save(str(partial), pretty=True))
-
-
-def _replace(file: Path, write: Callable[[Path], object]) -> None:
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    write(partial)
-    os.replace(partial, file)
+    write_text(tokenizer.to_str(pretty=True), file)
 
 
 def _letters(number: int) -> str:

@@ -6,12 +6,12 @@ What `torch.save` writes of upstream's `Conditionals`, written without PyTorch: 
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from parity.base.files import replacing
 from spec.config import ChatterboxConfig
 
 SECONDS = 4  # of the recording that it could have been made from
@@ -41,18 +41,13 @@ def write_voice(file: Path, config: ChatterboxConfig) -> None:
     }
     arrays: list[np.ndarray] = []
     program = b"\x80\x02" + pickled(voice, arrays) + b"."
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    try:
-        with zipfile.ZipFile(partial, "w") as archive:
-            parts = {"data.pkl": program, "byteorder": b"little", "version": b"3\n"}
-            parts |= {f"data/{key}": array.tobytes() for key, array in enumerate(arrays)}
-            for name, content in parts.items():
-                entry = zipfile.ZipInfo(f"conds/{name}")  # of 1980, as all of torch.save's are
-                entry.create_system = 3  # whichever system this is
-                archive.writestr(entry, content)
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(file) as partial, zipfile.ZipFile(partial, "w") as archive:
+        parts = {"data.pkl": program, "byteorder": b"little", "version": b"3\n"}
+        parts |= {f"data/{key}": array.tobytes() for key, array in enumerate(arrays)}
+        for name, content in parts.items():
+            entry = zipfile.ZipInfo(f"conds/{name}")  # of 1980, as all of torch.save's are
+            entry.create_system = 3  # whichever system this is
+            archive.writestr(entry, content)
 
 
 def generator(name: str) -> np.random.Generator:

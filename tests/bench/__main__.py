@@ -13,13 +13,17 @@ from parity.base import runtime
 
 BLAS = runtime.prepare()
 
+from parity.base.errors import InputError  # noqa: E402
+from parity.base.files import JSON, try_outputs  # noqa: E402
+from parity.base.gate import FAILURE, PASS, guarded  # noqa: E402
 from parity.base.jsonfile import write_json  # noqa: E402
 from tests.bench import table  # noqa: E402
 from tests.bench.measure import SECONDS, WrongResult  # noqa: E402
 from tests.bench.plan import Comparisons, Point, add_options, bench_of, environment, plan  # noqa: E402
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, or show what was measured. Returns 0, 1 for a wrong result, 2 for anything else, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     add_options(parser.add_argument)
     parser.add_argument("--size", choices=("tiny", "full"), default="tiny")
@@ -28,20 +32,25 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each pair of sides, about (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows, as pytest-benchmark does")
     parser.add_argument("--show", type=Path, nargs="*", metavar="FILE", help="measure nothing: one table of such files")
-    options = parser.parse_args()
+    parser.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
+    options = parser.parse_args(arguments)
+    return guarded("bench", lambda: command(options), options.debug, (InputError, ValueError))
+
+
+def command(options: argparse.Namespace) -> int:
+    """Do what the options say."""
     if options.show:
         print(f"{table.markdown([row for file in options.show for row in table.stored(file)])}\n\n{table.NOTES}")
-        return 0
-    try:
-        points, left_out = plan(options, options.size)
-    except ValueError as error:
-        parser.error(str(error))
+        return PASS
+    if options.json:
+        try_outputs([(options.json, JSON)], [options.checkpoint] if options.checkpoint else [])
+    points, left_out = plan(options, options.size)
     for reason in left_out:
         print(f"left out: {reason}", file=sys.stderr)
     chosen = [point for point in points if _named(point, options.work)]
     if unknown := [part for part in options.work if not any(_named(point, [part]) for point in points)]:
         known = ", ".join(dict.fromkeys(point.work.name for point in points))
-        parser.error(f"--work {' '.join(unknown)}: no work has that in its name; there are {known}")
+        raise InputError(f"--work {' '.join(unknown)}: no work has that in its name; there are {known}")
     bench, rows, wrong = bench_of(options.size, options.checkpoint), [], []
     comparisons = Comparisons(bench)
     for point in chosen:
@@ -58,7 +67,7 @@ def main() -> int:
     print(f"\n{table.markdown([row.figures() for row in rows])}\n\n{table.NOTES}")
     for message in wrong:
         print(f"wrong: {message}", file=sys.stderr)
-    return 1 if wrong else 0
+    return FAILURE if wrong else PASS
 
 
 def _named(point: Point, parts: list[str]) -> bool:

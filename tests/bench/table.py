@@ -33,7 +33,7 @@ def cell(value: float | str | None) -> str:
 
 def stored(file: Path) -> list[dict[str, Any]]:
     """The figures of the rows in a file of `--json` or of pytest's `--benchmark-json`."""
-    return [entry["extra_info"] for entry in json.loads(file.read_text())["benchmarks"]]
+    return [entry["extra_info"] for entry in json.loads(file.read_text(encoding="utf-8"))["benchmarks"]]
 
 
 def markdown(figures: Sequence[Mapping[str, Any]]) -> str:

@@ -55,6 +55,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     [
         (SIDES.format(root='raise TypeError("out of luck")'), "TypeError: out of luck at "),
         (SIDES.format(root="return None"), "has no attribute"),
+        (SIDES.format(root="raise SystemExit(0)"), "was ended by sys.exit(0) at "),
+        (SIDES.format(root="raise MemoryError"), "MemoryError at "),
+        (SIDES.format(root='raise ValueError("one line\\nand another")'), "one line and another"),
         ("def broken(:\n", "SyntaxError: "),
     ],
 )
@@ -66,10 +69,13 @@ def test_a_crash_of_a_users_code_is_no_parity_failure(contract, run, capsys, sou
     assert said in line
 
 
-def test_debug_shows_where(contract, run):
+def test_debug_shows_where(contract, run, capsys):
     (contract.parent / "own_sides.py").write_text(SIDES.format(root='raise TypeError("out of luck")'))
-    with pytest.raises(TypeError, match="out of luck"):
-        run("--contract", contract, "--exact", "--debug")
+    assert run("--contract", contract, "--exact", "--debug") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "Traceback (most recent call last):" in said
+    assert said[-2] == "TypeError: out of luck"
+    assert said[-1].startswith("parity: TypeError: out of luck at ")
 
 
 def test_what_a_contract_names_is_found_from_its_folder(contract, run, capsys):

@@ -11,6 +11,8 @@ import soundfile
 import torch
 
 from fixtures.voice import synthetic_voice
+from parity.base import files
+from parity.base.errors import InputError
 from spec import speak, watermark
 from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
 from spec.synthetic.cache import cached
@@ -209,8 +211,8 @@ def test_an_existing_file_is_replaced_by_a_whole_one_or_not_at_all(out, monkeypa
     with pytest.raises(ValueError, match="NaN or infinite samples"):
         speak.write(out, np.array([0, np.nan]), 24000)
     with monkeypatch.context() as patch:
-        patch.setattr(speak.os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("no")))
-        with pytest.raises(ValueError, match=r"out\.wav: cannot be written \(no\); name another file"):
+        patch.setattr(files.os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError("no")))
+        with pytest.raises(InputError, match=r"out\.wav: cannot be written \(no\); give another name"):
             speak.write(out, np.zeros(10), 24000)
     assert out.read_bytes() == b"before"
     speak.write(out, np.zeros(10), 24000)
@@ -241,7 +243,7 @@ def test_the_same_samples_are_the_same_bytes_whenever_they_are_written(tmp_path)
         ({"--seed": "-1"}, "--seed is -1, expected 0 or more"),
         ({"--max-tokens": "0"}, "max_tokens is 0"),
         ({"-o": "missing/out.wav"}, "there is no directory missing"),
-        ({"-o": "."}, ".: is a directory"),
+        ({"-o": "."}, ".: cannot be written (Is a directory)"),
         ({"-o": "out.mp3"}, "out.mp3: speak writes WAV, not MP3; name out.wav and convert it"),
     ],
     ids=lambda value: " ".join(*value.items()) if isinstance(value, dict) else "",

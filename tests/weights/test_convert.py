@@ -32,6 +32,7 @@ from mlx_impl.weights.stored.quantization import quantizable
 from mlx_impl.weights.stored.reader import Quantization, Tensors
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
+from parity.base.errors import InputError
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES, multilingual
 from spec.files.safetensors_file import Entry, read_bytes, read_header, write_file
@@ -215,9 +216,9 @@ def test_multilingual_t3_keeps_its_file(tmp_path):
 def test_nothing_is_replaced(published, tmp_path):
     out = tmp_path / "s3gen.safetensors"
     out.write_bytes(b"before")
-    with pytest.raises(ValueError, match=r"s3gen\.safetensors exists; nothing is replaced"):
+    with pytest.raises(InputError, match=r"s3gen\.safetensors exists; nothing is replaced"):
         convert(published / "s3gen.safetensors", out, Request())
-    with pytest.raises(ValueError, match=r"s3gen\.safetensors exists"):
+    with pytest.raises(InputError, match=r"s3gen\.safetensors exists"):
         convert(published, tmp_path, Request())
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
     assert out.read_bytes() == b"before"

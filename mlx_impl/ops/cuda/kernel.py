@@ -39,7 +39,7 @@ class Kernel:
             input_names=self.inputs,
             output_names=self.outputs,
             source=self.call,
-            header=(FOLDER / self.file).read_text(),
+            header=(FOLDER / self.file).read_text(encoding="utf-8"),
         )
 
     def __call__(

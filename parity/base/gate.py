@@ -1,0 +1,95 @@
+"""How every command ends: 0 pass, 1 parity failure, 2 anything else that is wrong, 130 interrupted.
+
+Whatever ends a command early is said in one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+
+from parity.base.errors import InputError
+
+PASS, FAILURE, BROKEN, INTERRUPTED = 0, 1, 2, 130
+LONGEST = 400
+"""Characters of a crash's own text that are shown: a compiler's are thousands."""
+
+
+def guarded(
+    name: str, command: Callable[[], int], debug: bool = False, says: tuple[type[Exception], ...] = (InputError,)
+) -> int:
+    """What a command returns, or the exit code of the error that ended it, with a sentence that begins with `name`.
+
+    `says`: the errors whose own text is that sentence. With `debug` the traceback stands before it. What `argparse`
+    ends is ended as it does.
+    """
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(AttributeError):  # a stand-in of another type
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = command()
+        if sys.stdout:
+            sys.stdout.flush()
+        return code
+    except BaseException as error:
+        if isinstance(error, SystemExit) and _place(error).filename == argparse.__file__:
+            _let_go()
+            raise
+        if debug:
+            traceback.print_exception(error)
+        return refused(name, error, says)
+
+
+def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) -> int:
+    """Say in one sentence why a command ended early, and return its exit code: nothing was judged."""
+    _let_go()
+    code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else BROKEN
+    match error:
+        case KeyboardInterrupt():
+            text = "interrupted"
+        case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # the second is rich's
+            text = "the output was closed before it ended"
+        case UnicodeError():
+            text = _crash(error)
+        case _ if isinstance(error, says):
+            text = str(error)
+        case OSError(filename=str(file), strerror=str(reason)):
+            text = f"{file}: {reason}"
+        case OSError(strerror=str(reason)):
+            text = f"{reason} at {_line(error)}; --debug shows the way there"
+        case SystemExit():
+            text = f"the program was ended by sys.exit({error.code!r}) at {_line(error)}; leave that to the command"
+        case _:
+            text = _crash(error)
+    with suppress(OSError):
+        print(f"{name}: {' '.join(text.split())}", file=sys.stderr, flush=True)
+    return code
+
+
+def _crash(error: BaseException) -> str:
+    kind = f"{type(error).__name__}: {' '.join(str(error).split())}".removesuffix(": ")
+    kind = kind if len(kind) <= LONGEST else f"{kind[:LONGEST]} ..."
+    return f"{kind} at {_line(error)}; --debug shows the way there"
+
+
+def _place(error: BaseException) -> traceback.FrameSummary:
+    return traceback.extract_tb(error.__traceback__)[-1]
+
+
+def _line(error: BaseException) -> str:
+    place = _place(error)
+    return f"{place.filename}:{place.lineno}"
+
+
+def _let_go() -> None:
+    """Nobody may read what is printed, or nothing may hold it: Python would complain once more as it ends."""
+    try:
+        if sys.stdout:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,46 @@
+"""The places that a command writes to, by its options: tried before it does any work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from parity.base.files import ANY, FOLDER, JSON, SQLITE, try_outputs
+from parity.show import page
+from parity.show.history import History
+
+PAGE = b"page"
+"""The kind of a folder that `parity.show.page` writes; the others are those of `try_outputs`."""
+__all__ = ["ANY", "FOLDER", "JSON", "PAGE", "SQLITE", "require_places"]
+
+
+def require_places(options: argparse.Namespace, inputs: Iterable[Path] = ()) -> None:
+    """Raises `InputError` where a command could not write what its options name, or would destroy what it reads.
+
+    `options.writes` has the kind of each option that names an output; every other path is an input, and so are
+    `inputs`.
+    """
+    try_outputs(_outputs(options), [*_inputs(options), *inputs])
+    kinds = {path: kind for name, kind in options.writes.items() if (path := getattr(options, name))}
+    if PAGE in kinds.values():
+        page.require_extra()
+    for path, kind in kinds.items():
+        if kind is SQLITE and path.exists():
+            History(path)
+
+
+def _outputs(options: argparse.Namespace) -> Iterator[tuple[Path, bytes | None]]:
+    for name, kind in options.writes.items():
+        if path := getattr(options, name):
+            yield from [(path / file, ANY) for file in page.FILES] if kind is PAGE else [(path, kind)]
+
+
+def _inputs(options: argparse.Namespace) -> Iterator[Path]:
+    for name, value in vars(options).items():
+        for path in value if isinstance(value, list) else [value]:
+            if name == "port":  # a file, or a module's
+                yield Path(path)
+            elif isinstance(path, Path) and name not in options.writes:
+                results = name in ("results", "add") and path.is_dir()
+                yield from path.rglob("*.json") if results else [path]
