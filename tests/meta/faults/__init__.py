@@ -1,0 +1,1 @@
+"""Every command under every fault: what is run, and how it is hurt."""
