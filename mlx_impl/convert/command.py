@@ -14,27 +14,29 @@ from mlx_impl.weights.stored.mapping import SCHEMES
 from mlx_impl.weights.stored.number import DTYPES
 from mlx_impl.weights.stored.quantization import BITS
 from mlx_impl.weights.stored.reader import Quantization
+from parity.base.arguments import Parser
 from parity.base.errors import InputError
 from parity.base.files import JSON, STANDARD_OUTPUT, try_outputs
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 
-COMMANDS = ("convert", "audit")
 SHOWN = 20  # problems of a kind; all are in the JSON report
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m mlx_impl")
+    top = Parser(prog="python -m mlx_impl")
     commands = top.add_subparsers(dest="command", required=True)
     text = "write a checkpoint in another naming, layout or dtype"
-    converts = commands.add_parser("convert", help=text, description=text)
+    example = "python -m mlx_impl convert checkpoint converted --dtype bfloat16"
+    converts = commands.add_parser("convert", help=text, description=text, example=example)
     converts.add_argument("source", type=Path, metavar="SRC", help="checkpoint directory or file, of any naming")
     converts.add_argument("out", type=Path, metavar="OUT", help="directory or file to write; nothing is replaced")
     converts.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (%(default)s)")
     converts.add_argument("--target", choices=SCHEMES, default="mlx", help="naming and layout (%(default)s)")
     converts.add_argument("--quantize", type=int, choices=BITS, help="bits of T3's linear layers")
     text = "say everything that is wrong with a checkpoint file"
-    audits = commands.add_parser("audit", help=text, description=text)
+    example = "python -m mlx_impl audit converted/s3gen.safetensors --against checkpoint"
+    audits = commands.add_parser("audit", help=text, description=text, example=example)
     audits.add_argument("file", type=Path, metavar="FILE")
     audits.add_argument("--against", type=Path, metavar="SRC", help="what it was converted from: file or directory")
     audits.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")

@@ -61,6 +61,8 @@ def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) 
             text = f"{file}: {reason}"
         case OSError(strerror=str(reason)):
             text = f"{reason} at {_line(error)}; --debug shows the way there"
+        case ModuleNotFoundError(name=str(module)):
+            text = f"{error} at {_line(error)}; pip install {module.partition('.')[0]}"
         case SystemExit():
             text = f"the program was ended by sys.exit({error.code!r}) at {_line(error)}; leave that to the command"
         case _:

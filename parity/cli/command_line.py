@@ -12,10 +12,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from parity.base.arguments import Parser
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
 from parity.cli.places import ANY, FOLDER, JSON, PAGE, SQLITE, require_places
+from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
 
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
@@ -24,18 +26,17 @@ LOG_WIDTH = 120  # of a log that is no terminal; 80 columns cut the names of the
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    top = argparse.ArgumentParser(
-        prog="parity", description="Prove block by block that two implementations compute the same."
-    )
+    top = Parser(prog="parity", description="Prove block by block that two implementations compute the same.")
     top.add_argument("--version", action="version", version=f"parity {version()}")
     subparsers = top.add_subparsers(dest="command", required=True)
 
     def add(
         name: str, run: Callable[..., commands.Result], text: str, **writes: bytes | None
     ) -> argparse.ArgumentParser:
-        sub = subparsers.add_parser(name, help=text, description=text)
+        sub = subparsers.add_parser(name, help=text, description=text, example=EXAMPLES[name])
         sub.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON; - for standard output")
         sub.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
+        sub.add_argument("-q", "--quiet", action="store_true", help="print errors alone; the exit code is the answer")
         sub.set_defaults(run=run, writes={"json": JSON} | writes)
         return sub
 
@@ -51,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
         add_case(sub)
         text = "checkpoint directory (the contract makes one when left out)"
         sub.add_argument("--checkpoint", type=Path, metavar="DIR", help=text)
+
+    def add_verbose(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("-v", "--verbose", action="store_true", help="print every failure, not the first 20 alone")
 
     def add_history(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
@@ -73,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--device-only", action="store_true", help=text)
     text = "what `verify --exact --json` wrote, for --device-only"
     verify.add_argument("--proof", type=Path, metavar="FILE", help=text)
+    add_verbose(verify)
     text = "fail what is beyond the contract's bounds, even by rounding alone"
     verify.add_argument("--strict", action="store_true", help=text)
 
@@ -111,6 +116,7 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("--stage", metavar="NAME", default="", help="judge the taps of a stage alone")
     text = "local errors: each dump is of a block that was given the golden folder's values"
     compare.add_argument("--local", action="store_true", help=text)
+    add_verbose(compare)
 
     bisect = add(
         "bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs", state=JSON
@@ -191,9 +197,11 @@ def version() -> str:
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    options = parser().parse_args(arguments)
-    options.line = shlex.join(["parity", *arguments])
+    top = parser()
     sys.path.insert(0, os.getcwd())
+    complete(top)
+    options = top.parse_args(arguments)
+    options.line = shlex.join(["parity", *arguments])
     if contract := getattr(options, "contract", None):
         sys.path.insert(0, str(importable(contract)))
     return guarded("parity", lambda: command(options), options.debug)
@@ -201,9 +209,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 def command(options: argparse.Namespace) -> int:
     """Try the places to write, do what is asked, and write the result there, what others may need first."""
-    console = Console(stderr=options.json == Path("-"))
+    console = Console(stderr=options.json == Path("-"), quiet=options.quiet)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(stderr=console.stderr, width=LOG_WIDTH)
+        console.width = LOG_WIDTH
     require_places(options)
     passed, result = options.run(options, console)
     write_json(result, options.json)

@@ -63,7 +63,7 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
             verifier = Verifier(contract, case, checkpoint, say, precision, informative=options.informative)
             report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
     report.command = options.line
-    terminal.show(report, contract, console)
+    terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
 
 
@@ -172,7 +172,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     )
     report.command = options.line
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
-    terminal.show(report, contract, console)
+    terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
 
 
@@ -345,6 +345,9 @@ def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path
 @contextmanager
 def progress(console: Console) -> Iterator[Callable[[str], None]]:
     """A line that says what is being done, with the time so far; in a log, a line each on standard error."""
+    if console.quiet:
+        yield lambda message: None
+        return
     if not console.is_terminal:
         yield lambda message: print(message, file=sys.stderr, flush=True)
         return

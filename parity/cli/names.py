@@ -52,6 +52,6 @@ def _taps(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _listed(console: Console, what: str, rows: list[dict[str, Any]]) -> Result:
     """Each row on a line, its columns apart by tabs, so that a shell can take them apart."""
-    for row in rows:
-        print(*row.values(), sep="\t", file=console.file)
+    for row in () if console.quiet else rows:
+        print(*row.values(), sep="\t", file=console.file)  # the console would make blanks of tabs
     return True, {what: rows}

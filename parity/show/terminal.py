@@ -170,8 +170,9 @@ def show_found(found: Found, console: Console) -> None:
     console.print(f"{text}{note}; {found.runs} runs", markup=False, highlight=False, soft_wrap=True)
 
 
-def show(report: Report, contract: Contract, console: Console) -> None:
-    """Print the whole report."""
+def show(report: Report, contract: Contract, console: Console, verbose: bool = False) -> None:
+    """Print the whole report; with `verbose` every failure."""
+    shown = len(report.failures) if verbose else SHOWN_FAILURES
     console.print(parts_table(report))
     tables = (
         chain_table(report, contract),
@@ -182,10 +183,10 @@ def show(report: Report, contract: Contract, console: Console) -> None:
     for table in tables:
         if table is not None:
             console.print(table)
-    for verdict in report.failures[:SHOWN_FAILURES]:
+    for verdict in report.failures[:shown]:
         console.print(describe(verdict), markup=False, highlight=False)
-    if len(report.failures) > SHOWN_FAILURES:
-        console.print(f"... and {len(report.failures) - SHOWN_FAILURES} more failures, all in the JSON report")
+    if (more := len(report.failures) - shown) > 0:
+        console.print(f"... and {more} more failures, by --verbose and in the JSON report")
     if (table := growth_table(report)) is not None:
         console.print(table)
     if (first := report.first_failure) is not None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from parity.base.arguments import Parser
 from parity.base.errors import InputError
 from parity.base.files import WAV, replacing, try_outputs, writing
 from parity.base.gate import PASS, guarded
@@ -46,8 +47,12 @@ SYNTHESIS = ("tokens", "mel", "wave")  # the stages that the real-time factor co
 
 
 def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog=f"python -m {side}", epilog=others)
-    speak = top.add_subparsers(dest="command", required=True).add_parser("speak", help="text and a voice to a WAV file")
+    top = Parser(prog=f"python -m {side}", epilog=others)
+    speak = top.add_subparsers(dest="command", required=True).add_parser(
+        "speak",
+        help="text and a voice to a WAV file",
+        example=f"python -m {side} speak 'Hello.' --checkpoint DIR --voice me.wav -o hello.wav",
+    )
     speak.add_argument("text")
     speak.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
     speak.add_argument("--checkpoint", type=Path, help="directory as published (default: a synthetic one, noise)")

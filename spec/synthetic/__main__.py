@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import spec.synthetic
+from parity.base.arguments import Parser
 from parity.base.files import require_new
 from parity.base.gate import PASS, guarded
 from spec.config import CHATTERBOX_SIZES
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m spec.synthetic", description=(spec.synthetic.__doc__ or "").split("\n")[0]
+    parser = Parser(
+        prog="python -m spec.synthetic",
+        description=(spec.synthetic.__doc__ or "").split("\n")[0],
+        example="python -m spec.synthetic checkpoint --size tiny",
     )
     parser.add_argument("out", type=Path, help="directory to write; no file in it is replaced")
     parser.add_argument("--size", choices=CHATTERBOX_SIZES, default="full")

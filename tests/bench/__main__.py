@@ -13,6 +13,7 @@ from parity.base import runtime
 
 BLAS = runtime.prepare()
 
+from parity.base.arguments import Parser  # noqa: E402
 from parity.base.errors import InputError  # noqa: E402
 from parity.base.files import JSON, try_outputs  # noqa: E402
 from parity.base.gate import FAILURE, PASS, guarded  # noqa: E402
@@ -24,7 +25,9 @@ from tests.bench.plan import Comparisons, Point, add_options, bench_of, environm
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, or show what was measured. Returns 0, 1 for a wrong result, 2 for anything else, 130 interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = Parser(
+        prog="python -m tests.bench", description=__doc__, example="python -m tests.bench --size tiny --work vocoder"
+    )
     add_options(parser.add_argument)
     parser.add_argument("--size", choices=("tiny", "full"), default="tiny")
     parser.add_argument("--checkpoint", type=Path, help="directory of that size; a synthetic one when left out")

@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = {"parity", "spec", "reference", "mlx_impl", "fixtures", "tests"}
 FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
 
-# How every program writes files, and ends.
-PROGRAM = ("parity.base.files", "parity.base.errors", "parity.base.gate", "parity.base.jsonfile")
+# How every program reads arguments, writes files, and ends.
+PROGRAM = tuple(f"parity.base.{name}" for name in ("arguments", "files", "errors", "gate", "jsonfile"))
 # What a package may import of this project and of the frameworks. A longer path is judged in place of its package.
 ALLOWED = {
     "parity": {"parity"},

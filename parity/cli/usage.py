@@ -1,0 +1,66 @@
+"""An example of each command, and what a shell completes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = {
+    "verify": "parity verify --case tiny-vocoder --json results/vocoder.json --report report",
+    "record": "parity record --case tiny-vocoder --out recording",
+    "capture": "parity capture --case tiny-vocoder --float64 --out golden",
+    "compare": "parity compare golden dumps",
+    "bisect": "parity bisect --golden golden --dumps dumps",
+    "report": "parity report results --out site",
+    "history": "parity history history.sqlite --add results/vocoder.json",
+    "status": "parity status results --out status.md",
+    "prove": "parity prove my_torch:reference my_mlx:candidate --inputs short.npz --inputs long.npz",
+    "cases": "parity cases",
+    "stages": "parity stages --case tiny",
+    "taps": "parity taps --case tiny-vocoder --stage vocoder",
+    "inspect": "parity inspect golden",
+    "doctor": "parity doctor",
+}
+
+
+def complete(top: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks what may follow, and end; returns where none asks. Needs the extra `completion`.
+
+    Cases, stages, taps and sides are those of the contract.
+    """
+    if "_ARGCOMPLETE" not in os.environ:
+        return
+    import argcomplete
+
+    for command in _commands(top).values():
+        for action in command._actions:
+            if action.dest in ("case", "stage", "end", "side"):
+                action.completer = _of_contract(action.dest)  # type: ignore[attr-defined]
+    argcomplete.autocomplete(top)
+
+
+def _commands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    return next(dict(action.choices or {}) for action in top._actions if action.dest == "command")
+
+
+def _of_contract(what: str) -> Any:
+    """What an option may be, by the contract that the line names so far."""
+
+    def completer(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+        from parity import contract as contracts
+        from parity.contract.implementation import case_names, make_case
+
+        contract = contracts.load(Path(parsed_args.contract))
+        if what == "case":
+            return case_names(contract)
+        if what == "side":
+            return list(contract.sides)
+        case = make_case(contract, parsed_args.case)
+        segments = contract.segments(case.dims, case.segments)
+        if what == "stage":
+            return list(dict.fromkeys(segment.stage for segment in segments))
+        return [tap.name for segment in segments for tap in segment.taps]
+
+    return completer
