@@ -4,8 +4,6 @@ import sys
 from typing import Any
 
 from parity.base.gate import guarded
-from parity.base.kernels import require_kernel_folder
-from parity.base.runtime import prepare
 
 DTYPES = ("float32", "float16", "bfloat16")
 OTHERS = "other commands, each with --help: convert and audit, of weights"
@@ -13,6 +11,9 @@ OTHERS = "other commands, each with --help: convert and audit, of weights"
 
 def main() -> int:
     """Run a command. What it needs is loaded here, so that it may be interrupted, too."""
+    from parity.base.kernels import require_kernel_folder
+    from parity.base.runtime import prepare
+
     prepare()  # full float32 on a GPU, and on Linux a BLAS that is forty times as fast as the wheel's own
     if sys.argv[1:2] in (["convert"], ["audit"]):
         from mlx_impl.convert import command

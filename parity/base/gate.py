@@ -47,6 +47,9 @@ def guarded(
 def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) -> int:
     """Say in one sentence why a command ended early, and return its exit code: nothing was judged."""
     _let_go()
+    exec(
+        ""
+    )  # Python notes an interrupt that passes through another `exec`, and would end by the signal, without a code
     code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else BROKEN
     match error:
         case KeyboardInterrupt():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -25,7 +26,7 @@ from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.runner import adapter
 from parity.cli.places import require_places
-from parity.contract import ACCUMULATED, LOCAL
+from parity.contract import ACCUMULATED, LOCAL, Segment
 from parity.contract.implementation import Case, make_case, resolve
 from parity.diagnose.bisect import Bisection
 from parity.judge.arithmetic import by_key, settled
@@ -52,7 +53,7 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
         raise InputError("--teacher-forced without --exact: on a device every block runs that way too; leave it out")
     _consistent(options)
     contract, case, checkpoint = _inputs(options)
-    with progress(console) as say:
+    with progress(console, contract.segments(case.dims, case.segments)) as say:
         if options.recording and options.precision != contracts.FULL.name:
             raise InputError(f"--precision {options.precision} with --recording: a recording has float32 weights only")
         if options.recording:
@@ -126,7 +127,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     case = make_case(contract, options.case)
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
     require_places(options, [checkpoint])
-    with progress(console) as say:
+    with progress(console, contract.segments(case.dims, case.segments)) as say:
         report = Exact(contract, case, checkpoint, say, options.teacher_forced).run()
     report.subject = proof.subject(contract, case, checkpoint)
     report.command = options.line
@@ -137,7 +138,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
 def record(options: argparse.Namespace, console: Console) -> Result:
     """Run the reference and store all that verifying a candidate elsewhere needs."""
     contract, case, checkpoint = _inputs(options)
-    with progress(console) as say:
+    with progress(console, contract.segments(case.dims, case.segments)) as say:
         about = recording.record(contract, case, checkpoint, options.out, say)
     size = sum(file.stat().st_size for file in options.out.rglob("*") if file.is_file())
     text = f"{options.out}: the reference's run of case {case.name}, {size / 1e6:.1f} MB"
@@ -148,7 +149,7 @@ def record(options: argparse.Namespace, console: Console) -> Result:
 def capture(options: argparse.Namespace, console: Console) -> Result:
     """Run one side freely and store every tap."""
     contract, case, checkpoint = _inputs(options)
-    with progress(console) as say:
+    with progress(console, contract.segments(case.dims, case.segments)) as say:
         about = offline.capture(
             contract, case, checkpoint, options.side, options.out, options.floors, say, float64=options.float64
         )
@@ -185,7 +186,7 @@ def bisect(options: argparse.Namespace, console: Console) -> Result:
         found = offline.bisect(contract, Golden(options.golden), options.dumps, options.layout)
     else:
         contract, case, checkpoint = _inputs(options)
-        with progress(console) as say:
+        with progress(console, contract.segments(case.dims, case.segments)) as say:
             found = Bisection(contract, case, checkpoint, options.stage, options.end, options.state, say).run()
     terminal.show_found(found, console)
     return not found.culprit, found.as_dict()
@@ -343,15 +344,20 @@ def _inputs(options: argparse.Namespace) -> tuple[contracts.Contract, Case, Path
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[str], None]]:
-    """A line that says what is being done, with the time so far; in a log, a line each on standard error."""
-    if console.quiet:
-        yield lambda message: None
-        return
+def progress(console: Console, segments: Sequence[Segment] = ()) -> Iterator[Callable[[str], None]]:
+    """A line that says what is being done, with the time so far; in a log, a line each on standard error.
+
+    What begins with the label of one of `segments` and a colon is told as that of so many.
+    """
+    numbers = {segment.label: f"{number} of {len(segments)}, " for number, segment in enumerate(segments, 1)}
+
+    def numbered(message: str) -> str:
+        return numbers.get(message.partition(": ")[0], "") + message
+
     if not console.is_terminal:
-        yield lambda message: print(message, file=sys.stderr, flush=True)
+        yield lambda message: print(numbered(message), file=sys.stderr, flush=True)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("")
-        yield lambda message: bar.update(task, description=message)
+        yield lambda message: bar.update(task, description=escape(numbered(message)))

@@ -129,11 +129,11 @@ class Bisection:
         """Run the reference in both precisions once: where segments start, near decisions, and the stage's end."""
         state: State = self.case.inputs
         for segment in self.before:
-            self.say(f"reference: {segment.label}")
+            self.say(f"{segment.label}: reference")
             state = self.runners["reference"].run(segment, state, lambda tap, array: None)
         exact = state
         for segment in self.segments:
-            self.say(f"reference: {segment.label}")
+            self.say(f"{segment.label}: reference")
             self.starts.append(state)
             trace: Trace = {}
             precise: Trace = {}
@@ -163,7 +163,8 @@ class Bisection:
         name = self.taps[midpoint][1].name if midpoint >= 0 else ""
         if midpoint in self.known:
             return self.known[midpoint]
-        self.say(f"candidate behind {name or 'nothing'}")
+        most = 1 + (len(self.taps) - 1).bit_length()
+        self.say(f"{len(self.known) + 1} of at most {most}, candidate behind {name or 'nothing'}")
         first = self.taps[midpoint][0] if midpoint >= 0 else 0
         forced = self._values(first, midpoint) if midpoint >= 0 else {}
         whole = midpoint >= 0 and self.segments[first].taps[-1].name == name

@@ -68,7 +68,7 @@ def capture(
         StoredTrace(stored.folder, {}, INPUTS).update(case.inputs)
         kept = {mode: StoredTrace(stored.folder, {}, f"float64-{mode}") for mode in (ACCUMULATED, LOCAL)}
         for segment in segments:
-            say(f"{side}: {segment.label}")
+            say(f"{segment.label}: {side}")
             start, trace = state, dict[str, np.ndarray]()
             state = runner.run(segment, start, keep(trace))
             exacts: dict[str, Trace] = {}

@@ -56,8 +56,8 @@ def command(options: argparse.Namespace) -> int:
         raise InputError(f"--work {' '.join(unknown)}: no work has that in its name; there are {known}")
     bench, rows, wrong = bench_of(options.size, options.checkpoint), [], []
     comparisons = Comparisons(bench)
-    for point in chosen:
-        print(point, file=sys.stderr, flush=True)
+    for number, point in enumerate(chosen, 1):
+        print(f"{number} of {len(chosen)}, {point}", file=sys.stderr, flush=True)
         try:
             trace = options.gputrace and options.gputrace / f"{point}.gputrace"
             rows.append(comparisons(point).row(point.side(), seconds=options.seconds, trace=trace))

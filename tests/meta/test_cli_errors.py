@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
 import sys
@@ -91,6 +93,88 @@ def test_a_package_that_is_not_installed_is_named(contract, run, capsys):
     assert "install a_framework_of_this_name" in capsys.readouterr().err
 
 
+def test_a_run_says_how_far_it_is(run, capsys):
+    assert run("--contract", TOY, "--informative") == 0
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if line.endswith(", teacher-forced")][::2] == [
+        "1 of 4, prepare: exact, teacher-forced",
+        "2 of 4, refine[step=0]: exact, teacher-forced",
+        "3 of 4, refine[step=1]: exact, teacher-forced",
+        "4 of 4, refine[step=2]: exact, teacher-forced",
+    ]
+
+
+@pytest.mark.parametrize(
+    "option", [["--json", "file/x.json"], ["--report", "file"], ["--history", "file/x"], ["--json", "file"]]
+)
+def test_a_place_is_tried_before_anything_runs(run, capsys, monkeypatch, tmp_path, option):
+    def never(*_):
+        raise AssertionError("a run whose result would be lost")
+
+    monkeypatch.setattr("parity.cli.commands.verify", never)
+    (tmp_path / "file").write_text("not a result")
+    assert run("--contract", TOY, *option) == 2
+    assert capsys.readouterr().err.startswith("parity: file")
+    assert (tmp_path / "file").read_text() == "not a result"
+
+
+def test_a_report_that_cannot_be_written_loses_no_result(run, capsys, monkeypatch, tmp_path):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("parity.show.page.write", full)
+    assert run("--contract", TOY, "--informative", "--json", "x.json", "--report", "page") == 2
+    assert json.loads((tmp_path / "x.json").read_text())["informative"]
+
+
+def test_the_contracts_own_checkpoint_is_no_place_to_write(run, capsys, monkeypatch, tmp_path):
+    own = toy.write_checkpoint(tmp_path / "own")
+    (own / "result.json").write_text("{}")
+    monkeypatch.setattr(toy, "checkpoint", lambda case: own)
+    assert main(["verify", "--contract", str(TOY), "--json", str(own / "result.json")]) == 2
+    assert "is read as well" in capsys.readouterr().err
+
+
+def test_a_reader_of_the_output_that_ends_is_no_parity_failure(run):
+    """As `verify | grep -q`: rich ends the program with 1 when its pipe is closed."""
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "parity", "cases", "--contract", str(TOY)]
+    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr.strip()) == (2, "parity: the output was closed before it ended")
+
+
+@pytest.mark.parametrize("stream", ["/dev/full", None])
+def test_standard_output_may_hold_nothing(stream):
+    """Python would end with 120 where what is left cannot be written as it ends."""
+    with open(stream or os.devnull, "w") as out:
+        command = [sys.executable, "-m", "parity", "cases", "--contract", str(TOY)]
+        closed = None if stream else lambda: os.close(1)
+        done = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, text=True, preexec_fn=closed)
+    assert done.returncode == (2 if stream else 0), done.stderr
+    assert len(done.stderr.splitlines()) == (1 if stream else 0)
+
+
+def test_a_text_file_of_another_encoding_is_said(run, capsys, tmp_path):
+    (tmp_path / "latin.toml").write_bytes("# é".encode("latin-1"))
+    (tmp_path / "latin.json").write_bytes('{"é": 1}'.encode("latin-1"))
+    for words in (["verify", "--contract", "latin.toml"], ["report", "latin.json", "--out", "page"]):
+        assert main(words) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.startswith("parity: latin.")
+        assert "utf-8" in line
+
+
+def test_the_locale_of_the_terminal_changes_nothing(tmp_path):
+    """Files are UTF-8 whatever the locale says, and what it cannot print is replaced, not an error."""
+    (tmp_path / "é.toml").write_text(TOY.read_text() + "# é\n", encoding="utf-8")
+    command = [sys.executable, "-X", "utf8=0", "-m", "parity", "cases", "--contract", str(tmp_path / "é.toml")]
+    environment = os.environ | {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_place_that_cannot_be_written_is_said(run, capsys):
     assert main(["record", "--contract", str(TOY), "--out", "/proc/nothing"]) == 2
     assert "Traceback" not in capsys.readouterr().err
@@ -102,12 +186,36 @@ def test_an_interrupt_ends_in_one_line():
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from parity.cli import commands, main
-def interrupted(options, console):
-    raise KeyboardInterrupt
-commands.doctor = interrupted
+commands.doctor = lambda *_: exec("signal.raise_signal(signal.SIGINT)")  # as dataclasses run what they make
 sys.exit(main(["doctor"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "loaded"),
+    [
+        ("parity", "parity.cli.command_line"),
+        ("mlx_impl", "spec.speak"),
+        ("reference", "spec.speak"),
+    ],
+)
+def test_an_interrupt_of_what_is_loaded_ends_in_one_line(package, loaded):
+    program = INTERRUPTED_WHILE_LOADING.format(package=package, loaded=loaded)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.strip()) == (130, f"{package}: interrupted")
+
+
+INTERRUPTED_WHILE_LOADING = """
+import runpy, signal, sys
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == "{loaded}":
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Finder)
+sys.argv[1:] = ["speak", "hello"]
+runpy.run_module("{package}", run_name="__main__")
 """
 BARE = """
 import sys
