@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from parity.base.names import meant_path
+
 BLOCK = 2**14  # frames decoded at a time, so that many channels take no more memory than one
 # In libsndfile's log: of Ogg, of WAV and its kin, of FLAC.
 DAMAGE = re.compile(
@@ -43,7 +45,7 @@ def decoded(
     import soundfile  # not at the top: whoever has samples as an array needs no library
 
     if not file.is_file():
-        raise ValueError(f"{file}: no such file; expected a recording")
+        raise ValueError(f"{file}: no such file; expected a recording{meant_path(file)}")
     try:
         audio, promised = _opened(file)
     except (soundfile.LibsndfileError, OSError) as error:

@@ -22,6 +22,7 @@ from parity.base.arguments import Parser
 from parity.base.errors import InputError
 from parity.base.files import WAV, replacing, try_outputs, writing
 from parity.base.gate import PASS, guarded
+from parity.base.names import meant_path
 from spec.audio import Voice, load_voice
 from spec.config import (
     CHATTERBOX_SIZES,
@@ -176,7 +177,8 @@ def check(options: argparse.Namespace) -> None:
     if options.language is not None and options.language.lower() not in LANGUAGES:
         raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
     if options.checkpoint is not None and not options.checkpoint.is_dir():
-        raise ValueError(f"{options.checkpoint}: no such directory; expected a checkpoint as published")
+        near = meant_path(options.checkpoint)
+        raise ValueError(f"{options.checkpoint}: no such directory; expected a checkpoint as published{near}")
 
 
 def warn_of_unknown(characters: str) -> None:

@@ -18,6 +18,7 @@ from parity.base.errors import InputError  # noqa: E402
 from parity.base.files import JSON, try_outputs  # noqa: E402
 from parity.base.gate import FAILURE, PASS, guarded  # noqa: E402
 from parity.base.jsonfile import write_json  # noqa: E402
+from parity.base.names import meant  # noqa: E402
 from tests.bench import table  # noqa: E402
 from tests.bench.measure import SECONDS, WrongResult  # noqa: E402
 from tests.bench.plan import Comparisons, Point, add_options, bench_of, environment, plan  # noqa: E402
@@ -52,8 +53,8 @@ def command(options: argparse.Namespace) -> int:
         print(f"left out: {reason}", file=sys.stderr)
     chosen = [point for point in points if _named(point, options.work)]
     if unknown := [part for part in options.work if not any(_named(point, [part]) for point in points)]:
-        known = ", ".join(dict.fromkeys(point.work.name for point in points))
-        raise InputError(f"--work {' '.join(unknown)}: no work has that in its name; there are {known}")
+        advice = meant(unknown[0], (point.work.name for point in points))
+        raise InputError(f"--work {unknown[0]}: no work has that in its name; {advice}")
     bench, rows, wrong = bench_of(options.size, options.checkpoint), [], []
     comparisons = Comparisons(bench)
     for number, point in enumerate(chosen, 1):

@@ -228,5 +228,5 @@ def test_a_work_that_there_is_not_is_refused():
     command = [sys.executable, "-m", "tests.bench", "--work", "vocoder", "nosuch"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "--work nosuch: no work has that in its name; there are " in done.stderr
+    assert "--work nosuch: no work has that in its name; expected one of " in done.stderr
     assert "estimator" in done.stderr

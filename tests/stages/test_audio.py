@@ -136,3 +136,9 @@ def test_of_a_huge_recording_only_the_start_is_read(tmp_path, recording, monkeyp
     samples, rate = audio.read(tmp_path / "long.wav", said.append)
     assert said == [f"{tmp_path / 'long.wav'}: longer than 1 s, only its first 1 s are used"]
     assert np.array_equal(samples, recording[:rate])
+
+
+def test_a_recording_that_is_mistyped_is_answered_with_the_nearest(tmp_path):
+    (tmp_path / "voice.wav").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"no such file; expected a recording; is voice\.wav meant\?"):
+        audio.load_voice(tmp_path / "vocie.wav")

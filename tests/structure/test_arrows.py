@@ -11,7 +11,7 @@ OURS = {"parity", "spec", "reference", "mlx_impl", "fixtures", "tests"}
 FRAMEWORKS = {"torch", "mlx", "safetensors", "tensorflow", "jax"}
 
 # How every program reads arguments, writes files, and ends.
-PROGRAM = tuple(f"parity.base.{name}" for name in ("arguments", "files", "errors", "gate", "jsonfile"))
+PROGRAM = tuple(f"parity.base.{name}" for name in ("arguments", "files", "errors", "gate", "jsonfile", "names"))
 # What a package may import of this project and of the frameworks. A longer path is judged in place of its package.
 ALLOWED = {
     "parity": {"parity"},
