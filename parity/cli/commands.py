@@ -354,6 +354,9 @@ def progress(console: Console, segments: Sequence[Segment] = ()) -> Iterator[Cal
     def numbered(message: str) -> str:
         return numbers.get(message.partition(": ")[0], "") + message
 
+    if console.quiet:
+        yield lambda message: None
+        return
     if not console.is_terminal:
         yield lambda message: print(numbered(message), file=sys.stderr, flush=True)
         return
