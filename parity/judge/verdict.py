@@ -92,14 +92,37 @@ class Verdict:
         return self.rmse / self.reference_rms if self.reference_rms > 0 else float("nan")
 
     @property
+    def nearest(self) -> str:
+        """The ratio that uses up more of its bound, `ratio64` or `ratio32`; empty without a ratio."""
+        shares = {}
+        for name, value, bound in (
+            ("ratio64", self.ratio64, self.bound_ratio64),
+            ("ratio32", self.ratio32, self.bound_ratio32),
+        ):
+            if value == value:  # stored goldens have no ratio64
+                shares[name] = value / bound if bound else math.inf
+        return max(shares, key=lambda name: shares[name], default="")
+
+    @property
+    def ratio(self) -> float:
+        """The value of the nearest ratio, and its `bound`; NaN without a ratio."""
+        return float(getattr(self, self.nearest or "ratio32"))
+
+    @property
+    def bound(self) -> float:
+        return float(getattr(self, f"bound_{self.nearest or 'ratio32'}"))
+
+    @property
+    def used(self) -> float:
+        """How much of its bound the nearest ratio uses up; NaN without a ratio."""
+        return self.ratio / self.bound if self.bound else float("inf") if self.nearest else float("nan")
+
+    @property
     def headroom(self) -> float:
-        """By what factor the worse of the two ratios stays under its bound; below 1 it failed, 0 without a ratio."""
-        pairs = ((self.ratio64, self.bound_ratio64), (self.ratio32, self.bound_ratio32))
-        used = [ratio / bound for ratio, bound in pairs if ratio == ratio]  # stored goldens have no ratio64
-        if not self.passed and not used:
-            return 0.0
-        worst = max(used, default=0.0)
-        return 1 / worst if worst > 0 else float("inf")
+        """By what factor the nearest ratio stays under its bound; below 1 it failed, 0 without a ratio."""
+        if self.used > 0:
+            return 1 / self.used
+        return float("inf") if self.passed or self.used == 0 else 0.0
 
     @property
     def label(self) -> str:

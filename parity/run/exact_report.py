@@ -41,7 +41,8 @@ class ExactReport:
 
     @property
     def failures(self) -> list[Mathematics]:
-        return [verdict for verdict in self.verdicts if not verdict.passed]
+        """What failed given the reference's inputs, then what an error may have reached; each in execution order."""
+        return sorted((v for v in self.verdicts if not v.passed), key=lambda v: v.mode != LOCAL)
 
     @property
     def passed(self) -> bool:
@@ -51,8 +52,7 @@ class ExactReport:
     @property
     def first_failure(self) -> Mathematics | None:
         """The first tap that is wrong given the reference's inputs, else the first at all."""
-        forced = (verdict for verdict in self.failures if verdict.mode == LOCAL)
-        return next(forced, next(iter(self.failures), None))
+        return next(iter(self.failures), None)
 
     @property
     def amplified(self) -> list[Mathematics]:

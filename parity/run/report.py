@@ -13,6 +13,8 @@ from parity.judge.snapshots import Picture, Sound
 from parity.judge.verdict import Verdict
 
 SCHEMA = 4
+BOTH, RECORDING, DUMPS = "both sides", "recording", "dumps"
+"""What a result was judged from: a run of both sides, a recording of the reference, or dumps of the candidate."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Report:
     likeliest first. `command` is what ran it, `when` in UTC. An
     `informative` one is to be looked at: float32 need not have been float32.
     `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass. `operation` is the
-    first line of the port that the device has wrong, where one was found (`parity/run/operation.py`).
+    first line of the port that the device has wrong, where one was found (`parity/run/operation.py`). `subject` are
+    hashes of what was run (`parity/run/proof.py`), and `source` says from what it was judged.
 
     A report passes if every expected verdict was given and passed:
 
@@ -77,11 +80,14 @@ class Report:
     program: str = ""
     strict: bool = False
     operation: dict[str, Any] = field(default_factory=dict)
+    subject: dict[str, str] = field(default_factory=dict)
+    source: str = BOTH
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def failures(self) -> list[Verdict]:
-        return [verdict for verdict in self.verdicts if not verdict.passed]
+        """What failed given the reference's inputs, then what an error may have reached; each in execution order."""
+        return sorted((v for v in self.verdicts if not v.passed), key=lambda v: v.mode != LOCAL)
 
     @property
     def passed(self) -> bool:
@@ -93,8 +99,17 @@ class Report:
     @property
     def first_failure(self) -> Verdict | None:
         """Where it went wrong first: the first local error above its bound, else the first failure of any kind."""
-        local = (verdict for verdict in self.failures if verdict.mode == LOCAL)
-        return next(local, next(iter(self.failures), None))
+        return next(iter(self.failures), None)
+
+    @property
+    def nearest(self) -> Verdict | None:
+        """The verdict that uses up most of its bound; None where no verdict has a ratio."""
+        return max((v for v in self.verdicts if v.nearest), key=lambda v: v.used, default=None)
+
+    @property
+    def ties(self) -> int:
+        """How many discrete decisions fell otherwise and are right all the same."""
+        return sum(verdict.ties for verdict in self.decisions)
 
     @property
     def decisions(self) -> list[Verdict]:
@@ -104,6 +119,11 @@ class Report:
     def words(self) -> dict[str, int]:
         """How many verdicts have each word; empty where the candidate was not run in double."""
         return dict(Counter(verdict.word for verdict in self.verdicts if verdict.word))
+
+    def worst(self, name: str) -> float:
+        """The largest `ratio32` or `ratio64` of any verdict; NaN where none has one."""
+        ratios = (getattr(verdict, name) for verdict in self.verdicts)
+        return max((ratio for ratio in ratios if ratio == ratio), default=float("nan"))
 
     def add_place(self, stage: str, count: int) -> None:
         """The last `count` verdicts are of that stage."""
@@ -126,7 +146,7 @@ class Report:
             "segments": self.segments,
             "expected_verdicts": self.expected,
             "failures": len(self.failures),
-            "ties": sum(verdict.ties for verdict in self.decisions),
+            "ties": self.ties,
             "first_failure": first.as_dict() if first else None,
             "diagnosis": self.diagnosis.as_dict() if self.diagnosis else None,
             "swaps": [{"sides": swap.sides} | swap.verdict.as_dict() for swap in self.swaps],
@@ -138,6 +158,8 @@ class Report:
             "program": self.program,
             "strict": self.strict,
             "operation": self.operation or None,
+            "subject": self.subject,
+            "source": self.source,
             "command": self.command,
             "when": self.when,
             "chain": self.chain,

@@ -173,10 +173,10 @@ def test_a_flip_far_from_the_threshold_fails_and_is_accumulated(tmp_path):
     assert report.first_failure.tap == "a.codes"
     assert "1 decided otherwise" in report.first_failure.reason
     assert [(v.tap, v.mode) for v in report.failures] == [
+        ("a.codes", LOCAL),
         ("a.codes", ACCUMULATED),
         ("out", ACCUMULATED),
         ("handed-on.x[decide]", ACCUMULATED),
-        ("a.codes", LOCAL),
     ]
 
 

@@ -1,6 +1,7 @@
 """parity.judge.verdict: rounding passes, and whatever is more than rounding fails and says by how much."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from parity.base.metrics import rmse
 from parity.contract import Rule
 from parity.judge.ties import TIE
 from parity.judge.verdict import Verdict, absent, allowance, distinct, judge
+from parity.run.report import Report
 
 RULE = Rule("*", "*", ratio64=2.0, ratio32=2.0, why="test")
 
@@ -270,3 +272,19 @@ def test_chance_alone_fails_no_tap_of_repeated_values_and_a_fault_does():
     assert any(verdict.ratio32 > RULE.ratio32 for verdict in judged_rows)
     wrong = (judge("tap", "", "local", RULE, row[0] * 1.001, *row[1:]) for row in zip(*rows, strict=True))
     assert not any(verdict.passed for verdict in wrong)
+
+
+@pytest.mark.parametrize(
+    ("ratio64", "ratio32", "nearest"), [(1.0, 1.9, "ratio32"), (1.9, 1.0, "ratio64"), (np.nan, 1.0, "ratio32")]
+)
+def test_the_nearest_of_both_ratios_counts(ratio64, ratio32, nearest):
+    verdict = Verdict("x", "", "local", True, "", (2,), 4.0, 2.0, ratio64=2 * ratio64, ratio32=ratio32)
+    most = np.nanmax([ratio64, ratio32])
+    assert (verdict.nearest, verdict.used) == (nearest, most / 2)
+    assert (verdict.ratio, verdict.bound) == ((2 * most, 4.0) if nearest == "ratio64" else (most, 2.0))
+    nothing = Verdict("x", "", "local", True, "", (2,), 4.0, 2.0)
+    assert nothing.nearest == ""
+    assert math.isnan(nothing.used)
+    report = Report("tiny", "", [], 3, [nothing, verdict, dataclasses.replace(verdict, ratio32=0.1, ratio64=0.1)])
+    assert report.nearest is verdict
+    assert report.worst("ratio32") == ratio32
