@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 import re
@@ -71,6 +72,26 @@ def test_the_cases_of_both_machines_are_the_same_and_exist():
     names = jobs["reference"]["strategy"]["matrix"]["case"]
     assert names == jobs["candidate"]["strategy"]["matrix"]["case"]
     assert set(names) <= set(cases.CASES)
+
+
+def left_out(tox: str) -> set[str]:
+    """The environments of a tox.ini that `tox run -m all` does not run. `parity` is the command itself."""
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_string(tox)
+    (listed,) = re.findall(r"^all = (.*)$", config["tox"]["labels"], flags=re.MULTILINE)
+    every = {name.removeprefix("testenv:") for name in config.sections() if name.startswith("testenv:")}
+    return (every | {"tests"}) ^ {"parity", *listed.split(", ")}
+
+
+def test_one_command_and_every_night_run_every_environment():
+    assert left_out((ROOT / "tox.ini").read_text()) == set()
+    assert "python -m tox run -m all" in steps("nightly.yml", "environments")
+
+
+def test_an_environment_that_nobody_runs_is_seen():
+    tox = (ROOT / "tox.ini").read_text()
+    assert left_out(f"{tox}\n[testenv:rotten]\ncommands = false\n") == {"rotten"}
+    assert left_out(tox.replace(", browser,", ",")) == {"browser"}
 
 
 def checkout(folder: Path) -> Path:
