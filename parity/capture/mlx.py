@@ -102,6 +102,7 @@ def environment() -> dict[str, str]:
         "mlx device": str(mx.default_device()),
         "mlx blas": BLAS,
         "mlx metal": str(mx.metal.is_available()),
+        "system": f"macOS {release.partition('.')[0]}" if (release := platform.mac_ver()[0]) else platform.system(),
         "machine": platform.machine(),
     }
 

@@ -152,6 +152,12 @@ def parser() -> argparse.ArgumentParser:
     history.add_argument(
         "--tap", metavar="TAP", help="show the ratios of this tap, with its branch: decoder[step=4,cond]"
     )
+    text = "exit with 1 where a ratio has drifted, or the newest run of a case failed"
+    history.add_argument("--check", action="store_true", help=text)
+
+    diff = add("diff", commands.diff, "compare two results of one case: what turned and what moved")
+    diff.add_argument("old", type=Path, metavar="OLD", help="file of `verify --json`")
+    diff.add_argument("new", type=Path, metavar="NEW", help="file of `verify --json`, of the same case")
 
     status = add(
         "status", commands.status, "write a page that says what results verify, and what is not verified", out=ANY

@@ -35,11 +35,14 @@ from parity.run import proof
 from parity.run import recordings as recording
 from parity.run.both import Both
 from parity.run.exact import Exact
+from parity.run.origin import origin
+from parity.run.report import DUMPS, Report
 from parity.run.verify import Verifier
 from parity.show import page, terminal
+from parity.show.changes import changes, differing, seen
 from parity.show.exact import show as show_exact
-from parity.show.history import History
-from parity.show.results import benchmarks, device, load, read
+from parity.show.history import Alike, History, alike
+from parity.show.results import benchmarks, load, read, report_of
 from parity.show.status import page as status_page
 
 Result = tuple[bool, dict[str, Any]]
@@ -64,15 +67,20 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
             verifier = Verifier(contract, case, checkpoint, say, precision, informative=options.informative)
             report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
     report.command = options.line
+    report.environment |= origin(contract.path.parent)
+    report.subject = proof.subject(contract, case, checkpoint)
     terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
 
 
 def publish(options: argparse.Namespace, result: dict[str, Any]) -> None:
     """Put a result of `verify` into the history and the report that were asked for."""
-    trends = _trends(options.history, [result])
+    if not (options.report or options.history):
+        return
+    reports = [report_of(result, options.json or Path("the result"))]
+    remembered = _remembered(options.history, reports)
     if options.report:
-        page.write([result], options.report, {"trends": trends})
+        page.write(reports, options.report, remembered)
 
 
 def _both(
@@ -171,7 +179,8 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
         options.only,
         options.stage,
     )
-    report.command = options.line
+    report.command, report.source = options.line, DUMPS
+    report.environment = report.environment | origin(contract.path.parent)
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
@@ -210,23 +219,42 @@ def report(options: argparse.Namespace, console: Console) -> Result:
     extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}
     extras["benchmarks"] = {str(path): benchmarks(read(path)) for path in options.benchmarks}
     found = load(options.results)
-    extras["trends"] = _trends(options.history, found)
-    passed = page.write(found, options.out, extras)
+    passed = page.write(found, options.out, extras | _remembered(options.history, found))
     word = "PASS" if passed else "FAIL"
     console.print(f"{options.out / 'index.html'}: {word}, {len(found)} results", markup=False, highlight=False)
     return passed, {"out": str(options.out), "passed": passed, "results": len(found)}
 
 
-def _trends(store: Path | None, results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Append results that are verdicts to the history, and give what it shows of their cases on their devices."""
+def _remembered(store: Path | None, reports: list[Report]) -> dict[str, Any]:
+    """Append reports that are verdicts to the history, and give what it says of runs like them and of those before."""
     if store is None:
-        return []
-    results = [result for result in results if not result["informative"]]
+        return {}
     history = History(store)
-    for result in results:
-        history.add(result)
-    chains = {(result["case"], device(result)): result["chain"].get("tap", "") for result in results}
-    return [trend for (case, place), chain in chains.items() for trend in history.trends(case, place, chain)]
+    judged = [report for report in reports if not report.informative]
+    for report in judged:
+        history.add(report)
+    chains = {alike(report): report.chain.get("tap", "") for report in judged}
+    since = [None if report.informative else history.since(report) for report in reports]
+    return {"trends": [t for like, chain in chains.items() for t in history.trends(like, chain)], "since": since}
+
+
+def diff(options: argparse.Namespace, console: Console) -> Result:
+    """What differs between two results of one case. It fails where a verdict, or the whole run, turned to the worse."""
+    old, new = _one(options.old), _one(options.new)
+    if old.case != new.case:
+        raise InputError(f"{options.old} is of case {old.case!r}, {options.new} of {new.case!r}; name two of one case")
+    found, beside = changes(seen(old), seen(new)), differing(old, new)
+    terminal.show_changes(old, new, found, beside, console)
+    passed = not found.worse and (new.passed or not old.passed)
+    about = {name: {"passed": run.passed, "when": run.when} for name, run in (("old", old), ("new", new))}
+    return passed, {"passed": passed} | about | {"differing": beside} | found.as_dict()
+
+
+def _one(path: Path) -> Report:
+    found = load([path])
+    if len(found) != 1:
+        raise InputError(f"{path}: holds {len(found)} results; name a file that one `parity verify --json` wrote")
+    return found[0]
 
 
 def status(options: argparse.Namespace, console: Console) -> Result:
@@ -243,31 +271,31 @@ def history(options: argparse.Namespace, console: Console) -> Result:
     if not options.add and not options.store.exists():
         advice = f"name another, or results that it is to begin with{meant_path(options.store)}"
         raise InputError(f"{options.store}: no such history; {advice}")
-    results = [result for result in load(options.add) if not result["informative"]]
+    reports = [report for report in load(options.add) if not report.informative]
     store = History(options.store)
-    added = sum(store.add(result) for result in results)
+    added = sum(map(store.add, reports))
     runs = store.runs()
-    newest = {(run["case_name"], run["device"]): run for run in runs}
+    newest = {Alike(run["case_name"], run["device"], run["kind"]): run for run in runs}
     trends: list[dict[str, Any]] = []
-    for case, place in newest:
+    for like in newest:
         if options.tap:
             for mode in (LOCAL, ACCUMULATED):
-                rows = store.series(options.tap, mode, case, place)
+                rows = store.series(options.tap, mode, like)
                 for name in ("ratio32", "ratio64", "headroom"):
                     points = [row[name] for row in rows if row[name] is not None]
                     if points:
-                        series = f"{case} on {place}: {options.tap} ({mode}), {name}"
+                        series = f"{like} on {like.device}: {options.tap} ({mode}), {name}"
                         trends.append({"series": series, "points": points, "bound": rows[-1]["bound"], "drift": ""})
         else:
-            trends += store.trends(case, place)
+            trends += store.trends(like)
     if options.tap and not trends:
         raise InputError(f"{options.store}: no run has the tap {options.tap!r}; {meant(options.tap, store.labels())}")
-    table = Table("series", "runs", "oldest", "newest", "drift", title=f"{len(runs)} runs", title_justify="left")
-    for trend in trends:
-        points = trend["points"]
-        table.add_row(trend["series"], str(len(points)), f"{points[0]:.4g}", f"{points[-1]:.4g}", trend["drift"])
-    console.print(table)
-    return True, {"runs": runs, "added": added, "trends": trends}
+    terminal.show_trends(trends, len(runs), console)
+    failed = [f"{like} on {like.device}" for like, run in newest.items() if not run["passed"]]
+    for text in failed:
+        console.print(f"its newest run failed, so no drift is judged: {text}", markup=False, highlight=False)
+    passed = not options.check or not (failed or any(trend["drift"] for trend in trends))
+    return passed, {"runs": runs, "added": added, "trends": trends, "failed": failed}
 
 
 def inspect(options: argparse.Namespace, console: Console) -> Result:

@@ -21,7 +21,7 @@ from parity.contract import ACCUMULATED, LOCAL, Contract
 from parity.contract.implementation import Case, State
 from parity.run.clock import Progress
 from parity.run.own import Fed
-from parity.run.report import Report
+from parity.run.report import RECORDING, Report
 from parity.run.runs import Turn
 from parity.run.verify import Verifier
 
@@ -99,6 +99,7 @@ def verify(
     verifier = Verifier(contract, case, checkpoint, say, sides=("candidate",), informative=informative)
     verifier.report.environment = index["environment"] | verifier.report.environment
     verifier.report.seconds |= index["seconds"]
+    verifier.report.source = RECORDING
     traces = index["traces"]
     for number, segment in enumerate(verifier.segments):
         stored = {kind: _trace(folder, f"{number}-{kind}", traces) for kind in KINDS}

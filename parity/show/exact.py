@@ -11,6 +11,7 @@ from rich.table import Table
 from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.mathematics import AMPLIFIED, BOUND, Mathematics
 from parity.run.exact_report import ExactReport
+from parity.show.words import tally
 
 SHOWN = 20  # failures, and taps that are equal by their noise floor alone
 MODES = {LOCAL: "teacher-forced", ACCUMULATED: "free"}
@@ -84,5 +85,5 @@ def show(report: ExactReport, console: Console) -> None:
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
-    counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
-    console.print(f"{word} {counts}; case {escape(f'{report.case} in double, {report.checkpoint}')}", highlight=False)
+    case = escape(f"{report.case} in double, {report.checkpoint}")
+    console.print(f"{word} {tally(report)}; case {case}", highlight=False)

@@ -1,19 +1,28 @@
-"""Results that earlier runs wrote with `--json`, and reports of several, as plain data."""
+"""Results that earlier runs wrote with `--json`, and reports of several, read back as the reports that they were."""
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from parity.base.errors import InputError
-from parity.contract import ACCUMULATED, LOCAL
-from parity.run.report import SCHEMA
+from parity.contract import ACCUMULATED, FULL, LOCAL
+from parity.diagnose.conclude import Diagnosis
+from parity.diagnose.evidence import Finding
+from parity.diagnose.growth import Growth
+from parity.judge.snapshots import Picture, Sound
+from parity.judge.verdict import Verdict
+from parity.run.report import BOTH, DUMPS, RECORDING, SCHEMA, Check, Report, Swap
 
 Result = dict[str, Any]
+Kind = TypeVar("Kind")
 KNOWN = (2, 3, SCHEMA)
-"""A result of schema 2 has no stages, pictures, sounds, command or time: they are left out. Schemas 2 and 3 have other
-words (`OLD`)."""
+"""A result of schema 2 has no stages, pictures, sounds, command or time. Schemas 2 and 3 have other words (`OLD`)."""
 OLD = {
     "truth": "ratio64",
     "distance": "ratio32",
@@ -24,35 +33,20 @@ OLD = {
 }
 OLD_MODES = {"created": LOCAL, "inherited": ACCUMULATED}
 KEYS = {"passed", "case", "checkpoint", "segments", "expected_verdicts", "failures", "environment", "verdicts"}
-LATER: Result = {
-    "places": [],
-    "pictures": [],
-    "sounds": [],
-    "chain": {},
-    "diagnosis": None,
-    "precision": "float32",
-    "command": "",
-    "when": "",
-    "informative": False,
-    "words": {},
-    "program": "",
-    "strict": False,
-}
 REPORT_SCHEMA = 1
 
 
-def load(paths: list[Path]) -> list[Result]:
+def load(paths: list[Path]) -> list[Report]:
     """The results in the files, those of a report one by one; of a folder, every JSON file below it, by name.
 
     Raises `InputError` for what is no result, and for a folder without one.
     """
-    results = []
+    found = []
     for path in (file for name in paths for file in _files(name)):
         data = read(path)
-        found = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
-        for result in found:
-            results.append(checked(result, path))
-    return results
+        results = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
+        found += [report_of(result, path) for result in results]
+    return found
 
 
 def _files(path: Path) -> list[Path]:
@@ -80,8 +74,11 @@ def read(path: Path) -> Result:
     return result
 
 
-def checked(result: Any, path: Path) -> Result:
-    """The result with what its schema may lack. Raises `InputError` for another schema or a missing key."""
+def report_of(result: Any, path: Path) -> Report:
+    """The report that a result is of. Raises `InputError` for another schema, and for what no run wrote.
+
+    Whether it passed, what failed first and how many verdicts have each word follows from the verdicts.
+    """
     schema = result.get("schema") if isinstance(result, dict) else None
     if schema not in KNOWN:
         raise InputError(
@@ -93,8 +90,66 @@ def checked(result: Any, path: Path) -> Result:
         )
     if missing := KEYS - result.keys():
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; it is not a result of verify or compare")
-    known: Result = result if schema == SCHEMA else renewed(result)
-    return LATER | {"swaps": [], "checks": [], "seconds": {}, "ties": 0, "first_failure": None} | known
+    try:
+        return _report(result if schema == SCHEMA else renewed(result))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        text = f"{path}: cannot be read ({type(error).__name__}: {error}); run the verification again"
+        raise InputError(text) from error
+
+
+def _report(result: Result) -> Report:
+    command = result.get("command", "")
+    report = Report(
+        case=result["case"],
+        checkpoint=result["checkpoint"],
+        segments=result["segments"],
+        expected=result["expected_verdicts"],
+        verdicts=[_made(Verdict, entry) for entry in result["verdicts"]],
+        swaps=[Swap(entry["sides"], _made(Verdict, entry)) for entry in result.get("swaps", [])],
+        checks=[_made(Check, entry) for entry in result.get("checks", [])],
+        places=[(stage, count) for stage, count in result.get("places", [])],
+        pictures=[_made(Picture, entry) for entry in result.get("pictures", [])],
+        sounds=[_sound(entry) for entry in result.get("sounds", [])],
+        environment=result["environment"],
+        seconds=result.get("seconds", {}),
+        precision=result.get("precision", FULL.name),
+        chain=result.get("chain", {}),
+        command=command,
+        when=result.get("when", ""),
+        informative=result.get("informative", False),
+        program=result.get("program", ""),
+        strict=result.get("strict", False),
+        operation=result.get("operation") or {},
+        subject=result.get("subject", {}),
+        source=result.get("source") or _source(command),
+    )
+    first, entry = report.first_failure, result.get("diagnosis")
+    if first is not None and entry is not None:
+        findings = [_made(Finding, finding) for finding in entry["findings"]]
+        grown = [_made(Growth, row) for row in entry.get("growth", [])]
+        told = {name: entry[name] for name in ("inside", "note", "fed") if name in entry}
+        report.diagnosis = Diagnosis(first, findings=findings, growth=grown, **told)
+    return report
+
+
+def _source(command: str) -> str:
+    """What an older result was judged from: it has the command alone."""
+    return RECORDING if "--recording" in command else DUMPS if command.startswith("parity compare") else BOTH
+
+
+def _made(kind: type[Kind], entry: Result) -> Kind:
+    """What an entry is of. JSON has neither NaN nor tuples."""
+    known = {field.name: entry[field.name] for field in fields(kind) if field.name in entry}  # type: ignore[arg-type]
+    return kind(**{name: _value(value) for name, value in known.items()})
+
+
+def _value(value: Any) -> Any:
+    return float("nan") if value is None else tuple(map(_value, value)) if isinstance(value, list) else value
+
+
+def _sound(entry: Result) -> Sound:
+    waves = (np.frombuffer(base64.b64decode(entry[side]), "<f4") for side in ("reference", "candidate"))
+    return Sound(entry["name"], entry["rate"], *waves)
 
 
 def renewed(value: Any) -> Any:
@@ -129,17 +184,18 @@ def _time(stats: Result) -> str:
     return f"{stats['mean'] * 1e3:.4g} ms ± {stats['stddev'] * 1e3:.2g}, {stats['rounds']} rounds"
 
 
-def device(result: Result) -> str:
-    """What a result's candidate ran on, in words: the frameworks' devices and the machine."""
-    environment = result["environment"]
+def device(report: Report) -> str:
+    """What a report's candidate ran on, in words: the frameworks' devices, the system and the machine."""
+    environment = report.environment
     parts = [
         f"{name.removesuffix(' device')} {value}" for name, value in environment.items() if name.endswith(" device")
     ]
-    return ", ".join([*parts, environment.get("machine", "")]).strip(", ") or "unknown"
+    parts += [environment[name] for name in ("system", "machine") if name in environment]
+    return ", ".join(parts) or "unknown"
 
 
-def versions(result: Result) -> str:
+def versions(report: Report) -> str:
     """The frameworks and their versions: of each that names a device, what the environment says under its own name."""
-    environment = result["environment"]
+    environment = report.environment
     names = [name.removesuffix(" device") for name in environment if name.endswith(" device")]
     return ", ".join(f"{name} {environment[name]}" for name in names if name in environment) or "unknown"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from parity.contract import Contract
-from parity.show.results import Result, device, versions
+from parity.run.report import Report
+from parity.show.results import device, versions
+from parity.show.words import ratio
 
 HEAD = """# What is verified
 
@@ -16,41 +18,36 @@ Made by `parity status` of results; do not edit it. A case that is named after a
 """
 
 
-def page(results: list[Result], contract: Contract) -> str:
+def page(results: list[Report], contract: Contract) -> str:
     """The newest result of each case on each device, then the contract's targets that no result is of.
 
     Informative results verify nothing.
     """
-    newest: dict[tuple[str, str, str], Result] = {}
-    results = [result for result in results if not result["informative"]]
-    for result in sorted(results, key=lambda result: str(result["when"])):
-        newest[result["case"], device(result), versions(result)] = result
+    newest: dict[tuple[str, str, str], Report] = {}
+    results = [result for result in results if not result.informative]
+    for result in sorted(results, key=lambda result: result.when):
+        newest[result.case, device(result), versions(result)] = result
     lines = []
-    for result in sorted(newest.values(), key=lambda result: (result["case"], device(result))):
+    for result in sorted(newest.values(), key=lambda result: (result.case, device(result))):
         cells = (
-            "pass" if result["passed"] else f"**FAIL**, {result['failures']} failed",
-            result["case"],
+            "pass" if result.passed else f"**FAIL**, {len(result.failures)} failed",
+            result.case,
             device(result),
             versions(result),
-            f"{len(result['verdicts'])} of {result['expected_verdicts']}",
-            worst(result, "ratio64"),
-            worst(result, "ratio32"),
-            result["when"] or "not recorded",
+            f"{len(result.verdicts)} of {result.expected}",
+            ratio(result.worst("ratio64")),
+            ratio(result.worst("ratio32")),
+            result.when or "not recorded",
         )
         lines.append(f"| {' | '.join(str(cell).replace('|', ' ') for cell in cells)} |\n")
     missing = [target["name"] for target in contract.targets if not any(on(target, result) for result in results)]
     rest = ["\n## Not verified\n\n"]
     rest += [f"- {name}: no result of a run on it has been given.\n" for name in missing]
-    failed = sorted({result["case"] for result in newest.values() if not result["passed"]})
+    failed = sorted({result.case for result in newest.values() if not result.passed})
     rest += [f"- {case}: its newest result failed.\n" for case in failed]
     return "".join([HEAD, *lines, *(rest if len(rest) > 1 else ())])
 
 
-def on(target: Any, result: Result) -> bool:
+def on(target: Any, result: Report) -> bool:
     """Whether a result is of a run on a target: its environment says all that the target asks for."""
-    return bool(target["environment"].items() <= result["environment"].items())
-
-
-def worst(result: Result, name: str) -> str:
-    values = [verdict[name] for verdict in result["verdicts"] if verdict[name] is not None]
-    return f"{max(values):.2f}" if values else "–"
+    return bool(target["environment"].items() <= result.environment.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,18 +13,22 @@ from rich.table import Table
 from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Tap
 from parity.contract.parts import merged, part
 from parity.diagnose.bisect import Found
+from parity.diagnose.growth import ends
 from parity.judge.verdict import Verdict
 from parity.run.report import Report
+from parity.show.changes import MOVED, Changes
 from parity.show.words import show as show_words
+from parity.show.words import tally, within
 
 SHOWN_FAILURES = 20
-GROWTH = 8  # parts at either end of an error's way
+SHOWN_CHANGES = 20
 
 
-def _worst(verdicts: Iterable[Verdict], value: str) -> str:
-    found = [getattr(verdict, value) for verdict in verdicts]
-    found = [ratio for ratio in found if ratio == ratio]  # what has no ratio: integers, and taps that are absent
-    return f"{max(found):.2f}" if found else ""
+def _worst(verdicts: Iterable[Verdict], name: str) -> str:
+    """The ratio that is nearest to its bound, beside it. Integers and taps that are absent have none."""
+    pairs = [(getattr(verdict, name), getattr(verdict, f"bound_{name}")) for verdict in verdicts]
+    known = [pair for pair in pairs if pair[0] == pair[0]]
+    return within(*max(known, key=lambda pair: pair[0] / pair[1])) if known else ""
 
 
 def parts_table(report: Report) -> Table:
@@ -112,7 +117,8 @@ def swaps_table(report: Report) -> Table | None:
         table.add_column(column)
     for swap in report.swaps:
         v = swap.verdict
-        table.add_row(*swap.sides.values(), f"{v.ratio32:.2f}", f"{v.ratio64:.2f}", _word(v.passed))
+        ratios = within(v.ratio32, v.bound_ratio32), within(v.ratio64, v.bound_ratio64)
+        table.add_row(*swap.sides.values(), *ratios, _word(v.passed))
     return table
 
 
@@ -144,16 +150,15 @@ def describe(verdict: Verdict) -> str:
 
 def growth_table(report: Report) -> Table | None:
     """How the accumulated error grows from the first bad tap on: the first parts behind it, and the last ones."""
-    rows = report.diagnosis.growth if report.diagnosis else []
-    if not rows:
+    first, left_out, last = ends(report.diagnosis.growth if report.diagnosis else [])
+    if not first:
         return None
     table = Table("behind it", "relative", "ratio32", "factor", title="the error from there on", title_justify="left")
-    left_out = len(rows) - 2 * GROWTH
-    for row in [*rows[:GROWTH], *rows[max(GROWTH, len(rows) - GROWTH) :]]:
-        if row is rows[-GROWTH:][0] and left_out > 0:
+    for row in [*first, *last]:
+        if left_out and last and row is last[0]:
             table.add_row(f"... {left_out} more, in the JSON report", "", "", "")
         factor = f"{row.factor:.3g}" if row.factor == row.factor else ""
-        table.add_row(escape(row.tap), f"{row.relative:.2e}", f"{row.ratio32:.3g}", factor)
+        table.add_row(escape(row.tap), f"{row.relative:.2e}", within(row.ratio32, row.bound), factor)
     return table
 
 
@@ -168,6 +173,44 @@ def show_found(found: Found, console: Console) -> None:
     text = f"wrong: {found.culprit}" if found.culprit else f"{found.end} is right"
     note = f"; {found.note}" if found.note else ""
     console.print(f"{text}{note}; {found.runs} runs", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_trends(trends: list[dict[str, Any]], runs: int, console: Console) -> None:
+    """Print what a history has: each series with its oldest and newest value, its bound and its drift."""
+    table = Table("series", "runs", "oldest", "newest", "bound", "drift", title=f"{runs} runs", title_justify="left")
+    for trend in trends:
+        points, bound = trend["points"], "" if trend["bound"] is None else f"{trend['bound']:.3g}"
+        ends = f"{points[0]:.4g}", f"{points[-1]:.4g}"
+        table.add_row(escape(trend["series"]), str(len(points)), *ends, bound, escape(trend["drift"]))
+    console.print(table)
+
+
+def show_changes(
+    old: Report, new: Report, found: Changes, beside: dict[str, tuple[str, str]], console: Console
+) -> None:
+    """Print what differs between two results: what they were runs of, what turned, and what moved."""
+    if beside:
+        table = Table("what was run", "old", "new", title=f"{escape(new.case)}: what differs", title_justify="left")
+        for name, pair in beside.items():
+            table.add_row(escape(name), *map(escape, pair))
+        console.print(table)
+    if found.turned:
+        table = Table("tap", "error", "old", "new", title="verdicts that turned", title_justify="left")
+        for turned in found.turned[:SHOWN_CHANGES]:
+            table.add_row(escape(turned.tap), turned.mode, turned.old, turned.new)
+        console.print(table)
+    if found.moved:
+        title = f"ratios that moved by more than {MOVED - 1:.0%}"
+        table = Table("tap", "error", "ratio", "old", "new", "factor", title=title, title_justify="left")
+        for moved in found.moved[:SHOWN_CHANGES]:
+            figures = f"{moved.old:.2f}", f"{moved.new:.2f}", f"{moved.factor:.3g}"
+            table.add_row(escape(moved.tap), moved.mode, moved.ratio, *figures)
+        console.print(table)
+    if (left_out := sum(max(0, len(each) - SHOWN_CHANGES) for each in (found.turned, found.moved))) > 0:
+        console.print(f"... and {left_out} more of these, all in the JSON result")
+    words = ("pass" if run.passed else "FAIL" for run in (old, new))
+    text = f"{new.case}, {old.when} and {new.when}: {', then '.join(words)}; {found.sentence()}"
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def show(report: Report, contract: Contract, console: Console, verbose: bool = False) -> None:
@@ -196,6 +239,5 @@ def show(report: Report, contract: Contract, console: Console, verbose: bool = F
     if spent := ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items()):
         console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"
-    counts = f"{len(report.verdicts)} verdicts of {report.expected} expected, {len(report.failures)} failed"
     what = report.case if report.precision == FULL.name else f"{report.case} in {report.precision}"
-    console.print(f"{word} {counts}; case {escape(f'{what}, {report.checkpoint}')}", highlight=False)
+    console.print(f"{word} {tally(report)}; case {escape(f'{what}, {report.checkpoint}')}", highlight=False)

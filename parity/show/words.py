@@ -7,6 +7,7 @@ from rich.console import Console
 from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of
 from parity.judge.mathematics import BOUND
 from parity.judge.verdict import Verdict
+from parity.run.exact_report import ExactReport
 from parity.run.report import Report
 
 SHOWN = 20  # taps that are off by rounding alone
@@ -15,6 +16,38 @@ SHOWN = 20  # taps that are off by rounding alone
 def counts(words: dict[str, int]) -> str:
     """`4800 equal, 62 rounding`: the words in the order of how good they are."""
     return ", ".join(f"{words[word]} {word}" for word in WORDS if words.get(word))
+
+
+def tally(report: Report | ExactReport) -> str:
+    """How many verdicts failed or are missing, and what else failed; or that all passed."""
+    failed, missing = len(report.failures), report.expected - len(report.verdicts)
+    found = [f"{failed} of {report.expected} verdicts failed"] if failed else []
+    if missing:
+        more = f"{-missing} verdicts more than the {report.expected} expected"
+        found.append(f"{missing} of {report.expected} verdicts are missing" if missing > 0 else more)
+    if isinstance(report, Report):
+        for what, ends in (
+            ("swaps", [swap.verdict.passed for swap in report.swaps]),
+            ("checks", [check.passed for check in report.checks]),
+        ):
+            if wrong := ends.count(False):
+                found.append(f"{wrong} of {len(ends)} {what} failed")
+    return ", ".join(found) or f"all {report.expected} verdicts passed"
+
+
+def ratio(value: float) -> str:
+    """A ratio with two digits behind the point, of a thousand and more with three in all; a dash without one."""
+    return "–" if value != value else f"{value:.2f}" if value < 1000 else f"{value:.3g}"
+
+
+def share(used: float) -> str:
+    """How much of a bound is used up: `55 %`, and beyond ten times the bound `61.7 times`."""
+    return f"{used:.0%}".replace("%", " %") if used < 10 else f"{used:.3g} times"
+
+
+def within(value: float, bound: float) -> str:
+    """`0.98 of 1.5`: a ratio beside its bound; nothing without a ratio."""
+    return f"{ratio(value)} of {bound:.3g}" if value == value else ""
 
 
 def describe(verdict: Verdict) -> str:

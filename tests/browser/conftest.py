@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -30,36 +31,49 @@ def found(names: tuple[str, ...]) -> str:
 
 
 @pytest.fixture(scope="session")
-def passing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a whole tiny run, with a history."""
-    folder = tmp_path_factory.mktemp("passing")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A history: of the run that passes, then of the one that fails."""
+    return tmp_path_factory.mktemp("history") / "history.sqlite"
+
+
+@pytest.fixture(scope="session")
+def passing(store: Path) -> Path:
+    """The page of a whole tiny run, the first in the history."""
     os.chdir(ROOT)
-    command = ["verify", "--case", "tiny", "--history", str(folder / "history"), "--report", str(OUT / "passing")]
+    command = ["verify", "--case", "tiny", "--history", str(store), "--report", str(OUT / "passing")]
     assert main(command) == 0
     return OUT / "passing" / "index.html"
 
 
 @pytest.fixture(scope="session")
-def failing(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a tiny run whose candidate is `faulty.py`."""
+def failing(passing: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a tiny run whose candidate is `faulty.py`, after one that passed."""
     contract = tmp_path_factory.mktemp("failing") / "contract.toml"
     text = (ROOT / "fixtures" / "contract.toml").read_text()
     assert text.count('"mlx_impl.pipeline:Pipeline"') == 1
     contract.write_text(text.replace('"mlx_impl.pipeline:Pipeline"', '"tests.browser.faulty:Faulty"'))
     os.chdir(ROOT)
-    assert main(["verify", "--case", "tiny", "--contract", str(contract), "--report", str(OUT / "failing")]) == 1
+    command = ["verify", "--case", "tiny", "--history", str(store), "--report", str(OUT / "failing")]
+    assert main([*command, "--contract", str(contract)]) == 1
     return OUT / "failing" / "index.html"
 
 
 @pytest.fixture(scope="session")
-def large(passing: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def several(passing: Path, failing: Path) -> Path:
+    """The page of both."""
+    write(load([page.with_name("report.json") for page in (passing, failing)]), OUT / "several", {})
+    return OUT / "several" / "index.html"
+
+
+@pytest.fixture(scope="session")
+def large(passing: Path) -> Path:
     """A page as large as that of a whole run at full size: the tiny run's verdicts, over and over."""
-    (result,) = load([passing.with_name("report.json")])
-    taps, places = result["verdicts"], result["places"]
+    (report,) = load([passing.with_name("report.json")])
+    taps = report.verdicts
     numbered = zip(range(FULL), cycle(taps), strict=False)
-    copies = [verdict | {"tap": f"copy_{i // len(taps)}.{verdict['tap']}"} for i, verdict in numbered]
-    more = [("copies", FULL - len(taps))]
-    write([result | {"verdicts": copies, "places": [*places, *more], "expected_verdicts": FULL}], OUT / "large", {})
+    copies = [replace(verdict, tap=f"copy_{i // len(taps)}.{verdict.tap}") for i, verdict in numbered]
+    places = [*report.places, ("copies", FULL - len(taps))]
+    write([replace(report, verdicts=copies, places=places, expected=FULL)], OUT / "large", {})
     return OUT / "large" / "index.html"
 
 
@@ -68,7 +82,9 @@ def browser() -> Iterator[Callable[..., webdriver.Chrome]]:
     """Opens a page in headless Chromium. At the end: no message in the console, and no request but for the file."""
     opened = []
 
-    def browser(page: Path, width: int = 1280, height: int = 900, dark: bool = False) -> webdriver.Chrome:
+    def browser(
+        page: Path, width: int = 1280, height: int = 900, dark: bool = False, fragment: str = ""
+    ) -> webdriver.Chrome:
         options = webdriver.ChromeOptions()
         options.binary_location = found(("chromium", "google-chrome", "chrome"))
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -81,7 +97,7 @@ def browser() -> Iterator[Callable[..., webdriver.Chrome]]:
         driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", device)
         media = {"features": [{"name": "prefers-color-scheme", "value": mode}]}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        driver.get(page.as_uri())
+        driver.get(page.as_uri() + fragment)
         return driver
 
     yield browser

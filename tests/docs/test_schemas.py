@@ -34,6 +34,7 @@ COMMANDS = [
     ("bisect", "bisect {toy} --case gain --state {out}/bisect-state.json"),
     ("bisect.dumps", "bisect {toy} --golden {out}/golden --dumps {out}/dumps"),
     ("history", "history {out}/history.sqlite --add {out}/result.pass.json"),
+    ("diff", "diff {out}/result.pass.json {out}/result.pass.json"),
     ("history.tap", "history {out}/history.sqlite --tap mu"),
     (
         "written.report",
@@ -115,6 +116,19 @@ def test_an_audit_and_a_comparison_of_waves(tmp_path, capsys):
     capsys.readouterr()
     assert quality.main([str(tmp_path / "a.wav"), str(tmp_path / "a.wav"), "--json"]) == 0
     validate("quality", json.loads(capsys.readouterr().out))
+
+
+def test_what_turned_and_what_moved(written, tmp_path):
+    result = copy.deepcopy(written["result.pass"])
+    result["verdicts"][0] |= {"passed": False}
+    next(verdict for verdict in result["verdicts"][1:] if verdict["ratio32"])["ratio32"] *= 2
+    for name, value in (("old", written["result.pass"]), ("new", result)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    files = [str(tmp_path / f"{name}.json") for name in ("old", "new", "diff")]
+    assert main(["diff", *files[:2], "--json", files[2]]) == 1
+    found = json.loads(Path(files[2]).read_text())
+    assert (len(found["turned"]), len(found["moved"])) == (1, 1)
+    validate("diff", found)
 
 
 def test_every_schema_is_one_and_is_used():

@@ -14,7 +14,7 @@ import pytest
 from parity.cli import main
 from parity.show.history import History
 from tests.meta import toy
-from tests.meta.test_history import result
+from tests.meta.test_history import report
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(toy.__file__).with_name("contract.toml")
@@ -250,7 +250,7 @@ def test_a_history_that_is_not_there_is_not_made(tmp_path, capsys):
 
 def test_a_tap_that_no_run_has_is_an_error_with_the_nearest(tmp_path, capsys):
     store = History(tmp_path / "history.sqlite")
-    store.add(result(1))
+    store.add(report(1))
     assert main(["history", str(store.path), "--tap", "x[step=11]"]) == 2
     assert "no run has the tap 'x[step=11]'; is x[step=1], " in capsys.readouterr().err
     assert main(["history", str(store.path), "--tap", "x[step=1]"]) == 0

@@ -12,7 +12,7 @@ from parity.base.names import meant
 from parity.cli import main
 from parity.show.history import History
 from tests.meta.conftest import ROOT, TOY
-from tests.meta.test_history import result
+from tests.meta.test_history import report
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_name_of_the_contract_that_is_mistyped(run, capsys, arguments, said):
 
 
 def test_a_file_that_is_mistyped(run, tmp_path, capsys):
-    History(tmp_path / "nights.sqlite").add(result(1))
+    History(tmp_path / "nights.sqlite").add(report(1))
     assert run("history", tmp_path / "night.sqlite") == 2
     assert "is nights.sqlite meant?" in capsys.readouterr().err
     assert run("verify", "--contract", "fixtures/contrakt.toml") == 2

@@ -71,7 +71,7 @@ def test_what_another_processor_rounds_otherwise_is_no_difference(stored, capsys
 def test_another_decision_is_no_rounding(tmp_path):
     """A token has no noise floor: that one of a hundred is its neighbour is an error of 0.1."""
     old, new = (tmp_path / side for side in ("old", "new"))
-    about = {"case": "toy", "inputs": {}, "checkpoint": {}, "generator": 1}
+    about = {"inputs": {"x": "1"}, "checkpoint": {"y": "2"}, "generator": 1}
     for folder, last in ((old, 3), (new, 4)):
         with writing(folder, about) as trace:
             trace.add("codes", np.array([0] * 99 + [last]), axes="t", floors={"": 1.0}, near={})

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 
-from parity.base.jsonfile import nan_to_none
 from parity.show import status
 
 TARGETS = (
@@ -17,11 +16,10 @@ TARGETS = (
 
 @pytest.fixture
 def result(verify_toy):
-    def result(case: str, when: str, **more):
-        found = nan_to_none(verify_toy(case).as_dict()) | {"case": "tiny", "when": when} | more
-        return found | {"environment": {"mlx": "1", "mlx device": "gpu", "mlx metal": "False"}}
-
-    return result
+    environment = {"mlx": "1", "mlx device": "gpu", "mlx metal": "False"}
+    return lambda case, when, **more: replace(
+        verify_toy(case), **{"case": "tiny", "when": when, "environment": environment} | more
+    )
 
 
 @pytest.fixture
@@ -50,3 +48,10 @@ def test_an_informative_result_verifies_nothing(page, result):
     text = page(result("tiny", "2026-02-02", informative=True))
     assert "| pass |" not in text
     assert "- Here: no result" in text
+
+
+def test_results_of_two_systems_stand_side_by_side(page, result):
+    environments = [{"mlx device": "gpu", "mlx metal": "False", "system": name} for name in ("macOS 15", "macOS 26")]
+    text = page(*(result("tiny", "2026-02-02", environment=environment) for environment in environments))
+    assert "| mlx gpu, macOS 15 |" in text
+    assert "| mlx gpu, macOS 26 |" in text

@@ -56,8 +56,8 @@ def test_the_part_of_a_tap(tap, name):
 
 def test_a_pass(printed):
     text = printed(verdict("x[step=0]"), verdict("mu.a", LOCAL, 0.25))
-    assert "PASS 2 verdicts of 2 expected, 0 failed; case tiny, /tmp/[/odd]" in text
-    assert row(text, "mu.a") == ["mu.a", "1", "0.12", "0.25", "", "", "0"]
+    assert "PASS all 2 verdicts passed; case tiny, /tmp/[/odd]" in text
+    assert row(text, "mu.a") == ["mu.a", "1", "0.12 of 2", "0.25 of 2", "", "", "0"]
     assert row(text, "x[step=0]")[1:5] == ["1.00e-06", "1.00e-06", "1.00e-06", "1.00"]
     assert "first wrong" not in text
 
@@ -66,7 +66,7 @@ def test_the_worst_ratio_of_a_part_is_shown_beside_values_without_one(printed):
     for ratios in ((float("nan"), 1.5), (1.5, float("nan"))):
         text = printed(*(verdict(f"a.b.{n}", ACCUMULATED, ratio32) for n, ratio32 in enumerate(ratios)))
         text += printed(*(verdict("c.d", ACCUMULATED, ratio32) for ratio32 in ratios))
-        assert row(text, "c.d") == ["c.d", "2", "", "", "0.75", "1.50", "0"]
+        assert row(text, "c.d") == ["c.d", "2", "", "", "0.75 of 2", "1.50 of 2", "0"]
     assert row(printed(verdict("e", ACCUMULATED, float("nan"))), "e") == ["e", "1", "", "", "", "", "0"]
 
 
@@ -74,12 +74,13 @@ def test_a_failure_is_named_in_full(printed):
     text = printed(verdict("a.b"), verdict("c.d[step=3]", LOCAL, 9.0, passed=False))
     assert "first wrong: c.d[step=3], local" in text
     assert "c.d[step=3] (local error): ratio32 9 > 2" in text
-    assert "FAIL 2 verdicts of 2 expected, 1 failed" in text
+    assert "FAIL 1 of 2 verdicts failed; case" in text
     assert row(text, "c.d")[-1] == "1"
 
 
 def test_a_missing_verdict_is_a_failure(printed):
-    assert "FAIL 1 verdicts of 2 expected, 0 failed" in printed(verdict("a"), expected=2)
+    assert "FAIL 1 of 2 verdicts are missing; case" in printed(verdict("a"), expected=2)
+    assert "FAIL 1 verdicts more than the 1 expected; case" in printed(verdict("a"), verdict("b"), expected=1)
 
 
 def test_many_failures_are_counted(printed):
@@ -92,6 +93,24 @@ def test_a_failure_is_described_by_how_much_it_is_off():
     text = describe(verdict("a", LOCAL, 9.0, passed=False))
     assert text.splitlines()[0] == "a (local error): ratio32 9 > 2"
     assert len(text.splitlines()) == 2
+
+
+def test_local_failures_come_first(printed):
+    text = printed(
+        verdict("a", ACCUMULATED, 9.0, passed=False),
+        verdict("b", LOCAL, 9.0, passed=False),
+        verdict("c", ACCUMULATED, 9.0, passed=False),
+        verdict("d", LOCAL, 9.0, passed=False),
+    )
+    places = [text.index(f"{name} error)") for name in ("b (local", "d (local", "a (accumulated", "c (accumulated")]
+    assert places == sorted(places)
+
+
+def test_the_ratio_nearest_to_its_bound_is_shown_and_not_the_largest(printed):
+    wide = replace(verdict("a.b.1", ACCUMULATED, 2.5), bound_ratio32=3.1)
+    assert row(printed(wide, verdict("a.b.2", ACCUMULATED, 1.9)), "a.b.1")[5] == "2.50 of 3.1"
+    both = printed(replace(wide, tap="c.d"), verdict("c.d", ACCUMULATED, 1.9))
+    assert row(both, "c.d")[5] == "1.90 of 2"
 
 
 def test_no_time_is_said_where_nothing_was_run(toy_contract, printed):
@@ -120,13 +139,13 @@ def test_mixes_and_checks_are_listed(printed):
     assert row(text, "reference │ candidate")[-1] == "FAIL"
     assert row(text, "SNR, dB")[1:] == ["40", ">= 50", "FAIL"]
     assert row(text, "lag, samples")[1:] == ["0", "== 0", "pass"]
-    assert "FAIL 1 verdicts of 1 expected, 0 failed" in text
+    assert "FAIL 1 of 2 swaps failed, 1 of 2 checks failed; case" in text
 
 
 def test_many_parts_of_one_kind_are_one_row(printed):
     text = printed(*(verdict(f"a.steps.{n}.x", ACCUMULATED, 1 + n / 100) for n in range(50)), verdict("a.blocks.0.x"))
     assert row(text, "a.steps.0 ... 49")[1] == "50"
-    assert row(text, "a.steps.0 ... 49")[5] == "1.49"
+    assert row(text, "a.steps.0 ... 49")[5] == "1.49 of 2"
     assert row(text, "a.blocks.0")[1] == "1"
 
 

@@ -9,31 +9,33 @@ from typing import Any
 from parity.base.errors import InputError
 from parity.base.files import write_text
 from parity.base.jsonfile import nan_to_none
-from parity.show.results import REPORT_SCHEMA, Result
+from parity.run.report import Report
+from parity.show.results import REPORT_SCHEMA
 
 FILES = ("index.html", "report.json", "summary.md", "junit.xml")
 
 
-def write(results: list[Result], out: Path, extras: dict[str, Any]) -> bool:
+def write(reports: list[Report], out: Path, extras: dict[str, Any]) -> bool:
     """Write `index.html`, `report.json`, `summary.md` and `junit.xml` to the folder `out`, each whole or not at all.
 
-    `extras`: `audits`, `benchmarks` (JSON of each, by its name) and `trends` (of `parity.show.history`). Returns
-    whether every result passed that is more than informative. Raises `InputError` without results, without the
-    `report` extra, or where it cannot write.
+    `extras`: `audits`, `benchmarks` (JSON of each, by its name), `trends` (of `parity.show.history`) and `since`: of
+    each report what has changed since the run before it, None where none is known. Returns whether every report passed
+    that is more than informative. Raises `InputError` without reports, without the `report` extra, or where it cannot
+    write.
     """
-    if not results:
+    if not reports:
         raise InputError("no result to report on; name files that `parity verify --json` wrote")
     require_extra()
     from parity.show.page import html, texts
 
-    results = [nan_to_none(result) for result in results]
-    passed = all(result["passed"] for result in results if not result["informative"])
-    data = {"report_schema": REPORT_SCHEMA, "passed": passed, "results": results} | nan_to_none(extras)
+    passed = all(report.passed for report in reports if not report.informative)
+    extras = {"audits": {}, "benchmarks": {}, "trends": [], "since": [None] * len(reports)} | extras
+    data = {"report_schema": REPORT_SCHEMA, "passed": passed, "results": [report.as_dict() for report in reports]}
     made = (
-        html.page(results, extras),
-        json.dumps(data, separators=(",", ":"), allow_nan=False),
-        texts.summary(results, extras),
-        texts.junit(results),
+        html.page(reports, extras),
+        json.dumps(nan_to_none(data | extras), separators=(",", ":"), allow_nan=False),
+        texts.summary(reports, extras),
+        texts.junit(reports),
     )
     for name, text in zip(FILES, made, strict=True):
         write_text(text, out / name)

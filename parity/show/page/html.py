@@ -9,73 +9,63 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from parity.contract.parts import label
+from parity.diagnose.growth import ends
+from parity.judge.snapshots import Picture
+from parity.run.report import Report
+from parity.show.advice import advice
 from parity.show.page import plots, rows, sound
-from parity.show.results import Result, device, versions
-from parity.show.words import counts
+from parity.show.results import device, versions
+from parity.show.words import counts, ratio, share, tally
 
 SHOWN = 20
 """Entries of a list, of the problems that an audit found for one."""
 
 
-def page(results: list[Result], extras: dict[str, Any]) -> str:
+def page(reports: list[Report], extras: dict[str, Any]) -> str:
     """The whole HTML file, with style, script, pictures and sounds in it: the page asks the network for nothing."""
     environment = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
-    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade, "columns": columns}
-    environment.filters |= filters
+    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade, "share": share}
+    environment.filters |= filters | {"columns": columns, "tally": tally}
     environment.globals |= {"sparkline": sparkline}
-    views = [_view(number, result, extras) for number, result in enumerate(results)]
+    since = extras["since"]
+    views = [_view(number, report) | {"since": since[number]} for number, report in enumerate(reports)]
     data = [view.pop("table") for view in views]
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    failed = (n for n, result in enumerate(results) if not result["passed"] and not result["informative"])
+    failed = (n for n, report in enumerate(reports) if not report.passed and not report.informative)
     template = environment.get_template("index.html.j2")
     return template.render(
         views=views,
         opened=next(failed, 0),
-        passed=all(result["passed"] for result in results if not result["informative"]),
-        audits=extras.get("audits", {}),
-        benchmarks=extras.get("benchmarks", {}),
-        trends=extras.get("trends", []),
+        passed=all(report.passed for report in reports if not report.informative),
+        audits=extras["audits"],
+        benchmarks=extras["benchmarks"],
+        trends=extras["trends"],
         data=text,
     )
 
 
-def _view(number: int, result: Result, extras: dict[str, Any]) -> dict[str, Any]:
-    stages = rows.parts(result)
-    table = rows.table(result, stages)
-    first = result["first_failure"]
-    worst = [v for v in result["verdicts"] if rows.used(v) is not None]
+def _view(number: int, report: Report) -> dict[str, Any]:
+    stages = rows.parts(report)
     return {
         "number": number,
-        "result": result,
-        "name": result["case"],
-        "device": device(result),
-        "versions": versions(result),
+        "report": report,
+        "device": device(report),
+        "versions": versions(report),
+        "advice": advice(report),
+        "growth": ends(report.diagnosis.growth if report.diagnosis else []),
         "stages": stages,
-        "table": table,
-        "first": first and label(first["tap"], first["branch"]),
-        "worst": (nearest := max(worst, key=lambda v: rows.used(v) or 0.0, default=None)),
-        "nearer": (rows.nearest(nearest) or (0.0, ""))[1] if nearest else "",
-        "words": counts(result["words"]),
-        "decisions": rows.decisions(result),
-        "chain": plots.chain(result),
-        "sounds": [sound.players(entry) for entry in result["sounds"]],
-        "pictures": [_picture(entry) for entry in result["pictures"]],
+        "table": rows.table(report, stages),
+        "words": counts(report.words()),
+        "decisions": rows.decisions(report),
+        "chain": plots.chain(report),
+        "sounds": [sound.players(entry) for entry in report.sounds],
+        "pictures": [_picture(entry) for entry in report.pictures],
     }
 
 
-def _picture(entry: dict[str, Any]) -> dict[str, Any]:
-    tap, branch, mode = entry["key"]
-    return {
-        "tap": label(tap, branch),
-        "mode": mode,
-        "svg": plots.error(entry),
-        "near": entry["near"],
-    }
-
-
-def ratio(value: float | None) -> str:
-    """A ratio with two digits behind the point; a dash where there is none."""
-    return "–" if value is None else f"{value:.2f}"
+def _picture(entry: Picture) -> dict[str, Any]:
+    tap, branch, mode = entry.key
+    return {"tap": label(tap, branch), "mode": mode, "svg": plots.error(entry), "near": entry.near}
 
 
 def figure(value: Any) -> str:
@@ -84,7 +74,9 @@ def figure(value: Any) -> str:
         entries = [f"{key} {figure(entry)}" for key, entry in value.items()] if isinstance(value, dict) else value
         more = f"; and {len(entries) - SHOWN} more" if len(entries) > SHOWN else ""
         return "; ".join(entry if isinstance(entry, str) else figure(entry) for entry in entries[:SHOWN]) + more or "–"
-    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value is None or value != value:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def columns(rows: Iterable[dict[str, Any]]) -> list[str]:

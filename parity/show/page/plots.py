@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from parity.contract import ACCUMULATED, LOCAL
-from parity.judge.snapshots import BINS, DECADES
-from parity.show.results import Result
+from parity.judge.snapshots import BINS, DECADES, Picture
+from parity.judge.verdict import Verdict
+from parity.run.report import Report
 
 matplotlib.rcParams |= {
     "svg.fonttype": "none",
@@ -46,14 +47,14 @@ def svg(figure: Figure, title: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{title}" class="plot"', 1)
 
 
-def chain(result: Result) -> str:
+def chain(report: Report) -> str:
     """Local and accumulated error and the floor of the chain's tap by step, on a log axis; beside it, each branch."""
-    about = result["chain"]
+    about = report.chain
     panels: list[tuple[str, str]] = [(about["tap"], "")] if about else []
     if about.get("beside"):
-        taps = [v for v in result["verdicts"] if v["tap"].partition("[")[0] == about["beside"]]
-        panels += [(about["beside"], branch) for branch in dict.fromkeys(v["branch"] for v in taps)]
-    drawn = [(tap, branch, rows) for tap, branch in panels if (rows := _steps(result, tap, branch))]
+        taps = [v for v in report.verdicts if v.tap.partition("[")[0] == about["beside"]]
+        panels += [(about["beside"], branch) for branch in dict.fromkeys(v.branch for v in taps)]
+    drawn = [(tap, branch, rows) for tap, branch in panels if (rows := _steps(report, tap, branch))]
     if not drawn:
         return ""
     figure = Figure(figsize=(3.6 * len(drawn), 3.1), layout="constrained")
@@ -61,14 +62,14 @@ def chain(result: Result) -> str:
     for place, (tap, branch, rows) in enumerate(drawn):
         shared = axes = figure.add_subplot(1, len(drawn), place + 1, sharey=shared)
         for mode, color, marker in ((ACCUMULATED, "#010103", "o"), (LOCAL, "#010102", "s")):
-            points = [(i, v["rmse"]) for i, v in enumerate(rows[mode]) if v["rmse"]]
+            points = [(i, v.rmse) for i, v in enumerate(rows[mode]) if v.rmse > 0]
             if points:
                 axes.plot(*zip(*points, strict=True), color=color, marker=marker, ms=4, label=mode)
-            if zeros := [i for i, v in enumerate(rows[mode]) if v["rmse"] == 0]:
+            if zeros := [i for i, v in enumerate(rows[mode]) if v.rmse == 0]:
                 foot = axes.get_xaxis_transform()
                 style = {"color": color, "ls": "", "marker": "v", "ms": 4, "label": f"{mode}, exactly 0"}
                 axes.plot(zeros, [0.0] * len(zeros), transform=foot, clip_on=False, **style)  # type: ignore[arg-type]
-        floors = [(i, v["floor"]) for i, v in enumerate(rows[ACCUMULATED]) if v["floor"]]
+        floors = [(i, v.floor) for i, v in enumerate(rows[ACCUMULATED]) if v.floor > 0]
         if floors:
             axes.plot(*zip(*floors, strict=True), color="#010104", ls="--", label="floor")
         if "known" in about:
@@ -87,22 +88,22 @@ def chain(result: Result) -> str:
     return svg(figure, f"Local and accumulated error of {about['tap']} by step, on a log axis, against the floor")
 
 
-def _steps(result: Result, tap: str, branch: str) -> dict[str, list[Result]]:
-    found: dict[str, list[Result]] = {LOCAL: [], ACCUMULATED: []}
-    for verdict in result["verdicts"]:
-        if verdict["tap"].partition("[")[0] == tap and verdict["branch"] == branch:
-            found[verdict["mode"]].append(verdict)
+def _steps(report: Report, tap: str, branch: str) -> dict[str, list[Verdict]]:
+    found: dict[str, list[Verdict]] = {LOCAL: [], ACCUMULATED: []}
+    for verdict in report.verdicts:
+        if verdict.tap.partition("[")[0] == tap and verdict.branch == branch:
+            found[verdict.mode].append(verdict)
     return found if any(found.values()) else {}
 
 
-def error(picture: dict[str, Any]) -> str:
+def error(picture: Picture) -> str:
     """The map of one error and its histogram."""
-    levels = np.frombuffer(base64.b64decode(picture["map"]), np.uint8).reshape(picture["rows"], picture["columns"])
+    levels = np.frombuffer(base64.b64decode(picture.map), np.uint8).reshape(picture.rows, picture.columns)
     decades = np.where(levels == 0, DECADES[0], DECADES[0] + (levels - 1.0) / 253 * (DECADES[1] - DECADES[0]))
     figure = Figure(figsize=(7.6, 2.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(3, 1.4))
     high = max(1.0, float(decades.max()))
-    names, lengths = ["", *picture["axes"]][-2:], [1, 1, *picture["lengths"]][-2:]
+    names, lengths = ["", *picture.axes][-2:], [1, 1, *picture.lengths][-2:]
     extent = (0, lengths[1], lengths[0], 0)
     image = left.imshow(decades, cmap="cividis", vmin=-2, vmax=high, aspect="auto", extent=extent, interpolation="none")
     left.set_xlabel(names[1])
@@ -111,13 +112,13 @@ def error(picture: dict[str, Any]) -> str:
     bar = figure.colorbar(image, ax=left, pad=0.01)
     ticks = list(range(-2, int(high) + 1))
     bar.set_ticks(ticks, labels=[f"{10.0**tick:g}" for tick in ticks])
-    edges = np.linspace(-picture["limit"], picture["limit"], BINS + 1)
-    right.stairs(picture["counts"], edges, color="#010103", fill=True)
+    edges = np.linspace(-picture.limit, picture.limit, BINS + 1)
+    right.stairs(picture.counts, edges, color="#010103", fill=True)
     right.set_yscale("symlog")
     right.xaxis.set_major_locator(MaxNLocator(3))
     right.set_xlabel("signed error, in noise floors")
     right.set_title("how many values", fontsize=9)
-    return svg(figure, f"Error of {picture['key'][0]}: a map of its size, and a histogram")
+    return svg(figure, f"Error of {picture.key[0]}: a map of its size, and a histogram")
 
 
 def spectra(theirs: np.ndarray, ours: np.ndarray, rate: int) -> str:

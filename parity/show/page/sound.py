@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
+from parity.judge.snapshots import Sound
 from parity.show.page import plots
 
 LONGEST = 20
 """Seconds of a wave that a page holds; a longer one is cut there, and the page says so."""
 
 
-def players(sound: dict[str, Any]) -> dict[str, Any]:
+def players(sound: Sound) -> dict[str, Any]:
     """What the page shows of one sound: three players and the spectrograms. The difference is amplified to be heard."""
-    theirs, ours = (np.frombuffer(base64.b64decode(sound[side]), "<f4") for side in ("reference", "candidate"))
-    rate = sound["rate"]
+    theirs, ours = sound.reference, sound.candidate
+    rate = sound.rate
     seconds = theirs.size / rate
     theirs, ours = (np.nan_to_num(array[: LONGEST * rate].astype(np.float64)) for array in (theirs, ours))
     difference = ours - theirs
     peak = float(np.abs(difference).max(initial=0.0))
     gain = 0.5 / peak if peak else 1.0
     return {
-        "name": sound["name"],
+        "name": sound.name,
         "seconds": seconds,
         "cut": LONGEST if seconds > LONGEST else 0,
         "decibels": 20 * float(np.log10(gain)) if peak else None,

@@ -5,47 +5,41 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from parity.contract.parts import label
+from parity.run.report import Report
+from parity.show.advice import advice
 from parity.show.page import rows
-from parity.show.results import Result, device, versions
+from parity.show.results import device, versions
+from parity.show.words import ratio, share, tally
 
 LONGEST = 1 << 20
 """Bytes that a job summary may have."""
 SHOWN = 50
 
 
-def summary(results: list[Result], extras: dict[str, Any]) -> str:
-    """The verdicts, each stage's worst ratios, the failures and what has drifted, in at most `LONGEST` bytes."""
-    word = "PASS" if all(r["passed"] for r in results if not r["informative"]) else "FAIL"
+def summary(reports: list[Report], extras: dict[str, Any]) -> str:
+    """The verdicts; of each report what to do, where, and what changed; what has drifted. At most `LONGEST` bytes."""
+    word = "PASS" if all(report.passed for report in reports if not report.informative) else "FAIL"
     lines = [f"# {word}", "", "| result | case | device | verdicts | failed | worst ratio64 | when |", "|" + "---|" * 7]
-    for result in results:
-        ratios64 = [v["ratio64"] for v in result["verdicts"] if v["ratio64"] is not None]
+    for report in reports:
         cells = (
-            ("pass" if result["passed"] else "**FAIL**") + (", informative" if result["informative"] else ""),
-            result["case"],
-            f"{device(result)} ({versions(result)})",
-            f"{len(result['verdicts'])} of {result['expected_verdicts']}",
-            str(result["failures"]),
-            f"{max(ratios64):.3g}" if ratios64 else "–",
-            result["when"],
+            ("pass" if report.passed else "**FAIL**") + (", informative" if report.informative else ""),
+            report.case,
+            f"{device(report)} ({versions(report)})",
+            f"{len(report.verdicts)} of {report.expected}",
+            str(len(report.failures)),
+            ratio(report.worst("ratio64")),
+            report.when,
         )
         lines.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
-    for result in results:
-        if not result["passed"]:
-            lines += ["", f"## {_cell(result['case'])}: failed", *_failures(result)]
-        lines += [
-            "",
-            f"## {_cell(result['case'])}: stages",
-            "",
-            "| stage | verdicts | failed | part of the bound used |",
-        ]
-        lines.append("|---|---|---|---|")
-        for stage in rows.parts(result):
-            share = "–" if stage["used"] is None else f"{stage['used']:.0%}"
-            lines.append(f"| {_cell(stage['name'])} | {stage['verdicts']} | {stage['failed']} | {share} |")
-    if drifted := [trend for trend in extras.get("trends", []) if trend["drift"]]:
-        lines += ["", "## Drifted", ""]
-        lines += [f"- {_cell(t['series'])}: {t['drift']}" for t in drifted[:SHOWN]]
+    since = extras["since"]
+    for report, changed in zip(reports, since, strict=True):
+        lines += ["", f"## {_cell(report.case)}: {tally(report)}", "", *_to_do(report), *_where(report)]
+        if changed:
+            lines += ["", f"Against the run of {changed['at']}: {_cell(changed['sentence'])}."]
+            turned = (f"`{t['tap']}` ({t['mode']}): {t['old']}, now {t['new']}" for t in changed["turned"])
+            lines += ["", *_listed(list(turned), "")]
+    if drifted := [trend for trend in extras["trends"] if trend["drift"]]:
+        lines += ["", "## Drifted", "", *_listed([f"{_cell(t['series'])}: {t['drift']}" for t in drifted], "")]
     text = "\n".join(lines) + "\n"
     if len(text.encode()) > LONGEST:
         note = "\n\n... cut here; the rest is in report.json\n"
@@ -53,51 +47,56 @@ def summary(results: list[Result], extras: dict[str, Any]) -> str:
     return text
 
 
-def _failures(result: Result) -> list[str]:
-    failed = [v for v in result["verdicts"] if not v["passed"]]
-    lines = [""]
-    if first := result["first_failure"]:
-        lines.append(
-            f"First wrong: `{label(first['tap'], first['branch'])}` ({first['mode']}): {_cell(first['reason'])}"
-        )
-        findings = (result["diagnosis"] or {}).get("findings", [])
-        guesses = (f"{each['family']} ({each['confidence']:.0%}): {each['sentence']}" for each in findings)
-        lines += ["", *(f"- looks like: {_cell(guess)}" for guess in guesses), ""]
-    lines += [f"- `{label(v['tap'], v['branch'])}` ({v['mode']}): {_cell(v['reason'])}" for v in failed[:SHOWN]]
-    if len(failed) > SHOWN:
-        lines.append(f"- ... and {len(failed) - SHOWN} more, all in report.json")
-    for check in result["checks"]:
-        if not check["passed"]:
-            lines.append(f"- {_cell(check['name'])}: {check['value']}, expected {_cell(check['bound'])}")
-    return lines
+def _to_do(report: Report) -> list[str]:
+    lines = [_cell(sentence) for sentence in advice(report)]
+    if (first := report.first_failure) is not None:
+        lines.insert(0, f"First wrong: `{first.label}` ({first.mode}): {_cell(first.reason)}")
+    findings = report.diagnosis.findings if report.diagnosis else []
+    guesses = [f"{each.family} ({each.confidence:.0%}): {_cell(each.sentence)}" for each in findings]
+    return [*lines, "", *_listed(guesses, "looks like: ")]
+
+
+def _where(report: Report) -> list[str]:
+    """The stages as a table, and the failures."""
+    lines = ["", "| stage | verdicts | failed | part of the bound used |", "|---|---|---|---|"]
+    for stage in rows.parts(report):
+        used = "–" if stage["used"] is None else share(stage["used"])
+        lines.append(f"| {_cell(stage['name'])} | {stage['verdicts']} | {stage['failed']} | {used} |")
+    failed = [f"`{verdict.label}` ({verdict.mode}): {_cell(verdict.reason)}" for verdict in report.failures]
+    return [*lines, "", *_listed(failed, "")]
+
+
+def _listed(texts: list[str], before: str) -> list[str]:
+    more = [f"- ... and {len(texts) - SHOWN} more, all in report.json"] if len(texts) > SHOWN else []
+    return [f"- {before}{text}" for text in texts[:SHOWN]] + more
 
 
 def _cell(text: str) -> str:
     return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-def junit(results: list[Result]) -> str:
-    """A suite for each result that is no informative one: a test case for each verdict, swap and check, and one
+def junit(reports: list[Report]) -> str:
+    """A suite for each report that is no informative one: a test case for each verdict, swap and check, and one
     for their number."""
     top = ElementTree.Element("testsuites", name="parity")
-    for result in (result for result in results if not result["informative"]):
-        suite = ElementTree.SubElement(top, "testsuite", name=f"{result['case']}, {device(result)}")
-        cases = [(v["mode"], label(v["tap"], v["branch"]), v["passed"], v["reason"]) for v in result["verdicts"]]
-        for swap in result["swaps"]:
-            name = ", ".join(f"{stage} {side}" for stage, side in swap["sides"].items())
-            cases.append(("swap", name, swap["passed"], swap["reason"]))
-        for check in result["checks"]:
-            cases.append(("check", check["name"], check["passed"], f"{check['value']}, expected {check['bound']}"))
-        got, want = len(result["verdicts"]), result["expected_verdicts"]
+    for report in (report for report in reports if not report.informative):
+        suite = ElementTree.SubElement(top, "testsuite", name=f"{report.case}, {device(report)}")
+        cases = [(v.mode, v.label, v.passed, v.reason) for v in report.verdicts]
+        for swap in report.swaps:
+            name = ", ".join(f"{stage} {side}" for stage, side in swap.sides.items())
+            cases.append(("swap", name, swap.verdict.passed, swap.verdict.reason))
+        for check in report.checks:
+            cases.append(("check", check.name, check.passed, f"{check.value}, expected {check.bound}"))
+        got, want = len(report.verdicts), report.expected
         cases.append(("run", "number of verdicts", got == want > 0, f"{got}, expected {want}"))
         for kind, name, passed, reason in cases:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{result['case']}.{kind}", name=name)
+            case = ElementTree.SubElement(suite, "testcase", classname=f"{report.case}.{kind}", name=name)
             if not passed:
                 ElementTree.SubElement(case, "failure", message=_printable(reason))
         suite.set("tests", str(len(cases)))
         suite.set("failures", str(sum(not case[2] for case in cases)))
-        suite.set("time", f"{sum(result['seconds'].values()):.1f}")
-        suite.set("timestamp", result["when"])
+        suite.set("time", f"{sum(report.seconds.values()):.1f}")
+        suite.set("timestamp", report.when)
     return ElementTree.tostring(top, encoding="unicode", xml_declaration=True)
 
 

@@ -2,7 +2,7 @@
 (() => {
   const STEP = 150;
   const SHOWN = [["tap", "tap"], ["mode", "error"], ["passed", "verdict"], ["rmse", "RMSE"], ["floor", "floor"],
-    ["ratio32", "ratio32"], ["bound_ratio32", "bound"], ["ratio64", "ratio64"], ["bound_ratio64", "bound"], ["headroom", "headroom"]];
+    ["ratio32", "ratio32"], ["ratio64", "ratio64"], ["headroom", "headroom"]];
   const DETAIL = [["part", "part"], ["shape", "shape"], ["rmse", "RMSE"], ["relative", "relative RMSE"], ["reference_rms", "reference RMS"],
     ["floor", "noise floor"], ["ratio32", "ratio32"], ["bound_ratio32", "its bound"], ["ratio64", "ratio64"], ["bound_ratio64", "its bound"],
     ["headroom", "headroom"], ["max_abs", "largest error"], ["where", "at"], ["gain", "gain"], ["nonfinite", "not finite"],
@@ -23,6 +23,9 @@
     const size = Math.abs(value);
     return size >= 0.01 && size < 1e4 ? String(+value.toPrecision(4)) : value.toExponential(2);
   };
+
+  const address = (number, mode, tap) => `#r${number}/${mode}/${encodeURIComponent(tap)}`;
+  const opens = new Map();  // of each result that was shown: what opens a tap in it
 
   const view = (article) => {
     const table = data[+article.dataset.number];
@@ -46,9 +49,9 @@
 
     table.part.forEach((name, index) => find(".f-part").append(make("option", name, { value: index })));
     for (const [name, title] of SHOWN) {
-      const cell = make("th", null, { scope: "col", "data-column": name });
+      const cell = make("th", null, { scope: "col", "data-column": name, class: `c-${name}` });
       const button = make("button", title, { type: "button" });
-      if (name !== "tap" && name !== "mode" && name !== "passed") cell.className = "n";
+      if (name !== "tap" && name !== "mode" && name !== "passed") cell.classList.add("n");
       button.addEventListener("click", () => {
         order.up = order.name === name ? !order.up : ["tap", "mode", "passed", "headroom"].includes(name);
         order.name = name;
@@ -74,6 +77,7 @@
         list.append(pair);
       }
       cell.append(list);
+      cell.append(make("a", "Link to this tap", { class: "link", href: address(article.dataset.number, words(row, "mode"), words(row, "tap")) }));
       const picture = pictures.get(key(row));
       if (picture) {
         const box = make("div", null, { class: "scroll", tabindex: "0", role: "region", "aria-label": `Error of ${words(row, "tap")}` });
@@ -87,7 +91,7 @@
     const draw = (row) => {
       const line = make("tr", null, get(row, "passed") ? {} : { class: "bad" });
       for (const [name] of SHOWN) {
-        const cell = make("td");
+        const cell = make("td", null, { class: `c-${name}` });
         if (name === "tap") {
           const button = make("button", (pictures.has(key(row)) ? "▦ " : "") + words(row, name), { type: "button", class: "link", "aria-expanded": "false" });
           button.addEventListener("click", () => {
@@ -99,8 +103,9 @@
         } else if (name === "passed") {
           cell.append(make("span", words(row, name), { class: `mark ${get(row, name) ? "good" : "bad"}` }));
         } else {
-          cell.textContent = words(row, name);
-          if (name !== "mode") cell.className = "n";
+          const bound = name.startsWith("ratio") && get(row, name) !== null ? ` of ${words(row, `bound_${name}`)}` : "";
+          cell.textContent = words(row, name) + bound;
+          if (name !== "mode") cell.classList.add("n");
         }
         line.append(cell);
       }
@@ -131,6 +136,7 @@
           return sign * (typeof x === "string" ? x.localeCompare(y, "en", { numeric: true }) : x - y);
         });
       }
+      else if (passed === "0") rows.sort((a, b) => get(b, "mode") - get(a, "mode"));  // an accumulated error follows from a local one
       for (const cell of head.children) {
         if (cell.dataset.column === order.name) cell.setAttribute("aria-sort", order.up ? "ascending" : "descending");
         else cell.removeAttribute("aria-sort");
@@ -160,11 +166,11 @@
       only(tile.dataset.part, "", "");
       find(".f-part").focus({ preventScroll: true });
     }));
-    article.querySelectorAll("[data-open]").forEach((link) => link.addEventListener("click", () => {
-      only("", link.dataset.open, link.dataset.mode === "local" ? "1" : "0");
-      const button = [...body.querySelectorAll("button")].find((b) => b.textContent.replace("▦ ", "") === link.dataset.open);
+    opens.set(+article.dataset.number, (tap, mode) => {
+      only("", tap, mode === "local" ? "1" : "0");
+      const button = [...body.querySelectorAll("button")].find((b) => b.textContent.replace("▦ ", "") === tap);
       if (button) { button.click(); button.focus({ preventScroll: true }); }
-    }));
+    });
     if (table.rows.some((row) => !get(row, "passed"))) find(".f-passed").value = "0";
     refresh();
   };
@@ -175,10 +181,13 @@
     if (!article.hidden && !ready.has(number)) { ready.add(number); view(article); }
   });
   const choose = document.getElementById("choose");
+  const select = (number) => {
+    if (choose) choose.value = number;
+    show(number);
+  };
   if (choose) choose.addEventListener("change", () => show(+choose.value));
   document.querySelectorAll("[data-choose]").forEach((link) => link.addEventListener("click", () => {
-    choose.value = link.dataset.choose;
-    show(+link.dataset.choose);
+    select(+link.dataset.choose);
     document.getElementById(`r${link.dataset.choose}`).scrollIntoView();
   }));
 
@@ -191,5 +200,20 @@
   system.addEventListener("change", () => paint(system.matches));
   theme.addEventListener("click", () => paint(root.dataset.theme !== "dark"));
   paint(system.matches);
-  if (document.querySelector(".result")) show(choose ? +choose.value : 0);
+  const follow = () => {
+    const found = location.hash.match(/^#r(\d+)\/(local|accumulated)\/(.+)$/);
+    if (!found || !document.getElementById(`r${found[1]}`)) return;
+    select(+found[1]);
+    opens.get(+found[1])(decodeURIComponent(found[3]), found[2]);
+  };
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest('a[href^="#r"]');
+    if (!link) return;
+    event.preventDefault();
+    history.pushState(null, "", link.href);
+    follow();
+  });
+  addEventListener("hashchange", follow);
+  show(choose ? +choose.value : 0);
+  follow();
 })();
