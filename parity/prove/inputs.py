@@ -23,42 +23,60 @@ _TRIED = 24
 """Layouts of all inputs together that are tried at most."""
 
 
+Given = Path | Mapping[str, Any]
+"""A `.npz` file, or the arrays themselves by name; what can be made an array is one."""
+
+
 def read(path: Path) -> Inputs:
-    """The arrays of a `.npz` file, in its order. Raises `InputError` where they are no inputs."""
+    """The arrays of a `.npz` file, in its order. Raises `InputError` where it cannot be read."""
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; write the reference's arguments with numpy.savez, by name")
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            inputs = {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}
     except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
-    if not inputs:
-        raise InputError(f"{path}: holds no arrays, expected one for each argument of the reference")
-    for name, array in inputs.items():
-        if array.dtype.kind not in "biufc":
-            raise InputError(f"{path}: {name} holds {array.dtype}, expected numbers")
-        if array.dtype.kind in "fc" and not np.isfinite(array).all():
-            raise InputError(f"{path}: {name} holds NaN or infinity, expected finite numbers")
-        if not array.size:
-            raise InputError(f"{path}: {name} is empty (shape {array.shape}), expected numbers")
-    return inputs
 
 
-def read_all(paths: Sequence[Path]) -> list[Inputs]:
-    """The arrays of several files. Raises `InputError` where they differ in names, axes or kinds of numbers."""
-    sets = [read(path) for path in paths]
-    for path, inputs in zip(paths, sets, strict=True):
+def labels(given: Sequence[Given]) -> list[str]:
+    """What messages call each set: its file, or its number."""
+    return [str(one) if isinstance(one, Path) else f"inputs {number}" for number, one in enumerate(given)]
+
+
+def read_all(given: Sequence[Given]) -> list[Inputs]:
+    """The arrays of each set. Raises `InputError` for what are no inputs, and where sets differ but in lengths."""
+    if not given:
+        raise InputError("no inputs: give a mapping of arrays by the names of the reference's arguments, or several")
+    called = labels(given)
+    sets = [
+        read(one) if isinstance(one, Path) else {name: np.asarray(value) for name, value in one.items()}
+        for one in given
+    ]
+    for label, inputs in zip(called, sets, strict=True):
+        _check(label, inputs)
         if missing := sorted(sets[0].keys() ^ inputs.keys()):
-            raise InputError(f"{path}: differs from {paths[0]} in {', '.join(missing)}; give the same keys in each")
+            raise InputError(f"{label}: differs from {called[0]} in {', '.join(missing)}; give the same keys in each")
         for name, array in inputs.items():
             first = sets[0][name]
             if array.ndim != first.ndim or array.dtype != first.dtype:
                 raise InputError(
-                    f"{path}: {name} is {array.dtype} with {array.ndim} axes, in {paths[0]} {first.dtype} with "
-                    f"{first.ndim}; files may differ in lengths alone"
+                    f"{label}: {name} is {array.dtype} with {array.ndim} axes, in {called[0]} {first.dtype} with "
+                    f"{first.ndim}; sets of inputs may differ in lengths alone"
                 )
     names = list(flat(structured(sets[0])))
     return [{name: inputs[name] for name in names} for inputs in sets]
+
+
+def _check(label: str, inputs: Inputs) -> None:
+    if not inputs:
+        raise InputError(f"{label}: holds no arrays, expected one for each argument of the reference")
+    for name, array in inputs.items():
+        if array.dtype.kind not in "biufc":
+            raise InputError(f"{label}: {name} holds {array.dtype}, expected numbers")
+        if array.dtype.kind in "fc" and not np.isfinite(array).all():
+            raise InputError(f"{label}: {name} holds NaN or infinity, expected finite numbers")
+        if not array.size:
+            raise InputError(f"{label}: {name} is empty (shape {array.shape}), expected numbers")
 
 
 def structured(inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import partial
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from parity.base.errors import InputError
 from parity.exact.program import NoProgram, Program
 from parity.prove.inputs import Inputs, structured
 
-GRAPH, STANDIN, FILE = "graph", "standin", "file"
+GRAPH, STANDIN, FILE, TORCH = "graph", "standin", "file", "torch"
 
 _NAMED = 8
 """Names that are suggested at most."""
@@ -29,19 +30,34 @@ class Refused(InputError):
 
 @dataclass
 class Sources:
-    """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known."""
+    """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
+
+    `model` is the reference itself, before it was widened.
+    """
 
     programs: list[Program]
     inputs: list[list[np.ndarray]]
     notes: list[str] = field(default_factory=list)
+    model: Any = None
 
 
 Give = Callable[[Sequence[Inputs]], Sources]
 """The port's programs for inputs as the port takes them."""
 
 
-def named(dotted: str) -> Any:
-    """The object that `module:name` names. Raises `InputError` where there is none."""
+def title(given: Any) -> str:
+    """What messages call a side: as it was named, or where it was defined."""
+    if isinstance(given, str | Path):
+        return str(given)
+    kind = given if hasattr(given, "__qualname__") else type(given)
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def named(given: Any) -> Any:
+    """The object itself, or the one that `module:name` names. Raises `InputError` where there is none."""
+    if not isinstance(given, str):
+        return given
+    dotted = given
     module, colon, name = dotted.partition(":")
     if not colon:
         raise InputError(f"{dotted!r}: expected 'module:name', or a .mlxfn file for the port")
@@ -124,14 +140,14 @@ def made(value: Any, dotted: str) -> Any:
     return value
 
 
-def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
+def reference(given: Any, sets: Sequence[Inputs]) -> Sources:
     """The programs of a torch module, in its twin in double, or of a torch function.
 
     A factory is called several times, once with double as the default dtype: it should do nothing but make the model.
     """
     from parity.exact.torch import record, single, twin
 
-    value = named(dotted)
+    value, dotted = named(given), title(given)
     model = made(value, dotted)
     calls = [arguments(model, inputs, dotted) for inputs in sets]
     notes: list[str] = []
@@ -143,13 +159,15 @@ def reference(dotted: str, sets: Sequence[Inputs]) -> Sources:
                 "the reference is judged in eval mode: its dropout is off, its norms take their running statistics"
             )
         model.eval()
+    single_precision = model
+    if is_module(model):
         model = twin(value, model) if is_factory(value) else twin(model)
         notes += _in_single(single(model))
     programs = [
         running(partial(record, by_key(model), call, root=root_of(model), random=False), dotted) for call in calls
     ]
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
-    return Sources(programs, [list(inputs.values()) for inputs in sets], notes)
+    return Sources(programs, [list(inputs.values()) for inputs in sets], notes, single_precision)
 
 
 def _in_single(found: Iterable[str]) -> Iterator[str]:
@@ -200,20 +218,66 @@ def running(run: Callable[[], Program], dotted: str) -> Program:
         ) from error
 
 
-def candidate(dotted: str, source: str) -> AbstractContextManager[Give]:
+class Port:
+    """The port as it was given: by name, as an object, or as a file. It is made once, for its graph and its device."""
+
+    def __init__(self, given: Any):
+        self.given, self.title = given, title(given)
+
+    @property
+    def is_file(self) -> bool:
+        return isinstance(self.given, str | Path) and self.title.endswith(".mlxfn")
+
+    @cached_property
+    def model(self) -> Any:
+        """The model or function. Raises `InputError` where there is none."""
+        model = made(named(self.given), self.title)
+        if is_module(model):
+            model.eval()
+        return model
+
+    @property
+    def is_torch(self) -> bool:
+        return not self.is_file and is_module(self.model) and hasattr(self.model, "named_parameters")
+
+    @cached_property
+    def twin(self) -> Any:
+        """The torch port in double; a function is its own."""
+        from parity.exact.torch import twin
+
+        if not is_module(self.model):
+            return self.model
+        given = named(self.given)
+        return twin(given, self.model) if is_factory(given) else twin(self.model)
+
+    @property
+    def importable(self) -> str:
+        """`module:name` under which it can be imported anew. Raises `NoProgram` for an object that has no such name."""
+        if isinstance(self.given, str):
+            return self.given
+        if is_module(self.given) or self.title.startswith("__main__:") or "<" in self.title:
+            raise NoProgram(
+                f"{self.title} cannot be imported anew on the stand-in for mlx.core: give a function that makes it, "
+                "at the top of a module of its own, or its name 'module:name'"
+            )
+        return self.title
+
+
+def candidate(port: Port, source: str) -> AbstractContextManager[Give]:
     """A function that gives the port's programs for inputs as the port takes them, within a `with` statement.
 
-    `source` is `graph`, `standin` or `file`.
+    `source` is `graph`, `standin`, `file` or `torch`.
     """
-    if source == FILE:
-        return nullcontext(_of_file(dotted))
-    return nullcontext(_of_graph(dotted)) if source == GRAPH else _InStandin(dotted)
+    if source == STANDIN:
+        return _InStandin(port.importable)
+    return nullcontext({FILE: _of_file, GRAPH: _of_graph, TORCH: _of_torch}[source](port))
 
 
-def _of_file(path: str) -> Give:
+def _of_file(port: Port) -> Give:
     from parity.exact import mlxfn
     from parity.exact.inputs import fitting, load, ordered
 
+    path = port.title
     program, keywords = load(path), list(mlxfn.read(path).graph.keywords)
 
     def give(sets: Sequence[Inputs]) -> Sources:
@@ -231,10 +295,23 @@ def _of_file(path: str) -> Give:
     return give
 
 
-def _of_graph(dotted: str) -> Give:
+def _of_torch(port: Port) -> Give:
+    from parity.exact.torch import record
+
+    model = port.twin
+
+    def give(sets: Sequence[Inputs]) -> Sources:
+        taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
+        runs = [running(partial(record, function, t, root=root_of(model), random=False), port.title) for t in taken]
+        return Sources(runs, taken)
+
+    return give
+
+
+def _of_graph(port: Port) -> Give:
     from parity.exact.mlx import trace
 
-    model = _evaluated(made(named(dotted), dotted))
+    model, dotted = port.model, port.title
 
     def give(sets: Sequence[Inputs]) -> Sources:
         taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
@@ -259,7 +336,7 @@ class _InStandin:
 
         self.installed.__enter__()
         try:
-            model = _evaluated(made(named(self.dotted), self.dotted))
+            model = Port(self.dotted).model
         except BaseException:
             self.installed.__exit__(None, None, None)
             raise
@@ -273,12 +350,6 @@ class _InStandin:
 
     def __exit__(self, *error: Any) -> None:
         self.installed.__exit__(*error)
-
-
-def _evaluated(model: Any) -> Any:
-    if is_module(model):
-        model.eval()
-    return model
 
 
 def _innermost(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from parity.prove import programs
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.outputs import Output, compare, effects, exchanged
+from parity.prove.programs import Port
 
 _NEAR = 1e-4
 """An output that is nearer than this has the right layout, whatever its float32 constants do to it."""
@@ -58,7 +60,7 @@ class Proof:
 
 
 @dataclass
-class _Reference:
+class Reference:
     """The reference's program of one set of inputs, run."""
 
     program: Program
@@ -72,7 +74,7 @@ class _Reference:
 
 
 @dataclass
-class _Attempt:
+class Attempt:
     """The port's programs in one layout of the inputs, and their outputs compared."""
 
     layout: dict[str, Order]
@@ -87,14 +89,30 @@ class _Attempt:
         return max(output.error for output in self.outputs)
 
 
-def prove(
-    reference: str, candidate: str, paths: Sequence[Path], axes: Sequence[str] = (), source: str | None = None
-) -> Proof:
-    """Prove that `candidate` computes what `reference` computes, on the inputs of the files.
+@dataclass
+class Evidence:
+    """What a proof was made of, for whoever asks more of the same two models."""
 
-    `reference` is `module:name` of a torch module, a function or a factory of one. `candidate` is a `.mlxfn` file, or
-    `module:name` of the same in MLX. `source` is `graph` or `standin`; without one the graph is tried first.
-    Raises `InputError` for what cannot be judged.
+    sets: list[Inputs]
+    model: Any
+    references: list[Reference]
+    port: Port
+    best: Attempt
+
+
+def prove(
+    reference: Any,
+    candidate: Any,
+    inputs: given.Given | Sequence[given.Given],
+    axes: Sequence[str] = (),
+    source: str | None = None,
+) -> Proof:
+    """Prove that `candidate` computes what `reference` computes, on these inputs.
+
+    `reference` is a torch module, a function or a factory of one, or `module:name` of these. `candidate` is the same in
+    MLX or PyTorch, or a `.mlxfn` file. `inputs` are arrays by the names of the reference's arguments, or a `.npz` file
+    of such; several of other lengths prove more. `source` is `graph`, `standin` or `torch`; without one the port's
+    graph is tried first. Raises `InputError` for what cannot be judged.
 
     >>> from pathlib import Path
     >>> files = [Path("short.npz"), Path("long.npz")]
@@ -102,41 +120,55 @@ def prove(
     >>> proof.proven, proof.layout["x"]
     (True, (0, 2, 1))
     """
+    given_sets = [inputs] if isinstance(inputs, Path | Mapping) else inputs
+    return evidence(reference, candidate, given.read_all(given_sets), given.labels(given_sets), axes, source)[0]
+
+
+def evidence(
+    reference: Any,
+    candidate: Any,
+    sets: list[Inputs],
+    labels: Sequence[str],
+    axes: Sequence[str] = (),
+    source: str | None = None,
+) -> tuple[Proof, Evidence]:
+    """`prove` on sets of inputs as `read_all` gives them, called by their labels, and what the proof was made of."""
     prepare()
-    orders, sets = given.declared(axes), given.read_all(paths)
+    orders = given.declared(axes)
     given.check_declared(orders, sets[0])
     ours = programs.reference(reference, sets)
     references = [
-        _Reference(program, inputs, Quantities(Runs([program], [inputs])))
-        for program, inputs in zip(ours.programs, ours.inputs, strict=True)
+        Reference(program, arrays, Quantities(Runs([program], [arrays])))
+        for program, arrays in zip(ours.programs, ours.inputs, strict=True)
     ]
-    for path, one in zip(paths, references, strict=True):
+    called = programs.title(reference)
+    for label, one in zip(labels, references, strict=True):
         for place, array in enumerate(one.outputs):
             if array.dtype.kind in "fc" and np.isnan(array).any():
                 raise InputError(
-                    f"{reference}: output {place} is NaN for {path}, which equals nothing; give other inputs"
+                    f"{called}: output {place} is NaN for {label}, which equals nothing; give other inputs"
                 )
-    file = candidate.endswith(".mlxfn")
-    if file and source is not None:
-        raise InputError(f"--source {source} with {candidate}: a file is read as it is; leave --source out")
+    port = Port(candidate)
+    if port.is_file and source is not None:
+        raise InputError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")
     notes = list(ours.notes)
-    kind = programs.FILE if file else source or programs.GRAPH
+    kind = programs.FILE if port.is_file else source or (programs.TORCH if port.is_torch else programs.GRAPH)
     try:
-        proof = _judge(candidate, kind, sets, orders, references)
+        proof, best = _judge(port, kind, sets, orders, references)
     except NoProgram as error:
         if kind != programs.GRAPH or source is not None:
             raise
         notes.append(f"run in the stand-in for mlx.core, for its graph cannot be had: {error}")
-        proof = _judge(candidate, programs.STANDIN, sets, orders, references)
-    proof.reference = reference
+        proof, best = _judge(port, programs.STANDIN, sets, orders, references)
+    proof.reference = called
     proof.notes = [*notes, *_asked(sets, proof.source), *proof.notes]
-    return proof
+    return proof, Evidence(sets, ours.model, references, port, best)
 
 
 def _judge(
-    candidate: str, kind: str, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
-) -> Proof:
-    with programs.candidate(candidate, kind) as give:
+    port: Port, kind: str, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]
+) -> tuple[Proof, Attempt]:
+    with programs.candidate(port, kind) as give:
         try:
             best = _best(give, sets, orders, references)
         except NoProgram:
@@ -148,7 +180,7 @@ def _judge(
         names = list(sets[0])
         proof = Proof(
             "",
-            candidate,
+            port.title,
             kind,
             [{name: array.shape for name, array in inputs.items()} for inputs in sets],
             best.layout,
@@ -166,10 +198,10 @@ def _judge(
             proof.found = _matched(best, references, proof.notes)
             if kind == programs.FILE:
                 proof.views = dict(misplaced(references[0].program, best.sources.programs[0]))
-    return proof
+    return proof, best
 
 
-def _matched(best: _Attempt, references: list[_Reference], notes: list[str]) -> Matching:
+def _matched(best: Attempt, references: list[Reference], notes: list[str]) -> Matching:
     """The departures, over all sets of inputs, or over the first where the operations differ from length to length."""
     ours = [reference.program for reference in references], [reference.inputs for reference in references]
     theirs = best.sources.programs, best.sources.inputs
@@ -185,11 +217,9 @@ def _matched(best: _Attempt, references: list[_Reference], notes: list[str]) -> 
     return found
 
 
-def _best(
-    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
-) -> _Attempt:
+def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]) -> Attempt:
     """The layout of the inputs in which the outputs are nearest to the reference's."""
-    best: _Attempt | None = None
+    best: Attempt | None = None
     failures: list[InputError] = []
     for layout in given.layouts(sets[0], orders):
         try:
@@ -216,7 +246,7 @@ def _best(
 
 
 def _arguments_swapped(
-    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[_Reference]
+    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]
 ) -> list[str]:
     """A sentence for the first two arguments with which exchanged the port gives the reference's outputs."""
     names = list(sets[0])
@@ -233,8 +263,8 @@ def _arguments_swapped(
 
 
 def _attempt(
-    sources: programs.Sources, layout: dict[str, Order], orders: Mapping[str, Order], references: list[_Reference]
-) -> _Attempt:
+    sources: programs.Sources, layout: dict[str, Order], orders: Mapping[str, Order], references: list[Reference]
+) -> Attempt:
     made, all_exact, all_unresolved = [], [], []
     for reference, program, inputs in zip(references, sources.programs, sources.inputs, strict=True):
         ours, theirs = reference.quantities, Runs([program], [inputs])
@@ -252,10 +282,10 @@ def _attempt(
             }
         )
     outputs = compare(made, [reference.outputs for reference in references], orders)
-    return _Attempt(layout, sources, all_exact, all_unresolved, made, outputs)
+    return Attempt(layout, sources, all_exact, all_unresolved, made, outputs)
 
 
-def _allowed(best: _Attempt, references: list[_Reference]) -> list[Output]:
+def _allowed(best: Attempt, references: list[Reference]) -> list[Output]:
     """The outputs with bounds that allow for constants whose exact value is not known."""
     rows = [
         effects(program, inputs, exact, list(unresolved), reference.outputs)

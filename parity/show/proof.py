@@ -17,6 +17,7 @@ KINDS = {
     "graph": "the graph that MLX runs",
     "standin": "its run in the stand-in for mlx.core",
     "file": "the graph of the file",
+    "torch": "its run in PyTorch",
 }
 
 
