@@ -1,6 +1,6 @@
 """Proves, block by block, that a port of a model computes what its reference computes, and says where it does not.
 
-`verify` judges two sides that a contract describes, `prove_port` two models that nobody prepared. Each name is loaded
+`verify` judges two sides that a contract describes, `compare` two models that nobody prepared. Each name is loaded
 when it is first used, so that importing the package needs NumPy alone. `docs/concepts.md` explains the words.
 """
 
@@ -20,24 +20,32 @@ if TYPE_CHECKING:
     from parity.exact.program import NoProgram as NoProgram
     from parity.judge.verdict import Verdict as Verdict
     from parity.prove import prove as prove_port
+    from parity.public import assert_parity as assert_parity
     from parity.public import bisect as bisect
     from parity.public import capture_trace as capture_trace
+    from parity.public import compare as compare
     from parity.public import judge_tap as judge_tap
     from parity.public import noise_floor as noise_floor
     from parity.public import verify as verify
     from parity.run.report import Report as Report
+    from parity.show.comparison import Comparison as Comparison
+    from parity.show.comparison import ParityError as ParityError
 
 __all__ = [
     "Case",
+    "Comparison",
     "Contract",
     "InputError",
     "NoProgram",
+    "ParityError",
     "Report",
     "Runner",
     "Side",
     "Verdict",
+    "assert_parity",
     "bisect",
     "capture_trace",
+    "compare",
     "judge_tap",
     "load_contract",
     "make_case",
@@ -48,15 +56,19 @@ __all__ = [
 
 _HOMES = {
     "Case": "parity.contract.implementation:Case",
+    "Comparison": "parity.show.comparison:Comparison",
     "Contract": "parity.contract:Contract",
     "InputError": "parity.base.errors:InputError",
     "NoProgram": "parity.exact.program:NoProgram",
+    "ParityError": "parity.show.comparison:ParityError",
     "Report": "parity.run.report:Report",
     "Runner": "parity.capture.runner:Runner",
     "Side": "parity.contract.implementation:Side",
     "Verdict": "parity.judge.verdict:Verdict",
+    "assert_parity": "parity.public:assert_parity",
     "bisect": "parity.public:bisect",
     "capture_trace": "parity.public:capture_trace",
+    "compare": "parity.public:compare",
     "judge_tap": "parity.public:judge_tap",
     "load_contract": "parity.contract:load",
     "make_case": "parity.contract.implementation:make_case",

@@ -5,7 +5,7 @@ Their examples run beside the files of `docs/own-model.md`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ from parity.contract.implementation import Case, resolve
 from parity.diagnose.bisect import Bisection, Found
 from parity.judge import floor, verdict
 from parity.judge.verdict import Verdict
+from parity.prove import comparison, device
+from parity.prove.inputs import Given
 from parity.run import dumps
 from parity.run.both import Both
 from parity.run.report import Report
 from parity.run.verify import Verifier
+from parity.show.comparison import Comparison
 
 Progress = Callable[[str], None]
 """Called with a line that says what is being done."""
@@ -107,6 +110,55 @@ def capture_trace(
     runtime.prepare()
     folder = _checkpoint(contract, case, checkpoint)
     return dumps.capture(contract, case, folder, side, out, floors, progress, float64=float64)
+
+
+def compare(
+    reference: Any,
+    candidate: Any,
+    inputs: Given | Sequence[Given],
+    *,
+    axes: Sequence[str] = (),
+    source: str | None = None,
+    exact: bool = False,
+    strict: bool = False,
+    rule: Rule = device.RULE,
+) -> Comparison:
+    """Compare any two models: the mathematics in double, the arithmetic of every output as the device gives it.
+
+    `reference` is a torch module, a function or a factory of one, or the name of one as `module:name`. `candidate` is
+    the same in MLX or in PyTorch, or a `.mlxfn` file. `inputs` are arrays in the reference's layout, by the names of
+    its arguments, or a `.npz` file of such; several of other lengths prove more. Layouts of the candidate are found by
+    value; `axes` declares one: `x: b c t -> b t c`. `source` is how the candidate's program is had: `graph`, `standin`
+    or `torch`; found by itself when left out. `exact` leaves the device out. With `strict` rounding beyond the bounds
+    of `rule` does not pass. Raises `InputError` for what cannot be judged.
+
+    >>> import numpy as np
+    >>> from mlx_model import candidate
+    >>> from torch_model import reference
+    >>> inputs = [dict(np.load(name)) for name in ("short.npz", "long.npz")]
+    >>> found = parity.compare(reference, candidate, inputs)
+    >>> found.passed, [verdict.word for verdict in found.verdicts]
+    (True, ['equal', 'equal'])
+    >>> parity.compare(reference, candidate, inputs, axes=["x: b c t -> b c t"])
+    Traceback (most recent call last):
+    ...
+    parity.base.errors.InputError: ...
+    """
+    found = comparison.compare(reference, candidate, inputs, axes, source, exact, strict, rule)
+    return Comparison(found.proof, found.verdicts, found.environment)
+
+
+def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given], **options: Any) -> Comparison:
+    """`compare`, and `parity.ParityError`, an `AssertionError`, unless it passes; the message says where and why.
+
+    >>> from pathlib import Path
+    >>> found = parity.assert_parity("torch_model:reference", "mlx_model:candidate", Path("short.npz"))
+    >>> found.passed
+    True
+    """
+    found = compare(reference, candidate, inputs, **options)
+    found.raise_if_failed()
+    return found
 
 
 def noise_floor(reference32: np.ndarray, reference64: np.ndarray) -> float:

@@ -16,7 +16,7 @@ from parity.base.arguments import Parser
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
-from parity.cli.places import ANY, FOLDER, JSON, PAGE, SQLITE, require_places
+from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, require_places
 from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
 
@@ -40,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(run=run, writes={"json": JSON} | writes)
         return sub
 
-    def add_contract(sub: argparse.ArgumentParser) -> None:
+    def add_contract(sub: argparse._ActionsContainer) -> None:
         text = "contract file (%(default)s)"
         sub.add_argument("--contract", type=Path, metavar="FILE", default=DEFAULT_CONTRACT, help=text)
 
@@ -53,8 +53,16 @@ def parser() -> argparse.ArgumentParser:
         text = "checkpoint directory (the contract makes one when left out)"
         sub.add_argument("--checkpoint", type=Path, metavar="DIR", help=text)
 
-    def add_verbose(sub: argparse.ArgumentParser) -> None:
+    def add_verbose(sub: argparse._ActionsContainer) -> None:
         sub.add_argument("-v", "--verbose", action="store_true", help="print every failure, not the first 20 alone")
+
+    def add_models(sub: argparse._ActionsContainer, required: bool) -> None:
+        text = "inputs, named as the reference's arguments; give the option again for another length"
+        sub.add_argument("--inputs", type=Path, action="append", required=required, metavar="NPZ", help=text)
+        text = "order of the port's axes, as 'x: b c t -> b t c'; tried by shape when left out"
+        sub.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
+        text = "how the port's program is found (by its graph, else on the stand-in)"
+        sub.add_argument("--source", choices=("graph", "standin", "torch"), help=text)
 
     def add_history(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
@@ -97,26 +105,30 @@ def parser() -> argparse.ArgumentParser:
     text = "store the trace in float64 too, and noise floors: dumps have a ratio64 then"
     capture.add_argument("--float64", action="store_true", help=text)
 
-    compare = add("compare", commands.compare, "judge a folder of dumps against a golden folder")
-    compare.add_argument("golden", type=Path, metavar="GOLDEN", help="golden folder with noise floors")
-    compare.add_argument(
-        "candidate", type=Path, metavar="DUMPS", help="golden folder, or any folder of NPY files named by tap"
-    )
-    add_contract(compare)
-    compare.add_argument(
-        "--layout",
-        choices=("reference", "candidate"),
-        default="reference",
-        help="axis order of dumps that come without a manifest (%(default)s)",
-    )
+    text = "compare two models that nobody prepared, or dumps with a golden folder"
+    compare = add("compare", commands.compare, text, report=COMPARISON)
+    text = "MODULE:name of a torch module, function or factory of one; or a golden folder with noise floors"
+    compare.add_argument("reference", metavar="REFERENCE", help=text)
+    text = "MODULE:name of the same in MLX or PyTorch, or a .mlxfn file; or a folder of NPY files named by tap"
+    compare.add_argument("candidate", metavar="CANDIDATE", help=text)
+    models, dumps = compare.add_argument_group("two models"), compare.add_argument_group("dumps")
+    add_models(models, required=False)
+    models.add_argument("--exact", action="store_true", help="the mathematics alone, without the device")
+    text = "fail what is beyond two noise floors, even by rounding alone"
+    models.add_argument("--strict", action="store_true", help=text)
+    text = "write index.html, comparison.json and junit.xml there"
+    models.add_argument("--report", type=Path, metavar="DIR", help=text)
+    add_contract(dumps)
+    text = "axis order of dumps that come without a manifest (%(default)s)"
+    dumps.add_argument("--layout", choices=("reference", "candidate"), default="reference", help=text)
     text = "judge the taps that were dumped and leave the others out, instead of failing them"
-    compare.add_argument("--allow-missing", action="store_true", help=text)
+    dumps.add_argument("--allow-missing", action="store_true", help=text)
     text = "judge the taps that match a pattern alone: 'encoder.*'"
-    compare.add_argument("--only", metavar="PATTERN", default="*", help=text)
-    compare.add_argument("--stage", metavar="NAME", default="", help="judge the taps of a stage alone")
+    dumps.add_argument("--only", metavar="PATTERN", default="*", help=text)
+    dumps.add_argument("--stage", metavar="NAME", default="", help="judge the taps of a stage alone")
     text = "local errors: each dump is of a block that was given the golden folder's values"
-    compare.add_argument("--local", action="store_true", help=text)
-    add_verbose(compare)
+    dumps.add_argument("--local", action="store_true", help=text)
+    add_verbose(dumps)
 
     bisect = add(
         "bisect", commands.bisect, "search for the tap that makes a stage wrong, with few partial runs", state=JSON
@@ -168,15 +180,10 @@ def parser() -> argparse.ArgumentParser:
     status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
     add_contract(status)
 
-    prove = add("prove", commands.prove, "prove that a port computes what a PyTorch model computes, in double")
+    prove = add("prove", commands.prove, "compare --exact: prove in double that a port computes what a model computes")
     prove.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")
-    prove.add_argument("port", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
-    text = "inputs, named as the reference's arguments; give the option again for another length"
-    prove.add_argument("--inputs", type=Path, action="append", required=True, metavar="NPZ", help=text)
-    text = "order of the port's axes, as 'x: b c t -> b t c'; tried by shape when left out"
-    prove.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
-    text = "how the port's program is found (by its graph, else on the stand-in)"
-    prove.add_argument("--source", choices=("graph", "standin"), help=text)
+    prove.add_argument("candidate", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
+    add_models(prove, required=True)
 
     add_contract(add("cases", names.cases, "list the cases of a contract"))
     stages = add("stages", names.stages, "list the stages of a case, with how many taps each has")

@@ -29,7 +29,7 @@ from parity.cli.places import require_places
 from parity.contract import ACCUMULATED, LOCAL, Segment
 from parity.contract.implementation import Case, make_case, resolve
 from parity.diagnose.bisect import Bisection
-from parity.judge.arithmetic import by_key, settled
+from parity.judge.arithmetic import by_key
 from parity.run import dumps as offline
 from parity.run import proof
 from parity.run import recordings as recording
@@ -167,12 +167,20 @@ def capture(options: argparse.Namespace, console: Console) -> Result:
 
 
 def compare(options: argparse.Namespace, console: Console) -> Result:
-    """Judge a folder of dumps against a golden folder, by its stored noise floors."""
+    """Compare two models, or dumps with a golden folder: `module:name` and files of graphs say which."""
+    if ":" in options.reference and not Path(options.reference).is_dir():
+        return _models(options, console)
+    of_models = ("inputs", "axes", "source", "report", "exact", "strict")
+    if odd := [f"--{name}" for name in of_models if getattr(options, name)]:
+        raise InputError(
+            f"{options.reference} is no 'module:name', so dumps are compared, and {', '.join(odd)} is for two models; "
+            "name the reference as 'module:name', or leave the option out"
+        )
     contract = contracts.load(options.contract)
     report = offline.compare(
         contract,
-        Golden(options.golden),
-        options.candidate,
+        Golden(Path(options.reference)),
+        Path(options.candidate),
         options.layout,
         options.allow_missing,
         LOCAL if options.local else ACCUMULATED,
@@ -181,9 +189,43 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     )
     report.command, report.source = options.line, DUMPS
     report.environment = report.environment | origin(contract.path.parent)
-    report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
+
+
+def _models(options: argparse.Namespace, console: Console) -> Result:
+    """Compare two models by their inputs, and write the report where one was asked for."""
+    from parity.prove import comparison
+    from parity.show.comparison import Comparison
+
+    of_dumps = {"allow_missing": False, "local": False, "only": "*", "stage": "", "layout": "reference"}
+    if odd := [
+        f"--{name.replace('_', '-')}"
+        for name, left_out in of_dumps.items()
+        if getattr(options, name, left_out) != left_out
+    ]:
+        raise InputError(f"{options.reference} is a model, and {', '.join(odd)} is for dumps; leave the option out")
+    if not options.inputs:
+        raise InputError(f"{options.reference} against {options.candidate}: two models take --inputs FILE.npz")
+    with progress(console) as say:
+        doing = "proving" if options.exact else "comparing"
+        say(f"{doing} {options.candidate} against {options.reference}")
+        both = comparison.compare(
+            options.reference,
+            options.candidate,
+            options.inputs,
+            options.axes,
+            options.source,
+            exact=options.exact,
+            strict=options.strict,
+        )
+    found = Comparison(both.proof, both.verdicts, both.environment)
+    for line in found.lines():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if options.report:
+        found.save(options.report)
+        console.print(f"{options.report / 'index.html'}", markup=False, highlight=False)
+    return found.passed, found.as_dict()
 
 
 def bisect(options: argparse.Namespace, console: Console) -> Result:
@@ -202,16 +244,9 @@ def bisect(options: argparse.Namespace, console: Console) -> Result:
 
 
 def prove(options: argparse.Namespace, console: Console) -> Result:
-    """Prove in double that a port computes what a PyTorch model computes, or show where it departs."""
-    from parity.prove import prove as prove_port
-    from parity.show import proof as show
-
-    with progress(console) as say:
-        say(f"proving {options.port} against {options.reference}")
-        proof = prove_port(options.reference, options.port, options.inputs, options.axes, options.source)
-    for line in show.lines(proof):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    return proof.proven, show.as_dict(proof)
+    """`compare --exact`: prove in double that a port computes what a PyTorch model computes."""
+    options.exact, options.strict, options.report = True, False, None
+    return _models(options, console)
 
 
 def report(options: argparse.Namespace, console: Console) -> Result:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from parity.base.files import ANY, FOLDER, JSON, SQLITE, try_outputs
-from parity.show import page
+from parity.show import comparison, page
 from parity.show.history import History
 
-PAGE = b"page"
-"""The kind of a folder that `parity.show.page` writes; the others are those of `try_outputs`."""
-__all__ = ["ANY", "FOLDER", "JSON", "PAGE", "SQLITE", "require_places"]
+PAGE, COMPARISON = b"page", b"comparison"
+"""The kinds of folders that `parity.show` writes; the others are those of `try_outputs`."""
+FILES = {PAGE: page.FILES, COMPARISON: comparison.FILES}
+__all__ = ["ANY", "COMPARISON", "FOLDER", "JSON", "PAGE", "SQLITE", "require_places"]
 
 
 def require_places(options: argparse.Namespace, inputs: Iterable[Path] = ()) -> None:
@@ -23,7 +24,7 @@ def require_places(options: argparse.Namespace, inputs: Iterable[Path] = ()) -> 
     """
     try_outputs(_outputs(options), [*_inputs(options), *inputs])
     kinds = {path: kind for name, kind in options.writes.items() if (path := getattr(options, name))}
-    if PAGE in kinds.values():
+    if FILES.keys() & kinds.values():
         page.require_extra()
     for path, kind in kinds.items():
         if kind is SQLITE and path.exists():
@@ -33,13 +34,13 @@ def require_places(options: argparse.Namespace, inputs: Iterable[Path] = ()) -> 
 def _outputs(options: argparse.Namespace) -> Iterator[tuple[Path, bytes | None]]:
     for name, kind in options.writes.items():
         if path := getattr(options, name):
-            yield from [(path / file, ANY) for file in page.FILES] if kind is PAGE else [(path, kind)]
+            yield from [(path / file, ANY) for file in FILES[kind]] if kind in FILES else [(path, kind)]
 
 
 def _inputs(options: argparse.Namespace) -> Iterator[Path]:
     for name, value in vars(options).items():
         for path in value if isinstance(value, list) else [value]:
-            if name == "port":  # a file, or a module's
+            if name in ("reference", "candidate"):  # a file or a folder, or a module's name
                 yield Path(path)
             elif isinstance(path, Path) and name not in options.writes:
                 results = name in ("results", "add") and path.is_dir()

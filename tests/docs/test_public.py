@@ -62,7 +62,7 @@ def test_the_three_lists_of_names_agree():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(AttributeError, match=r"no attribute 'judges'; it offers Case, Contract"):
+    with pytest.raises(AttributeError, match=r"no attribute 'judges'; it offers Case, Comparison, Contract"):
         _ = parity.judges
 
 

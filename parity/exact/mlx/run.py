@@ -1,0 +1,25 @@
+"""An MLX model as it runs on its device, or a function that another one exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten
+
+from parity.capture.mlx import environment as environment
+from parity.capture.mlx import to_numpy
+
+
+def run(model: Callable[..., Any], inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The arrays that a model gives for arrays by position, in order; half precision is widened."""
+    made = model(*(mx.array(np.ascontiguousarray(array)) for array in inputs))
+    return [to_numpy(array) for _, array in tree_flatten(made) if isinstance(array, mx.array)]
+
+
+def imported(path: str) -> Callable[..., Any]:
+    """The function of a `.mlxfn` file."""
+    function: Any = mx.import_function(path)
+    return lambda *arrays: function(*arrays)

@@ -1,0 +1,64 @@
+"""Both questions about two models that nobody prepared: the mathematics in double, the arithmetic on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from parity.contract import Rule
+from parity.judge.verdict import Verdict
+from parity.prove import device
+from parity.prove import inputs as given
+from parity.prove import proof as proving
+from parity.prove.inputs import Given
+from parity.prove.programs import TORCH
+from parity.prove.proof import Proof
+
+
+@dataclass
+class Compared:
+    """The proof in double, and a verdict on each output as the device gives it: none where it was left out."""
+
+    proof: Proof
+    verdicts: list[Verdict] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """The mathematics is proven, and every output passes on the device."""
+        return self.proof.proven and all(verdict.passed for verdict in self.verdicts)
+
+
+def compare(
+    reference: Any,
+    candidate: Any,
+    inputs: Given | Sequence[Given],
+    axes: Sequence[str] = (),
+    source: str | None = None,
+    exact: bool = False,
+    strict: bool = False,
+    rule: Rule = device.RULE,
+) -> Compared:
+    """See `parity.compare`."""
+    sets = [inputs] if isinstance(inputs, Path | Mapping) else list(inputs)
+    taken, rounded = given.read_all(sets), list[str]()
+    if not exact:
+        taken, rounded = device.single(taken)
+    proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
+    proof.notes += rounded
+    verdicts = [] if exact else device.verdicts(proof, evidence, rule, strict)
+    return Compared(proof, verdicts, _environment(proof.source))
+
+
+def _environment(source: str) -> dict[str, str]:
+    """Versions and devices that a comparison rests on; `source` says whether MLX took part."""
+    from parity.exact.torch.run import environment
+
+    found = environment()
+    if source != TORCH:
+        from parity.exact.mlx.run import environment
+
+        found |= environment()
+    return found

@@ -1,0 +1,116 @@
+"""The device's arithmetic at the outputs: the port as it runs, in noise floors of the reference, beside the proof.
+
+The reference runs in float32 on the CPU, and in double. The port runs in float32 on its device. What is beyond the
+bounds although the mathematics is equal is judged by the port's own floor: its program with every result rounded to
+float32 at random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from parity.base.errors import InputError
+from parity.contract import ACCUMULATED, Rule
+from parity.judge.arithmetic import in_doubt, settled
+from parity.judge.mathematics import Mathematics
+from parity.judge.verdict import Verdict, judge
+from parity.prove import programs
+from parity.prove.floors import own_floors
+from parity.prove.inputs import OUTPUT, Inputs, Order, turned
+from parity.prove.outputs import Output
+from parity.prove.programs import Port
+from parity.prove.proof import Evidence, Proof
+
+RULE = Rule(OUTPUT, "*", 2.0, 2.0, "two right roundings of one value are 1.4 noise floors apart")
+
+
+def single(sets: Sequence[Inputs]) -> tuple[list[Inputs], list[str]]:
+    """The inputs with floating-point numbers as float32, which a device takes; and which of them that rounds."""
+    rounded = {
+        name
+        for inputs in sets
+        for name, array in inputs.items()
+        if array.dtype.kind == "f" and not np.array_equal(array.astype(np.float32), array)
+    }
+    taken = [
+        {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in inputs.items()}
+        for inputs in sets
+    ]
+    return taken, [f"{name}: its values are rounded to float32 first, for both sides" for name in sorted(rounded)]
+
+
+def verdicts(proof: Proof, evidence: Evidence, rule: Rule = RULE, strict: bool = False) -> list[Verdict]:
+    """A verdict for each output of each set of inputs. `strict`: rounding does not pass."""
+    found = []
+    for number, inputs in enumerate(evidence.sets):
+        reference, candidate = _reference(evidence.model, inputs), _candidate(proof, evidence.port, inputs)
+        exact = [_plain(array) for array in evidence.references[number].outputs]
+        names = [
+            f"{OUTPUT} {place}" + (f" of inputs {number}" * (len(evidence.sets) > 1)) for place in range(len(exact))
+        ]
+        judged = [
+            judge(name, "", ACCUMULATED, rule, _ordered(ours, output.order), theirs, wide)
+            for name, output, ours, theirs, wide in zip(names, proof.outputs, candidate, reference, exact, strict=True)
+        ]
+        proven = [_mathematics(name, output) for name, output in zip(names, proof.outputs, strict=True)]
+        doubtful = [in_doubt(verdict, mathematics) for verdict, mathematics in zip(judged, proven, strict=True)]
+        own = own_floors(proof, evidence, number) if any(doubtful) else {}
+        found += [
+            settled(verdict, mathematics, own.get(place, float("nan")), strict=strict)
+            for place, (verdict, mathematics) in enumerate(zip(judged, proven, strict=True))
+        ]
+    return found
+
+
+def _mathematics(name: str, output: Output) -> Mathematics:
+    said = output.apart or f"{output.error:.1e} of its RMS, expected at most {output.bound:.1e}"
+    return Mathematics(name, "", ACCUMULATED, output.equal, "" if output.equal else said, error=output.error)
+
+
+def _ordered(array: np.ndarray, order: Order) -> np.ndarray:
+    """The port's output in the reference's order of axes, where it has as many."""
+    return array.transpose(np.argsort(order)) if array.ndim == len(order) else array
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Complex numbers as pairs of real ones, in a last axis of their own."""
+    return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
+
+
+def _reference(model: Any, inputs: Inputs) -> list[np.ndarray]:
+    """The outputs of the reference in float32, in order."""
+    from parity.exact.torch.run import run
+
+    call = programs.arguments(model, inputs, programs.title(model))
+    return [_plain(array) for array in run(programs.by_key(model), call)]
+
+
+def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
+    """The outputs of the port on its device, in order, in its own layout. Raises `InputError` where it cannot run."""
+    taken = turned(inputs, proof.layout)
+
+    def called(model: Any) -> Any:
+        return programs.by_key(programs.taking(model, list(taken)))
+
+    try:
+        if proof.source == programs.TORCH:
+            from parity.exact.torch.run import run as run_torch
+
+            made = run_torch(called(port.model), list(taken.values()))
+        else:
+            from parity.exact.mlx.run import imported
+            from parity.exact.mlx.run import run as run_mlx
+
+            model = imported(port.title) if proof.source == programs.FILE else called(port.model)
+            made = run_mlx(model, list(taken.values()))
+    except InputError:
+        raise
+    except Exception as error:  # whatever the port raises
+        raise InputError(
+            f"{port.title}: its program runs in double, and on its device it does not "
+            f"({type(error).__name__}: {error}); --exact leaves the device out"
+        ) from error
+    return [_plain(array) for array in made]

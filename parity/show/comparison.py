@@ -1,0 +1,125 @@
+"""Two models compared in one call: both verdicts, every departure, and the files that keep them."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from parity.base.files import write_text
+from parity.base.jsonfile import write_json
+from parity.prove.comparison import Compared
+from parity.show import proof as show
+
+FILES = ("comparison.json", "junit.xml", "index.html")
+PAGE = "comparison.html.j2"
+
+
+class ParityError(AssertionError):
+    """Two models are not the same; the message is the whole comparison.
+
+    >>> raise parity.ParityError("output 0: wrong")
+    Traceback (most recent call last):
+    ...
+    parity.show.comparison.ParityError: output 0: wrong
+    """
+
+
+class Comparison(Compared):
+    """What `parity.compare` found: the proof in double, and a verdict on each output as the device gives it.
+
+    `verdicts` is empty where the mathematics alone was asked for.
+
+    >>> from pathlib import Path
+    >>> found = parity.compare("torch_model:reference", "mlx_model:candidate", [Path("short.npz"), Path("long.npz")])
+    >>> found.passed, found.first, found.departures
+    (True, '', [])
+    """
+
+    @property
+    def departures(self) -> list[str]:
+        """Every place where the port departs, each with the formulas of both sides and their lines."""
+        found = self.proof.found
+        if found is None:
+            return []
+        return [
+            "\n".join(show.departure_lines(found.departures[group.first], found.explanations[group.first]))
+            for group in found.groups
+        ]
+
+    @property
+    def first(self) -> str:
+        """The first thing that is wrong, in one line; empty where nothing is."""
+        if self.departures:
+            return self.departures[0].partition("\n")[0]
+        failed = [f"{v.tap}: {v.word}, {v.reason}" for v in self.verdicts if not v.passed]
+        if not self.proof.proven:
+            failed = [*self.proof.independent, *failed, "the outputs differ in double"]
+        return next(iter(failed), "")
+
+    def lines(self) -> Iterator[str]:
+        """The verdict first, then the proof, then the device."""
+        yield from show.lines(self.proof)
+        if not self.verdicts:
+            return
+        yield ""
+        yield "on the device, in noise floors of the reference (two right roundings are 1.4 apart):"
+        for verdict in self.verdicts:
+            ratios = (
+                ""
+                if verdict.ratio32 != verdict.ratio32
+                else (
+                    f" ratio32 {verdict.ratio32:.2f} of {verdict.bound_ratio32:.3g},"
+                    f" ratio64 {verdict.ratio64:.2f} of {verdict.bound_ratio64:.3g}"
+                )
+            )
+            reason = f"; {verdict.reason}" if verdict.reason else ""
+            yield f"  {verdict.tap}: {verdict.word}{ratios}{reason}"
+        yield "PASS" if self.passed else "FAIL"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def raise_if_failed(self) -> None:
+        """Raise `ParityError`, an `AssertionError`, with the whole comparison as its message, unless it passed."""
+        if not self.passed:
+            raise ParityError(str(self))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The comparison as JSON holds it: the proof, and what the device adds."""
+        return show.as_dict(self.proof) | {
+            "passed": self.passed,
+            "first": self.first,
+            "verdicts": [verdict.as_dict() for verdict in self.verdicts],
+            "environment": self.environment,
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write `comparison.json`, `junit.xml` and the page `index.html` into a folder, which is made."""
+        write_json(self.as_dict(), folder / FILES[0])
+        write_text(self._junit(), folder / FILES[1])
+        write_text(self._page(), folder / FILES[2])
+
+    def _junit(self) -> str:
+        """A test case for the mathematics of each output, and one for each verdict on the device."""
+        cases = [
+            (f"output {place} in double", output.equal, str(self)) for place, output in enumerate(self.proof.outputs)
+        ]
+        cases += [(f"{verdict.tap} on the device", verdict.passed, verdict.reason) for verdict in self.verdicts]
+        cases += [(text, False, text) for text in self.proof.independent]
+        failed = str(sum(not passed for _, passed, _ in cases))
+        suite = ElementTree.Element("testsuite", name="parity", tests=str(len(cases)), failures=failed)
+        for name, passed, text in cases:
+            case = ElementTree.SubElement(suite, "testcase", classname=self.proof.candidate, name=name)
+            if not passed:
+                ElementTree.SubElement(case, "failure", message=self.first).text = text
+        return ElementTree.tostring(suite, "unicode", xml_declaration=True) + "\n"
+
+    def _page(self) -> str:
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        loader = PackageLoader("parity.show.page")
+        return (
+            Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(PAGE).render(found=self)
+        )
