@@ -1,6 +1,7 @@
 """What must be set before a framework is first used: full float32 on GPUs, and a fast BLAS under MLX on Linux.
 
-Imports no framework: it only prepares the process for them. Call `prepare()` before anything imports `mlx.core`.
+Imports no framework: it only prepares the process for them. Call `prepare()` before anything imports `mlx.core`, or
+MLX keeps a slower BLAS.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def prepare() -> str:
     MLX's default on CUDA and on recent Metal is TF32, with 3e-4 relative error: `MLX_ENABLE_TF32=0` turns it off unless
     the caller has set it. The Linux `mlx[cpu]` wheel calls the netlib reference BLAS (about 3 GFLOP/s); PyTorch's
     library exports an optimised `sgemm_`, which takes over when it is loaded first with global symbols (about 130).
-    `PARITY_BLAS=plain` keeps MLX's own. The allocator is told what suits MLX (`_tune_memory`).
+    `PARITY_BLAS=plain` keeps MLX's own, and so does a program that has imported MLX already: it is slower, and as
+    right. The allocator is told what suits MLX (`_tune_memory`).
     """
     os.environ.setdefault("MLX_ENABLE_TF32", "0")
     choice = os.environ.get(BLAS_SWITCH, "torch")
@@ -34,10 +36,9 @@ def prepare() -> str:
         return "platform"
     _tune_memory()
     library = _torch_library()
-    if choice == "plain" or library is None:
+    too_late = getattr(sys.modules.get("mlx.core"), "__file__", None) and not _loaded
+    if choice == "plain" or library is None or too_late:
         return "plain"
-    if getattr(sys.modules.get("mlx.core"), "__file__", None) and not _loaded:
-        raise RuntimeError("mlx.core was imported before parity.base.runtime.prepare(); call prepare() first")
     if not _loaded:
         _loaded.append(ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL))
     return "torch"

@@ -29,7 +29,6 @@ from parity.cli.places import require_places
 from parity.contract import ACCUMULATED, LOCAL, Segment
 from parity.contract.implementation import Case, make_case, resolve
 from parity.diagnose.bisect import Bisection
-from parity.judge.arithmetic import by_key
 from parity.run import dumps as offline
 from parity.run import proof
 from parity.run import recordings as recording
@@ -88,7 +87,7 @@ def _both(
 ) -> Both:
     """The mathematics of a run: proven here, taken from a proof, or not known."""
     if options.device_only:
-        known = by_key(proof.require(options.proof, contract, case, checkpoint))
+        known = proof.require(options.proof, contract, case, checkpoint)
         return Both(contract, case, checkpoint, known, strict=options.strict, progress=say)
     if options.informative:
         return Both(contract, case, checkpoint, {}, "an informative run is no verdict")

@@ -48,8 +48,10 @@ def compare(
         taken, rounded = device.single(taken)
     proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
     proof.notes += rounded
-    verdicts = [] if exact else device.verdicts(proof, evidence, rule, strict)
-    return Compared(proof, verdicts, _environment(proof.source))
+    if exact:
+        return Compared(proof)
+    environment = _environment(proof.source)
+    return Compared(proof, device.verdicts(proof, evidence, rule, strict), environment)
 
 
 def _environment(source: str) -> dict[str, str]:

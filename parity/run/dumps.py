@@ -24,6 +24,7 @@ from parity.contract.contract import fits
 from parity.contract.implementation import Case, State, make_side
 from parity.diagnose.bisect import Found
 from parity.diagnose.dumps import bisect_dumps, diagnose_dumps
+from parity.judge.arithmetic import settled
 from parity.judge.floor import at_least
 from parity.judge.segment import UNDECLARED, branches
 from parity.judge.snapshots import Gallery
@@ -193,6 +194,7 @@ def compare(
         report.diagnosis = diagnose_dumps(
             contract, first, report.verdicts, taps, golden.load, lambda name: dumps[name]()
         )
+    report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     return report
 
 

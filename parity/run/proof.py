@@ -11,7 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.contract import Contract
 from parity.contract.implementation import Case
+from parity.judge.arithmetic import Key, by_key
 from parity.judge.mathematics import Mathematics
 from parity.run.exact_report import KIND
 
@@ -76,8 +77,11 @@ def folded(named: Iterable[tuple[str, Path]]) -> str:
     return digest.hexdigest()
 
 
-def require(path: Path, contract: Contract, case: Case, checkpoint: Path) -> list[Mathematics]:
-    """The mathematics verdicts of a proof. Raises `InputError` unless all are equal, and it is of the same."""
+def require(path: Path, contract: Contract, case: Case, checkpoint: Path) -> Mapping[Key, Mathematics]:
+    """The mathematics verdicts of a proof, by mode, tap and branch.
+
+    Raises `InputError` unless all are equal, and it is a proof of the same.
+    """
     try:
         proof = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -92,7 +96,7 @@ def require(path: Path, contract: Contract, case: Case, checkpoint: Path) -> lis
     if proof.get("passed") is not True:
         raise InputError(f"{path}: its mathematics is not equal; correct the port and prove it again")
     try:
-        return [verdict_of(entry) for entry in proof["verdicts"]]
+        return by_key([verdict_of(entry) for entry in proof["verdicts"]])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: its verdicts cannot be read ({error}); prove it again") from error
 

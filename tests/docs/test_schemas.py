@@ -27,6 +27,7 @@ COMMANDS = [
     ("result.pass", "verify {toy}"),
     ("proof", "verify {toy} --case gain --exact"),
     ("port", "prove tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
+    ("port.compare", "compare tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),

@@ -9,8 +9,15 @@ import mlx.core as mx
 import numpy as np
 from mlx.utils import tree_flatten
 
-from parity.capture.mlx import environment as environment
+import parity.capture.mlx
+from parity.capture import probe
 from parity.capture.mlx import to_numpy
+
+
+def environment() -> dict[str, str]:
+    """Version and device. Raises `InputError` where float32 is not float32 there: nothing could be judged."""
+    probe.require_float32(parity.capture.mlx)
+    return parity.capture.mlx.environment()
 
 
 def run(model: Callable[..., Any], inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
