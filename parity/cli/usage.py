@@ -11,7 +11,7 @@ EXAMPLES = {
     "verify": "parity verify --case tiny-vocoder --json results/vocoder.json --report report",
     "record": "parity record --case tiny-vocoder --out recording",
     "capture": "parity capture --case tiny-vocoder --float64 --out golden",
-    "compare": "parity compare my_torch:reference my_mlx:candidate --inputs short.npz --report report",
+    "compare": "parity compare my_torch:reference my_mlx:candidate --inputs short.npz --inputs long.npz",
     "bisect": "parity bisect --golden golden --dumps dumps",
     "report": "parity report results --out site",
     "history": "parity history history.sqlite --add results/vocoder.json --check",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from parity.base.files import write_text
-from parity.base.jsonfile import write_json
+from parity.base.jsonfile import nan_to_none
 from parity.prove.comparison import Compared
 from parity.show import proof as show
+from parity.show.page import OF_A_COMPARISON
 
-FILES = ("comparison.json", "junit.xml", "index.html")
-PAGE = "comparison.html.j2"
+TEMPLATE = "comparison.html.j2"
 
 
 class ParityError(AssertionError):
@@ -97,9 +98,9 @@ class Comparison(Compared):
 
     def save(self, folder: Path) -> None:
         """Write `comparison.json`, `junit.xml` and the page `index.html` into a folder, which is made."""
-        write_json(self.as_dict(), folder / FILES[0])
-        write_text(self._junit(), folder / FILES[1])
-        write_text(self._page(), folder / FILES[2])
+        contents = (self._page(), self._junit(), json.dumps(nan_to_none(self.as_dict()), indent=1) + "\n")
+        for name, text in zip(OF_A_COMPARISON, contents, strict=True):
+            write_text(text, folder / name)
 
     def _junit(self) -> str:
         """A test case for the mathematics of each output, and one for each verdict on the device."""
@@ -121,5 +122,7 @@ class Comparison(Compared):
 
         loader = PackageLoader("parity.show.page")
         return (
-            Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template(PAGE).render(found=self)
+            Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
+            .get_template(TEMPLATE)
+            .render(found=self)
         )

@@ -80,7 +80,7 @@ def test_help_loads_no_framework_and_names_the_dtypes_of_the_side(side):
         ("verfy", "parity: argument command: 'verfy' is not known; is verify meant?; see parity --help"),
         ("verify --precison=half", "parity verify: unrecognized arguments: --precison=half; is --precision meant?; "),
         ("compare a b --layout candidat", "parity compare: argument --layout: 'candidat' is not known; is candidate"),
-        ("compare a", "parity compare: the following arguments are required: DUMPS; see parity compare --help"),
+        ("compare a", "parity compare: the following arguments are required: CANDIDATE; see parity compare --help"),
         ("inspect a b", "parity inspect: unrecognized arguments: b; see parity inspect --help"),
     ],
 )

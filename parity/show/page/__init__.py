@@ -13,6 +13,8 @@ from parity.run.report import Report
 from parity.show.results import REPORT_SCHEMA
 
 FILES = ("index.html", "report.json", "summary.md", "junit.xml")
+OF_A_COMPARISON = ("index.html", "junit.xml", "comparison.json")
+"""The files of a comparison of two models (`parity.show.comparison`)."""
 
 
 def write(reports: list[Report], out: Path, extras: dict[str, Any]) -> bool:
