@@ -120,9 +120,5 @@ class Comparison(Compared):
     def _page(self) -> str:
         from jinja2 import Environment, PackageLoader, StrictUndefined
 
-        loader = PackageLoader("parity.show.page")
-        return (
-            Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-            .get_template(TEMPLATE)
-            .render(found=self)
-        )
+        pages = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
+        return pages.get_template(TEMPLATE).render(found=self)
