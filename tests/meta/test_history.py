@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from parity.base.errors import InputError
+from parity.cli import main
 from parity.judge.verdict import Verdict
 from parity.run.report import DUMPS, RECORDING, Report
 from parity.show.drift import FEWEST, digamma, drifts, quantile, trigamma, upper_tail
@@ -332,3 +333,24 @@ def test_a_value_that_is_not_there_is_no_point(tmp_path):
     trends = {trend["series"] for trend in store.trends(LIKE)}
     assert "tiny: worst ratio64" not in trends
     assert "tiny: worst ratio32" in trends
+
+
+@pytest.mark.parametrize(("newest", "code"), [({}, 0), ({"x[step=3]": 1.4}, 1)])
+def test_a_drift_has_an_exit_code_on_request(tmp_path, capsys, newest, code):
+    store = History(tmp_path / "history")
+    for night in range(7):
+        store.add(scattered(night, {}))
+    store.add(scattered(7, newest))
+    assert main(["history", str(store.path)]) == 0
+    assert main(["history", str(store.path), "--check"]) == code
+    assert ("times its mean of 7 runs" in " ".join(capsys.readouterr().out.split())) == bool(code)
+
+
+def test_a_failing_newest_run_fails_the_check(tmp_path, capsys):
+    store = History(tmp_path / "history")
+    store.add(failing(1))
+    assert main(["history", str(store.path)]) == 0
+    assert main(["history", str(store.path), "--check"]) == 1
+    assert "its newest run failed, so no drift is judged: tiny on toy cpu, abacus" in capsys.readouterr().out
+    store.add(report(2))
+    assert main(["history", str(store.path), "--check"]) == 0

@@ -15,8 +15,10 @@ from parity.base.errors import InputError
 from parity.base.jsonfile import nan_to_none
 from parity.diagnose.conclude import Diagnosis
 from parity.diagnose.evidence import Finding
+from parity.diagnose.growth import ends
 from parity.judge.snapshots import Sound
 from parity.show import page
+from parity.show.history import History
 from parity.show.page.sound import players
 from parity.show.page.texts import LONGEST, summary
 from parity.show.results import OLD as OLD_WORDS
@@ -34,6 +36,10 @@ def report(verify_toy):
 def result(report):
     """A function that gives the result of a case of the toy as JSON holds it."""
     return lambda case: json.loads(json.dumps(nan_to_none(report(case).as_dict())))
+
+
+PLAIN = {"pictures": []}
+"""What makes a page quick to draw."""
 
 
 def data_of(text: str):
@@ -68,6 +74,39 @@ def test_a_failure(report, tmp_path, case):
     assert len(suite.findall("testcase/failure")) == int(suite.get("failures")) >= len(found.failures)
 
 
+def test_the_page_answers_in_order(report, tmp_path):
+    """Verdict, what to do, where, and what has changed; the part that is wrong first is marked, and so is no other."""
+    found = report("gain", **PLAIN)
+    page.write([found], tmp_path, {})
+    text = (tmp_path / "index.html").read_text()
+    verdict, *rest = re.findall(r"<h1.*?</h1>|<h2.*?</h2>", text, flags=re.S)
+    assert f"Fail: {len(found.failures)} of {found.expected} verdicts failed" in verdict
+    names = ["What to do", "Where", "Against the run before", "Taps"]
+    assert [re.sub("<.*?>", "", heading) for heading in rest][:4] == names
+    marked = re.findall(r'<button[^>]*class="tile failed first"[^>]*>([^<]*)', text)
+    assert [tile.strip() for tile in marked] == ["▶ wrong first: middle.1"]
+    (growth,) = re.findall(r'<table class="growth">.*?</table>', text, flags=re.S)
+    shown, left_out, _ = ends(found.diagnosis.growth)
+    assert growth.count('href="#r0/accumulated/') == 2 * len(shown)
+    assert f">{left_out} more, in report.json<" in growth
+    page.write([report("tiny", **PLAIN)], tmp_path, {})
+    text = (tmp_path / "index.html").read_text()
+    assert "wrong first" not in text
+    assert 'class="growth"' not in text
+
+
+def test_the_run_before_is_compared(report, tmp_path):
+    store = History(tmp_path / "history")
+    passed, failed = (replace(report(case, **PLAIN), case="tiny") for case in ("tiny", "gain"))
+    for found in (passed, failed):
+        store.add(found)
+    page.write([passed, failed], tmp_path, {"since": [store.since(passed), store.since(failed)]})
+    text = (tmp_path / "index.html").read_text()
+    turned = f"{len(failed.failures)} of 92 verdicts turned to the worse"
+    assert text.count("No run before this one is known") == text.count(turned) == 1
+    assert turned in (tmp_path / "summary.md").read_text()
+
+
 def test_a_missing_verdict_fails_in_every_file(report, tmp_path):
     found = report("tiny", expected=93)
     assert not page.write([found], tmp_path, {})
@@ -75,10 +114,6 @@ def test_a_missing_verdict_fails_in_every_file(report, tmp_path):
     assert "Find out why 1 of 93 verdicts are missing" in (tmp_path / "summary.md").read_text()
     (failed,) = ElementTree.parse(tmp_path / "junit.xml").getroot().iter("failure")
     assert failed.get("message") == "92, expected 93"
-
-
-PLAIN = {"pictures": []}
-"""What makes a page quick to draw."""
 
 
 def test_several_results_and_one_that_is_informative(report, tmp_path):
