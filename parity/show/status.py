@@ -13,8 +13,8 @@ HEAD = """# What is verified
 
 Made by `parity status` of results; do not edit it. A case that is named after a size alone is a whole run.
 
-| result | case | device | versions | verdicts | worst ratio64 | worst ratio32 | when |
-|---|---|---|---|---|---|---|---|
+| result | case | device | versions | verdicts | worst ratio64 | worst ratio32 | when | commit |
+|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -38,6 +38,7 @@ def page(results: list[Report], contract: Contract) -> str:
             ratio(result.worst("ratio64")),
             ratio(result.worst("ratio32")),
             result.when or "not recorded",
+            result.environment.get("commit", "not recorded"),
         )
         lines.append(f"| {' | '.join(str(cell).replace('|', ' ') for cell in cells)} |\n")
     missing = [target["name"] for target in contract.targets if not any(on(target, result) for result in results)]

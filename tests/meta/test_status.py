@@ -16,7 +16,7 @@ TARGETS = (
 
 @pytest.fixture
 def result(verify_toy):
-    environment = {"mlx": "1", "mlx device": "gpu", "mlx metal": "False"}
+    environment = {"mlx": "1", "mlx device": "gpu", "mlx metal": "False", "commit": "0123abc"}
     return lambda case, when, **more: replace(
         verify_toy(case), **{"case": "tiny", "when": when, "environment": environment} | more
     )
@@ -30,7 +30,7 @@ def page(toy_contract):
 def test_what_is_verified_and_what_is_not(page, result):
     text = page(result("tiny", "2026-02-02"))
     assert "| pass | tiny | mlx gpu | mlx 1 | 92 of 92 |" in text
-    assert "2026-02-02 |" in text
+    assert "| 2026-02-02 | 0123abc |" in text
     assert "- Elsewhere: no result" in text
     assert "- Here" not in text
 
