@@ -13,6 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from spec.config import T3Config
+from spec.files.pointer import check_no_pointer
 from spec.languages import LANGUAGES, prepare
 
 TOKENIZER = "tokenizer.json"
@@ -65,6 +66,7 @@ class TextTokenizer:
     def __init__(self, file: Path, config: T3Config):
         if not file.is_file():
             raise ValueError(f"{file}: no such file; expected the tokenizer of a checkpoint directory as published")
+        check_no_pointer(file)
         try:
             self.tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises no narrower one

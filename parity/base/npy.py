@@ -27,6 +27,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.files import replacing, writing
+from parity.base.pointer import is_pointer
 
 MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
 MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
@@ -166,6 +167,8 @@ def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
     again = "Copy or make the file again"
     start = file.read(8)
     magic, version = start[:6], tuple(start[6:])
+    if is_pointer(path):
+        raise _refusal(path, "a Git LFS pointer", "the file that it stands for", "Run `git lfs pull`")
     if len(start) < 8 or magic != np.lib.format.MAGIC_PREFIX:
         raise _refusal(path, f"a file that begins {start!r}", "an NPY file", "Write it with parity.base.npy")
     if version not in _LENGTH_FORMAT:

@@ -250,8 +250,8 @@ def prove(options: argparse.Namespace, console: Console) -> Result:
 
 def report(options: argparse.Namespace, console: Console) -> Result:
     """The results of earlier runs as one report to look at."""
-    extras: dict[str, Any] = {"audits": {str(path): read(path) for path in options.audit}}
-    extras["benchmarks"] = {str(path): benchmarks(read(path)) for path in options.benchmarks}
+    extras: dict[str, Any] = {"audits": {str(path): read(path, "an audit of weights") for path in options.audit}}
+    extras["benchmarks"] = {str(path): benchmarks(read(path, "a benchmark")) for path in options.benchmarks}
     found = load(options.results)
     passed = page.write(found, options.out, extras | _remembered(options.history, found))
     word = "PASS" if passed else "FAIL"

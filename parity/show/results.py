@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.pointer import ADVICE, is_pointer
 from parity.contract import ACCUMULATED, FULL, LOCAL
 from parity.diagnose.conclude import Diagnosis
 from parity.diagnose.evidence import Finding
@@ -58,15 +59,15 @@ def _files(path: Path) -> list[Path]:
     return files
 
 
-def read(path: Path) -> Result:
-    """A JSON object from a file. Raises `InputError` for anything else."""
+def read(path: Path, writer: str = "`parity verify --json`") -> Result:
+    """A JSON object from a file that `writer` wrote. Raises `InputError` for anything else."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); name a file that `parity verify --json` wrote"
-        ) from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a file that {writer} wrote") from error
     except ValueError as error:
+        if is_pointer(path):
+            raise InputError(f"{path}: {ADVICE}") from error
         raise InputError(f"{path}: not valid JSON ({error}); write it again with --json") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}: holds a {type(data).__name__}, expected the object that --json writes")

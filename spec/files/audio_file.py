@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.names import meant_path
+from spec.files.pointer import check_no_pointer
 
 BLOCK = 2**14  # frames decoded at a time, so that many channels take no more memory than one
 # In libsndfile's log: of Ogg, of WAV and its kin, of FLAC.
@@ -46,6 +47,7 @@ def decoded(
 
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected a recording{meant_path(file)}")
+    check_no_pointer(file)
     try:
         audio, promised = _opened(file)
     except (soundfile.LibsndfileError, OSError) as error:

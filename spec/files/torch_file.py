@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from spec.files.pointer import check_no_pointer
+
 # What a pickle may do: make plain values and containers of them, remember them, name, refer to a storage, and call.
 OPERATIONS = (
     {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}
@@ -42,6 +44,7 @@ def read_torch_file(file: Path) -> Any:
     """What was saved. Raises `ValueError` for a file that is damaged, or holds anything but tensors and containers."""
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected one that torch.save wrote")
+    check_no_pointer(file)
     try:
         with zipfile.ZipFile(file) as archive:
             return _Reader(archive).load()

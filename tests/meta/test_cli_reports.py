@@ -128,6 +128,9 @@ def test_an_informative_run_needs_no_float32(toy, monkeypatch, tmp_path):
     [
         (["report", "none.json", "--out", "{out}"], "none.json: cannot be read"),
         (["report", "LICENSE", "--out", "{out}"], "LICENSE: not valid JSON"),
+        (["report", "{good}", "--out", "{out}", "--audit", "none.json"], "name a file that an audit of weights wrote"),
+        (["report", "{good}", "--out", "{out}", "--benchmarks", "none.json"], "name a file that a benchmark wrote"),
+        (["report", "{pointer}", "--out", "{out}"], "pointer.json: it is a Git LFS pointer"),
         (["report", "{good}", "--out", "README.md"], "README.md/index.html: cannot be written"),
         (["report", "{good}", "--out", "{out}", "--benchmarks", "{good}"], "a file of benchmarks lacks 'benchmarks'"),
         (["report", "{good}", "--out", "{out}", "--history", "LICENSE"], "LICENSE: is a file of another kind"),
@@ -141,7 +144,10 @@ def test_what_cannot_be_used_is_refused(toy, run, tmp_path, capsys, arguments, m
     toy("verify", "--json", good)
     capsys.readouterr()
     before = (ROOT / "LICENSE").read_bytes()
-    assert run(*(argument.format(good=good, out=tmp_path / "out") for argument in arguments)) == 2
+    pointer = tmp_path / "pointer.json"
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n")
+    given = {"good": good, "pointer": pointer, "out": tmp_path / "out"}
+    assert run(*(argument.format(**given) for argument in arguments)) == 2
     assert message in capsys.readouterr().err
     assert (ROOT / "LICENSE").read_bytes() == before
 

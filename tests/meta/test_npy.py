@@ -293,7 +293,7 @@ def test_malformed_headers_are_refused(path, old, new, match):
     [
         (b"", "NPY file"),
         (b"PK\x03\x04" + b"\0" * 200, "NPY file"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "NPY file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "got a Git LFS pointer; .* Run `git lfs pull`"),
         (numpy_file(ARRAY).replace(b"NUMPY", b"numpy"), "NPY file"),
         (hand_made(GOOD + "\n", ARRAY.tobytes(), (4, 0)), "version 4.0"),
         (hand_made(GOOD + "\n", ARRAY.tobytes(), (1, 1)), "version 1.1"),
