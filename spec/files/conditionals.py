@@ -1,6 +1,7 @@
-"""A voice's conditions in a file: upstream's `conds.pt`, or safetensors by the same names on both sides.
+"""A voice's conditions in a file: upstream's `conds.pt`, or safetensors with upstream's keys, as MLX ports keep them.
 
-Neither runs code when it is read. Upstream: `Conditionals` in `chatterbox/tts.py`.
+Neither runs code when it is read, and each is read and written without a framework. Upstream: `Conditionals` in
+`chatterbox/tts.py`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from parity.base.files import replacing
 from spec.config import ChatterboxConfig
+from spec.files.pointer import check_no_pointer
 from spec.files.torch_file import read_torch_file
+from spec.files.torch_writer import write_torch_file
 
 FIELDS = ("speaker_emb", "cond_prompt_speech_tokens", "emotion_adv", "prompt_tokens", "prompt_mel", "embedding")
 TOKENS = ("cond_prompt_speech_tokens", "prompt_tokens")
@@ -36,6 +40,7 @@ def load_conditionals(file: Path) -> dict[str, np.ndarray]:
     """The conditions of a voice by the names of `FIELDS`. Raises `ValueError` for anything but such a file."""
     if not file.is_file():
         raise ValueError(f"{file}: no such file; expected a voice's conditions, a conds.pt or what was saved of one")
+    check_no_pointer(file)
     if file.suffix == ".pt":
         arrays = from_upstream(file, read_torch_file(file))
     else:
@@ -43,14 +48,40 @@ def load_conditionals(file: Path) -> dict[str, np.ndarray]:
             arrays = load_file(file)
         except SafetensorError as error:
             raise ValueError(f"{file}: not a whole safetensors file ({error}); make it again") from error
+        if any(key.startswith(("t3.", "gen.")) for key in arrays):  # else the names of `FIELDS`, as once written here
+            arrays = from_upstream(file, parts_of(arrays))
     check_conditionals(file, arrays)
-    return arrays
+    return {name: array.astype(np.int64 if name in TOKENS else np.float32) for name, array in arrays.items()}
 
 
-def save_conditionals(file: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write conditions by the names of `FIELDS`. Raises `ValueError` for a missing, unknown or unusable one."""
+def save_conditionals(file: Path, arrays: Mapping[str, np.ndarray], suffix: str | None = None) -> None:
+    """Write conditions, given by the names of `FIELDS`: as upstream does for the suffix `.pt`, else safetensors.
+
+    The suffix is the file's where none is given. Raises `ValueError` for a missing, unknown or unusable field.
+    """
     check_conditionals(file, arrays)
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, file)
+    stored: dict[str, dict[str, np.ndarray | None]] = {"t3": {}, "gen": {}}
+    for name, (part, field) in PLACES.items():
+        stored[part][field] = np.ascontiguousarray(arrays[name])
+    stored["gen"]["prompt_token_len"] = np.array([arrays["prompt_tokens"].shape[1]])
+    if (suffix or file.suffix) == ".pt":
+        stored["t3"] |= {"clap_emb": None, "cond_prompt_speech_emb": None}
+        stored["gen"]["prompt_feat_len"] = None
+        write_torch_file(file, stored)
+        return
+    flat = {f"{part}.{field}": array for part, fields in stored.items() for field, array in fields.items()}
+    flat = {key: array.astype(np.int32) if array.dtype.kind == "i" else array for key, array in flat.items()}
+    with replacing(file) as partial:
+        save_file(flat, partial)
+
+
+def parts_of(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Arrays by keys such as `gen.embedding`, as upstream's two dictionaries."""
+    parts: dict[str, dict[str, np.ndarray]] = {"t3": {}, "gen": {}}
+    for key, array in arrays.items():
+        part, _, field = key.partition(".")
+        parts.setdefault(part, {})[field] = array
+    return parts
 
 
 def from_upstream(file: Path, stored: object) -> dict[str, np.ndarray]:
