@@ -135,16 +135,19 @@ class SpeakerEncoderConfig:
 
 
 MULTILINGUAL_TEXT_TOKENS = 2454
+ENGLISH_T3, MULTILINGUAL_T3 = "t3_cfg.safetensors", "t3_mtl23ls_v2.safetensors"  # of a checkpoint
 
 
 @dataclass(frozen=True)
 class T3Config:
     """Text tokens to speech tokens: a Llama of 520 M parameters. The multilingual model has 2454 text tokens.
 
-    `watched_heads` are the (layer, head) pairs whose attention follows the text: those of upstream's
-    `alignment_stream_analyzer.py`. Only the multilingual model is watched.
+    `file` is that of the checkpoint which holds it. `watched_heads` are the (layer, head) pairs whose attention follows
+    the text: those of upstream's `alignment_stream_analyzer.py`. Only the multilingual model is watched, and none later
+    than its second release: upstream has since taken the analyzer away.
     """
 
+    file: str = ENGLISH_T3
     text_vocab_size: int = 704
     speech_vocab_size: int = 8194
     start_text: int = 255
@@ -171,7 +174,7 @@ class T3Config:
     watched_heads: tuple[tuple[int, int], ...] = ((12, 15), (13, 11), (9, 2))
 
     def __post_init__(self) -> None:
-        for layer, head in self.watched_heads if self.multilingual else ():
+        for layer, head in self.watched:
             if not (0 <= layer < self.blocks and 0 <= head < self.heads):
                 raise ValueError(
                     f"watched_heads have head {head} of layer {layer}, expected one of {self.heads} heads in "
@@ -181,6 +184,11 @@ class T3Config:
     @property
     def head_width(self) -> int:
         return self.width // self.heads
+
+    @property
+    def watched(self) -> tuple[tuple[int, int], ...]:
+        """The heads whose attention decides with the logits where speech ends; none in the English model."""
+        return self.watched_heads if self.multilingual else ()
 
     @property
     def condition_positions(self) -> int:
@@ -281,9 +289,11 @@ CHATTERBOX_SIZES = {
 }
 
 
-def multilingual(config: ChatterboxConfig) -> ChatterboxConfig:
-    """The same pipeline with the multilingual T3: the other stages are the same files in both models."""
-    return replace(config, t3=replace(config.t3, text_vocab_size=MULTILINGUAL_TEXT_TOKENS))
+def multilingual(config: ChatterboxConfig, file: str = MULTILINGUAL_T3) -> ChatterboxConfig:
+    """The same pipeline with a multilingual T3, from its file: the other stages are the same files in all models."""
+    watched = config.t3.watched_heads if file == MULTILINGUAL_T3 else ()
+    t3 = replace(config.t3, file=file, text_vocab_size=MULTILINGUAL_TEXT_TOKENS, watched_heads=watched)
+    return replace(config, t3=t3)
 
 
 def time_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:

@@ -73,7 +73,7 @@ def each_token(
 ) -> Iterator[int]:
     """Tokens as they are decided, up to the stop token, it included, or to `max_tokens`. Greedy without `uniforms`.
 
-    The multilingual model is watched: where its attention is in the text may force or forbid the stop token.
+    A multilingual model may be watched: where its attention is in the text may force or forbid the stop token.
     Raises `ValueError` for more tokens than the model has positions, and for too few uniforms.
     """
     config, steps = model.config, sampling.max_tokens
@@ -81,7 +81,7 @@ def each_token(
         raise ValueError(f"max_tokens is {steps}, expected below the {config.speech_positions} positions of the model")
     if uniforms is not None and len(uniforms) < steps:
         raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
-    cache = model.new_cache(config.watched_heads if config.multilingual else ())
+    cache = model.new_cache(config.watched)
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
     if applies(model, cache, sampling):
         decided = CUDADecoder(model, cache, sampling, uniforms).tokens(logits)
@@ -105,7 +105,7 @@ def _decided(
 ) -> Iterator[int]:
     """Tokens from the prefix's logits on, without end."""
     config, previous = model.config, [model.config.start_speech]
-    analyzer = AlignmentAnalyzer(text_length) if config.multilingual else None
+    analyzer = AlignmentAnalyzer(text_length) if config.watched else None
     for step in count():
         if analyzer:
             found = analyzer.step(text_attention(cache, config, text_length), previous)

@@ -72,7 +72,7 @@ def each_token(
 ) -> Iterator[int]:
     """Tokens as they are decided, up to the stop token, it included, or to `max_tokens`. Greedy without `uniforms`.
 
-    The multilingual model is watched: where its attention is in the text may force or forbid the stop token.
+    A multilingual model may be watched: where its attention is in the text may force or forbid the stop token.
     Raises `ValueError` for more tokens than the model has positions, and for too few uniforms.
     """
     config, steps = model.config, sampling.max_tokens
@@ -80,8 +80,8 @@ def each_token(
         raise ValueError(f"max_tokens is {steps}, expected below the {config.speech_positions} positions of the model")
     if uniforms is not None and len(uniforms) < steps:
         raise ValueError(f"got {len(uniforms)} uniforms, expected one for each of max_tokens = {steps}")
-    analyzer = AlignmentAnalyzer(text_tokens.shape[1]) if config.multilingual else None
-    cache, previous = model.new_cache(config.watched_heads if analyzer else ()), [config.start_speech]
+    analyzer = AlignmentAnalyzer(text_tokens.shape[1]) if config.watched else None
+    cache, previous = model.new_cache(config.watched), [config.start_speech]
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
     for step in range(steps):
         if analyzer:
