@@ -7,11 +7,13 @@ other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 
+from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import each_token, speech_only
 from mlx_impl.vocoder.streaming import VocoderStream
@@ -41,12 +43,16 @@ class Chatterbox:
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
         self.dtype = DTYPES[dtype]
-        self.config = config
+        self.checkpoint, self.config = checkpoint, config
         self.text = load_tokenizer(checkpoint, config.t3)
-        self.conditioner = load_conditioner(checkpoint, config)
         self.t3 = load_t3(checkpoint, config.t3, self.dtype)
         self.flow = load_flow(checkpoint, config.flow, self.dtype)
         self.vocoder = load_vocoder(checkpoint, config.vocoder, self.dtype)
+
+    @cached_property
+    def conditioner(self) -> Conditioner:
+        """Loaded when a recording is to be heard: a voice's conditions in a file need none of it."""
+        return load_conditioner(self.checkpoint, self.config)
 
     def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""

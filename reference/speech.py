@@ -7,12 +7,14 @@ other. Upstream: `chatterbox/tts.py` (`ChatterboxTTS.generate`, `prepare_conditi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from reference.conditioning.conditioner import Conditioner
 from reference.t3.generation import each_token, speech_only
 from reference.vocoder.streaming import VocoderStream
 from reference.vocoder.vocoder import fade_in
@@ -36,12 +38,16 @@ class Chatterbox:
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
         self.dtype = DTYPES[dtype]
-        self.config = config
+        self.checkpoint, self.config = checkpoint, config
         self.text = load_tokenizer(checkpoint, config.t3)
-        self.conditioner = load_conditioner(checkpoint, config, self.dtype)
         self.t3 = load_t3(checkpoint, config.t3, self.dtype)
         self.flow = load_flow(checkpoint, config.flow, self.dtype)
         self.vocoder = load_vocoder(checkpoint, config.vocoder, self.dtype)
+
+    @cached_property
+    def conditioner(self) -> Conditioner:
+        """Loaded when a recording is to be heard: a voice's conditions in a file need none of it."""
+        return load_conditioner(self.checkpoint, self.config, self.dtype)
 
     @torch.inference_mode()
     def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,14 +15,14 @@ import numpy as np
 
 from mlx_impl.convert.conversion import Conversion, Request
 from mlx_impl.convert.inventory import examine, files_of
-from mlx_impl.convert.source import Source, sha256, weight_files
+from mlx_impl.convert.source import Source, contents, sha256, source_of
 from mlx_impl.convert.values import value_problems
 from mlx_impl.weights.stored.layout import PYTORCH
 from mlx_impl.weights.stored.layout import convert as to_layout
 from mlx_impl.weights.stored.mapping import FOLD, SUM, Parameter
-from mlx_impl.weights.stored.number import DTYPES, EPSILON, SMALLEST, decode
-from mlx_impl.weights.stored.reader import SOURCE, Tensors, Unreadable
-from spec.files.safetensors_file import Entry, Problem
+from mlx_impl.weights.stored.number import EPSILON, SMALLEST, decode
+from mlx_impl.weights.stored.reader import Tensors, Unreadable
+from spec.files.safetensors_file import DTYPES, Entry, Problem
 
 Progress = Callable[[str, int, int], None]
 
@@ -59,12 +58,22 @@ class Audit:
         }
 
 
-def audit(file: Path, against: Path | Source | None = None, progress: Progress = lambda *_: None) -> Audit:
-    """Examine a file, and compare every tensor with its source if there is one.
+def audit(
+    file: Path,
+    against: Path | Source | None = None,
+    progress: Progress = lambda *_: None,
+    t3: str | None = None,
+) -> Audit:
+    """Examine a file, and compare every tensor with its source if there is one. Of a directory: each of its files.
 
-    Raises `ValueError` for a file that is missing and for a source that is not whole itself.
+    Raises `ValueError` for a file that is missing and for a source that is not whole itself, or of which it is open
+    which T3 is meant.
     """
-    source = Source(weight_files(against)) if isinstance(against, Path) else against
+    if file.is_dir():
+        found = contents(file)
+        report = merged(file, [audit(each, against, progress, t3) for each in found.weights])
+        report.problems += [Problem("file", name, f"{name} {reason}") for name, reason in found.problems()]
+        return report
     report = Audit(file)
     try:
         tensors = Tensors(file)
@@ -75,10 +84,23 @@ def audit(file: Path, against: Path | Source | None = None, progress: Progress =
     report.tensors = len(tensors.header.entries)
     report.problems += examine(tensors)
     report.problems += read_problems(tensors, progress)
-    if source is not None:
+    if against is not None:
+        source = against if isinstance(against, Source) else source_of(tensors, against, t3)
         comparison = Comparison(tensors, source)
         report.problems += comparison.problems(progress)
         report.compared = comparison.compared
+    return report
+
+
+def merged(folder: Path, reports: list[Audit]) -> Audit:
+    """The audits of a directory's files as one."""
+    report = Audit(folder)
+    for name in ("naming", "layout", "dtype"):
+        setattr(report, name, ", ".join(sorted({getattr(each, name) for each in reports} - {""})))
+    for each in reports:
+        report.tensors += each.tensors
+        report.compared += each.compared
+        report.problems += [problem._replace(text=f"{each.file.name}: {problem.text}") for problem in each.problems]
     return report
 
 
@@ -125,12 +147,27 @@ class Comparison:
             done += entry.size
             progress("comparing", done, total)
         for entry, own in wrong:
-            yield self.difference(entry, right.get(own))
+            if not self.equal_when_joined(self.conversion.entries[entry][0]):
+                yield self.difference(entry, right.get(own))
+
+    def equal_when_joined(self, parameter: Parameter) -> bool:
+        """Whether two parts are others than the source's and the weight or bias that they make is the same.
+
+        So it is on the way back from a naming that has it whole: how it was parted is lost there.
+        """
+        if len(self.tensors.parameters[parameter].parts) != 2:
+            return False
+        try:
+            have, want = (whole.value(parameter) for whole in (self.tensors, self.source))
+        except ValueError:  # parts that make no weight
+            return False
+        allowed = 4 * EPSILON[self.tensors.dtype] * np.abs(want).max(axis=tuple(range(1, want.ndim)), keepdims=True)
+        return have.shape == want.shape and bool(np.all(np.abs(have - want) <= allowed))
 
     def source_problems(self) -> Iterator[Problem]:
-        made_from = json.loads(self.tensors.header.metadata.get(SOURCE, "{}"))
+        made_from = self.tensors.made_from
         for file in self.source.files:
-            if file.name in made_from and made_from[file.name] != sha256(file):
+            if file.name in made_from and sha256(file) not in self.tensors.ancestors:
                 yield Problem("source hash", "", f"made from another {file.name} than {file}")
 
     def difference(self, entry: Entry, holds: str | None) -> Problem:

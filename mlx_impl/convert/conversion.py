@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from mlx_impl.convert.inventory import Expected, files_of, is_multilingual, stored, with_quantization
-from mlx_impl.convert.source import Source, sha256, weight_files
-from mlx_impl.weights.checkpoint import ALL_IN_ONE
+from mlx_impl.convert.source import Source, contents, sha256
 from mlx_impl.weights.stored import fold
 from mlx_impl.weights.stored.layout import PYTORCH
 from mlx_impl.weights.stored.layout import convert as to_layout
 from mlx_impl.weights.stored.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, VERSION, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import LAYER
-from mlx_impl.weights.stored.number import DTYPES, encode
+from mlx_impl.weights.stored.number import encode
 from mlx_impl.weights.stored.quantization import quantized
 from mlx_impl.weights.stored.reader import (
+    ANCESTORS,
     CHECKSUM_WIDTH,
     CHECKSUMS,
     DROPPED,
@@ -37,11 +37,12 @@ from mlx_impl.weights.stored.reader import (
     TARGET,
     Quantization,
 )
-from mlx_impl.weights.t3 import MULTILINGUAL
 from parity.base.files import replacing, require_new
-from spec.files.safetensors_file import WORKERS, Entry, write_file
+from spec.config import ENGLISH_T3, MULTILINGUAL_T3
+from spec.files.checkpoint import ALL_IN_ONE, VOICES, Contents, names_of
+from spec.files.conditionals import load_conditionals, save_conditionals
+from spec.files.safetensors_file import DTYPES, WORKERS, Entry, write_file
 
-CARRIED = ("tokenizer.json", "grapheme_mtl_merged_expanded_v1.json", "Cangjie5_TC.json", "conds.pt")
 Progress = Callable[[str, int, int], None]  # the file, how many of its bytes are written, and of how many
 
 
@@ -52,6 +53,7 @@ class Request:
     target: Scheme = MLX
     dtype: str = "float32"
     quantization: Quantization | None = None
+    t3: str | None = None  # which of several, by its file's name
 
 
 class Conversion:
@@ -65,7 +67,11 @@ class Conversion:
             raise ValueError("the source is quantised; convert the published checkpoint instead")
         self.quantization = self.new or source.quantization
         # A published file is whole; of the others a stage may be left out, and they say so.
-        self.left_out = [] if request.target is UPSTREAM else source.left_out(expected)
+        unnamed = {p.stage for p in expected} - {p.stage for p in expected if request.target.keys(p)}
+        absent = source.left_out(expected)
+        if request.target is UPSTREAM and absent:
+            raise ValueError(f"the source has no {', '.join(absent)}; convert the published checkpoint instead")
+        self.left_out = sorted(unnamed.union(absent))
         expected = {parameter: shapes for parameter, shapes in expected.items() if parameter.stage not in self.left_out}
         packed = None if self.new else {p for tensors in source.tensors for p in tensors.packed_parameters()}
         self.expected = with_quantization(expected, self.quantization, packed)
@@ -154,6 +160,8 @@ class Conversion:
             SOURCE: json.dumps({file.name: sha256(file) for file in self.source.files}),
             DROPPED: json.dumps(self.dropped()),
         }
+        if ancestors := {each for tensors in self.source.tensors for each in tensors.ancestors}:
+            about[ANCESTORS] = " ".join(sorted(ancestors))
         if self.left_out:
             about[LEFT_OUT] = " ".join(self.left_out)
         if self.quantization is not None:
@@ -161,38 +169,69 @@ class Conversion:
         return about
 
 
-def conversions(source: Path, out: Path, request: Request) -> Iterator[tuple[Path, Conversion]]:
+def conversions(source: Path, found: Contents, out: Path, request: Request) -> Iterator[tuple[Path, Conversion]]:
     """What is to be written where: a file for a file; for a directory its files, or one for `mlx-community`."""
-    files = weight_files(source)
     if source.is_file() or request.target is COMMUNITY:
-        whole = Source(files)
+        if len(found.t3) > 1:
+            raise ValueError(f"{source} holds {names_of(found.t3)}, and {request.target} has one T3; choose with --t3")
+        whole = Source(found.weights)
         yield (out if source.is_file() else out / ALL_IN_ONE), Conversion(whole, request, whole.expected)
         return
-    for file in files:
+    for file in found.weights:
         whole = Source([file])
         for published in files_of(whole.expected):
             part = {p: shape for p, shape in whole.expected.items() if files_of([p]) == [published]}
-            name = MULTILINGUAL if published == "t3_cfg" and is_multilingual(part) else f"{published}.safetensors"
+            name = file.name if file.name != ALL_IN_ONE else f"{published}.safetensors"
+            if name == ENGLISH_T3 and is_multilingual(part):
+                name = MULTILINGUAL_T3
             wanted = request if published == "t3_cfg" else Request(request.target, request.dtype)
             yield out / name, Conversion(whole, wanted, part)
 
 
-def convert(source: Path, out: Path, request: Request, progress: Progress = lambda *_: None) -> list[Path]:
-    """Convert a checkpoint file or directory; what was written. Nothing that exists is replaced.
+def convert(
+    source: Path,
+    out: Path,
+    request: Request,
+    progress: Progress = lambda *_: None,
+    say: Callable[[str], object] = lambda _: None,
+) -> list[Path]:
+    """Convert a checkpoint file or directory; what was written. Nothing that exists is replaced, and all is or nothing.
 
-    Raises `ValueError` for a source with anything wrong in it, before anything is written.
+    `say` is told what the result lacks, and which files of the directory are not needed. Raises `ValueError` for a
+    source with anything wrong in it, before anything is written.
     """
     if request.quantization is not None and request.target not in (MLX, COMMUNITY):
         raise ValueError(f"--quantize with --target {request.target}: only mlx and mlx-community have packed weights")
-    jobs = list(conversions(source, out, request))
+    found = contents(source, request.t3)
+    if source.is_dir():
+        found.check()
+    jobs = list(conversions(source, found, out, request))
     if request.quantization is not None and not any(job.quantization for _, job in jobs):
         raise ValueError("nothing to quantise: only T3's linear layers are, and the source has no T3")
-    carried = [source / name for name in CARRIED if source.is_dir() and (source / name).is_file()]
-    written = [file for file, _ in jobs] + [out / file.name for file in carried]
+    voices = {out / voice_name(file, request): load_conditionals(file) for file in found.companions if is_voice(file)}
+    others = {out / file.name: file for file in found.companions if not is_voice(file)}
+    written = [*(file for file, _ in jobs), *others, *voices]
     require_new(written)
+    for file, job in jobs:
+        if job.left_out:
+            say(f"{file.name} is without {', '.join(job.left_out)}: {request.target} or the source has not got it")
+    for name, reason in found.unneeded.items():
+        say(f"not needed: {name}" + (f" ({reason})" if reason else ""))
     with ExitStack() as whole:  # all files, or none
         for file, job in jobs:
             job.write(whole.enter_context(replacing(file)), partial(progress, file.name))
-        for file in carried:
-            shutil.copyfile(file, whole.enter_context(replacing(out / file.name)))
+        for file, companion in others.items():
+            shutil.copyfile(companion, whole.enter_context(replacing(file)))
+        for file, voice in voices.items():
+            save_conditionals(whole.enter_context(replacing(file)), voice, file.suffix)
     return written
+    return written
+
+
+def is_voice(file: Path) -> bool:
+    return file.name in VOICES
+
+
+def voice_name(file: Path, request: Request) -> str:
+    """What a voice's file is called: upstream reads the one name, MLX ports the other, this side both."""
+    return {UPSTREAM: VOICES[0], COMMUNITY: VOICES[1]}.get(request.target, file.name)

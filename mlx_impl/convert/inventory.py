@@ -9,7 +9,7 @@ from itertools import permutations
 from mlx_impl.weights.stored.layout import MLX, PYTORCH, SWIFT, permutation, permuted
 from mlx_impl.weights.stored.mapping import FILE_OF, SCHEMES, UPSTREAM, VERSION, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import BIASES, SCALES
-from mlx_impl.weights.stored.quantization import quantizable
+from mlx_impl.weights.stored.quantization import packable, quantizable
 from mlx_impl.weights.stored.reader import MAPPING, Quantization, Tensors
 from spec.config import CHATTERBOX_SIZES, multilingual
 from spec.files.safetensors_file import Problem
@@ -78,13 +78,15 @@ def strangers(tensors: Tensors) -> Iterator[tuple[str, Parameter]]:
 def with_quantization(
     expected: Expected, quantization: Quantization | None, only: Container[Parameter] | None = None
 ) -> Expected:
-    """What a quantised file should hold: codes, scales and biases in the place of T3's linear weights, or of some."""
+    """What a quantised file should hold: codes, scales and biases in the place of the linear weights that are `only`,
+    of T3's where nothing says which."""
     if quantization is None:
         return expected
     whole: Expected = {}
     for parameter, (shapes, dtype) in expected.items():
         inputs = shapes[-1][-1] if shapes[-1] else 0
-        if not quantizable(parameter, inputs, quantization) or (only is not None and parameter not in only):
+        packed = quantizable if only is None else packable
+        if not packed(parameter, inputs, quantization) or (only is not None and parameter not in only):
             whole[parameter] = (shapes, dtype)
             continue
         rows, inputs = shapes[-1]

@@ -7,15 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_impl.convert.inventory import Expected, examine, expected_of
-from mlx_impl.weights.checkpoint import ALL_IN_ONE, S3GEN
-from mlx_impl.weights.conditioning import VE
-from mlx_impl.weights.stored.mapping import UPSTREAM, Parameter
+from mlx_impl.convert.inventory import Expected, examine, expected_of, files_of
+from mlx_impl.weights.stored.mapping import FILE_OF, UPSTREAM, Parameter
 from mlx_impl.weights.stored.reader import Quantization, Tensors
-from mlx_impl.weights.t3 import ENGLISH, MULTILINGUAL
+from spec.files.checkpoint import ALL_IN_ONE, Contents, contents_of, missing, names_of, t3_named
 from spec.files.safetensors_file import STORED
-
-WEIGHTS = (S3GEN, VE, ENGLISH, MULTILINGUAL, ALL_IN_ONE)
 
 
 class Source:
@@ -37,7 +33,7 @@ class Source:
             for parameter in tensors.parameters:
                 if parameter in self.holder:
                     both = f"{self.holder[parameter].file} and {tensors.file}"
-                    raise ValueError(f"{both} both hold {parameter.stage}; convert one of them")
+                    raise ValueError(f"{both} both hold {parameter.stage}; name one of them")
                 self.holder[parameter] = tensors
             self.expected |= expected_of(tensors)
             for key, (dtype, shape, value) in tensors.dropped.items():
@@ -49,8 +45,10 @@ class Source:
         return next((tensors.quantization for tensors in self.tensors if tensors.quantization is not None), None)
 
     def left_out(self, expected: Expected) -> list[str]:
-        """The stages of which the source has nothing: its naming has not got them."""
-        return sorted({p.stage for p in expected} - {p.stage for p in self.holder})
+        """The stages of which the source has nothing: its naming has not got them, or it says so itself."""
+        files = files_of(expected)
+        said = {stage for tensors in self.tensors for stage in tensors.left_out if FILE_OF[stage] in files}
+        return sorted(({p.stage for p in expected} | said) - {p.stage for p in self.holder})
 
     def value(self, parameter: Parameter) -> np.ndarray:
         """In PyTorch's layout, float32 or integers; the codes of a quantised weight as they are."""
@@ -75,9 +73,39 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def weight_files(source: Path) -> list[Path]:
-    """The checkpoint files of a directory, or the file itself. Raises `ValueError` where there is none."""
-    files = [source] if source.is_file() else [source / name for name in WEIGHTS if (source / name).is_file()]
-    if not files:
-        raise ValueError(f"{source}: no checkpoint file and no directory of {', '.join(WEIGHTS)}")
-    return files
+def contents(source: Path, t3: str | None = None) -> Contents:
+    """What a checkpoint directory holds, or a file alone; of several T3 the one that is named, all where none is.
+
+    Raises `ValueError` where there is no such file or directory, and for a T3 that is not there.
+    """
+    if not source.is_dir() and not source.is_file():
+        raise ValueError(missing(source))
+    found = Contents(source.parent, [source]) if source.is_file() else contents_of(source)
+    if t3 is not None:
+        meant = t3_named(t3, found.t3)
+        for file in found.t3:
+            if file != meant:
+                found.weights.remove(file)
+                found.unneeded[file.name] = f"--t3 {t3}"
+    return found
+
+
+def source_of(tensors: Tensors, against: Path, t3: str | None = None) -> Source:
+    """The files of a directory that a file was made from, or may have been: those of the stages that it holds.
+
+    Raises `ValueError` where several T3 may be meant.
+    """
+    found = contents(against, t3)
+    if against.is_file():
+        return Source(found.weights)
+    stages = files_of(tensors.parameters)
+    files = [file for file in found.weights if file.stem in stages or file.name == ALL_IN_ONE]
+    if "t3_cfg" in stages and ALL_IN_ONE not in (file.name for file in files):
+        named = {tensors.file.name, *tensors.made_from}
+        meant = [file for file in found.t3 if file.name in named] or found.t3
+        if len(meant) > 1:
+            raise ValueError(
+                f"{against} holds {names_of(meant)}; say with --t3 which {tensors.file.name} was made from"
+            )
+        files = [file for file in files if file not in found.t3] + meant
+    return Source(files)

@@ -3,7 +3,7 @@
 Reads the directory as published; every key of a stage is accounted for and loading is strict.
 """
 
-from mlx_impl.weights.checkpoint import S3GEN
 from mlx_impl.weights.flow import load_flow, parameter_name
+from spec.files.checkpoint import S3GEN
 
 __all__ = ["S3GEN", "load_flow", "parameter_name"]

@@ -15,9 +15,8 @@ from mlx_impl.weights.stored.layout import permutation, permuted
 from mlx_impl.weights.stored.mapping import MLX, SCHEMES, UPSTREAM, Parameter
 from mlx_impl.weights.stored.quantization import quantize_module
 from mlx_impl.weights.stored.reader import Tensors
+from spec.files.checkpoint import ALL_IN_ONE
 
-S3GEN = "s3gen.safetensors"
-ALL_IN_ONE = "model.safetensors"  # of the mlx-community naming
 Module = TypeVar("Module", bound=nn.Module)
 Shapes = dict[str, tuple[int, ...]]
 
@@ -35,6 +34,11 @@ def load(module: Module, file: Path, stage: str, dtype: mx.Dtype) -> Module:
         raise ValueError(
             f"{file} has the naming {tensors.scheme} and does not say how it was made; check and convert it: "
             "`python -m mlx_impl convert`"
+        )
+    if stage in tensors.left_out:
+        raise ValueError(
+            f"{file} was made without the {stage}: the naming {tensors.scheme} or its source has not got it; convert "
+            "the published checkpoint to another target (a voice's conditions, given as --voice, need none)"
         )
     own = _own_parameters(tensors, stage)
     if tensors.quantization is not None:

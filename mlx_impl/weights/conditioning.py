@@ -10,11 +10,10 @@ from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.s3tokenizer import S3Tokenizer
 from mlx_impl.conditioning.speaker_encoder import CAMPPlus
 from mlx_impl.conditioning.voice_encoder import VoiceEncoder
-from mlx_impl.weights.checkpoint import S3GEN, load
+from mlx_impl.weights.checkpoint import load
 from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
-
-VE = "ve.safetensors"
+from spec.files.checkpoint import S3GEN, VE
 
 
 def tokenizer_parameter_name(key: str) -> str:

@@ -11,9 +11,6 @@ from mlx_impl.weights.checkpoint import load
 from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import T3Config
 
-ENGLISH = "t3_cfg.safetensors"
-MULTILINGUAL = "t3_mtl23ls_v2.safetensors"
-
 
 def parameter_name(key: str) -> str:
     """The parameter that a key of T3's file fills."""
@@ -22,4 +19,4 @@ def parameter_name(key: str) -> str:
 
 def load_t3(checkpoint: Path, config: T3Config, dtype: mx.Dtype = mx.float32) -> T3:
     """T3 of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    return load(T3(config), checkpoint / (MULTILINGUAL if config.multilingual else ENGLISH), "t3", dtype)
+    return load(T3(config), checkpoint / config.file, "t3", dtype)

@@ -7,9 +7,10 @@ from pathlib import Path
 import mlx.core as mx
 
 from mlx_impl.vocoder import Vocoder
-from mlx_impl.weights.checkpoint import S3GEN, load
+from mlx_impl.weights.checkpoint import load
 from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import VocoderConfig
+from spec.files.checkpoint import S3GEN
 
 
 def vocoder_parameter_name(key: str) -> str:

@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from spec.files.checkpoint import missing
 from spec.files.safetensors_file import FormatError, read_header
 
-S3GEN = "s3gen.safetensors"
 PART = 32  # tensors
 STEP_COUNT = ".num_batches_tracked"  # of a batch norm: an integer, of use in training only
 Module = TypeVar("Module", bound=nn.Module)
@@ -40,24 +40,28 @@ def _read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
     """The tensors of a checkpoint file whose keys start with `prefix`, by key without it; no batch norm's step count.
 
     In `dtype`, each copied: a tensor that is mapped from the file lies at any address, and kernels round by alignment.
-    Raises `ValueError` for a missing or unreadable file, a dtype other than float32, and NaN or infinite weights.
+    Raises `ValueError` for a missing or unreadable file, one of another naming than upstream's, a dtype other than that
+    of most weights, and NaN or infinite weights.
     """
     if not file.is_file():
-        raise ValueError(
-            f"{file}: no such file; expected a checkpoint directory as published, or one made by "
-            "`python -m spec.synthetic`"
-        )
+        raise ValueError(missing(file))
     tensors = {}
     try:
-        read_header(file)  # stricter than the library, which takes the last of two equal keys
+        header = read_header(file)  # stricter than the library, which takes the last of two equal keys
+        if (naming := header.metadata.get("target", "upstream")) != "upstream":
+            raise ValueError(
+                f"{file} has the naming {naming}, expected upstream's on this side; convert it: "
+                "`python -m mlx_impl convert --target upstream`"
+            )
         with safe_open(file, framework="pt") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
         # Opened anew for each part: what is mapped counts as this process's memory until the file is closed.
         for start in range(0, len(keys), PART):
             with safe_open(file, framework="pt") as handle:
                 for key in keys[start : start + PART]:
-                    if (stored := handle.get_slice(key).get_dtype()) != "F32":
-                        raise ValueError(f"{file}: {key} has dtype {stored}, expected F32; convert the file")
+                    if (stored := header.entries[key].dtype) != header.usual_dtype:
+                        expected = header.usual_dtype
+                        raise ValueError(f"{file}: {key} has dtype {stored}, expected {expected}; convert the file")
                     tensor = handle.get_tensor(key)
                     if not torch.isfinite(tensor).all():
                         raise ValueError(f"{file}: {key} holds NaN or infinite weights; fetch or make the file again")

@@ -12,10 +12,10 @@ from reference.conditioning.conditioner import Conditioner
 from reference.conditioning.s3tokenizer import S3Tokenizer
 from reference.conditioning.speaker_encoder import CAMPPlus
 from reference.conditioning.voice_encoder import VoiceEncoder
-from reference.weights.checkpoint import S3GEN, load, without_values
+from reference.weights.checkpoint import load, without_values
 from spec.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
+from spec.files.checkpoint import S3GEN, VE
 
-VE = "ve.safetensors"
 SIMILARITY = ("similarity_weight", "similarity_bias")  # of the voice encoder's loss in training
 
 TOKENIZER_PARTS = {

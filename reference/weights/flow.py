@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from reference.flow import Flow
-from reference.weights.checkpoint import S3GEN, load, without_values
+from reference.weights.checkpoint import load, without_values
 from spec.config import FlowConfig
+from spec.files.checkpoint import S3GEN
 
 # Upstream names a U-Net block's parts by position and a convolution block's by place in a Sequential.
 RENAMES = tuple(

@@ -11,9 +11,6 @@ from reference.t3.model import T3
 from reference.weights.checkpoint import load, without_values
 from spec.config import T3Config
 
-ENGLISH = "t3_cfg.safetensors"
-MULTILINGUAL = "t3_mtl23ls_v2.safetensors"
-
 RENAMES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -39,4 +36,4 @@ def load_t3(checkpoint: Path, config: T3Config, dtype: torch.dtype = torch.float
     """T3 of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         t3 = T3(config)
-    return load(t3, checkpoint / (MULTILINGUAL if config.multilingual else ENGLISH), "", parameter_name, dtype)
+    return load(t3, checkpoint / config.file, "", parameter_name, dtype)

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from reference.vocoder import Vocoder
-from reference.weights.checkpoint import S3GEN, load, without_values
+from reference.weights.checkpoint import load, without_values
 from spec.config import VocoderConfig
+from spec.files.checkpoint import S3GEN
 
 # Upstream lists the parts of all levels side by side and numbers its f0 layers with the ELUs between them.
 RENAMES = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from parity.base.files import replacing
+from parity.base.pointer import ADVICE, is_pointer
 
 METADATA = "__metadata__"
 LONGEST_HEADER = 100_000_000  # the library's own limit
@@ -35,6 +37,7 @@ STORED = {
     "U8": "|u1",
     "BOOL": "|b1",
 }
+DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}  # a weight's, and the format's name of it
 
 
 class Problem(NamedTuple):
@@ -76,10 +79,18 @@ class Header(NamedTuple):
     entries: dict[str, Entry]
     metadata: dict[str, str]
 
+    @property
+    def usual_dtype(self) -> str:
+        """The dtype of most weights: a file in half precision need not say so."""
+        counts = Counter(entry.dtype for entry in self.entries.values() if entry.dtype in DTYPES.values())
+        return counts.most_common(1)[0][0] if counts else "F32"
+
 
 def read_header(file: Path) -> Header:
     """The header of a file, every byte of the file accounted for. Raises `FormatError`, or `OSError` if unreadable."""
     size = file.stat().st_size
+    if is_pointer(file):
+        raise FormatError(Problem("Git LFS pointer", "", ADVICE))
     with file.open("rb") as handle:
         start = handle.read(8)
         if len(start) < 8:

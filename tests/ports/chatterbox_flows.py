@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from fixtures.cases import load, synthetic_checkpoint
 from reference.flow import Flow
-from reference.weights.checkpoint import S3GEN
 from reference.weights.flow import load_flow
 from spec.config import FULL, time_grid
+from spec.files.checkpoint import S3GEN
 
 CASE = load("full-flow-short")
 ARGUMENTS = ("x", "mask", "mu", "t", "spks", "cond")

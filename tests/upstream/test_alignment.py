@@ -15,7 +15,7 @@ from parity.base.draws import uniform
 from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.t3 import generation
-from reference.weights.t3 import MULTILINGUAL, load_t3
+from reference.weights.t3 import load_t3
 from spec import synthetic
 from spec.alignment import AlignmentAnalyzer
 from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, T3Config, multilingual
@@ -203,4 +203,4 @@ def test_full_size_equals_upstream(tmp_path):
     try:
         compare(config.t3, tmp_path, numbers, "float64", sampling)
     finally:
-        (tmp_path / MULTILINGUAL).unlink()  # 2.1 GB
+        (tmp_path / config.t3.file).unlink()  # 2.1 GB

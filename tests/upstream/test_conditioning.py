@@ -21,9 +21,9 @@ from reference.conditioning import tables
 from reference.conditioning.resample import Resample
 from reference.conditioning.voice_encoder import window_starts
 from reference.weights import conditioning as weights
-from reference.weights.checkpoint import S3GEN
 from spec import audio, synthetic
 from spec.config import CHATTERBOX_SIZES
+from spec.files.checkpoint import S3GEN
 from spec.files.conditionals import load_conditionals
 from tests.upstream.upstream_loader import build_s3gen, build_voice_encoder, double_precision
 

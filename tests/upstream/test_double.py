@@ -16,13 +16,13 @@ from fixtures.cases import load, synthetic_checkpoint
 from fixtures.voice import synthetic_voice
 from parity.base.draws import integers, normal
 from parity.exact.torch import recording, single, twin
-from reference.weights.checkpoint import S3GEN
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
+from spec.files.checkpoint import S3GEN
 from tests.upstream.test_t3 import cond_enc, inputs, upstream_t3
 from tests.upstream.upstream_loader import build_s3gen, build_voice_encoder, double_precision
 

@@ -19,9 +19,9 @@ from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.t3 import decode, generate, prefill, sample, speech_only
 from reference.t3.sampling import cut_min_p, cut_top_p, draw
-from reference.weights.t3 import ENGLISH, MULTILINGUAL, load_t3, parameter_name
+from reference.weights.t3 import load_t3, parameter_name
 from spec import synthetic
-from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, rope_frequencies
+from spec.config import CHATTERBOX_SIZES, ENGLISH_T3, SamplingConfig, T3Config, rope_frequencies
 from spec.keys import t3_keys
 from tests.upstream.upstream_loader import _Overlay, double_precision
 
@@ -44,7 +44,7 @@ def checkpoint(size, tmp_path_factory):
     folder = tmp_path_factory.mktemp(f"t3-{size}")
     synthetic.write(folder, CHATTERBOX_SIZES[size], files=["t3_cfg"])
     yield folder
-    (folder / ENGLISH).unlink()  # 2.1 GB at full size
+    (folder / ENGLISH_T3).unlink()  # 2.1 GB at full size
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def run_upstream(config: T3Config, checkpoint, uniforms, sampling=SAMPLING) -> t
 
     given = inputs(config)
     with upstream_t3(config) as model:
-        file = checkpoint / (MULTILINGUAL if config.multilingual else ENGLISH)
+        file = checkpoint / config.file
         model.load_state_dict(load_file(file), strict=True)
         wide = next(model.parameters()).dtype
         cond = cond_enc.T3Cond(

@@ -19,9 +19,9 @@ from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.vocoder.source import _running_sum
 from reference.vocoder.vocoder import fade_in
-from reference.weights.checkpoint import S3GEN
 from reference.weights.vocoder import load_vocoder, vocoder_parameter_name
 from spec.config import CHATTERBOX_SIZES
+from spec.files.checkpoint import S3GEN
 from tests.upstream.upstream_loader import _Overlay, build_s3gen, double_precision
 
 CONFIG = CHATTERBOX_SIZES["full"].vocoder

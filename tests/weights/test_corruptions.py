@@ -47,7 +47,8 @@ def sources(published) -> dict[str, Source]:
 def good(published, tmp_path_factory) -> Path:
     """What is corrupted: both files converted, without a fault."""
     folder = tmp_path_factory.mktemp("good") / "out"
-    convert(published, folder, Request())
+    for name in (S3GEN, VE):
+        convert(published / name, folder / name, Request())
     return folder
 
 

@@ -11,7 +11,7 @@ from mlx.utils import tree_flatten
 from safetensors.torch import load_file, save_file
 
 from spec import synthetic
-from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.config import CHATTERBOX_SIZES, ENGLISH_T3, multilingual
 from spec.keys import t3_keys
 
 TINY, FULL = CHATTERBOX_SIZES["tiny"], CHATTERBOX_SIZES["full"]
@@ -54,7 +54,7 @@ def parameters(model) -> dict[str, np.ndarray]:
 
 
 def test_every_parameter_is_its_tensor(weights, checkpoint):
-    tensors = load_file(checkpoint / weights.ENGLISH)
+    tensors = load_file(checkpoint / ENGLISH_T3)
     loaded = parameters(weights.load_t3(checkpoint, TINY.t3))
     assert len(loaded) == len(tensors) == 40
     for key, tensor in tensors.items():
@@ -88,7 +88,7 @@ def test_t3_is_ready_for_inference_in_the_dtype_asked_for(weights, checkpoint):
 
 def test_multilingual_model_has_a_file_of_its_own(weights, checkpoint, tmp_path):
     config = multilingual(TINY).t3
-    with pytest.raises(ValueError, match=rf"{weights.MULTILINGUAL}: no such file"):
+    with pytest.raises(ValueError, match=rf"{config.file}: no such file"):
         weights.load_t3(checkpoint, config)
     synthetic.write(tmp_path, TINY, files=["t3_mtl23ls_v2"])
     assert parameters(weights.load_t3(tmp_path, config))["text_embedding.weight"].shape == (2454, 64)
@@ -116,9 +116,9 @@ def test_heads_that_the_multilingual_model_lacks_are_refused():
     ],
 )
 def test_another_file_is_refused_by_name(weights, checkpoint, tmp_path, change, message):
-    tensors = load_file(checkpoint / weights.ENGLISH)
+    tensors = load_file(checkpoint / ENGLISH_T3)
     change(tensors)
-    save_file(tensors, tmp_path / weights.ENGLISH)
+    save_file(tensors, tmp_path / ENGLISH_T3)
     with pytest.raises(ValueError, match=message):
         weights.load_t3(tmp_path, TINY.t3)
 

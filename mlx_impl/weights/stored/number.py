@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-DTYPES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}  # a weight's, and the format's name of it
 EPSILON = {"F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.0**-7}
 CHUNK = 1 << 20  # values that are rounded at a time: rounding needs several copies of them
 SMALLEST = {"F32": 2.0**-149, "F16": 2.0**-24, "BF16": 2.0**-133}

@@ -1,4 +1,4 @@
-"""Quantisation of T3's linear layers, as `mlx.nn.quantize` does it."""
+"""Quantisation of linear layers, as `mlx.nn.quantize` does it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from mlx_impl.weights.stored.reader import Quantization
 BITS = (4, 8)
 
 
-def quantizable(parameter: Parameter, inputs: int, quantization: Quantization) -> bool:
-    """Whether a weight is one of T3's linear layers with whole groups of inputs."""
+def packable(parameter: Parameter, inputs: int, quantization: Quantization) -> bool:
+    """Whether a weight is a linear layer's with whole groups of inputs: other converters pack any of them."""
     linear = parameter.rule.kind == "linear" and parameter.leaf.name == "weight"
-    return parameter.stage == "t3" and linear and inputs % quantization.group_size == 0
+    return linear and inputs % quantization.group_size == 0
+
+
+def quantizable(parameter: Parameter, inputs: int, quantization: Quantization) -> bool:
+    """Whether a weight is packed by this converter: those of T3, which are most of the model."""
+    return parameter.stage == "t3" and packable(parameter, inputs, quantization)
 
 
 def quantize_module(module: nn.Module, quantization: Quantization, layers: set[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,14 @@ import numpy as np
 from mlx_impl.weights.stored import fold
 from mlx_impl.weights.stored.layout import PYTORCH, convert
 from mlx_impl.weights.stored.mapping import FOLD, SCHEMES, SUM, UPSTREAM, Parameter, Scheme
-from mlx_impl.weights.stored.number import DTYPES, decode
-from spec.files.safetensors_file import STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
+from mlx_impl.weights.stored.number import decode
+from spec.files.checkpoint import missing
+from spec.files.safetensors_file import DTYPES, STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
 
 # What a converted file says of itself in the header.
 TARGET, MAPPING, DTYPE, SOURCE = "target", "mapping", "dtype", "source"
 QUANTIZATION, DROPPED, CHECKSUMS = "quantization", "dropped", "crc32"
+ANCESTORS = "ancestors"  # hashes of the files that a source says it was made from, and so on
 LEFT_OUT = "left_out"  # stages of a published file that the source had not: the community keeps the tokenizer apart
 CHECKSUM_WIDTH = 8  # hexadecimal digits
 
@@ -53,10 +54,7 @@ class Tensors:
     def __init__(self, file: Path):
         self.file = file
         if not file.is_file():
-            raise ValueError(
-                f"{file}: no such file; expected a checkpoint directory as published, or one made by "
-                "`python -m spec.synthetic`"
-            )
+            raise ValueError(missing(file))
         try:
             self.header: Header = read_header(file)
             self.scheme, self.dtype, self.quantization, self.checksums, self.dropped = described(self.header)
@@ -89,6 +87,16 @@ class Tensors:
     def left_out(self) -> list[str]:
         """The stages that a converted file says it does not hold."""
         return self.header.metadata.get(LEFT_OUT, "").split()
+
+    @property
+    def made_from(self) -> dict[str, str]:
+        """The files that a converted file was made from, and their hashes."""
+        return json.loads(self.header.metadata.get(SOURCE, "{}"))
+
+    @property
+    def ancestors(self) -> list[str]:
+        """The hashes of all files that a converted file comes from, directly or by others."""
+        return [*self.made_from.values(), *self.header.metadata.get(ANCESTORS, "").split()]
 
     def missing_checksums(self) -> str:
         """What is wrong if a converted file's checksums are those of other keys, or ""."""
@@ -153,12 +161,6 @@ def scheme_of(keys: list[str]) -> Scheme:
     return max(counts, key=lambda scheme: (counts[scheme], scheme is UPSTREAM))
 
 
-def usual_dtype(header: Header) -> str:
-    """The dtype of most weights of a file that does not say it."""
-    counts = Counter(entry.dtype for entry in header.entries.values() if entry.dtype in DTYPES.values())
-    return counts.most_common(1)[0][0] if counts else "F32"
-
-
 def usual_quantization(header: Header) -> Quantization | None:
     """How a file that does not say it is quantised, in MLX's usual groups; None where it has no packed weight."""
     for key, entry in header.entries.items():
@@ -174,9 +176,7 @@ def described(header: Header) -> tuple[Scheme, str, Quantization | None, dict[st
     metadata = header.metadata
     keys = sorted(header.entries)
     if MAPPING not in metadata:
-        scheme = scheme_of(keys)
-        dtype = "F32" if scheme is UPSTREAM else usual_dtype(header)
-        return scheme, dtype, usual_quantization(header), {}, {}
+        return scheme_of(keys), header.usual_dtype, usual_quantization(header), {}, {}
     try:
         scheme, dtype = SCHEMES[metadata[TARGET]], DTYPES[metadata[DTYPE]]
         quantization = Quantization(**json.loads(metadata[QUANTIZATION])) if QUANTIZATION in metadata else None
