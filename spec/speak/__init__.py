@@ -24,17 +24,13 @@ from parity.base.files import WAV, replacing, try_outputs, writing
 from parity.base.gate import PASS, guarded
 from parity.base.names import meant_path
 from spec.audio import Voice, load_voice
-from spec.config import (
-    CHATTERBOX_SIZES,
-    MULTILINGUAL_SAMPLING,
-    ChatterboxConfig,
-    SamplingConfig,
-    multilingual,
-)
+from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 from spec.draws import Draws
+from spec.files.checkpoint import VOICES
 from spec.files.conditionals import SUFFIXES, check_fit, load_conditionals
 from spec.files.wav_file import wav
 from spec.languages import LANGUAGES
+from spec.speak.model import model_for, size_for
 from spec.speak.stream import MODES, check_finite, check_new, stream_to
 from spec.synthetic import files_of
 from spec.synthetic.cache import cached
@@ -58,9 +54,11 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
     speak.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
     speak.add_argument("--checkpoint", type=Path, help="directory as published (default: a synthetic one, noise)")
     speak.add_argument("--voice", type=Path, help="a recording, or conditions (.pt, .safetensors); default: its own")
-    speak.add_argument("--size", choices=CHATTERBOX_SIZES, default="full", help="of the checkpoint (%(default)s)")
+    speak.add_argument("--size", choices=CHATTERBOX_SIZES, help="of the checkpoint (its own; full of a synthetic one)")
     speak.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
     speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
+    how = "file of the T3, or the end of its name: v3 (t3_cfg; with --language t3_mtl23ls_v2, or v3 where it is alone)"
+    speak.add_argument("--t3", metavar="NAME", help=how)
     speak.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
     speak.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
     how = "write audio as it is made, the same (exact, the default), or sooner and other audio (prefixes of the tokens)"
@@ -107,14 +105,13 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     """Check what is given, speak and write the audio. A stream is watermarked when it is whole, as other audio is."""
     check(options)
     draws, clock = Draws(options.seed), Clock()
-    checkpoint, config, sampling = options.checkpoint, CHATTERBOX_SIZES[options.size], SamplingConfig()
-    if options.language is not None:
-        config, sampling = multilingual(config), MULTILINGUAL_SAMPLING
+    checkpoint, size = options.checkpoint, size_for(options)
+    config, sampling = model_for(options, CHATTERBOX_SIZES[size])
     sampling = replace(sampling, max_tokens=options.max_tokens)
     voice = None if options.voice is None else read_voice(options.voice, config)
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
-        checkpoint = clock("making", cached, options.size, files_of(config))
+        checkpoint = clock("making", cached, size, files_of(config))
     require_place(options.out, checkpoint, options.voice)
     if voice is None:
         voice = read_voice(own_voice(checkpoint), config)
@@ -196,8 +193,8 @@ def warn(message: str) -> None:
 
 def own_voice(checkpoint: Path) -> Path:
     """The voice that comes with a checkpoint."""
-    for suffix in SUFFIXES:
-        if (file := checkpoint / f"conds{suffix}").is_file():
+    for name in VOICES:
+        if (file := checkpoint / name).is_file():
             return file
     raise ValueError(f"{checkpoint}: no conds.pt or conds.safetensors, no voice of its own; give --voice, a recording")
 

@@ -4,17 +4,20 @@ import importlib
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors.numpy import load_file
 
 from fixtures.voice import synthetic_voice
 from parity.base import files
 from parity.base.errors import InputError
 from spec import speak, watermark
 from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
+from spec.files.conditionals import load_conditionals, save_conditionals
 from spec.synthetic.cache import cached
 from spec.synthetic.voice_file import write_voice
 
@@ -184,6 +187,83 @@ def test_a_language_is_spoken_by_the_multilingual_model(fake, out, recording, ca
     code, side = fake(*given, "--language", "xx")
     assert (code, side) == (2, None)
     assert "--language is 'xx', expected one of ar, " in capsys.readouterr().err
+
+
+def test_the_size_of_a_checkpoint_is_its_own(fake, out, capsys):
+    code, side = fake("-o", out, "--checkpoint", cached("tiny"))
+    assert code == 0
+    assert side.given[1] == CHATTERBOX_SIZES["tiny"]
+    FakeSide.made.clear()
+    assert fake("-o", out, "--checkpoint", cached("tiny"), "--size", "full") == (2, None)
+    assert "is a checkpoint of size tiny; leave it out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "file", "sampling", "watched"),
+    [
+        ([], "t3_cfg", SamplingConfig(), False),
+        (["--language", "fr"], "t3_mtl23ls_v2", MULTILINGUAL_SAMPLING, True),
+        (["--language", "fr", "--t3", "v3"], "t3_mtl23ls_v3", SamplingConfig(), False),
+        (["--language", "pt", "--t3", "pt_br"], "t3_pt_br", SamplingConfig(), False),
+        (["--t3", "t3_mine"], "t3_mine", SamplingConfig(), False),
+    ],
+)
+def test_one_t3_of_several_speaks(fake, out, tmp_path_factory, given, file, sampling, watched):
+    """The second multilingual release is watched and penalised as it was published, later ones are not."""
+    checkpoint = tmp_path_factory.mktemp("checkpoint")
+    for path in cached("tiny").iterdir():
+        (checkpoint / path.name).symlink_to(path)
+    for name in ("t3_mtl23ls_v2", "t3_mtl23ls_v3", "t3_pt_br", "t3_mine"):
+        (checkpoint / f"{name}.safetensors").touch()
+    code, side = fake("-o", out, "--checkpoint", checkpoint, *given)
+    assert code == 0
+    config = side.given[1].t3
+    assert config.file == f"{file}.safetensors"
+    assert (config.multilingual, bool(config.watched)) == ("--language" in given, watched)
+    assert sampling in side.given
+
+
+def test_the_newest_t3_speaks_where_it_is_alone_and_an_unknown_one_is_refused(fake, out, tmp_path_factory, capsys):
+    checkpoint = tmp_path_factory.mktemp("checkpoint")
+    for path in cached("tiny").iterdir():
+        if "v2" not in path.name:
+            (checkpoint / path.name).symlink_to(path)
+    (checkpoint / "t3_mtl23ls_v3.safetensors").touch()
+    _, side = fake("-o", out, "--checkpoint", checkpoint, "--language", "fr")
+    assert side.given[1].t3.file == "t3_mtl23ls_v3.safetensors"
+    assert fake("-o", out, "--checkpoint", checkpoint, "--t3", "v4")[0] == 2
+    assert "--t3 is 'v4', expected one of t3_cfg, t3_mtl23ls_v3" in capsys.readouterr().err
+
+
+def test_a_voice_of_an_mlx_port_speaks_without_what_makes_voices(side, out, tmp_path_factory):
+    """A directory as MLX ports keep it has conditions and no speech tokenizer; a recording would need it."""
+    checkpoint = tmp_path_factory.mktemp("checkpoint")
+    for path in cached("tiny").iterdir():
+        if path.name not in ("conds.pt", "ve.safetensors"):
+            (checkpoint / path.name).symlink_to(path)
+    save_conditionals(checkpoint / "conds.safetensors", load_conditionals(cached("tiny") / "conds.pt"))
+    assert "gen.prompt_feat" in load_file(checkpoint / "conds.safetensors")
+    assert real(side, "-o", out, *SHORT, "--checkpoint", checkpoint) == 0
+    wave, _ = soundfile.read(out)
+    assert real(side, "-o", out, *SHORT, "--checkpoint", cached("tiny")) == 0
+    assert np.array_equal(wave, soundfile.read(out)[0])
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1056484620\n"
+
+
+@pytest.mark.parametrize("name", ["s3gen.safetensors", "conds.pt", "conds.safetensors", "tokenizer.json", "me.wav"])
+def test_a_git_lfs_pointer_is_called_so(side, out, tmp_path_factory, capsys, name):
+    checkpoint = tmp_path_factory.mktemp("checkpoint")
+    for path in cached("tiny").iterdir():
+        if path.stem != Path(name).stem:
+            (checkpoint / path.name).symlink_to(path)
+    (checkpoint / name).write_bytes(POINTER)
+    voice = ["--voice", checkpoint / name] if name.endswith(".wav") else []
+    assert real(side, "-o", out, *SHORT, "--checkpoint", checkpoint, *voice) == 2
+    said = capsys.readouterr().err
+    assert f"{checkpoint / name}: " in said
+    assert "it is a Git LFS pointer, not the file that it stands for; run `git lfs pull`" in said
 
 
 def test_the_real_time_factor_is_of_synthesis_only(fake, out, recording, monkeypatch, capsys):
