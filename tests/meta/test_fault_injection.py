@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.options import commands
 from tests.meta.conftest import ROOT
 from tests.meta.faults import injection
 from tests.meta.faults.commands import CASE, COMMANDS, FOLDER, GOLDENS, NOTHING, PAGES, Command, prepare
@@ -112,6 +113,16 @@ def expected() -> dict[tuple[str, str], str]:
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| ")]
     (head, *rows) = [[cell.strip(" `") for cell in row] for row in rows]
     return {(row[0], fault): cell for row in rows for fault, cell in zip(head[1:], row[1:], strict=True)}
+
+
+def test_every_command_and_output_of_the_command_line_is_hurt():
+    lines = [command.words.split() for command in COMMANDS]
+    pairs = {(line[place], line[place + 1]) for line in lines for place in range(len(line) - 1)}
+    for name, parser in commands().items():
+        assert name in [line[0] for line in lines]
+        for output in parser.get_default("writes"):
+            (option,) = (action for action in parser._actions if action.dest == output)
+            assert ((option.option_strings or [name])[-1], "{out}") in pairs, f"{name} {output}"
 
 
 def test_the_page_has_every_command_and_fault():

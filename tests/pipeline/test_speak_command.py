@@ -312,6 +312,21 @@ def test_the_same_samples_are_the_same_bytes_whenever_they_are_written(tmp_path)
     assert (tmp_path / "b.wav").read_bytes() == written
 
 
+def test_a_voice_is_not_spoken_over(fake, recording, tmp_path, capsys):
+    before = recording.read_bytes()
+    (tmp_path / "link.wav").symlink_to(recording)
+    (tmp_path / "hard.wav").hardlink_to(recording)
+    for name in (recording, tmp_path / "link.wav", tmp_path / "hard.wav"):
+        assert fake("-o", name, "--size", "tiny", "--voice", recording) == (2, None)
+        assert f"fake: {name}: is read as well ({recording}), and would be destroyed" in capsys.readouterr().err
+    assert recording.read_bytes() == before
+
+
+def test_text_that_is_no_unicode_is_refused(fake, out, capsys):
+    assert fake("-o", out, "--size", "tiny", text="caf\udce9") == (2, None)
+    assert "the text is not UTF-8" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

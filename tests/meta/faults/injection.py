@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-BLOCK = 2**16  # bytes of the disk that is full
+BLOCK = 2**16  # bytes of the disk that is full, and of a pipe
+END = b"the end"
 
 
 @contextmanager
@@ -56,10 +57,20 @@ def device(path: Path) -> Iterator[None]:
     except PermissionError:
         path.unlink(missing_ok=True)
         os.mkfifo(path)
-        reader = threading.Thread(target=path.read_bytes, daemon=True)
+        pipe = os.open(path, os.O_RDWR)
+        reader = threading.Thread(target=drain, args=[pipe])
         reader.start()
-        yield
-        os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))  # ends the reader where nobody has written
+        try:
+            yield
+        finally:
+            os.write(pipe, END)
+            reader.join()
+            os.close(pipe)
+
+
+def drain(pipe: int) -> None:
+    while not os.read(pipe, BLOCK).endswith(END):
+        pass
 
 
 @contextmanager
