@@ -47,9 +47,7 @@ def guarded(
 def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) -> int:
     """Say in one sentence why a command ended early, and return its exit code: nothing was judged."""
     _let_go()
-    exec(
-        ""
-    )  # Python notes an interrupt that passes through another `exec`, and would end by the signal, without a code
+    exec("")  # an interrupt that passed another `exec` is noted by Python, which would end by the signal
     code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else BROKEN
     match error:
         case KeyboardInterrupt():

@@ -223,7 +223,7 @@ class Exact:
             if not stopped:
                 for tap, array in handed_on(self.contract, segment, start, left, reference):
                     proving.visit(tap, array)
-        except InputError:
+        except (InputError, OSError, MemoryError):  # of the machine, or of a file: no fault of the mathematics
             raise
         except Exception as error:  # a port that stops has a verdict, too: the taps it did not reach fail
             stopped = f"the candidate stopped in {segment.label}: {type(error).__name__}: {error}"

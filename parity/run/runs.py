@@ -106,7 +106,7 @@ class Runs:
         try:
             if not stopped:
                 self._run("candidate", turn, judging.visit, judging.visit, judging.followed)
-        except InputError:
+        except (InputError, OSError, MemoryError):  # of the machine, or of a file: no fault of the mathematics
             raise
         except Exception as error:
             stopped = f"the candidate stopped in {turn.segment.label}: {type(error).__name__}: {error}"

@@ -18,6 +18,7 @@ from tests.meta.test_history import report
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(toy.__file__).with_name("contract.toml")
+BUFFERED = os.environ | {"PYTHONUNBUFFERED": ""}  # as it is where nobody has asked for another
 SIDES = """
 class Side:
     def __init__(self, checkpoint, options, dtype):
@@ -69,6 +70,33 @@ def test_a_crash_of_a_users_code_is_no_parity_failure(contract, run, capsys, sou
     (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
     assert line.startswith("parity: ")
     assert said in line
+
+
+CANDIDATE = """
+from tests.meta.toy import mlx_candidate
+
+
+def candidate(checkpoint, options, dtype):
+    def run(*_):
+        raise {error}
+
+    side = mlx_candidate(checkpoint, options, dtype)
+    side.run = run
+    return side
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [("ValueError('a fault')", 1), ("MemoryError", 2), ("OSError(28, 'No space left on device')", 2)],
+)
+@pytest.mark.parametrize("mode", ["--exact", "--informative"])
+def test_a_machine_that_fails_a_candidate_is_no_parity_failure(contract, run, capsys, error, code, mode):
+    text = TOY.read_text().replace("tests.meta.toy:mlx_candidate", "own_sides:candidate")
+    contract.write_text(text)
+    (contract.parent / "own_sides.py").write_text(CANDIDATE.format(error=error))
+    assert run("--contract", contract, mode) == code
+    assert ("parity: " in capsys.readouterr().err) == (code == 2)
 
 
 def test_debug_shows_where(contract, run, capsys):
@@ -139,8 +167,8 @@ def test_a_reader_of_the_output_that_ends_is_no_parity_failure(run):
     """As `verify | grep -q`: rich ends the program with 1 when its pipe is closed."""
     read, write = os.pipe()
     os.close(read)
-    command = [sys.executable, "-m", "parity", "cases", "--contract", str(TOY)]
-    done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "parity", "inspect", "fixtures/golden/tiny"]
+    done = subprocess.run(command, cwd=ROOT, env=BUFFERED, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert (done.returncode, done.stderr.strip()) == (2, "parity: the output was closed before it ended")
 
@@ -151,7 +179,9 @@ def test_standard_output_may_hold_nothing(stream):
     with open(stream or os.devnull, "w") as out:
         command = [sys.executable, "-m", "parity", "cases", "--contract", str(TOY)]
         closed = None if stream else lambda: os.close(1)
-        done = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, text=True, preexec_fn=closed)
+        done = subprocess.run(
+            command, cwd=ROOT, env=BUFFERED, stdout=out, stderr=subprocess.PIPE, text=True, preexec_fn=closed
+        )
     assert done.returncode == (2 if stream else 0), done.stderr
     assert len(done.stderr.splitlines()) == (1 if stream else 0)
 

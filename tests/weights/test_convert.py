@@ -234,6 +234,16 @@ def test_a_failed_conversion_leaves_nothing(published, tmp_path):
     convert(tmp_path / "ve.safetensors", tmp_path / "out.safetensors", Request(dtype="bfloat16"))
 
 
+def test_of_a_conversion_that_is_interrupted_no_file_is_left(published, tmp_path):
+    def stop(file, done, total):
+        if file == "ve.safetensors":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(published, tmp_path / "new" / "out", Request(), stop)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_killed_conversion_leaves_no_file_of_that_name(published, tmp_path):
     """Stopped for good while it writes: what is there is named as partial, and the target is not."""
     script = f"""

@@ -12,6 +12,7 @@ from spec.config import CHATTERBOX_SIZES
 from spec.files.safetensors_file import Entry, write_file
 from spec.keys import FILES, Key
 from spec.synthetic.__main__ import main
+from spec.synthetic.__main__ import main as synthetic_main
 from spec.synthetic.buffers import hann_window, mel_filters
 from spec.synthetic.scales import SCALES, scale_of
 
@@ -51,6 +52,25 @@ def test_files_are_deterministic_and_whole(tmp_path):
         for name, array in arrays.items():
             if name.endswith(("running_var", "alpha", "original0")):
                 assert array.min() > 0, name
+
+
+def test_all_files_are_written_or_none(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("no space")
+
+    synthetic.write(tmp_path, TINY, ["ve"])
+    before = file_digests(tmp_path)
+    monkeypatch.setattr(synthetic, "write_voice", full)
+    with pytest.raises(OSError, match="no space"):
+        synthetic.write(tmp_path, TINY, ["ve", "t3_cfg", "conds"])
+    assert file_digests(tmp_path) == before
+
+
+def test_the_command_replaces_no_file(tmp_path, capsys):
+    (tmp_path / "ve.safetensors").write_bytes(b"real weights")
+    assert synthetic_main([str(tmp_path), "--size", "tiny"]) == 2
+    assert "ve.safetensors exists; nothing is replaced" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"ve.safetensors"}
 
 
 def test_values_depend_on_the_name():
