@@ -210,8 +210,11 @@ def test_a_place_that_cannot_be_written_is_said(run, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_an_interrupt_ends_in_one_line():
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, capture_output=True, text=True)
+def test_an_interrupt_ends_in_one_line(tmp_path):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "interrupted"]  # only with -m does Python end by the signal
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr.strip()) == (130, "parity: interrupted")
 
 
