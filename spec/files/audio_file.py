@@ -12,7 +12,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,10 @@ DAMAGE = re.compile(
 REPAIRED = re.compile(r"(\d+) \(should be (\d+)\)")  # bytes that a header promises, and those that are there
 UNKNOWN_BYTES = 2**31 - 2**16  # from here on a size means "not known", as programs write it into a pipe
 FLAC_TOTAL = slice(21, 26)  # the bytes of a FLAC whose lower 36 bits are its number of frames, 0 if that is not known
+XING = b"Xing", b"Info"  # what the header with the length of an MP3 begins with
+PADDING = 4096 + 1152  # frames that an MP3 may rightly have beyond its promise: its padding, and a last block
 VARIABLE = 10  # times, by which the bit rates of one MP3 may differ
+LARGEST = 40_000  # bytes a second of an MP3
 
 
 def decoded(
@@ -49,7 +52,7 @@ def decoded(
         raise ValueError(f"{file}: no such file; expected a recording{meant_path(file)}")
     check_no_pointer(file)
     try:
-        audio, promised = _opened(file)
+        audio, promised = _opened(file, longest)
     except (soundfile.LibsndfileError, OSError) as error:
         raise ValueError(f"{file}: not a readable audio file ({error}); convert it to WAV or FLAC") from error
     rate = audio.samplerate
@@ -75,27 +78,39 @@ def decoded(
     return blocks(), rate
 
 
-def _opened(file: Path) -> tuple[Any, int]:
+def _opened(file: Path, longest: float = math.inf) -> tuple[Any, int]:
     """A file to decode, and how many frames its header promises, 0 if none. Raises soundfile's errors.
 
-    libsndfile ends at the number that a FLAC promises, whatever follows, so it must not see that number. Where an MP3
-    promises none, it ends at what the size of the file lets it expect, so the file must look longer than it is.
+    libsndfile ends at the number that a FLAC promises, whatever follows, so it must not see that number. Of an MP3 it
+    ends at what the Xing header promises, or at what the size of the file lets it expect. Where more can be decoded
+    than that, it gets the file without that header, followed by zeros.
     """
     import soundfile
 
-    content = file.read_bytes()
-    if content.startswith(b"fLaC"):
+    with file.open("rb") as stream:
+        flac = stream.read(4) == b"fLaC"
+    if flac:
+        content = file.read_bytes()
         bits = int.from_bytes(content[FLAC_TOTAL])
         total = bits % 2**36
         unlimited = content[: FLAC_TOTAL.start] + (bits - total).to_bytes(5) + content[FLAC_TOTAL.stop :]
         return soundfile.SoundFile(io.BytesIO(unlimited)), total
     audio = soundfile.SoundFile(file)
-    if audio.format == "MP3":
-        with _silent():
-            longer = soundfile.SoundFile(io.BytesIO(content + bytes(VARIABLE * len(content))))
-        if longer.frames != audio.frames:
-            return longer, 0
-    return audio, audio.frames
+    if audio.format != "MP3":
+        return audio, audio.frames
+    with file.open("rb") as stream:
+        content = stream.read(-1 if longest == math.inf else int(LARGEST * longest))
+    tagged = [tag for tag in XING if tag in content[:BLOCK]]
+    for tag in tagged:
+        content = content.replace(tag, bytes(len(tag)), 1)
+    content += bytes(VARIABLE * len(content))
+    with _silent(), suppress(soundfile.LibsndfileError):
+        whole = soundfile.SoundFile(io.BytesIO(content))
+        whole.seek(audio.frames + (PADDING if tagged else 0))
+        if len(whole.read(1)):
+            audio, promised = soundfile.SoundFile(io.BytesIO(content)), audio.frames
+            return audio, promised if tagged else 0
+    return audio, audio.frames if tagged else 0
 
 
 @contextmanager

@@ -93,8 +93,17 @@ def test_the_header_of_a_flac_is_a_hint(tmp_path, whole, total, warned):
     assert (len(samples), len(said)) == (len(WAVE), int(warned))
 
 
+def test_the_header_of_an_mp3_is_a_hint(tmp_path, whole):
+    place = whole("mp3").index(b"Xing") + 8  # of the number of blocks, 576 frames each
+    for blocks in (3, 1000):
+        (tmp_path / "a.mp3").write_bytes(put(whole("mp3"), place, struct.pack(">I", blocks)))
+        samples, said = read(tmp_path / "a.mp3")
+        assert len(samples) >= len(WAVE)
+        assert len(said) == 1
+
+
 def test_an_mp3_that_promises_nothing_is_read_to_its_end(tmp_path, whole):
-    (tmp_path / "a.mp3").write_bytes(put(whole("mp3"), 6, b"\1"))  # its Xing header is none any more
+    (tmp_path / "a.mp3").write_bytes(whole("mp3").replace(b"Xing", bytes(4)))
     samples, said = read(tmp_path / "a.mp3")
     assert len(samples) > len(WAVE)  # what the header would have cut away belongs to it now
     assert said == []
@@ -165,3 +174,12 @@ def test_the_judge_of_two_files_says_that_one_is_cut(tmp_path, capsys):
     assert quality.main([str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"warning: {tmp_path / 'b.wav'}: damaged or cut short")
+
+
+def test_of_a_long_mp3_without_a_length_only_the_start_is_read(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(audio_file, "LARGEST", len(whole("mp3")) / 2)
+    (tmp_path / "a.mp3").write_bytes(whole("mp3").replace(b"Xing", bytes(4)))
+    said: list[str] = []
+    blocks, rate = audio_file.decoded(tmp_path / "a.mp3", warn=said.append, longest=1)
+    assert sum(map(len, blocks)) == rate
+    assert said == [f"{tmp_path / 'a.mp3'}: longer than 1 s, only its first 1 s are used"]
