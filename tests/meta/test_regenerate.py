@@ -74,7 +74,7 @@ def test_another_decision_is_no_rounding(tmp_path):
     about = {"inputs": {"x": "1"}, "checkpoint": {"y": "2"}, "generator": 1}
     for folder, last in ((old, 3), (new, 4)):
         with writing(folder, about) as trace:
-            trace.add("codes", np.array([0] * 99 + [last]), axes="t", floors={"": 1.0}, near={})
+            trace.add("codes", np.array([0] * 99 + [last]), axes="t", floors={"": 1.0}, margins={})
     (change,) = regenerate.changes(old, new)
     assert change.ratio == pytest.approx(0.1)
     assert not change.rounding
