@@ -131,7 +131,7 @@ class Contract:
 
     `weights` names what compares the weights of a wrong module. The function takes the reference's root, the
     candidate's root and the module's path (`""`: all of the root), and gives a sentence, or None where the weights are
-    equal.
+    equal. In another precision it also takes the root of the reference with rounded weights.
 
     `roles` says of an axis what it is to a diagnosis (`ROLES`); an axis without a role is looked at as any other.
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a

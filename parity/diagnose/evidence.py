@@ -31,7 +31,8 @@ class Evidence:
 
     `exact` is the float64 reference's. `inputs` are values of the reference that were right on the candidate, the
     latest first: earlier taps of the segment, and its state. `labels` are those of the axes that are split in branches.
-    `roles` says of an axis what it is (`parity/contract/axes.py`); the contract declares both.
+    `roles` says of an axis what it is (`parity/contract/axes.py`); the contract declares both. `rounded` is the
+    reference's with weights rounded as the candidate's are, of a candidate that computes in `dtype`.
     """
 
     name: str
@@ -42,6 +43,8 @@ class Evidence:
     inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
     labels: Mapping[str, list[str]] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
+    rounded: np.ndarray | None = None
+    dtype: str = "float32"
 
     @property
     def comparable(self) -> bool:
@@ -74,7 +77,7 @@ class Evidence:
     @cached_property
     def floor(self) -> float:
         """The reference's own rounding, RMS."""
-        return noise_floor(self.reference, self.r)
+        return noise_floor(self.reference if self.rounded is None else self.rounded, self.r, self.dtype)
 
     @cached_property
     def wrong(self) -> np.ndarray:

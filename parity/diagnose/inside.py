@@ -28,18 +28,24 @@ WRONG = 4.0
 INPUTS = 12
 """Earlier values that a hypothesis is given."""
 
+THEIRS = ("reference", "exact", "rounded")
+
 Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """The first bad tap, and the states from which each side's run of its segment is to be repeated."""
+    """The first bad tap, and the states from which each side's run of its segment is to be repeated.
+
+    `dtype` is what the candidate computes in.
+    """
 
     segment: Segment
     tap: str
     mode: str
     starts: Mapping[str, State]
     forced: Mapping[str, np.ndarray] = field(default_factory=dict)
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def look(contract: Contract, suspect: Suspect, runners: Mapping[str, Runner]) ->
     watched = _modules(tap.path, runners["reference"], segment) & _modules(tap.path, runners["candidate"], segment)
     traces: dict[str, Trace] = {}
     points: dict[str, dict[Key, np.ndarray]] = {}
-    for side in ("reference", "exact", "candidate"):
+    for side in (name for name in ("reference", "exact", "rounded", "candidate") if name in runners):
         trace: Trace = {}
         seen: dict[Key, np.ndarray] = {}
         forced = traces["reference"] if suspect.mode == LOCAL and side != "reference" else suspect.forced
@@ -142,21 +148,27 @@ def _scene(
     leaf = all(path == tap.path for path, _, _ in points["candidate"])
     for key, ours in points["candidate"].items():
         path, place, call = key
-        if key not in points["reference"] or key not in points["exact"] or (path == tap.path and place == OUTPUT):
+        if path == tap.path and place == OUTPUT:
             continue
-        theirs, exact = points["reference"][key], points["exact"][key]
+        theirs, exact, rounded = (points[side].get(key) if side in points else None for side in THEIRS)
+        if theirs is None or exact is None or (rounded is None and "rounded" in points):
+            continue
         ours = _aligned(contract, tap, ours, theirs)
         name = f"{path} {place}" + (f" (call {call})" if call else "")
-        if _wrong(ours, theirs, exact):
+        if _wrong(ours, theirs, exact, rounded, suspect.dtype):
             known = dict(reversed(list(right.items())))
-            evidence = _evidence(contract, name, tap, ours, theirs, exact, dict(list(known.items())[:INPUTS]) | inputs)
+            fed = dict(list(known.items())[:INPUTS]) | inputs
+            evidence = _evidence(contract, name, tap, ours, theirs, exact, rounded, suspect.dtype, fed)
             paths = dict.fromkeys([*before, *(n.partition(" ")[0] for n in right if OUTPUT in n)])
             return Scene(tap, evidence, path, place, tuple(paths), True, leaf)
         if theirs.dtype.kind == "f":
             right[name] = theirs
     inputs = dict(list(reversed(list(right.items())))[:INPUTS]) | inputs
-    ours, theirs, exact = (traces[side][tap.name] for side in ("candidate", "reference", "exact"))
-    return Scene(tap, _evidence(contract, tap.name, tap, ours, theirs, exact, inputs), "", "", (), bool(right), leaf)
+    theirs, exact, rounded = (traces[side][tap.name] if side in traces else None for side in THEIRS)
+    assert theirs is not None and exact is not None
+    ours = traces["candidate"][tap.name]
+    evidence = _evidence(contract, tap.name, tap, ours, theirs, exact, rounded, suspect.dtype, inputs)
+    return Scene(tap, evidence, "", "", (), bool(right), leaf)
 
 
 def _aligned(contract: Contract, tap: Tap, ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -170,12 +182,15 @@ def _aligned(contract: Contract, tap: Tap, ours: np.ndarray, theirs: np.ndarray)
     return min(fitting, key=lambda option: np.nan_to_num(rmse(option, theirs), nan=np.inf)) if fitting else ours
 
 
-def _wrong(ours: np.ndarray, theirs: np.ndarray, exact: np.ndarray) -> bool:
+def _wrong(
+    ours: np.ndarray, theirs: np.ndarray, exact: np.ndarray, rounded: np.ndarray | None = None, dtype: str = "float32"
+) -> bool:
     if ours.shape != theirs.shape:
         return True
     if theirs.dtype.kind != "f" or theirs.size == 0:
         return not np.array_equal(ours, theirs)
-    return not rmse(ours, theirs) <= WRONG * allowance(theirs.size) * noise_floor(theirs, exact)
+    run = theirs if rounded is None else rounded
+    return not rmse(ours, theirs) <= WRONG * allowance(theirs.size) * noise_floor(run, exact, dtype)
 
 
 def _evidence(
@@ -185,13 +200,15 @@ def _evidence(
     candidate: np.ndarray,
     reference: np.ndarray,
     exact: np.ndarray,
+    rounded: np.ndarray | None,
+    dtype: str,
     inputs: Mapping[str, np.ndarray],
 ) -> Evidence:
     axes = tuple(tap.axes.split())
     if len(axes) != reference.ndim:
         axes = tuple(f"axis {i}" for i in range(reference.ndim))
     turned = {known: _turned(array, reference.shape) for known, array in inputs.items()}
-    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits, contract.roles)
+    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits, contract.roles, rounded, dtype)
 
 
 def _turned(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -51,6 +51,20 @@ def test_right_weights_are_right(reference, weights):
     assert explain(reference, Candidate(weights), "conv") is None
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_rounded_weights_are_those_of_a_reference_rounded_alike(reference, weights, dtype):
+    rounded = Reference()
+    rounded.load_state_dict(
+        {name: array.to(getattr(torch, dtype)).float() for name, array in reference.state_dict().items()}
+    )
+    half = {"linear.weight": weights["linear.weight"], "linear.bias": weights["linear.bias"]}
+    half = {name: torch.tensor(array).to(getattr(torch, dtype)).float().numpy() for name, array in half.items()}
+    assert explain(reference, Candidate(half), "linear") is not None
+    assert explain(reference, Candidate(half), "linear", rounded) is None
+    wrong = half | {"linear.weight": half["linear.weight"][::-1]}
+    assert "reversed along axis 0" in explain(reference, Candidate(wrong), "linear", rounded)
+
+
 def flipped(array: np.ndarray) -> np.ndarray:
     array = array.copy()
     array.reshape(-1)[3:4].view(np.uint32)[...] ^= np.uint32(1 << 22)

@@ -1,4 +1,4 @@
-"""Errors of a narrower float: values on its grid, or noise of its size."""
+"""Errors of a narrower float: values on its grid, or noise of its size. No findings where the run asked for one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRIDS = {"fp16": 10, "bf16": 7}
 @hypothesis
 def grid(e: Evidence) -> Finding | None:
     """Every value of the candidate is one of half precision, and those of the reference are not."""
-    if not e.comparable or e.r.size < 16:
+    if not e.comparable or e.r.size < 16 or e.rounded is not None:
         return None
     for name, bits in reversed(GRIDS.items()):
         if _on_grid(e.candidate, bits) and not _on_grid(e.reference, bits):
@@ -25,7 +25,7 @@ def grid(e: Evidence) -> Finding | None:
 @hypothesis
 def noise(e: Evidence) -> Finding | None:
     """Noise that is everywhere and goes with nothing, of the size that a float's rounding makes."""
-    if not e.comparable or e.r.size < 16 or e.size == 0:
+    if not e.comparable or e.r.size < 16 or e.size == 0 or e.rounded is not None:
         return None
     relative = e.size / max(rms(e.r), 1e-30)
     along = abs(dot(e.error.ravel(), e.r.ravel())) / max(e.size * rms(e.r) * e.r.size, 1e-300)
