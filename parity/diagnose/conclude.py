@@ -26,9 +26,11 @@ PROJECTIONS = 3
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The first bad tap, where in it the first wrong value is, and what the error looks like, the likeliest first.
+    """The first bad tap, and what is wrong there.
 
-    `fed` names the right values that came before the wrong one, the latest first.
+    Where both programs are known, `departures` are the operations in which they depart, as formulas with their lines.
+    Elsewhere, `inside` says where in the tap the first wrong value is, `findings` what the error looks like, the
+    likeliest first, and `fed` names the right values that came before the wrong one, the latest first.
     """
 
     first: Verdict
@@ -37,18 +39,22 @@ class Diagnosis:
     growth: list[Growth] = field(default_factory=list)
     note: str = ""
     fed: list[str] = field(default_factory=list)
+    departures: list[str] = field(default_factory=list)
 
     @property
     def families(self) -> list[str]:
         return [finding.family for finding in self.findings]
 
     def sentence(self) -> str:
-        """`first wrong: TAP, local; looks like: ...`"""
+        """`first wrong: TAP, local; departs: ...`, or `looks like: ...`"""
         text = f"first wrong: {self.first.label}, {self.first.mode}"
         if self.inside:
             text += f" ({self.inside})"
         if self.note:
             text += f"; {self.note}"
+        if self.departures:
+            more = f"; and {len(self.departures) - 1} more departures" if len(self.departures) > 1 else ""
+            return f"{text}; departs: {self.departures[0]}{more}"
         if not self.findings:
             return text + "; looks like nothing that is known"
         looks = (f"{f.family} ({f.confidence:.2f}): {f.sentence}" for f in self.findings[:SHOWN])
@@ -112,9 +118,10 @@ def _weights(contract: Contract, suspect: Suspect, scene: Scene, runners: Mappin
     """What the contract's audit of weights says of the wrong module. Of a tap that is no module: of its stage."""
     if not contract.weights:
         return None
-    roots = [runners[side].root(suspect.segment) for side in ("reference", "candidate")]
+    sides = ("reference", "candidate", "rounded") if "rounded" in runners else ("reference", "candidate")
+    reference, candidate, *rounded = (runners[side].root(suspect.segment) for side in sides)
     path = scene.point if scene.place == OUTPUT else scene.tap.path
-    sentence = resolve(contract.weights)(*roots, path)
+    sentence = resolve(contract.weights)(reference, candidate, path, *rounded)
     if sentence is None:
         return None
     sure = 0.99 if scene.seen and suspect.mode != ACCUMULATED else 0.7

@@ -35,17 +35,17 @@ def _(m):
     m.setattr(CausalResnetBlock1D, "__call__", call)
 
 
-@mutant("attention mask left 0/1", "flow-batch", f"{BLOCK}.attn1[step=0]", "mask")
+@mutant("attention mask left 0/1", "flow-batch", f"{BLOCK}.attn1[step=0]", "mixing")
 def _(m):
     m.setattr(mlx_impl.decoder, "attention_bias", lambda mask: None if mask is None else mask[:, None, None, :])
 
 
-@mutant("attention mask ignored", "flow-batch", f"{BLOCK}.attn1[step=0]", "mask")
+@mutant("attention mask ignored", "flow-batch", f"{BLOCK}.attn1[step=0]", "mixing")
 def _(m):
     m.setattr(mlx_impl.decoder, "attention_bias", lambda mask: None)
 
 
-@mutant("attention mask of another item", "flow-batch", f"{BLOCK}.attn1[step=0]", "mask")
+@mutant("attention mask of another item", "flow-batch", f"{BLOCK}.attn1[step=0]", "mixing")
 def _(m):
     wrap(m, mlx_impl.decoder, "attention_bias", lambda bias, mask: bias(None if mask is None else mask[::-1]))
 

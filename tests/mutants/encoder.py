@@ -19,12 +19,12 @@ F = mlx_impl.ops.functional
 LAYER = "encoder.encoders.0"
 
 
-@mutant("encoder mask left 0/1", "flow-batch", f"{LAYER}.self_attn", "mask")
+@mutant("encoder mask left 0/1", "flow-batch", f"{LAYER}.self_attn", "mixing")
 def _(m):
     m.setattr(mlx_impl.encoder, "attention_bias", lambda mask: None if mask is None else mask[:, None, None, :])
 
 
-@mutant("mask leak across a padded batch", "flow-batch", f"{LAYER}.self_attn", "mask")
+@mutant("mask leak across a padded batch", "flow-batch", f"{LAYER}.self_attn", "mixing")
 def _(m):
     wrap(m, mlx_impl.encoder, "padding_mask", lambda f, lengths, t, like: f([max(lengths)] * len(lengths), t, like))
 
@@ -169,7 +169,7 @@ mutant("sign", "flow", "mu", "sign")(encoded(lambda mu: -mu))
 mutant("offset", "flow", "mu", "offset")(encoded(lambda mu: mu + 0.01))
 mutant("one frame late", "flow", "mu", "shift")(encoded(lambda mu: mx.concatenate([mu[:, :1], mu[:, :-1]], axis=1)))
 mutant("channels reversed", "flow", "mu", "permutation")(encoded(lambda mu: mu[..., ::-1]))
-mutant("first frame zero", "flow", "mu", "edges")(
+mutant("first frame zero", "flow", "mu", "padding")(
     encoded(lambda mu: mx.concatenate([0 * mu[:, :1], mu[:, 1:]], axis=1))
 )
 mutant("never computed", "flow", "mu", "constant")(encoded(mx.zeros_like))

@@ -140,7 +140,7 @@ def _(m):
     m.setattr(StatsPool, "__call__", call)
 
 
-@mutant("variance for deviation", VOICE, "speaker_encoder.stats", "channels", "power")
+@mutant("variance for deviation", VOICE, "speaker_encoder.stats", "power")
 def _(m):
     def call(original, self, x):
         mean, deviation = mx.split(original(self, x), 2, axis=-1)

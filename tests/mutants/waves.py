@@ -192,7 +192,7 @@ def _(m):
     m.setattr(STFT, "__call__", stft(lambda x, half: mx.concatenate([x[:, 2 * half : 0 : -1], x], axis=1)))
 
 
-@mutant("zeros for the reflection", "tiny-vocoder", f"{GENERATOR}.stft", "edges")
+@mutant("zeros for the reflection", "tiny-vocoder", f"{GENERATOR}.stft", "arithmetic")
 def _(m):
     m.setattr(STFT, "__call__", stft(lambda x, half: mx.pad(x, ((0, 0), (half, half)))))
 
@@ -228,7 +228,7 @@ def _(m):
     m.setattr(SineGenerator, "__call__", call)
 
 
-@mutant("fundamental with a phase of its own", "tiny-vocoder", "vocoder.source.sine_gen", "channels")
+@mutant("fundamental with a phase of its own", "tiny-vocoder", "vocoder.source.sine_gen", "phase")
 def _(m):
     def call(self, f0, phase, before=None):
         harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
@@ -284,7 +284,7 @@ def _(m):
     wrap(m, SourceModule, "__call__", call)
 
 
-@mutant("no fade", "tiny-vocoder", "vocoder.wave", "edges")
+@mutant("no fade", "tiny-vocoder", "vocoder.wave", "term")
 def _(m):
     m.setattr(mlx_impl.vocoder.stage, "fade_in", lambda wave, rate: wave)
 

@@ -57,7 +57,7 @@ def activation(e: Evidence) -> Finding | None:
         if theirs is None:
             continue
         ours = _function(x, c)
-        if ours == theirs:
+        if ours == theirs or (ours is None and theirs == "identity"):  # what is not its input is not a function
             continue
         words = ours or "another function of it"
         return Finding("activation", 0.98 if ours else 0.7, f"{words}, expected {theirs} (of {name})")

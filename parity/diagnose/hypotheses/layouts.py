@@ -8,8 +8,6 @@ import numpy as np
 
 from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
-FEWEST_KEPT = 0.4
-
 
 @hypothesis
 def axis_order(e: Evidence) -> Finding | None:
@@ -76,23 +74,26 @@ def permutation(e: Evidence) -> Finding | None:
         c, r = (np.moveaxis(array, position, 0).reshape(array.shape[position], -1) for array in (e.c, e.r))
         if not 1 < len(r) <= 4096 or r.shape[1] * len(r) > 4_000_000:
             continue
-        direction = np.random.Generator(np.random.Philox(key=1)).standard_normal(r.shape[1])
-        ours, theirs = c @ direction, r @ direction
-        order = np.argsort(theirs)
-        place = np.clip(np.searchsorted(theirs[order], ours), 1, len(r) - 1)
-        nearest = np.where(
-            np.abs(theirs[order][place - 1] - ours) < np.abs(theirs[order][place] - ours), place - 1, place
-        )
-        source = order[nearest]
-        if len(set(source.tolist())) < FEWEST_KEPT * len(r):
-            if len(r) >= 4 and close(np.sort(c, axis=0), np.sort(r, axis=0)):
-                return Finding("permutation", 0.95, f"the same numbers along {axis} in another order")
-            continue
-        model = np.moveaxis(r[source].reshape(np.moveaxis(e.r, position, 0).shape), 0, position)
-        text = f"the slices of {axis} are in another order: {_order(source)}"
-        if (source != np.arange(len(r))).any() and (found := finding("permutation", e.left(model), 0.96, text, 0.02)):
-            return found
+        source = _source(c, r)
+        if (source != np.arange(len(r))).any():
+            model = np.moveaxis(r[source].reshape(np.moveaxis(e.r, position, 0).shape), 0, position)
+            text = f"the slices of {axis} are in another order: {_order(source)}"
+            if found := finding("permutation", e.left(model), 0.96, text, 0.02):
+                return found
+        if len(r) >= 4 and not close(c, r) and close(np.sort(c, axis=0), np.sort(r, axis=0)):
+            return Finding("permutation", 0.95, f"the same numbers along {axis} in another order")
     return None
+
+
+def _source(c: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Of each row of the candidate, which of the reference's it may be, each of them once: matched along a random
+    direction. A row that is in its place stays there."""
+    direction = np.random.Generator(np.random.Philox(key=1)).standard_normal(r.shape[1])
+    scale = max(float(np.abs(r).max()), 1e-30)
+    moved = np.flatnonzero(~np.isclose(c, r, rtol=1e-3, atol=1e-5 * scale).all(axis=1))
+    source = np.arange(len(r))
+    source[moved[np.argsort(c[moved] @ direction)]] = moved[np.argsort(r[moved] @ direction)]
+    return source
 
 
 @hypothesis
@@ -114,7 +115,11 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def _order(source: np.ndarray) -> str:
+    """A permutation in words, else its slices from the first one that differs."""
     n = len(source)
+    moved = np.flatnonzero(source != np.arange(n))
+    if len(moved) == 2:
+        return f"{moved[0]} and {moved[1]} are exchanged"
     if (source == np.arange(n)[::-1]).all():
         return "reversed"
     for by in range(1, n):
@@ -123,4 +128,10 @@ def _order(source: np.ndarray) -> str:
     for groups in range(2, min(n, 64) + 1):
         if n % groups == 0 and (source == np.arange(n).reshape(groups, -1).T.ravel()).all():
             return f"{groups} blocks interleaved"
-    return " ".join(map(str, source[:8])) + (" ..." if n > 8 else "")
+    first, last = int(moved[0]), int(moved[-1]) + 1
+    for size in range(1, (last - first) // 2 + 1):
+        if (np.roll(np.arange(first, last), size) == source[first:last]).all():
+            return f"{first} to {last - size - 1} and {last - size} to {last - 1} are exchanged"
+        if (np.roll(np.arange(first, last), -size) == source[first:last]).all():
+            return f"{first} to {first + size - 1} and {first + size} to {last - 1} are exchanged"
+    return f"from {first} on " + " ".join(map(str, source[first : first + 8])) + (" ..." if n > first + 8 else "")

@@ -1,4 +1,8 @@
-"""Where the error is: padding, edges, items, channels, branches, a few values, every n-th."""
+"""Where the error is: padding, branches, a few values, a limit, every n-th.
+
+Where an error is does not say what it is. Of these findings, those that do not also give the candidate's values stand
+behind all that explain the error.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,12 @@ from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, hypothesis
 
 FEW, RARE = 0.05, 0.002  # shares of the values
-LARGE = -1e4  # from which a bias rules a position out
 LONGEST_PERIOD = 2048
+PLACE = 0.5
+"""Confidence, at most, in a finding that says where an error is and does not explain it."""
+
+APART = 0.25
+"""Of the worst branch's RMSE, what a branch may have at most that is called right."""
 
 
 @hypothesis
@@ -22,15 +30,17 @@ def one_branch(e: Evidence) -> Finding | None:
         ours, theirs, wrong = (np.split(a, len(names), axis=position) for a in (e.c, e.r, e.wrong))
         if e.left(np.concatenate([*theirs[1:], theirs[0]], axis=position)) < 0.02:
             return Finding("branches", 0.99, f"the branches are swapped: {', '.join(names)}")
+        errors = {name: rms(our - their) for name, our, their in zip(names, ours, theirs, strict=True)}
         bad = [name for name, part in zip(names, wrong, strict=True) if part.any()]
-        if 0 < len(bad) < len(names):
+        right = [errors[name] for name in names if name not in bad]
+        if 0 < len(bad) < len(names) and max(right) <= APART * max(errors.values()):
             index = names.index(bad[0])
             others = [
                 name for name, part in zip(names, ours, strict=True) if name not in bad and _same(part, ours[index])
             ]
             words = f", and equals {others[0]}" if others else ""
             words += ", and is 0" if not np.any(ours[index]) else ""
-            return Finding("branches", 0.975, f"only {', '.join(bad)} is wrong{words}")
+            return Finding("branches", 0.975 if words else PLACE, f"only {', '.join(bad)} is wrong{words}")
     return None
 
 
@@ -46,86 +56,12 @@ def padding(e: Evidence) -> Finding | None:
     masked = (e.r[e.wrong] == 0).all() or (e.c[e.wrong] == 0).all()
     if suffixes and len(starts) > 1 and bad.shape[1] > 1 and 0 not in starts:
         zero = ", where one side is 0" if masked else ""
-        return Finding("padding", 0.98, f"wrong only in the last positions, from another one in each item{zero}")
+        text = f"wrong only in the last positions, from another one in each item{zero}"
+        return Finding("padding", 0.98 if masked else PLACE, text)
     if masked and not bad.all():
         side = "reference" if (e.r[e.wrong] == 0).all() else "candidate"
         share = float(e.wrong.mean())
         return Finding("padding", 0.9, f"wrong only where the {side} is 0, {share:.1%} of the values: a mask")
-    return None
-
-
-@hypothesis
-def additive(e: Evidence) -> Finding | None:
-    """The reference is an additive mask, 0 and a large negative number, and the candidate is another thing."""
-    if e.candidate.shape != e.reference.shape or e.reference.dtype.kind != "f" or e.reference.size < 2:
-        return None
-    levels = np.unique(e.r)
-    if len(levels) > 2 or not levels[0] <= LARGE or (len(levels) > 1 and levels[1] != 0):
-        return None
-    ours = np.unique(e.candidate)
-    if set(ours.tolist()) <= {0.0, 1.0}:
-        return Finding("mask", 0.995, "the additive mask is 0/1: it was left unconverted")
-    if len(ours) <= 2:
-        return Finding("mask", 0.995, f"the additive mask is {ours[0]:.3g} elsewhere: of other lengths or another item")
-    return Finding("mask", 0.99, f"the additive mask has {len(ours)} values")
-
-
-@hypothesis
-def items(e: Evidence) -> Finding | None:
-    """Some items of a batch are right and others wrong: what differs between items is their lengths, so their masks."""
-    batch = e.axis("batch")
-    if not e.comparable or batch is None:
-        return None
-    bad = _along(e.wrong, batch)
-    if not 0 < bad.sum() < len(bad):
-        return None
-    if e.axes[batch] in e.labels:  # the same items must be wrong in each branch
-        halves = np.split(bad, len(e.labels[e.axes[batch]]))
-        if not halves[0].any() or any((half != halves[0]).any() for half in halves):
-            return None
-    which = ", ".join(map(str, np.flatnonzero(bad)[:6]))
-    return Finding(
-        "mask", 0.9, f"wrong in item {which} of {len(bad)} alone: a mask of lengths, ignored, 0/1, or of another item"
-    )
-
-
-@hypothesis
-def edges(e: Evidence) -> Finding | None:
-    """Wrong only at the first or last positions of an axis that is neither batch nor channels."""
-    if not e.comparable or not e.wrong.any():
-        return None
-    for position, axis in enumerate(e.axes):
-        length = e.wrong.shape[position]
-        if e.role(position) in ("batch", "channel", "head", "width", "feature", "class") or length < 5:
-            continue
-        bad = _along(e.wrong, position)
-        places = np.flatnonzero(bad)
-        first, last = places[places < length // 2], places[places >= length // 2]
-        reach = max(first.max() + 1 if len(first) else 0, length - last.min() if len(last) else 0)
-        if reach <= length / 3:
-            where = " and ".join(w for w, found in (("first", len(first)), ("last", len(last))) if found)
-            return Finding(
-                "edges",
-                0.93,
-                f"wrong only in the {where} {reach} of {length} positions of {axis}: padding or reflection",
-            )
-    return None
-
-
-@hypothesis
-def channels(e: Evidence) -> Finding | None:
-    """Wrong only in some channels that lie together, or in every n-th."""
-    for position, axis in enumerate(e.axes):
-        if not e.comparable or axis not in ("c", "h", "d", "s", "f"):
-            continue
-        bad = _along(e.wrong, position)
-        places = np.flatnonzero(bad)
-        if len(bad) < 4 or not 0 < len(places) <= len(bad) / 2:
-            continue
-        steps = np.diff(places)
-        if len(places) == 1 or (steps == steps[0]).all():
-            how = f"{places[0]} ... {places[-1]}" + (f", every {steps[0]}th" if len(steps) and steps[0] > 1 else "")
-            return Finding("channels", 0.8, f"wrong only in {len(places)} of {len(bad)} {axis}: {how}")
     return None
 
 
@@ -139,7 +75,7 @@ def few_values(e: Evidence) -> Finding | None:
         return None
     ratios = e.c[e.wrong] / np.where(e.r[e.wrong] == 0, np.nan, e.r[e.wrong])
     same = f", each by a factor of {ratios[0]:.5g}" if np.ptp(ratios) <= 1e-4 * abs(ratios[0]) else ""
-    sure = 0.96 if count <= max(3, RARE * e.wrong.size) else 0.88
+    sure = (0.96 if count <= max(3, RARE * e.wrong.size) else 0.88) if same else PLACE
     return Finding("few values", sure, f"{count} of {e.wrong.size} values are wrong{same}, the others right")
 
 
@@ -175,7 +111,7 @@ def period(e: Evidence) -> Finding | None:
         within = float(((rows - rows.mean(axis=0)) ** 2).sum())
         if within < 0.1 * total:
             return Finding(
-                "period", 0.85, f"the error repeats every {n} positions of {e.axes[position]}: a stride or a hop"
+                "period", PLACE - 0.1, f"the error repeats every {n} positions of {e.axes[position]}: a stride or a hop"
             )
     return None
 
