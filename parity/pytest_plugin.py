@@ -9,7 +9,7 @@ once a session for each case.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -96,12 +96,24 @@ def parts_of(case: str, segment: Segment) -> list[Part]:
     groups: dict[str, set[str]] = {}
     for tap in segment.taps:
         groups.setdefault(part(tap.name), set()).add(tap.name)
-    last = list(groups)[-1]
+    last = list(groups)[-1:]
     return [
-        Part(case, name, segment.label, mode, frozenset(taps), segment if name == last else None)
+        Part(case, name, segment.label, mode, frozenset(taps), segment if name in last else None)
         for name, taps in groups.items()
         for mode in reversed(segment.modes)
     ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Beside a failure, say what is wrong first in the run that the test judges."""
+    report = yield
+    judged = getattr(item, "funcargs", {}).get("parity_report")
+    if report.failed and isinstance(judged, Report) and judged.diagnosis is not None:
+        report.sections.append((f"parity, case {judged.case}", judged.diagnosis.sentence()))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ class Both:
     ):
         self.contract, self.case, self.checkpoint = contract, case, checkpoint
         self.mathematics, self.why, self.strict, self.progress = mathematics, why, strict, progress
+        self.departures: list[str] = []
         self.seconds = 0.0
 
     @classmethod
@@ -63,6 +64,7 @@ class Both:
         known = arithmetic.by_key(reached)
         both = cls(contract, case, checkpoint, known, report.stopped, strict, progress)
         both.seconds = sum(report.seconds.values())
+        both.departures = report.departures
         return both
 
     def settle(self, verifier: Verifier, fed: Fed | None = None) -> None:
@@ -71,7 +73,7 @@ class Both:
         `fed` is what the segments are fed where it is stored; else the verifier's reference runs again.
         """
         report = verifier.report
-        report.program, report.strict = self.why, self.strict
+        report.program, report.strict, report.departures = self.why, self.strict, self.departures
         if self.seconds:
             report.seconds["in double"] = self.seconds
         own = self._own(verifier, fed)

@@ -243,8 +243,10 @@ class Exact:
         try:
             with self.clock("explanation", self.segments[number].label):
                 found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
+            here = f"{Path.cwd()}/"
             self.report.departures = [
-                "; ".join(filter(None, (str(found.explanations[group.first]), str(group)))) for group in found.groups
+                "; ".join(filter(None, (str(found.explanations[group.first]), str(group)))).replace(here, "")
+                for group in found.groups
             ]
         except Exception as error:
             self.report.departures = [f"not looked into: {type(error).__name__}: {error}"]

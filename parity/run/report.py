@@ -44,8 +44,9 @@ class Report:
     likeliest first. `command` is what ran it, `when` in UTC. An
     `informative` one is to be looked at: float32 need not have been float32.
     `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass. `operation` is the
-    first line of the port that the device has wrong, where one was found (`parity/run/operation.py`). `subject` are
-    hashes of what was run (`parity/run/proof.py`), and `source` says from what it was judged.
+    first line of the port that the device has wrong, where one was found (`parity/run/operation.py`). `departures` are
+    the operations of both sides, as formulas with their lines, where the first wrong segment departs in double.
+    `subject` are hashes of what was run (`parity/run/proof.py`), and `source` says from what it was judged.
 
     A report passes if every expected verdict was given and passed:
 
@@ -80,6 +81,7 @@ class Report:
     program: str = ""
     strict: bool = False
     operation: dict[str, Any] = field(default_factory=dict)
+    departures: list[str] = field(default_factory=list)
     subject: dict[str, str] = field(default_factory=dict)
     source: str = BOTH
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -158,6 +160,7 @@ class Report:
             "program": self.program,
             "strict": self.strict,
             "operation": self.operation or None,
+            "departures": self.departures,
             "subject": self.subject,
             "source": self.source,
             "command": self.command,

@@ -20,6 +20,7 @@ import numpy as np
 from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
 from parity.contract.implementation import Case, State, resolve
 from parity.diagnose import Diagnosis, Suspect, diagnose, growth
+from parity.judge.arithmetic import WRONG
 from parity.judge.floor import noise_floor
 from parity.judge.segment import Assessment, Judging
 from parity.judge.snapshots import sounds
@@ -135,6 +136,8 @@ class Verifier:
     def _diagnose(self, first: Verdict) -> Diagnosis:
         segment = next((segment for segment in self.segments if segment.holds(first.tap)), None)
         rows = growth(self.report.verdicts, first.tap)
+        if first.word == WRONG and self.report.departures:
+            return Diagnosis(first, growth=rows, departures=self.report.departures)
         try:
             suspect = self._suspect(segment, first) if segment is not None and first.shape else None
             return diagnose(self.contract, first, suspect, self.runs.runners, rows)
@@ -144,9 +147,10 @@ class Verifier:
     def _suspect(self, segment: Segment, first: Verdict) -> Suspect:
         """A segment with the states that its runs start from."""
         if first.mode == LOCAL and self.start is not None:
-            return Suspect(segment, first.tap, LOCAL, dict.fromkeys(SIDES, self.start))
+            starts = dict.fromkeys(SIDES, self.start)
+            return Suspect(segment, first.tap, LOCAL, starts, dtype=self.precision.compute)
         starts = self.runs.before(self.segments[: self.segments.index(segment)])
-        return Suspect(segment, first.tap, ACCUMULATED, starts, self.runs.decided)
+        return Suspect(segment, first.tap, ACCUMULATED, starts, self.runs.decided, self.precision.compute)
 
 
 def _segments(contract: Contract, case: Case, precision: Precision) -> list[Segment]:

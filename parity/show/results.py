@@ -121,6 +121,7 @@ def _report(result: Result) -> Report:
         program=result.get("program", ""),
         strict=result.get("strict", False),
         operation=result.get("operation") or {},
+        departures=result.get("departures", []),
         subject=result.get("subject", {}),
         source=result.get("source") or _source(command),
     )
@@ -129,7 +130,8 @@ def _report(result: Result) -> Report:
         findings = [_made(Finding, finding) for finding in entry["findings"]]
         grown = [_made(Growth, row) for row in entry.get("growth", [])]
         told = {name: entry[name] for name in ("inside", "note", "fed") if name in entry}
-        report.diagnosis = Diagnosis(first, findings=findings, growth=grown, **told)
+        departures = [] if findings else report.departures
+        report.diagnosis = Diagnosis(first, findings=findings, growth=grown, departures=departures, **told)
     return report
 
 

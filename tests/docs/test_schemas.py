@@ -102,7 +102,7 @@ def test_a_key_that_lacks_is_new_or_has_another_type_is_seen(written):
         lambda result: result["verdicts"][3].pop("tap"),
         lambda result: result["verdicts"][3].update(new=1),
         lambda result: result.update(cases=[]),
-        lambda result: result["diagnosis"]["findings"][0].update(confidence="high"),
+        lambda result: result["diagnosis"].update(inside=3),
     ):
         result = copy.deepcopy(written["result"])
         change(result)

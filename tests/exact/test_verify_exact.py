@@ -24,8 +24,10 @@ from parity.contract import ACCUMULATED, HANDED, LOCAL, Contract
 from parity.contract.implementation import Case
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND
+from parity.run.both import Both
 from parity.run.exact import Exact
 from parity.run.exact_report import ExactReport
+from parity.run.verify import Verifier
 from parity.show.exact import show
 from tests.meta import toy
 
@@ -136,6 +138,19 @@ def test_a_planted_fault_is_found_at_its_own_tap(short, factory, tap, said):
     assert all(text in departure for text in said), departure
     assert "ode.state[step=1]" in free
     assert len(report.verdicts) == report.expected
+
+
+def test_a_run_on_a_device_says_the_formulas_where_the_mathematics_is_wrong(short):
+    contract = candidate(CONTRACT, "tests.exact.faulty_sides:epsilon")
+    checkpoint = cases.synthetic_checkpoint(short)
+    both = Both.proven(contract, short, checkpoint, strict=False)
+    report = Verifier(contract, short, checkpoint).run(both.settle)
+    said = report.diagnosis.sentence()
+    assert said.startswith("first wrong: encoder.encoders.1.norm_ff, local; departs: ")
+    assert "eps=1e-12" in said and "eps=1e-06" in said
+    assert "(reference/encoder.py:" in said
+    assert report.diagnosis.findings == []
+    assert report.as_dict()["departures"] == report.departures != []
 
 
 def test_a_candidate_that_stops_has_verdicts_too(short):

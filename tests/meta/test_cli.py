@@ -100,7 +100,7 @@ def test_a_failure_is_explained(on_toy, capsys):
     assert "gain 1.001" in out
     assert "would pass with" not in out
     assert "first wrong: middle.1[step=0,cond], local" in out
-    assert "looks like: gain (0.97): 1.001 times the reference" in out
+    assert "departs: x (" in out and "against 1.001 · x (" in out
     assert "the error from there on" in out
 
 

@@ -79,6 +79,20 @@ def test_a_fault_fails_the_tests_of_its_part_and_what_inherits_it(pytest_run):
     assert accumulated == ["middle.1", "last", "refine.state"]
 
 
+def test_a_failure_says_what_is_wrong_first(pytest_run):
+    text = (
+        PASSES
+        + """
+    @pytest.fixture
+    def parity_report(verify_case):
+        return verify_case("gain")
+    """
+    )
+    result = pytest_run(text, "-k", "middle.1-local")
+    result.assert_outcomes(failed=3)
+    result.stdout.fnmatch_lines(["*parity, case gain*", "first wrong: middle.1?step=0,cond?, local; departs: *"])
+
+
 def test_what_is_off_by_rounding_alone_passes(pytest_run, tmp_path):
     """Bounds that no port holds: the mathematics is proven then, and the port's own floors decide."""
     tight = tmp_path / "contract.toml"

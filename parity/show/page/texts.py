@@ -53,7 +53,8 @@ def _to_do(report: Report) -> list[str]:
         lines.insert(0, f"First wrong: `{first.label}` ({first.mode}): {_cell(first.reason)}")
     findings = report.diagnosis.findings if report.diagnosis else []
     guesses = [f"{each.family} ({each.confidence:.0%}): {_cell(each.sentence)}" for each in findings]
-    return [*lines, "", *_listed(guesses, "looks like: ")]
+    departures = [_cell(each) for each in report.departures]
+    return [*lines, "", *_listed(departures, "departs: "), *_listed(guesses, "looks like: ")]
 
 
 def _where(report: Report) -> list[str]:
