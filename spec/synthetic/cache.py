@@ -40,7 +40,7 @@ def cached(size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS) 
 @cache
 def code_hash() -> str:
     """Of the code that was there when this process first asked, so that a folder keeps its name while it is used."""
-    sources = (*sorted((REFERENCE / "synthetic").glob("*.py")), *sorted((REFERENCE / "published_keys").glob("*.py")))
+    sources = (*sorted((REFERENCE / "synthetic").glob("*.py")), *sorted((REFERENCE / "keys").glob("*.py")))
     code = b"".join(path.read_bytes() for path in (*sources, REFERENCE / "config.py"))
     return hashlib.sha256(code).hexdigest()[:HASH]
 

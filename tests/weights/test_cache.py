@@ -115,11 +115,12 @@ def test_processes_that_make_the_same_leave_it_whole(tmp_path):
 
 def test_the_name_is_that_of_the_code(tmp_path, monkeypatch):
     assert cache.code_hash() == cache.code_hash.__wrapped__()
-    for name in ("synthetic", "published_keys"):
+    for name in ("synthetic", "keys"):
+        assert any((cache.REFERENCE / name).glob("*.py"))
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.py").touch()
     (tmp_path / "config.py").touch()
     monkeypatch.setattr(cache, "REFERENCE", tmp_path)
     before = cache.code_hash.__wrapped__()
-    (tmp_path / "published_keys" / "a.py").write_text("KEYS = 3")
+    (tmp_path / "keys" / "a.py").write_text("KEYS = 3")
     assert cache.code_hash.__wrapped__() != before
