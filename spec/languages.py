@@ -21,6 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from spec.files.pointer import check_no_pointer
+
 LANGUAGES = {
     "ar": "Arabic",
     "da": "Danish",
@@ -111,6 +113,7 @@ def read_cangjie(file: Path) -> dict[str, str]:
     """
     if not file.is_file():
         raise ValueError(f"{file}: no such file; Chinese text needs it: fetch it into the checkpoint directory")
+    check_no_pointer(file)
     try:
         pairs = [entry.split("\t")[:2] for entry in json.loads(file.read_text(encoding="utf-8"))]
         codes = {character: code for character, code in pairs}  # noqa: C416, each must be a pair

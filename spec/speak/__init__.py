@@ -20,14 +20,14 @@ from rich.console import Console
 
 from parity.base.arguments import Parser
 from parity.base.errors import InputError
-from parity.base.files import WAV, replacing, try_outputs, writing
+from parity.base.files import WAV, replacing, require_new, try_outputs, writing
 from parity.base.gate import PASS, guarded
 from parity.base.names import meant_path
 from spec.audio import Voice, load_voice
 from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 from spec.draws import Draws
 from spec.files.checkpoint import VOICES
-from spec.files.conditionals import SUFFIXES, check_fit, load_conditionals
+from spec.files.conditionals import SUFFIXES, check_fit, load_conditionals, save_conditionals
 from spec.files.wav_file import wav
 from spec.languages import LANGUAGES
 from spec.speak.model import model_for, size_for
@@ -54,6 +54,10 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
     speak.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
     speak.add_argument("--checkpoint", type=Path, help="directory as published (default: a synthetic one, noise)")
     speak.add_argument("--voice", type=Path, help="a recording, or conditions (.pt, .safetensors); default: its own")
+    how = (
+        "new file for the voice's conditions, for another --voice: .pt as upstream has them, .safetensors as MLX ports"
+    )
+    speak.add_argument("--save-voice", type=Path, metavar="FILE", help=how)
     speak.add_argument("--size", choices=CHATTERBOX_SIZES, help="of the checkpoint (its own; full of a synthetic one)")
     speak.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
     speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
@@ -113,12 +117,16 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
         warn(f"no --checkpoint: {NOISE}")
         checkpoint = clock("making", cached, size, files_of(config))
     require_place(options.out, checkpoint, options.voice)
+    if options.save_voice is not None:
+        require_new([options.save_voice])
     if voice is None:
         voice = read_voice(own_voice(checkpoint), config)
     name, watermark = find_watermark()
     side = clock("loading", make, checkpoint, config, options.dtype)
     warn_of_unknown(side.text.unknown(normalize_punctuation(options.text, config.t3.multilingual), options.language))
     conditions = voice if isinstance(voice, dict) else clock("voice", side.conditions, voice)
+    if options.save_voice is not None:
+        save_conditionals(options.save_voice, conditions)
     given = (options.text, conditions, sampling, draws, options.language)
     rate = side.config.vocoder.sample_rate
     if options.stream is None:
@@ -155,6 +163,8 @@ def check(options: argparse.Namespace) -> None:
     """Raises `ValueError` for options that cannot be right, before anything is loaded."""
     if not options.text.isascii() and any("\ud800" <= character <= "\udfff" for character in options.text):
         raise ValueError("the text is not UTF-8; give it in the encoding of the terminal")
+    if options.save_voice is not None and options.save_voice.suffix not in SUFFIXES:
+        raise ValueError(f"--save-voice is {options.save_voice}, expected a name that ends in {' or '.join(SUFFIXES)}")
     if options.steps < 1:
         raise ValueError(f"--steps is {options.steps}, expected at least 1")
     if options.seed < 0:

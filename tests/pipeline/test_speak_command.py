@@ -249,6 +249,22 @@ def test_a_voice_of_an_mlx_port_speaks_without_what_makes_voices(side, out, tmp_
     assert np.array_equal(wave, soundfile.read(out)[0])
 
 
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_voice_is_saved_and_spoken_with_again(side, out, recording, tmp_path_factory, capsys, suffix):
+    """By either side's file, without the recording: the same audio."""
+    voice = tmp_path_factory.mktemp("saved") / f"voice{suffix}"
+    given = ["-o", out, *SHORT, "--checkpoint", cached("tiny")]
+    assert real(side, *given, "--voice", recording, "--save-voice", voice) == 0
+    wave, _ = soundfile.read(out)
+    assert real(side, *given, "--voice", voice) == 0
+    assert np.array_equal(wave, soundfile.read(out)[0])
+    before = voice.read_bytes()
+    for wrong, message in ((voice, "exists; nothing is replaced"), (voice.with_suffix(".wav"), "ends in .pt or .safe")):
+        assert real(side, *given, "--save-voice", wrong) == 2
+        assert message in capsys.readouterr().err
+    assert voice.read_bytes() == before
+
+
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1056484620\n"
 
 
