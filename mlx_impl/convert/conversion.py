@@ -214,7 +214,9 @@ def convert(
     require_new(written)
     for file, job in jobs:
         if job.left_out:
-            say(f"{file.name} is without {', '.join(job.left_out)}: {request.target} or the source has not got it")
+            heard = ", and `speak` takes no recording as its voice" if "tokenizer" in job.left_out else ""
+            lacks = f"{request.target} or the source has not got it{heard}"
+            say(f"{file.name} is without {', '.join(job.left_out)}: {lacks}")
     for name, reason in found.unneeded.items():
         say(f"not needed: {name}" + (f" ({reason})" if reason else ""))
     with ExitStack() as whole:  # all files, or none

@@ -52,7 +52,9 @@ class Contents:
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Why the weights are not those of one model, each part once: the file that each reason is about, in words."""
-        yield from self.refused.items()
+        if self.refused:  # they may be what seems to be missing
+            yield from self.refused.items()
+            return
         names = [file.name for file in self.weights]
         if ALL_IN_ONE in names:
             yield from ((name, f"holds what {ALL_IN_ONE} does; keep one") for name in names if name != ALL_IN_ONE)
