@@ -72,7 +72,7 @@ def refused(monkeypatch, tmp_path, capsys) -> Callable[[str, Path], str]:
         printed = capsys.readouterr()
         assert printed.out == ""
         progress, error = printed.err.splitlines()
-        assert progress == f"{side}: encoder"
+        assert progress == f"1 of 11, encoder: {side}"
         assert error.startswith(f"parity: side '{side}': {checkpoint / S3GEN}")
         return error
 
