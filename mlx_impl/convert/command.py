@@ -23,20 +23,20 @@ from spec.files.safetensors_file import DTYPES
 SHOWN = 20  # problems of a kind; all are in the JSON report
 T3 = "which T3 of the directory, by its file's name or the end of it: t3_cfg, v2, v3"
 EXAMPLES = """\
-python -m mlx_impl convert checkpoint converted --dtype bfloat16
   convert CHECKPOINT OUT --quantize 4                         T3's linear layers in 4 bits
   convert CHECKPOINT OUT --target mlx-community --t3 t3_cfg   one file for mlx-audio, with the English T3
   convert mlx-community/Chatterbox-TTS-fp16 OUT               a port's file for this side; it has no tokenizer
   convert OUT BACK --target upstream                          what upstream and `python -m reference` read
 SRC is a directory as published, or one of its files. Every file of it is used, said to be unneeded, or refused;
 then nothing is written. `audit OUT --against CHECKPOINT` checks the result."""
+EXAMPLE = "python -m mlx_impl convert checkpoint converted --dtype bfloat16"
 
 
 def parser() -> argparse.ArgumentParser:
     top = Parser(prog="python -m mlx_impl")
     commands = top.add_subparsers(dest="command", required=True)
     text = "write a checkpoint in another naming, layout or dtype"
-    converts = commands.add_parser("convert", help=text, description=text, example=EXAMPLES)
+    converts = commands.add_parser("convert", help=text, description=text, epilog=EXAMPLES, example=EXAMPLE)
     converts.add_argument("source", type=Path, metavar="SRC", help="checkpoint directory or file, of any naming")
     converts.add_argument("out", type=Path, metavar="OUT", help="directory or file to write; nothing is replaced")
     converts.add_argument("--dtype", choices=DTYPES, default="float32", help="of the weights (%(default)s)")
