@@ -197,13 +197,12 @@ def test_a_name_that_is_nearly_right_is_suggested(folder, capsys):
     assert "both_sides has no 'qqqqqq'; it has draws, dropped, " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["absent/proof.json", "both_sides.py/proof.json"])
-def test_a_folder_that_is_missing_is_said_before_anything_runs(folder, capsys, name):
-    assert prove("two", "absent", "--json", name) == BROKEN
-    assert f"{name}: there is no folder {Path(name).parent}" in capsys.readouterr().err
-    assert main(["verify", "--exact", "--contract", "absent.toml", "--json", name]) == BROKEN
-    assert f"{name}: there is no folder {Path(name).parent}" in capsys.readouterr().err
-    assert not (folder / "absent").exists()
+def test_a_place_that_cannot_be_written_is_said_before_anything_runs(folder, capsys):
+    name = "both_sides.py/proof.json"
+    for line in (["prove", "both_sides:two", "both_sides:absent"], ["verify", "--exact", "--contract", "absent.toml"]):
+        given = ["--inputs", "x.npz"] if line[0] == "prove" else []
+        assert main([*line, *given, "--json", name]) == BROKEN
+        assert f"{name}: cannot be written (Not a directory); give another name" in capsys.readouterr().err
 
 
 SET = """

@@ -55,7 +55,7 @@ def test_right_weights_are_right(reference, weights):
 def test_rounded_weights_are_those_of_a_reference_rounded_alike(reference, weights, dtype):
     rounded = Reference()
     rounded.load_state_dict(
-        {name: array.to(getattr(torch, dtype)).float() for name, array in reference.state_dict().items()}
+        {name: array.to(getattr(torch, dtype)).float() for name, array in reference.state_dict().items()}, strict=True
     )
     half = {"linear.weight": weights["linear.weight"], "linear.bias": weights["linear.bias"]}
     half = {name: torch.tensor(array).to(getattr(torch, dtype)).float().numpy() for name, array in half.items()}
