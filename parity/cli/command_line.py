@@ -7,12 +7,14 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
 
 from parity.base.arguments import Parser
+from parity.base.files import STANDARD_OUTPUT
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
@@ -222,11 +224,13 @@ def run(arguments: list[str] | None = None) -> int:
 
 def command(options: argparse.Namespace) -> int:
     """Try the places to write, do what is asked, and write the result there, what others may need first."""
-    console = Console(stderr=options.json == Path("-"), quiet=options.quiet)
+    console = Console(stderr=options.json == STANDARD_OUTPUT, quiet=options.quiet)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = LOG_WIDTH
     require_places(options)
-    passed, result = options.run(options, console)
+    # What a user's model prints is not part of a result that goes to standard output.
+    with redirect_stdout(sys.stderr) if options.json == STANDARD_OUTPUT else nullcontext():
+        passed, result = options.run(options, console)
     write_json(result, options.json)
     if options.command == "verify":
         commands.publish(options, result)

@@ -305,7 +305,8 @@ def history(options: argparse.Namespace, console: Console) -> Result:
     if not options.add and not options.store.exists():
         advice = f"name another, or results that it is to begin with{meant_path(options.store)}"
         raise InputError(f"{options.store}: no such history; {advice}")
-    reports = [report for report in load(options.add) if not report.informative]
+    # The newest comes last, in whatever order a shell names the files.
+    reports = sorted((one for one in load(options.add) if not one.informative), key=lambda report: report.when)
     store = History(options.store)
     added = sum(map(store.add, reports))
     runs = store.runs()

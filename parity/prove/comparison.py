@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from parity.contract import Rule
@@ -13,7 +12,7 @@ from parity.prove import device
 from parity.prove import inputs as given
 from parity.prove import proof as proving
 from parity.prove.inputs import Given
-from parity.prove.programs import TORCH
+from parity.prove.programs import TORCH, modes_kept
 from parity.prove.proof import Proof
 
 
@@ -42,16 +41,17 @@ def compare(
     rule: Rule = device.RULE,
 ) -> Compared:
     """See `parity.compare`."""
-    sets = [inputs] if isinstance(inputs, Path | Mapping) else list(inputs)
+    sets = given.several(inputs)
     taken, rounded = given.read_all(sets), list[str]()
     if not exact:
         taken, rounded = device.single(taken)
-    proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
-    proof.notes += rounded
-    if exact:
-        return Compared(proof)
-    environment = _environment(proof.source)
-    return Compared(proof, device.verdicts(proof, evidence, rule, strict), environment)
+    with modes_kept(reference, candidate):
+        proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
+        proof.notes += rounded
+        if exact:
+            return Compared(proof)
+        environment = _environment(proof.source)
+        return Compared(proof, device.verdicts(proof, evidence, rule, strict), environment)
 
 
 def _environment(source: str) -> dict[str, str]:

@@ -85,7 +85,7 @@ def _reference(model: Any, inputs: Inputs) -> list[np.ndarray]:
     from parity.exact.torch.run import run
 
     call = programs.arguments(model, inputs, programs.title(model))
-    return [_plain(array) for array in run(programs.by_key(model), call)]
+    return [_plain(array) for array in run(programs.ByKey(model), call)]
 
 
 def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
@@ -93,7 +93,7 @@ def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
     taken = turned(inputs, proof.layout)
 
     def called(model: Any) -> Any:
-        return programs.by_key(programs.taking(model, list(taken)))
+        return programs.ByKey(programs.taking(model, list(taken)))
 
     try:
         if proof.source == programs.TORCH:

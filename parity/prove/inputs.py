@@ -23,8 +23,20 @@ _TRIED = 24
 """Layouts of all inputs together that are tried at most."""
 
 
-Given = Path | Mapping[str, Any]
+Given = str | Path | Mapping[str, Any]
 """A `.npz` file, or the arrays themselves by name; what can be made an array is one."""
+
+
+def several(inputs: Given | Sequence[Given]) -> list[Path | Mapping[str, Any]]:
+    """Each set of inputs. Raises `InputError` for what is neither a file nor arrays by name."""
+    sets = [inputs] if isinstance(inputs, str | Path | Mapping) else inputs
+    if not isinstance(sets, Sequence) or not all(isinstance(one, str | Path | Mapping) for one in sets):
+        kinds = {type(one).__name__ for one in sets} if isinstance(sets, Sequence) else {type(inputs).__name__}
+        raise InputError(
+            f"inputs of {', '.join(sorted(kinds))}: expected arrays by the names of the reference's arguments, as "
+            "{'x': array}, a .npz file of such, or a list of these"
+        )
+    return [Path(one) if isinstance(one, str) else one for one in sets]
 
 
 def read(path: Path) -> Inputs:
@@ -38,12 +50,12 @@ def read(path: Path) -> Inputs:
         raise InputError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
 
 
-def labels(given: Sequence[Given]) -> list[str]:
+def labels(given: Sequence[Path | Mapping[str, Any]]) -> list[str]:
     """What messages call each set: its file, or its number."""
     return [str(one) if isinstance(one, Path) else f"inputs {number}" for number, one in enumerate(given)]
 
 
-def read_all(given: Sequence[Given]) -> list[Inputs]:
+def read_all(given: Sequence[Path | Mapping[str, Any]]) -> list[Inputs]:
     """The arrays of each set. Raises `InputError` for what are no inputs, and where sets differ but in lengths."""
     if not given:
         raise InputError("no inputs: give a mapping of arrays by the names of the reference's arguments, or several")
@@ -106,7 +118,7 @@ def flat(tree: Mapping[str, Any], path: str = "") -> dict[str, Any]:
 def declared(texts: Sequence[str]) -> dict[str, Order]:
     """Orders from texts like `x: b c t -> b t c`. Raises `InputError` for what is none."""
     orders = {}
-    for text in texts:
+    for text in [texts] if isinstance(texts, str) else texts:
         name, colon, rest = text.partition(":")
         before, arrow, after = rest.partition("->")
         ours, theirs = before.split(), after.split()
@@ -150,7 +162,7 @@ def layouts(inputs: Inputs, orders: Mapping[str, Order]) -> Iterator[dict[str, O
 
 def turned(inputs: Inputs, layout: Mapping[str, Order]) -> Inputs:
     """The inputs as the candidate takes them."""
-    return {name: np.ascontiguousarray(array.transpose(layout[name])) for name, array in inputs.items()}
+    return {name: np.array(array.transpose(layout[name]), order="C") for name, array in inputs.items()}
 
 
 def equally_long(sets: Sequence[Inputs]) -> list[str]:

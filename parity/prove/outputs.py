@@ -39,9 +39,15 @@ def compare(
     made: Sequence[Sequence[np.ndarray]], wanted: Sequence[Sequence[np.ndarray]], orders: Mapping[str, Order]
 ) -> list[Output]:
     """Each output against the reference's, in one order of axes for all sets. Raises `InputError` for other counts."""
-    if len(made[0]) != len(wanted[0]) or not wanted[0]:
+    for ours, theirs in zip(made, wanted, strict=True):
+        if len(ours) != len(theirs) or not theirs:
+            raise InputError(
+                f"the reference gives {len(theirs)} arrays, the port {len(ours)}: return the same ones from both"
+            )
+    if len(counts := {len(theirs) for theirs in wanted}) > 1:
+        said = " and ".join(map(str, sorted(counts)))
         raise InputError(
-            f"the reference gives {len(wanted[0])} arrays, the port {len(made[0])}: return the same ones from both"
+            f"the reference gives {said} arrays, by the inputs; compare inputs of one such length at a time"
         )
     outputs = []
     for place in range(len(wanted[0])):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -19,6 +19,8 @@ from parity.exact.program import NoProgram, Program
 from parity.prove.inputs import Inputs, structured
 
 GRAPH, STANDIN, FILE, TORCH = "graph", "standin", "file", "torch"
+ASKED = (GRAPH, STANDIN, TORCH)
+"""The sources that a user may ask for."""
 
 _NAMED = 8
 """Names that are suggested at most."""
@@ -32,13 +34,14 @@ class Refused(InputError):
 class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
 
-    `model` is the reference itself, before it was widened.
+    `model` is the reference itself, before it was widened. `keys` are those of a dictionary that it gives.
     """
 
     programs: list[Program]
     inputs: list[list[np.ndarray]]
     notes: list[str] = field(default_factory=list)
     model: Any = None
+    keys: tuple[str, ...] = ()
 
 
 Give = Callable[[Sequence[Inputs]], Sources]
@@ -88,18 +91,35 @@ def is_module(value: Any) -> bool:
     return hasattr(value, "named_modules") and not isinstance(value, type)
 
 
+@contextmanager
+def modes_kept(*given: Any) -> Iterator[None]:
+    """Sides are judged in eval mode. Modules that a user gave as objects are back in their own modes afterwards."""
+    parts = [part for value in given if is_module(value) for _, part in value.named_modules()]
+    training = [part.training for part in parts]
+    try:
+        yield
+    finally:
+        for part, mode in zip(parts, training, strict=True):
+            # PyTorch's attribute is MLX's property of another one.
+            setattr(part, "training" if hasattr(part, "named_parameters") else "_training", mode)
+
+
 def root_of(model: Any) -> Any:
     """The module whose parts are named: the model, unless it is a function."""
     return model if is_module(model) else None
 
 
-def by_key(model: Callable[..., Any]) -> Callable[..., Any]:
+class ByKey:
     """The model, its dictionaries in the order of their keys: either side may build them in another."""
 
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return _sorted(model(*args, **kwargs))
+    def __init__(self, model: Callable[..., Any]):
+        self.model, self.keys = model, tuple[str, ...]()
 
-    return call
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        result = self.model(*args, **kwargs)
+        if type(result) is dict:
+            self.keys = tuple(sorted(map(str, result)))
+        return _sorted(result)
 
 
 def taking(model: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
@@ -110,6 +130,12 @@ def taking(model: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any
 
 
 def _sorted(result: Any) -> Any:
+    """Raises `InputError` for numbers, which nothing would judge."""
+    if isinstance(result, bool | int | float | complex | np.ndarray | np.generic):
+        kind = type(result).__name__
+        raise InputError(
+            f"a result holds {str(result)[:40]} ({kind}), which is not judged: give the framework's arrays"
+        )
     if type(result) is dict:
         return {key: _sorted(result[key]) for key in sorted(result, key=str)}
     return type(result)(_sorted(part) for part in result) if type(result) in (list, tuple) else result
@@ -163,11 +189,11 @@ def reference(given: Any, sets: Sequence[Inputs]) -> Sources:
     if is_module(model):
         model = twin(value, model) if is_factory(value) else twin(model)
         notes += _in_single(single(model))
-    programs = [
-        running(partial(record, by_key(model), call, root=root_of(model), random=False), dotted) for call in calls
-    ]
+    function = ByKey(model)
+    programs = [running(partial(record, function, call, root=root_of(model), random=False), dotted) for call in calls]
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
-    return Sources(programs, [list(inputs.values()) for inputs in sets], notes, single_precision)
+    taken = [list(inputs.values()) for inputs in sets]
+    return Sources(programs, taken, notes, single_precision, function.keys)
 
 
 def _in_single(found: Iterable[str]) -> Iterator[str]:
@@ -301,9 +327,9 @@ def _of_torch(port: Port) -> Give:
     model = port.twin
 
     def give(sets: Sequence[Inputs]) -> Sources:
-        taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
+        taken, function = [list(inputs.values()) for inputs in sets], ByKey(taking(model, list(sets[0])))
         runs = [running(partial(record, function, t, root=root_of(model), random=False), port.title) for t in taken]
-        return Sources(runs, taken)
+        return Sources(runs, taken, keys=function.keys)
 
     return give
 
@@ -314,10 +340,11 @@ def _of_graph(port: Port) -> Give:
     model, dotted = port.model, port.title
 
     def give(sets: Sequence[Inputs]) -> Sources:
-        taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
+        taken, function = [list(inputs.values()) for inputs in sets], ByKey(taking(model, list(sets[0])))
         return Sources(
             [running(partial(trace, function, t, root=root_of(model), source=dotted), dotted) for t in taken],
             taken,
+            keys=function.keys,
         )
 
     return give
@@ -342,9 +369,9 @@ class _InStandin:
             raise
 
         def give(sets: Sequence[Inputs]) -> Sources:
-            taken, function = [list(inputs.values()) for inputs in sets], by_key(taking(model, list(sets[0])))
+            taken, function = [list(inputs.values()) for inputs in sets], ByKey(taking(model, list(sets[0])))
             runs = [running(partial(record, function, t, root_of(model), self.dotted), self.dotted) for t in taken]
-            return Sources(runs, taken)
+            return Sources(runs, taken, keys=function.keys)
 
         return give
 

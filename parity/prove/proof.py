@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,8 +119,8 @@ def prove(
     >>> proof.proven, proof.layout["x"]
     (True, (0, 2, 1))
     """
-    given_sets = [inputs] if isinstance(inputs, Path | Mapping) else inputs
-    return evidence(reference, candidate, given.read_all(given_sets), given.labels(given_sets), axes, source)[0]
+    sets = given.several(inputs)
+    return evidence(reference, candidate, given.read_all(sets), given.labels(sets), axes, source)[0]
 
 
 def evidence(
@@ -151,6 +150,8 @@ def evidence(
     port = Port(candidate)
     if port.is_file and source is not None:
         raise InputError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")
+    if source not in (None, *programs.ASKED):
+        raise InputError(f"source {source!r}: expected {', '.join(programs.ASKED)}, or None")
     notes = list(ours.notes)
     kind = programs.FILE if port.is_file else source or (programs.TORCH if port.is_torch else programs.GRAPH)
     try:
@@ -160,6 +161,10 @@ def evidence(
             raise
         notes.append(f"run in the stand-in for mlx.core, for its graph cannot be had: {error}")
         proof, best = _judge(port, programs.STANDIN, sets, orders, references)
+    if ours.keys and best.sources.keys and ours.keys != best.sources.keys:
+        raise InputError(
+            f"the reference gives {', '.join(ours.keys)}, the port {', '.join(best.sources.keys)}: give the same keys"
+        )
     proof.reference = called
     proof.notes = [*notes, *_asked(sets, proof.source), *proof.notes]
     return proof, Evidence(sets, ours.model, references, port, best)
@@ -191,6 +196,7 @@ def _judge(
                 for name in _unused(program, names)
             ],
             unresolved=list(best.unresolved[0].values()),
+            notes=_in_half(best),
         )
         if not all(output.equal for output in best.outputs):
             proof.swapped = exchanged(best.made, [reference.outputs for reference in references], best.outputs)
@@ -317,6 +323,17 @@ def _unused(program: Program, names: Sequence[str]) -> list[str]:
         if needed.intersection(node.outputs):
             needed.update(node.inputs)
     return [name for name, number in zip(names, program.inputs, strict=True) if number not in needed]
+
+
+def _in_half(best: Attempt) -> list[str]:
+    """Of each constant in half precision for which the reference's value was taken: what is proven holds for that."""
+    constants = best.sources.programs[0].constants
+    kept = [constants[number] for number in best.exact[0] if constants[number].rounded in ("float16", "bfloat16")]
+    return [
+        f"the port holds {one.name or 'a constant'} {one.array.shape} in {one.rounded}: what is proven holds for the "
+        "reference's values, of which the port has roundings"
+        for one in kept
+    ]
 
 
 def _asked(sets: Sequence[Inputs], kind: str) -> list[str]:

@@ -266,7 +266,8 @@ def _dumps(contract: Contract, golden: Golden, folder: Path, layout: str) -> dic
     """What loads each dump of a folder, in the reference's axes, by tap."""
     if (folder / MANIFEST).is_file():
         other = Golden(folder)
-        return {name: (lambda name=name: other.load(name, mmap=True)) for name in other}  # type: ignore[misc]
+        there = [name for name, entry in other.entries.items() if (folder / entry["file"]).exists()]
+        return {name: (lambda name=name: other.load(name, mmap=True)) for name in there}  # type: ignore[misc]
     named = folder.glob("*.npy") if folder.is_dir() else ()
     files = sorted(file for file in named if not file.name.startswith("."))  # macOS writes ._name.npy beside a file
     if not files:

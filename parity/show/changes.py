@@ -74,9 +74,11 @@ class Changes:
 
     def sentence(self) -> str:
         """The counts in words."""
+        gone = sum(each.new == MISSING for each in self.turned)
+        lost = f"{gone} of the old are not there any more, " if gone else ""
         return (
-            f"{self.worse} of {self.verdicts} verdicts turned to the worse, {len(self.turned) - self.worse} otherwise; "
-            f"{len(self.moved)} ratios moved by more than {MOVED - 1:.0%}"
+            f"{self.worse - gone} of {self.verdicts} verdicts turned to the worse, {lost}"
+            f"{len(self.turned) - self.worse} otherwise; {len(self.moved)} ratios moved by more than {MOVED - 1:.0%}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,7 +110,7 @@ def changes(old: Run, new: Run) -> Changes:
             ratios = getattr(before, name), getattr(now, name)
             if min(ratios) > 0 and max(ratios) > MOVED * min(ratios) and math.isfinite(max(ratios)):
                 moved.append(Moved(*key, name, *ratios))
-    turned.sort(key=lambda each: (not each.worse, each.mode != LOCAL))
+    turned.sort(key=lambda each: (not each.worse, each.new == MISSING, each.mode != LOCAL))
     return Changes(len(new), turned, sorted(moved, key=lambda each: -each.factor))
 
 

@@ -197,11 +197,69 @@ def test_inputs_are_rounded_for_both_sides_and_that_is_said(reference):
         ({"x": np.array(["a"])}, "inputs 0: x holds <U1"),
         ([{"x": np.ones((1, 6, 9))}, {"y": np.ones((1, 6, 9))}], "inputs 1: differs from inputs 0 in x, y"),
         ({"z": np.ones((1, 6, 9))}, "the inputs have no 'x'"),
+        ("none.npz", "none.npz: there is no such file"),
+        (None, "inputs of NoneType: expected arrays by the names"),
+        ([np.ones((1, 6, 9))], "inputs of ndarray: expected arrays by the names"),
     ],
 )
 def test_inputs_that_are_none(reference, given, said):
     with pytest.raises(parity.InputError, match=said):
         parity.compare(reference, port(reference), given)
+
+
+def test_models_keep_their_modes(reference):
+    candidate = port(reference)
+    reference.train()
+    candidate.train()
+    reference.out.eval()
+    parity.compare(reference, candidate, inputs(13))
+    assert [part.training for part in (reference, reference.conv, reference.out)] == [True, True, False]
+    assert all(part.training for part in candidate.modules())
+
+
+def test_a_source_that_is_none_and_axes_as_one_text(reference):
+    with pytest.raises(parity.InputError, match="source 'grph': expected graph, standin, torch, or None"):
+        parity.compare(reference, port(reference), inputs(13), source="grph")
+    assert parity.compare(reference, port(reference), inputs(13), axes="x: b c t -> b t c").passed
+
+
+def sines(x):
+    return {"a": x.sin(), "b": x.cos()}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "given", "said"),
+    [
+        (lambda x: x.split(4, 1), lambda x: mx.split(x, [4, 8], 1)[:2], (8, 12), "gives 3 arrays, the port 2"),
+        (lambda x: x.split(4, 1), lambda x: [x[:, i : i + 4] for i in range(0, x.shape[1], 4)], (8, 12), "2 and 3"),
+        (lambda x: (x.sin(), x.mean().item()), lambda x: (mx.sin(x), 3.0), (8,), "which is not judged"),
+        (lambda x: (x.sin(), 2), lambda x: (mx.sin(x), 3), (8,), r"a result holds 2 \(int\), which is not judged"),
+        (sines, lambda x: {"b": mx.sin(x), "c": mx.cos(x)}, (8,), "the reference gives a, b, the port b, c"),
+    ],
+    ids=["fewer", "by length", "a value", "a number", "keys"],
+)
+def test_outputs_that_would_go_unjudged_are_refused(one, other, given, said):
+    sets = [{"x": np.random.default_rng(n).standard_normal((2, n)).astype(np.float32)} for n in given]
+    with pytest.raises(parity.InputError, match=said):
+        parity.compare(one, other, sets)
+
+
+def test_an_input_without_axes_keeps_them(reference):
+    found = parity.compare(lambda x, t: x * t, lambda x, t: x * t, {"x": np.ones((2, 3)) / 3, "t": np.float32(0.7)})
+    assert found.passed
+    assert parity.compare(lambda x: x.sin(), lambda x: mx.sin(x), {"x": np.float32(0.7)}).passed
+    with pytest.raises(parity.InputError):
+        parity.compare(lambda x, t: x * t, lambda x, t: x * t[:, None], {"x": np.ones((2, 3)), "t": np.float32(0.7)})
+
+
+def test_weights_in_half_precision_are_said():
+    weight = np.random.default_rng(0).standard_normal((8, 8)).astype(np.float32)
+    wide, half = torch.tensor(weight), mx.array(weight).astype(mx.float16)
+    mx.eval(half)
+    given = {"x": np.random.default_rng(1).standard_normal((4, 8)).astype(np.float32)}
+    found = parity.compare(lambda x: x @ wide.to(x.dtype).T, lambda x: x @ half.astype(mx.float32).T, given)
+    assert not found.passed
+    assert any("in float16: what is proven holds for the reference's values" in note for note in found.proof.notes)
 
 
 def test_what_is_saved(reference, tmp_path):
@@ -230,6 +288,14 @@ def test_the_command_says_both_verdicts(folder, capsys):
     assert main([*names, "--inputs", "x.npz", "--exact"]) == PASS
     assert "on the device" not in capsys.readouterr().out.rpartition("PROVEN")[2]
     assert main(["compare", names[1], "two_sides:Halving", "--inputs", "x.npz"]) == FAILURE
+
+
+def test_what_a_model_prints_is_not_in_the_json(folder, capsys):
+    (folder / "two_sides.py").write_text(MODULES + "\nprint('loaded')\n")
+    line = ["compare", "two_sides:running_sum", "two_sides:summed_one_by_one", "--inputs", "x.npz", "--json", "-"]
+    assert main(line) == PASS
+    said = capsys.readouterr()
+    assert json.loads(said.out)["passed"] and "loaded" in said.err
 
 
 def test_options_of_the_other_kind_are_refused(folder, capsys):

@@ -44,13 +44,19 @@ def test_what_turned_stands_with_the_worse_and_the_local_first():
     ]
     assert [(each.tap, each.old, each.new, each.worse) for each in found(old, new).turned] == [
         ("b", "pass", "FAIL", True),
-        ("d", "pass", "missing", True),
         ("a", "pass", "FAIL", True),
+        ("d", "pass", "missing", True),
         ("c", "FAIL", "pass", False),
         ("e", "pass, equal", "pass, rounding", False),
         ("f", "missing", "pass", False),
     ]
-    assert found(old, new).sentence().startswith("3 of 5 verdicts turned to the worse, 3 otherwise; 0 ratios moved")
+    assert (
+        found(old, new)
+        .sentence()
+        .startswith(
+            "2 of 5 verdicts turned to the worse, 1 of the old are not there any more, 3 otherwise; 0 ratios moved"
+        )
+    )
     assert found(old, old).turned == found(old, old).moved == []
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from parity.base.errors import InputError
+from parity.base.jsonfile import write_json
 from parity.cli import main
 from parity.judge.verdict import Verdict
 from parity.run.report import DUMPS, RECORDING, Report
@@ -344,6 +345,13 @@ def test_a_drift_has_an_exit_code_on_request(tmp_path, capsys, newest, code):
     assert main(["history", str(store.path)]) == 0
     assert main(["history", str(store.path), "--check"]) == code
     assert ("times its mean of 7 runs" in " ".join(capsys.readouterr().out.split())) == bool(code)
+
+
+def test_the_newest_run_is_the_latest_in_whatever_order_it_is_added(tmp_path):
+    for name, run in (("a_new", failing(2)), ("b_old", report(1))):
+        write_json(run.as_dict(), tmp_path / f"{name}.json")
+    files = [str(tmp_path / f"{name}.json") for name in ("a_new", "b_old")]
+    assert main(["history", str(tmp_path / "history"), "--add", *files, "--check"]) == 1
 
 
 def test_a_failing_newest_run_fails_the_check(tmp_path, capsys):

@@ -172,6 +172,13 @@ def test_the_inputs_are_stored_for_ports_that_cannot_make_them(golden):
     assert golden.manifest["input_axes"] == {"tokens": "b t", "x": "b c t"}
 
 
+def test_a_captured_dump_that_is_gone_is_a_dump_that_is_missing(golden, toy_contract, tmp_path):
+    dumps = shutil.copytree(golden.folder, tmp_path / "captured")
+    (dumps / "mu.npy").unlink()
+    assert wrong(offline.compare(toy_contract, golden, dumps)) == [("mu", f"{dumps} has no mu.npy")]
+    assert offline.compare(toy_contract, golden, dumps, allow_missing=True).passed
+
+
 @pytest.mark.parametrize("name", ["._mu.npy", ".codes.npy"])
 def test_files_that_a_system_leaves_beside_dumps_are_ignored(dumps, compare, name):
     (dumps / name).write_bytes(b"Mac OS X")

@@ -22,7 +22,7 @@ def environment() -> dict[str, str]:
 
 def run(model: Callable[..., Any], inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """The arrays that a model gives for arrays by position, in order; half precision is widened."""
-    made = model(*(mx.array(np.ascontiguousarray(array)) for array in inputs))
+    made = model(*(mx.array(np.array(array, order="C")) for array in inputs))
     return [to_numpy(array) for _, array in tree_flatten(made) if isinstance(array, mx.array)]
 
 

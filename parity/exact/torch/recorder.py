@@ -132,7 +132,7 @@ class _Recorder(TorchDispatchMode):
     def input(self, value: Any) -> Any:
         """An input of the program: a copy, for the run may write into it."""
         if isinstance(value, np.ndarray | np.generic):
-            value = torch.tensor(np.ascontiguousarray(value))
+            value = torch.tensor(np.array(value, order="C"))
         if not isinstance(value, Tensor):
             return value
         wide = operations.WIDEST.get(value.dtype, value.dtype)

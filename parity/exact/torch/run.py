@@ -18,7 +18,7 @@ def run(model: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any]) ->
     """The arrays that a model gives for arrays by position or by keyword, in order; half precision is widened."""
 
     def tensor(value: Any) -> Any:
-        return torch.tensor(np.ascontiguousarray(value)) if isinstance(value, np.ndarray) else value
+        return torch.tensor(np.array(value, order="C")) if isinstance(value, np.ndarray) else value
 
     with torch.inference_mode():
         if isinstance(inputs, Mapping):
