@@ -9,6 +9,7 @@ once a session for each case.
 from __future__ import annotations
 
 import fnmatch
+import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +19,8 @@ import pytest
 
 from parity import contract as contracts
 from parity.base import runtime
-from parity.contract import HANDED, Segment
-from parity.contract.implementation import Case, make_case, resolve
+from parity.contract import HANDED, Contract, Segment
+from parity.contract.implementation import Case, importable, make_case, resolve
 from parity.contract.parts import part
 from parity.judge.verdict import Verdict
 from parity.run.both import Both
@@ -71,7 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(
             f"{metafunc.definition.nodeid} takes parity_part: mark it with @pytest.mark.parity(segment)"
         )
-    contract = contracts.load(metafunc.config.getoption("--contract"))
+    contract = load(metafunc.config)
     case = make_case(contract, case_name(metafunc.config, marker.kwargs.get("case", "")))
     segments = contract.segments(case.dims, case.segments)
     parts = []
@@ -84,6 +85,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             )
         parts += [part for segment in chosen for part in parts_of(case.name, segment)]
     metafunc.parametrize("parity_part", parts, ids=[f"{p.segment}-{p.name}-{p.mode}" for p in parts])
+
+
+def load(config: pytest.Config) -> Contract:
+    """The chosen contract; what it names is found from its folder."""
+    file: Path = config.getoption("--contract")
+    if (folder := str(importable(file))) not in sys.path:
+        sys.path.insert(0, folder)
+    return contracts.load(file)
 
 
 def case_name(config: pytest.Config, kind: str) -> str:
@@ -119,7 +128,7 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def verify_case(request: pytest.FixtureRequest) -> Callable[[str], Report]:
     """Verifies a named case on the chosen contract, once a session; proves its mathematics where something fails."""
-    contract = contracts.load(request.config.getoption("--contract"))
+    contract = load(request.config)
     reports: dict[str, Report] = {}
 
     def settle(case: Case, checkpoint: Path, verifier: Verifier) -> None:

@@ -21,6 +21,7 @@ from parity.cli import commands, names
 from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, require_places
 from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
+from parity.contract.implementation import importable
 
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
 LOG_WIDTH = 120  # of a log that is no terminal; 80 columns cut the names of the taps
@@ -235,8 +236,3 @@ def command(options: argparse.Namespace) -> int:
     if options.command == "verify":
         commands.publish(options, result)
     return PASS if passed else FAILURE
-
-
-def importable(contract: Path) -> Path:
-    """The folder from which a contract's dotted names are found: the first above it that is no package."""
-    return next(folder for folder in contract.resolve().parents if not (folder / "__init__.py").is_file())

@@ -60,6 +60,11 @@ class Case:
     segments: tuple[str, ...] = ()
 
 
+def importable(contract: Path) -> Path:
+    """The folder from which a contract's dotted names are found: the first above it that is no package."""
+    return next(folder for folder in contract.resolve().parents if not (folder / "__init__.py").is_file())
+
+
 def resolve(dotted: str) -> Any:
     """The object that `"package.module:name"` names. Raises `InputError` when there is none."""
     module, _, name = dotted.partition(":")

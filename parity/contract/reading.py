@@ -44,6 +44,8 @@ TABLES = {
     "target": "name environment",
 }
 """The keys of a table, or of each table of an array."""
+BLOCK = "block at each"
+"""The keys of a block among the taps of a segment, or of another block."""
 NAMED = {"sides": "factory framework", "precision": "weights compute"}
 """The keys of each table in a table of tables by name."""
 RENAMED = {"truth": "ratio64", "distance": "ratio32", "mix": "swap"}
@@ -115,6 +117,10 @@ def _check(path: Path, data: Mapping[str, Any]) -> None:
     for name, keys in NAMED.items():
         for part, entry in data.get(name, {}).items():
             _known(path, entry, keys.split(), f"[{name}.{part}]")
+    for taps in (*data.get("blocks", {}).values(), *(segment.get("taps", ()) for segment in data.get("segment", ()))):
+        for entry in taps:
+            if isinstance(entry, dict):
+                _known(path, entry, BLOCK.split(), f"the block {entry.get('block')!r} among the taps")
 
 
 def _known(path: Path, table: Mapping[str, Any], keys: list[str], where: str) -> None:

@@ -115,6 +115,19 @@ def test_what_a_contract_names_is_found_from_its_folder(contract, run, capsys):
     assert "found from the contract's folder" in said
 
 
+@pytest.mark.parametrize("package", ["", "own_package"])
+def test_a_module_beside_the_contract_is_found_from_any_folder(contract, run, monkeypatch, tmp_path_factory, package):
+    folder = contract.parent / package
+    folder.mkdir(exist_ok=True)
+    (folder / "own_sides.py").write_text("from tests.meta.toy import torch_reference as Side\n")
+    if package:
+        (folder / "__init__.py").touch()
+        text = contract.read_text().replace("own_sides:Side", f"{package}.own_sides:Side")
+        (folder / contract.name).write_text(text)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert run("--contract", folder / contract.name) == 0
+
+
 def test_a_package_that_is_not_installed_is_named(contract, run, capsys):
     (contract.parent / "own_sides.py").write_text("import a_framework_of_this_name\n")
     assert run("--contract", contract) == 2

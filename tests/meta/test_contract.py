@@ -225,6 +225,14 @@ def test_an_outline_that_makes_no_sense_is_refused(load, change, message):
             (r'framework = "mlx"', 'framework = "mlx"\nzzz = 1'),
             r"\[sides.candidate\] has 'zzz', .*expected one of factory, framework",
         ),
+        (
+            (r'\{\}", each = "layers"', '{}", eahc = "layers"'),
+            "the block 'layer' among the taps has 'eahc', which is not known; is each meant",
+        ),
+        (
+            (r'at = "encoder"', 'at = "encoder", ecah = "layers"'),
+            "the block 'stack' among the taps has 'ecah', which is not known; is each",
+        ),
         ((r"\[layouts\]", '[axes]\ntempo = "t"\n\n[layouts]'), "unknown role 'tempo'; known: batch, time, channel"),
         ((r"\[layouts\]", '[axes]\ntime = "t"\nhead = "t"\n\n[layouts]'), "axis 't' has the roles time and head"),
         ((r"\[layouts\]", '[chain]\ntap = "x"\n\n[layouts]'), r"\[chain\] lacks known, known_as"),

@@ -68,6 +68,21 @@ def test_another_size_is_refused(pytest_run):
     assert result.ret == pytest.ExitCode.USAGE_ERROR
 
 
+def test_a_module_beside_the_contract_is_found(pytest_run, tmp_path):
+    (tmp_path / "beside_the_contract.py").write_text("from tests.meta.toy import mlx_candidate\n")
+    text = TOY.read_text().replace("tests.meta.toy:mlx_candidate", "beside_the_contract:mlx_candidate")
+    (tmp_path / "contract.toml").write_text(text)
+    result = pytest_run(PASSES, "-k", "first-local", contract=str(tmp_path / "contract.toml"))
+    result.assert_outcomes(passed=3)
+
+
+def test_a_checkpoint_that_is_not_there_is_one_error_before_any_test(pytest_run, tmp_path):
+    result = pytest_run(PASSES, f"--checkpoint={tmp_path / 'none'}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --checkpoint *none: no such folder; name one that holds the weights"])
+    assert "refine" not in result.stdout.str()
+
+
 def test_a_fault_fails_the_tests_of_its_part_and_what_inherits_it(pytest_run):
     text = PASSES.replace("parity_report", "verify_case").replace("(verify_case)", "(verify_case('gain'))")
     result = pytest_run(text)

@@ -95,6 +95,22 @@ def test_the_page_answers_in_order(report, tmp_path):
     assert 'class="growth"' not in text
 
 
+@pytest.mark.parametrize("name", ["ratio32", "ratio64"])
+def test_the_page_shows_the_ratio_that_is_nearest_to_its_bound(report, tmp_path, name):
+    found = report("tiny", **PLAIN)
+    near = next(verdict for verdict in found.verdicts if verdict.tap == "mu")
+    far = replace(near, **{name: 0.97 * getattr(near, f"bound_{name}")})
+    verdicts = [far if verdict is near else verdict for verdict in found.verdicts]
+    page.write([replace(found, verdicts=verdicts)], tmp_path, {})
+    text = (tmp_path / "index.html").read_text()
+    headline = re.sub("<.*?>", "", re.findall(r"<p>Nearest to its bound: .*?</p>", text)[0])
+    assert headline.startswith(f"Nearest to its bound: mu ({near.mode} error), {name} ")
+    assert "(97 %)" in headline
+    assert re.search(r'class="tile used-4" data-part="\d+">mu <b>97 %</b>', text)
+    assert "97 % used" in text
+    assert "| 97 % |" in (tmp_path / "summary.md").read_text()
+
+
 def test_the_run_before_is_compared(report, tmp_path):
     store = History(tmp_path / "history")
     passed, failed = (replace(report(case, **PLAIN), case="tiny") for case in ("tiny", "gain"))

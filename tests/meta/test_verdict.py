@@ -285,6 +285,7 @@ def test_the_nearest_of_both_ratios_counts(ratio64, ratio32, nearest):
     nothing = Verdict("x", "", "local", True, "", (2,), 4.0, 2.0)
     assert nothing.nearest == ""
     assert math.isnan(nothing.used)
-    report = Report("tiny", "", [], 3, [nothing, verdict, dataclasses.replace(verdict, ratio32=0.1, ratio64=0.1)])
+    both = dataclasses.replace(verdict, ratio32=0.75 * most, ratio64=1.5 * most)  # one ratio alone would choose it
+    report = Report("tiny", "", [], 3, [nothing, both, verdict])
     assert report.nearest is verdict
-    assert report.worst("ratio32") == ratio32
+    assert report.worst("ratio32") == max(ratio32, 0.75 * most)
