@@ -17,7 +17,7 @@ from parity.contract.implementation import Case, resolve
 from parity.diagnose.bisect import Bisection, Found
 from parity.judge import floor, verdict
 from parity.judge.verdict import Verdict
-from parity.prove import comparison, device
+from parity.prove import device
 from parity.prove.inputs import Given
 from parity.run import dumps
 from parity.run.both import Both
@@ -144,8 +144,7 @@ def compare(
     ...
     parity.base.errors.InputError: ...
     """
-    found = comparison.compare(reference, candidate, inputs, axes, source, exact, strict, rule)
-    return Comparison(found.proof, found.verdicts, found.environment)
+    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rule)
 
 
 def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given], **options: Any) -> Comparison:

@@ -194,7 +194,6 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
 
 def _models(options: argparse.Namespace, console: Console) -> Result:
     """Compare two models by their inputs, and write the report where one was asked for."""
-    from parity.prove import comparison
     from parity.show.comparison import Comparison
 
     of_dumps = {"allow_missing": False, "local": False, "only": "*", "stage": "", "layout": "reference"}
@@ -209,7 +208,7 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
     with progress(console) as say:
         doing = "proving" if options.exact else "comparing"
         say(f"{doing} {options.candidate} against {options.reference}")
-        both = comparison.compare(
+        found = Comparison.of(
             options.reference,
             options.candidate,
             options.inputs,
@@ -218,7 +217,6 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
             exact=options.exact,
             strict=options.strict,
         )
-    found = Comparison(both.proof, both.verdicts, both.environment)
     for line in found.lines():
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     if options.report:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from parity.contract import Rule
 from parity.judge.verdict import Verdict
@@ -29,29 +29,30 @@ class Compared:
         """The mathematics is proven, and every output passes on the device."""
         return self.proof.proven and all(verdict.passed for verdict in self.verdicts)
 
-
-def compare(
-    reference: Any,
-    candidate: Any,
-    inputs: Given | Sequence[Given],
-    axes: Sequence[str] = (),
-    source: str | None = None,
-    exact: bool = False,
-    strict: bool = False,
-    rule: Rule = device.RULE,
-) -> Compared:
-    """See `parity.compare`."""
-    sets = given.several(inputs)
-    taken, rounded = given.read_all(sets), list[str]()
-    if not exact:
-        taken, rounded = device.single(taken)
-    with modes_kept(reference, candidate):
-        proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
-        proof.notes += rounded
-        if exact:
-            return Compared(proof)
-        environment = _environment(proof.source)
-        return Compared(proof, device.verdicts(proof, evidence, rule, strict), environment)
+    @classmethod
+    def of(
+        cls,
+        reference: Any,
+        candidate: Any,
+        inputs: Given | Sequence[Given],
+        axes: Sequence[str] = (),
+        source: str | None = None,
+        exact: bool = False,
+        strict: bool = False,
+        rule: Rule = device.RULE,
+    ) -> Self:
+        """See `parity.compare`."""
+        sets = given.several(inputs)
+        taken, rounded = given.read_all(sets), list[str]()
+        if not exact:
+            taken, rounded = device.single(taken)
+        with modes_kept(reference, candidate):
+            proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
+            proof.notes += rounded
+            if exact:
+                return cls(proof)
+            environment = _environment(proof.source)
+            return cls(proof, device.verdicts(proof, evidence, rule, strict), environment)
 
 
 def _environment(source: str) -> dict[str, str]:

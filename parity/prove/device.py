@@ -91,20 +91,17 @@ def _reference(model: Any, inputs: Inputs) -> list[np.ndarray]:
 def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
     """The outputs of the port on its device, in order, in its own layout. Raises `InputError` where it cannot run."""
     taken = turned(inputs, proof.layout)
-
-    def called(model: Any) -> Any:
-        return programs.ByKey(programs.taking(model, list(taken)))
-
     try:
         if proof.source == programs.TORCH:
             from parity.exact.torch.run import run as run_torch
 
-            made = run_torch(called(port.model), list(taken.values()))
+            made = run_torch(programs.by_position(port.model, list(taken)), list(taken.values()))
         else:
             from parity.exact.mlx.run import imported
             from parity.exact.mlx.run import run as run_mlx
 
-            model = imported(port.title) if proof.source == programs.FILE else called(port.model)
+            file = proof.source == programs.FILE
+            model = imported(port.title) if file else programs.by_position(port.model, list(taken))
             made = run_mlx(model, list(taken.values()))
     except InputError:
         raise

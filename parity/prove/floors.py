@@ -44,7 +44,7 @@ def _in_standin(port: Port, names: list[str], arrays: list[np.ndarray]) -> Itera
     from parity.exact.standin.record import arrays_of
 
     with installed():
-        model = programs.ByKey(programs.taking(Port(port.importable).model, names))
+        model = programs.by_position(Port(port.importable).model, names)
         yield lambda: [made.value for made in arrays_of(model(*map(array, arrays)))], rounded
 
 
@@ -55,7 +55,7 @@ def _in_torch(port: Port, names: list[str], arrays: list[np.ndarray]) -> Iterato
     from parity.exact.torch.rounding import rounded
     from parity.exact.torch.run import run
 
-    model = programs.ByKey(programs.taking(port.twin, names))
+    model = programs.by_position(port.twin, names)
     with widened():
         yield lambda: run(model, [_wide(array) for array in arrays]), rounded
 

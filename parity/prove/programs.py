@@ -129,6 +129,11 @@ def taking(model: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any
     return lambda *arrays: model(*structured(dict(zip(names, arrays, strict=True))).values())
 
 
+def by_position(model: Callable[..., Any], names: Sequence[str]) -> ByKey:
+    """The model as a port is called: of the arrays of these names, one by one."""
+    return ByKey(taking(model, names))
+
+
 def _sorted(result: Any) -> Any:
     """Raises `InputError` for numbers, which nothing would judge."""
     if isinstance(result, bool | int | float | complex | np.ndarray | np.generic):
@@ -171,7 +176,7 @@ def reference(given: Any, sets: Sequence[Inputs]) -> Sources:
 
     A factory is called several times, once with double as the default dtype: it should do nothing but make the model.
     """
-    from parity.exact.torch import record, single, twin
+    from parity.exact.torch import record, single
 
     value, dotted = named(given), title(given)
     model = made(value, dotted)
@@ -187,7 +192,7 @@ def reference(given: Any, sets: Sequence[Inputs]) -> Sources:
         model.eval()
     single_precision = model
     if is_module(model):
-        model = twin(value, model) if is_factory(value) else twin(model)
+        model = _twin(value, model)
         notes += _in_single(single(model))
     function = ByKey(model)
     programs = [running(partial(record, function, call, root=root_of(model), random=False), dotted) for call in calls]
@@ -244,6 +249,13 @@ def running(run: Callable[[], Program], dotted: str) -> Program:
         ) from error
 
 
+def _twin(given: Any, model: Any) -> Any:
+    """The torch module in double, built anew where a factory was given."""
+    from parity.exact.torch import twin
+
+    return twin(given, model) if is_factory(given) else twin(model)
+
+
 class Port:
     """The port as it was given: by name, as an object, or as a file. It is made once, for its graph and its device."""
 
@@ -269,12 +281,7 @@ class Port:
     @cached_property
     def twin(self) -> Any:
         """The torch port in double; a function is its own."""
-        from parity.exact.torch import twin
-
-        if not is_module(self.model):
-            return self.model
-        given = named(self.given)
-        return twin(given, self.model) if is_factory(given) else twin(self.model)
+        return _twin(named(self.given), self.model) if is_module(self.model) else self.model
 
     @property
     def importable(self) -> str:
@@ -324,28 +331,22 @@ def _of_file(port: Port) -> Give:
 def _of_torch(port: Port) -> Give:
     from parity.exact.torch import record
 
-    model = port.twin
-
-    def give(sets: Sequence[Inputs]) -> Sources:
-        taken, function = [list(inputs.values()) for inputs in sets], ByKey(taking(model, list(sets[0])))
-        runs = [running(partial(record, function, t, root=root_of(model), random=False), port.title) for t in taken]
-        return Sources(runs, taken, keys=function.keys)
-
-    return give
+    return _giving(port.twin, port.title, partial(record, random=False))
 
 
 def _of_graph(port: Port) -> Give:
     from parity.exact.mlx import trace
 
-    model, dotted = port.model, port.title
+    return _giving(port.model, port.title, partial(trace, source=port.title))
+
+
+def _giving(model: Any, title: str, record: Callable[..., Program]) -> Give:
+    """Programs of the port, each recorded in one run on the arrays of a set of inputs."""
 
     def give(sets: Sequence[Inputs]) -> Sources:
-        taken, function = [list(inputs.values()) for inputs in sets], ByKey(taking(model, list(sets[0])))
-        return Sources(
-            [running(partial(trace, function, t, root=root_of(model), source=dotted), dotted) for t in taken],
-            taken,
-            keys=function.keys,
-        )
+        taken, function = [list(inputs.values()) for inputs in sets], by_position(model, list(sets[0]))
+        programs = [running(partial(record, function, arrays, root=root_of(model)), title) for arrays in taken]
+        return Sources(programs, taken, keys=function.keys)
 
     return give
 
@@ -368,12 +369,7 @@ class _InStandin:
             self.installed.__exit__(None, None, None)
             raise
 
-        def give(sets: Sequence[Inputs]) -> Sources:
-            taken, function = [list(inputs.values()) for inputs in sets], ByKey(taking(model, list(sets[0])))
-            runs = [running(partial(record, function, t, root_of(model), self.dotted), self.dotted) for t in taken]
-            return Sources(runs, taken, keys=function.keys)
-
-        return give
+        return _giving(model, self.dotted, partial(record, source=self.dotted))
 
     def __exit__(self, *error: Any) -> None:
         self.installed.__exit__(*error)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from parity.base.files import write_text
-from parity.base.jsonfile import nan_to_none
+from parity.base.jsonfile import write_json
 from parity.prove.comparison import Compared
 from parity.show import proof as show
 from parity.show.page import OF_A_COMPARISON
+from parity.show.words import within
 
 TEMPLATE = "comparison.html.j2"
 
@@ -38,7 +39,7 @@ class Comparison(Compared):
     (True, '', [])
     """
 
-    @property
+    @cached_property
     def departures(self) -> list[str]:
         """Every place where the port departs, each with the formulas of both sides and their lines."""
         found = self.proof.found
@@ -67,16 +68,13 @@ class Comparison(Compared):
         yield ""
         yield "on the device, in noise floors of the reference (two right roundings are 1.4 apart):"
         for verdict in self.verdicts:
-            ratios = (
-                ""
-                if verdict.ratio32 != verdict.ratio32
-                else (
-                    f" ratio32 {verdict.ratio32:.2f} of {verdict.bound_ratio32:.3g},"
-                    f" ratio64 {verdict.ratio64:.2f} of {verdict.bound_ratio64:.3g}"
-                )
-            )
+            pairs = {
+                "ratio32": within(verdict.ratio32, verdict.bound_ratio32),
+                "ratio64": within(verdict.ratio64, verdict.bound_ratio64),
+            }
+            ratios = ", ".join(f"{name} {text}" for name, text in pairs.items() if text)
             reason = f"; {verdict.reason}" if verdict.reason else ""
-            yield f"  {verdict.tap}: {verdict.word}{ratios}{reason}"
+            yield f"  {verdict.tap}: {verdict.word} {ratios}".rstrip() + reason
         yield "PASS" if self.passed else "FAIL"
 
     def __str__(self) -> str:
@@ -98,15 +96,15 @@ class Comparison(Compared):
 
     def save(self, folder: Path) -> None:
         """Write `comparison.json`, `junit.xml` and the page `index.html` into a folder, which is made."""
-        contents = (self._page(), self._junit(), json.dumps(nan_to_none(self.as_dict()), indent=1) + "\n")
-        for name, text in zip(OF_A_COMPARISON, contents, strict=True):
-            write_text(text, folder / name)
+        page, junit, data = (folder / name for name in OF_A_COMPARISON)
+        write_text(self._page(), page)
+        write_text(self._junit(), junit)
+        write_json(self.as_dict(), data)
 
     def _junit(self) -> str:
         """A test case for the mathematics of each output, and one for each verdict on the device."""
-        cases = [
-            (f"output {place} in double", output.equal, str(self)) for place, output in enumerate(self.proof.outputs)
-        ]
+        said = str(self)
+        cases = [(f"output {place} in double", output.equal, said) for place, output in enumerate(self.proof.outputs)]
         cases += [(f"{verdict.tap} on the device", verdict.passed, verdict.reason) for verdict in self.verdicts]
         cases += [(text, False, text) for text in self.proof.independent]
         failed = str(sum(not passed for _, passed, _ in cases))
