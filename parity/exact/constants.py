@@ -28,13 +28,16 @@ def rounded(array: np.ndarray, dtype: str) -> str:
     return "" if np.array_equal(scaled, np.rint(scaled)) else dtype
 
 
-def half_ulp(constant: Constant) -> np.ndarray:
-    """How far the value that was meant can be from each value of a rounded constant; 0 for an exact one."""
-    if not constant.rounded:
-        return np.zeros(constant.array.shape)
-    size = np.abs(constant.array)
-    _, exponent = np.frexp(np.where(np.isfinite(size), size, 0.0))
-    return np.asarray(np.ldexp(0.5, exponent - SIGNIFICANT[constant.rounded]))
+def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
+    """How far the value that was meant can be from each value stored in `dtype`; 0 where nothing is rounded.
+
+    Zeros, infinities and NaN are what they say.
+    """
+    told = np.isfinite(array) & (array != 0)
+    if dtype not in SIGNIFICANT:
+        return np.zeros(array.shape)
+    _, exponent = np.frexp(np.where(told, np.abs(array), 1.0))
+    return np.where(told, np.ldexp(0.5, exponent - SIGNIFICANT[dtype]), 0.0)
 
 
 def unresolved(program: Program) -> dict[int, Constant]:
@@ -54,7 +57,9 @@ def resolved(program: Program, values: Mapping[int, np.ndarray]) -> Program:
         constant, value = constants[number], widened(value)
         if value.shape != constant.array.shape:
             raise InputError(f"constant {number} has shape {constant.array.shape}, the value for it {value.shape}")
-        beyond = ~(np.abs(value - constant.array) <= half_ulp(constant)) & (value != constant.array)
+        beyond = ~(np.abs(value - constant.array) <= half_ulp(constant.array, constant.rounded)) & (
+            value != constant.array
+        )
         if beyond.any():
             at = tuple(int(index) for index in np.argwhere(beyond)[0])
             raise InputError(

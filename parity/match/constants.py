@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from parity.exact.constants import half_ulp
 from parity.match.values import Pooled, Runs
-from parity.match.weights import Anchors, half_ulp
+from parity.match.weights import Anchors
 
 _MOST = 1 << 16
 """Larger constants than this are compared with whole arrays of the reference alone, not number by number."""

@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from parity.exact.constants import half_ulp
 from parity.match.arrangement import BOUND, EXACT, Arrangement, difference
 from parity.match.constants import Unresolved, Use
 from parity.match.entries import Entries
 from parity.match.quantities import Quantities
 from parity.match.statics import Statics
 from parity.match.values import Pooled, Runs, Step, arranged, closest, neutral
-from parity.match.weights import Anchors, half_ulp
+from parity.match.weights import Anchors
 
 PATIENCE = 4
 """Operations with weights that a value not found is followed through before it is called a departure."""

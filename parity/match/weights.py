@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from parity.exact.constants import half_ulp
 from parity.match.arrangement import BOUND, find, root_mean_square
 from parity.match.values import Index, Pooled, Runs, alike, distinct, moments
 
@@ -25,19 +26,6 @@ def telling(pooled: Pooled) -> bool:
 def statics(runs: Runs, values: Mapping[int, Pooled]) -> dict[int, Pooled]:
     """Constants, and what is made of constants alone, that can be told from each other."""
     return {key: pooled for key, pooled in values.items() if key not in runs.dynamic and telling(pooled)}
-
-
-def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
-    """Half the distance between neighbouring numbers of `dtype` at every element."""
-    narrow = {"float32": np.float32, "float16": np.float16, "complex64": np.float32}.get(dtype)
-    if narrow is not None:
-        size = np.abs(array).astype(narrow)
-        return np.asarray(np.spacing(size), np.float64) / 2
-    if dtype == "bfloat16":
-        with np.errstate(divide="ignore"):
-            exponent = np.floor(np.log2(np.maximum(np.abs(array), np.finfo(np.float32).tiny)))
-        return np.asarray(2.0 ** (exponent - 8))
-    return np.zeros(array.shape)
 
 
 class Anchors:

@@ -143,7 +143,9 @@ def effects(
         moved = dict(exact)
         for number in unresolved:
             constant = program.constants[number]
-            moved[number] = constant.array + generator.choice([-1.0, 1.0], constant.array.shape) * half_ulp(constant)
+            moved[number] = constant.array + generator.choice([-1.0, 1.0], constant.array.shape) * half_ulp(
+                constant.array, constant.rounded
+            )
         values = evaluate(program, inputs, moved, keep=False)
         for place, (number, array) in enumerate(zip(program.outputs, wanted, strict=True)):
             change = float(np.abs(values[number] - plain[number]).max(initial=0.0))

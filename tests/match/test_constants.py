@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from parity.exact.constants import half_ulp
 from parity.exact.program import Program
 from parity.match.matching import Matching, match
-from parity.match.weights import half_ulp
 
 from .builder import Builder
 
@@ -82,3 +82,9 @@ def test_a_constant_that_was_not_rounded_stands_for_itself() -> None:
 def test_half_an_ulp(dtype: str, bits: int) -> None:
     values = np.array([1.0, 1.5, 3.0, -0.25])
     np.testing.assert_array_equal(half_ulp(values, dtype), np.array([1, 1, 2, 0.25]) * 2.0**-bits)
+
+
+def test_the_largest_number_is_no_interval_of_all_numbers() -> None:
+    """Masks hold it. Half an ulp of it is finite, and what needs no rounding stands for itself."""
+    largest = float(np.finfo(np.float32).max)
+    np.testing.assert_array_equal(half_ulp(np.array([-largest, 0.0, -np.inf]), "float32"), [2.0**103, 0, 0])
