@@ -62,7 +62,7 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
     named = _take_tables(wide, model, second)
     _fold(wide)
     remarks[wide] = list(dict.fromkeys([*named, *entered]))
-    return wide.eval().requires_grad_(False)
+    return _frozen(wide)
 
 
 def _take_parameters(wide: nn.Module, model: nn.Module, second: nn.Module) -> None:
@@ -209,14 +209,36 @@ def _is_setting(value: Any) -> bool:
 
 def _copy(model: nn.Module) -> nn.Module:
     """The module widened as it is: its tables stay as rounded as they are, which is remarked."""
-    wide = copy.deepcopy(model)
+    with torch.no_grad():
+        wide = copy.deepcopy(model)
+    rounded = _widen_scripts(wide)
     for parameter in wide.parameters():
         parameter.data = _wide(parameter)
-    rounded = []
     for name, (holder, key, tensor) in _tables(wide).items():
         if tensor.dtype in NARROW:
             rounded.append(_rounded(name, tensor, "for the module was copied"))
         holder[key] = _wide(tensor)
     _fold(wide)
     remarks[wide] = rounded
-    return wide.eval().requires_grad_(False)
+    return _frozen(wide)
+
+
+def _widen_scripts(model: nn.Module) -> list[str]:
+    """Make the scripts in a module double, whose tensors are no attributes of it; their tables stay rounded."""
+    scripts = [(path, part) for path, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)]
+    rounded = [
+        _rounded(f"{path}.{leaf}".removeprefix("."), tensor, "for a script holds it")
+        for path, script in scripts
+        for leaf, tensor in script.named_buffers(recurse=False)
+        if tensor.dtype in NARROW
+    ]
+    for _, script in scripts:
+        script.double()
+    return rounded
+
+
+def _frozen(model: nn.Module) -> nn.Module:
+    """In eval mode and without gradients, which a script refuses as a whole."""
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return model.eval()

@@ -81,6 +81,7 @@ def widened() -> Iterator[list[str]]:
                 stack.enter_context(mock.patch.object(torch, name, replacement))
         if hasattr(torch.nn.functional, "grouped_mm"):
             stack.enter_context(mock.patch.object(torch.nn.functional, "grouped_mm", grouped_mm))
+        stack.enter_context(mock.patch.object(torch.jit, "load", _script(torch.jit.load)))
         token = _entered.set(entered)
         stack.callback(_entered.reset, token)
         stack.enter_context(_Widening())
@@ -205,6 +206,11 @@ def _plain(original: Callable[..., Any]) -> Callable[..., Any]:
             return original(*args, **kwargs)
 
     return call
+
+
+def _script(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that reads a script: its file is read as it is, and its parameters and buffers become double."""
+    return lambda *args, **kwargs: _plain(original)(*args, **kwargs).double()
 
 
 def _finfo(original: Any) -> Callable[..., Any]:
