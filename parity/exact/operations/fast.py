@@ -73,6 +73,8 @@ def attention(
     -∞ in an added mask, NaN.
     """
     queries, keys, repeats = q.shape[2], k.shape[2], q.shape[1] // k.shape[1]
+    if not queries:
+        return np.empty((*q.shape[:3], v.shape[3]))
     if causal:
         mask = np.arange(keys) <= np.arange(queries)[:, None] + (keys - queries)
 

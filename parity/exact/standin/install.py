@@ -109,7 +109,18 @@ def reaching(modules: Mapping[str, ModuleType]) -> set[str]:
             if user not in found:
                 found.add(user)
                 waiting.append(user)
-    return found
+    return found | {package for name in found for package in _between(name, found) if package in modules}
+
+
+def _between(name: str, found: set[str]) -> list[str]:
+    """The packages that lie between a module and the outermost one around it that is imported anew.
+
+    The import of `a.b.c` runs `a` only where `a.b` is to be imported, too.
+    """
+    parts = name.split(".")
+    around = [".".join(parts[:length]) for length in range(1, len(parts))]
+    outermost = next((place for place, package in enumerate(around) if package in found), len(around))
+    return around[outermost:]
 
 
 def _within(name: str, package: str) -> bool:

@@ -157,6 +157,13 @@ def test_a_query_without_a_key() -> None:
     assert np.allclose(fast.attention(q, k, v, 1.0, mask=hidden), v.mean(2, keepdims=True))
 
 
+def test_no_queries_attend_to_nothing() -> None:
+    """A window that is empty, as a port that splits at equal places makes one."""
+    empty = np.zeros((1, 2, 0, 4), np.float32)
+    actual = real(mx.fast.scaled_dot_product_attention, empty, empty, empty, scale=1.0)
+    assert actual.shape == fast.attention(empty, empty, empty, 1.0).shape == (1, 2, 0, 4)
+
+
 def test_faulty_attention_is_rejected() -> None:
     q, k, v = (np.random.default_rng(i).standard_normal((1, 4, 5, 8)).astype(np.float32) for i in range(3))
     k, v = k[:, :2], v[:, :2]

@@ -170,3 +170,11 @@ def test_values_are_double_whatever_dtype_is_reported() -> None:
         assert (half * half).item() == 0.333984375**2  # no rounding between operations
         assert (half * 0.1).item() == 0.333984375 * 0.10009765625  # the scalar takes the array's dtype
         assert mx.finfo(half.dtype).max == float(np.finfo(np.float32).max) * (1 - 2.0**-8) / (1 - 2.0**-24)
+
+
+def test_a_package_between_two_that_are_imported_anew_is_imported_anew() -> None:
+    """Else the import of the innermost would find the one between, and never run the outermost."""
+    made = {name: ModuleType(name) for name in ("mlx.core", "a", "a.b", "a.b.c", "d", "d.e")}
+    for name in ("a", "a.b.c", "d.e"):
+        vars(made[name])["mx"] = made["mlx.core"]
+    assert reaching(made) == {"mlx.core", "a", "a.b", "a.b.c", "d.e"}
