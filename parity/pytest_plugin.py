@@ -83,7 +83,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             raise pytest.UsageError(
                 f"{metafunc.definition.nodeid}: no segment {pattern!r} in {contract.path}; case {case.name} has {known}"
             )
-        parts += [part for segment in chosen for part in parts_of(case.name, segment)]
+        parts += [part for segment in chosen for part in parts_of(case.name, segment, contract)]
     metafunc.parametrize("parity_part", parts, ids=[f"{p.segment}-{p.name}-{p.mode}" for p in parts])
 
 
@@ -101,9 +101,10 @@ def case_name(config: pytest.Config, kind: str) -> str:
     return f"{size}-{kind}" if kind else size
 
 
-def parts_of(case: str, segment: Segment) -> list[Part]:
+def parts_of(case: str, segment: Segment, contract: Contract) -> list[Part]:
+    """The parts of a segment that are judged."""
     groups: dict[str, set[str]] = {}
-    for tap in segment.taps:
+    for tap in (tap for tap in segment.taps if contract.unjudged(tap.name) is None):
         groups.setdefault(part(tap.name), set()).add(tap.name)
     last = list(groups)[-1:]
     return [

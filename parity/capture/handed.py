@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
-from parity.contract import Contract, Segment, Tap
+from parity.contract import HANDED, Contract, Segment, Tap
 from parity.contract.implementation import State
+
+
+def completed(contract: Contract, segment: Segment, state: State, reference: Mapping[str, np.ndarray]) -> State:
+    """What the candidate goes on with: of what it need not hand on, and does not, the value of the reference.
+
+    `reference` has what the reference hands on, by entry.
+    """
+    taken = {
+        entry: array
+        for entry, array in reference.items()
+        if entry not in state and contract.unjudged(segment.handed(entry, "").name) is not None
+    }
+    return {**state, **taken}
+
+
+def entries(trace: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a trace has of what its segment hands on, by entry of the state."""
+    return {name[len(HANDED) :].partition("[")[0]: np.array(trace[name]) for name in trace if name.startswith(HANDED)}
 
 
 def handed_on(

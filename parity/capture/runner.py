@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.capture.results import first, with_first
 from parity.capture.waiting import Waiting
 from parity.contract import Contract, Segment, Tap
 from parity.contract.axes import permute
@@ -84,6 +85,7 @@ class Runner:
         self.contract, self.name, self.side = contract, name, side
         self.adapter = adapter(contract.sides[name]["framework"])
         self.own_axes = (lambda axes: axes) if name == "reference" else contract.candidate_axes
+        self.names = {} if name == "reference" else contract.names
 
     def run(
         self,
@@ -101,7 +103,9 @@ class Runner:
         visited is each block's output for the reference's own inputs, its local error. The modules at the paths
         `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps. A tap is
         visited when its value has been computed, in a lazy framework some taps later; `reached` is called at once.
+        Of a module that gives several arrays the first is the tap.
         """
+        is_array = self.adapter.is_array
         declared = {tap.path: tap for tap in segment.taps}
         calls: Counter[str] = Counter()
 
@@ -111,8 +115,15 @@ class Runner:
 
         waiting = Waiting(self.adapter, see)
 
+        def on_result(own: str, value: Any) -> Any:
+            for path in called[own]:
+                array = first(value, is_array)
+                seen = array if array is None else on_value(path, array)
+                value = value if seen is array else with_first(value, seen, is_array)
+            return value
+
         def on_value(path: str, value: Any) -> Any:
-            if path in watched and self.adapter.is_array(value):
+            if path in watched and is_array(value):
                 watch(path, OUTPUT, self.adapter.to_numpy(value))
             tap = declared.get(path)
             if tap is None and path in watched:
@@ -132,18 +143,26 @@ class Runner:
             own = self.own_axes(tap.axes)
             return self.adapter.from_numpy(permute(forced[tap.name], tap.axes, own), value)
 
-        def on_call(path: str, args: tuple[Any, ...]) -> None:
-            for position, value in enumerate(args if path in watched else ()):
-                if self.adapter.is_array(value):
-                    watch(path, f"{INPUT}{position}", self.adapter.to_numpy(value))
+        def on_call(own: str, args: tuple[Any, ...]) -> None:
+            for path in called[own]:
+                for position, value in enumerate(args if path in watched else ()):
+                    if is_array(value):
+                        watch(path, f"{INPUT}{position}", self.adapter.to_numpy(value))
 
-        paths = list(dict.fromkeys([*declared, *watched]))
-        with self.adapter.instrument(self.root(segment), paths, on_value, on_call):
+        called: dict[str, list[str]] = {}
+        for path in dict.fromkeys([*declared, *watched]):
+            called.setdefault(self.names.get(path, path), []).append(path)
+        with self.adapter.instrument(self.root(segment), called, on_result, on_call):
             try:
                 left = self.side.run(segment.name, segment.index, self.to_own(state), on_value)
             finally:  # of a run that stops, too, what it reached is judged
                 waiting.flush()
         return self._from_own(left)
+
+    def modules(self, segment: Segment) -> set[str]:
+        """The paths of the side's modules, in the names of the reference where the contract says those."""
+        own = {path for path, _ in self.root(segment).named_modules()}
+        return (own - set(self.names.values())) | {path for path, there in self.names.items() if there in own}
 
     def root(self, segment: Segment) -> Any:
         """The module whose attribute paths name the taps of a segment."""

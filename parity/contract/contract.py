@@ -37,7 +37,8 @@ class Segment:
 
     Segments of one `stage` follow each other and need the same weights. The taps of a `chained` one are made of more
     than the taps before: of what it carries unseen from one to the next. A teacher-forced run does not reach that, so
-    its errors are accumulated, and it has no local ones.
+    its errors are accumulated, and it has no local ones. The candidate may give the taps of an `unordered` one in any
+    order: it computes in another order what does not depend on each other.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Segment:
     taps: tuple[Tap, ...]
     stage: str
     chained: bool = False
+    unordered: bool = False
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -104,6 +106,14 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class NotJudged:
+    """Taps, by patterns of their names, that are not judged, and `why`: a part that the candidate does not have yet."""
+
+    patterns: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class Precision:
     """How a candidate computes: the dtype of its operations, and the dtype to which its weights are rounded.
 
@@ -132,6 +142,9 @@ class Contract:
     `weights` names what compares the weights of a wrong module. The function takes the reference's root, the
     candidate's root and the module's path (`""`: all of the root), and gives a sentence, or None where the weights are
     equal. In another precision it also takes the root of the reference with rounded weights.
+
+    `names` has the path of the candidate's module, for a tap whose module is called otherwise there. `not_judged` are
+    taps that the candidate need not have.
 
     `roles` says of an axis what it is to a diagnosis (`ROLES`); an axis without a role is looked at as any other.
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
@@ -166,6 +179,8 @@ class Contract:
     roles: Mapping[str, str] = field(default_factory=dict)
     sounds: tuple[Mapping[str, Any], ...] = ()
     targets: tuple[Mapping[str, Any], ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    not_judged: tuple[NotJudged, ...] = ()
 
     def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
         """The contract with the rules that are for a case of that name, in that precision, alone."""
@@ -188,8 +203,17 @@ class Contract:
         return next((self.splits[axis] for axis in axes.split() if axis in self.splits), [""])
 
     def count(self, taps: Iterable[Tap]) -> int:
-        """How many verdicts one run gives on these taps: one for each branch of each."""
-        return sum(len(self.branches(tap.axes)) for tap in taps)
+        """How many verdicts one run gives on these taps: one for each branch of each that is judged."""
+        return sum(len(self.branches(tap.axes)) for tap in taps if self.unjudged(tap.name) is None)
+
+    def unjudged(self, tap: str) -> NotJudged | None:
+        """What says that a tap is not judged, if anything does."""
+        return next((one for one in self.not_judged if any(fits(tap, pattern) for pattern in one.patterns)), None)
+
+    def unported(self, segment: Segment) -> bool:
+        """Nothing of a segment is judged, neither taps nor what it hands on: the candidate does not run it."""
+        names = [tap.name for tap in segment.taps] + [segment.handed(entry, "").name for entry in self.state]
+        return all(self.unjudged(name) is not None for name in names)
 
     def handed(self, segment: Segment, names: Iterable[str]) -> list[Tap]:
         """Those of the names that are of what the segment hands on, as taps."""
@@ -217,7 +241,8 @@ class Contract:
                 )
                 place = entry["name"] if index is None else entry["name"] + suffix
                 stage, chained = entry.get("stage", entry["name"]), entry.get("chained", False)
-                segments.append(Segment(entry["name"], index, place, taps, stage, chained))
+                unordered = entry.get("unordered", False)
+                segments.append(Segment(entry["name"], index, place, taps, stage, chained, unordered))
         counts = Counter(tap.name for segment in segments for tap in segment.taps)
         if repeated := sorted(name for name, count in counts.items() if count > 1):
             raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
@@ -248,6 +273,9 @@ class Contract:
             else:
                 problem = "matches no tap; correct or remove it"
             raise InputError(f"{self.path}: rule {rule.pattern!r} ({rule.mode}) {problem}")
+        for pattern in (pattern for one in self.not_judged for pattern in one.patterns):
+            if not any(fits(name, pattern) for name in names):
+                raise InputError(f"{self.path}: [[not_judged]] {pattern!r} matches no tap; correct or remove it")
 
     def check_decisions(self, segments: list[Segment]) -> None:
         """Raises `InputError` for a decision on a tap that is not an earlier one of its segment."""

@@ -11,7 +11,7 @@ from typing import Any
 from parity.base.errors import InputError
 from parity.base.names import meant, meant_path
 from parity.contract.axes import roles
-from parity.contract.contract import ACCUMULATED, LOCAL, Contract, Decision, Precision, Rule
+from parity.contract.contract import ACCUMULATED, LOCAL, Contract, Decision, NotJudged, Precision, Rule
 
 TOP = [
     "cases",
@@ -33,15 +33,18 @@ TOP = [
     "weights",
     "sound",
     "target",
+    "names",
+    "not_judged",
 ]
 TABLES = {
     "chain": "tap known known_as beside",
     "swap": "stages tap state",
-    "segment": "name stage each index suffix chained taps",
+    "segment": "name stage each index suffix chained unordered taps",
     "rule": "pattern mode ratio64 ratio32 why cases precisions",
     "decision": "pattern of margin",
     "sound": "state rate",
     "target": "name environment",
+    "not_judged": "patterns why",
 }
 """The keys of a table, or of each table of an array."""
 BLOCK = "block at each"
@@ -81,6 +84,8 @@ def load(path: Path) -> Contract:
             _require(path, entry, ("state", "rate"), "[[sound]]")
         for entry in data.get("target", ()):
             _require(path, entry, ("name", "environment"), "[[target]]")
+        for entry in data.get("not_judged", ()):
+            _require(path, entry, ("patterns", "why"), "[[not_judged]]")
         return Contract(
             path=path,
             sides=data["sides"],
@@ -102,6 +107,8 @@ def load(path: Path) -> Contract:
             weights=data.get("weights", ""),
             sounds=tuple(data.get("sound", ())),
             targets=tuple(data.get("target", ())),
+            names=data.get("names", {}),
+            not_judged=tuple(NotJudged(tuple(each["patterns"]), each["why"]) for each in data.get("not_judged", ())),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

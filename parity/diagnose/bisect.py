@@ -87,6 +87,7 @@ class Bisection:
             raise InputError(f"no stage {stage!r} in case {case.name}; {advice}")
         self.before = every[: every.index(self.segments[0])]
         self.taps = [(number, tap) for number, segment in enumerate(self.segments) for tap in segment.taps]
+        self.taps = [(number, tap) for number, tap in self.taps if self.contract.unjudged(tap.name) is None]
         names = [tap.name for _, tap in self.taps]
         if end and end not in names:
             raise InputError(f"no tap {end!r} in the stage; {meant(end, reversed(names))}")
@@ -181,6 +182,9 @@ class Bisection:
                 if tap.name == self.end.name:
                     seen[tap.name] = np.array(array)
 
+            if self.contract.unported(segment):
+                state = self.starts[self.segments.index(segment) + 1]
+                continue
             state = self.runners["candidate"].run(segment, state, visit, forced=followed)
         verdicts = self._judge(
             self.end, seen.get(self.end.name), self.ends["reference"], self.ends["exact"], ACCUMULATED

@@ -117,9 +117,10 @@ def _carried(contract: Contract, segment: Segment, traces: Mapping[str, Trace]) 
 
 def _modules(path: str, runner: Runner, segment: Segment) -> set[str]:
     """The paths of the module at `path` and of those below it."""
-    names = (name for name, _ in runner.root(segment).named_modules())
     below = f"{path}."
-    return {n for n in names if n == path or (n.startswith(below) and n[len(below) :].count(".") < DEPTH)}
+    return {
+        n for n in runner.modules(segment) if n == path or (n.startswith(below) and n[len(below) :].count(".") < DEPTH)
+    }
 
 
 def _watch(seen: dict[Key, np.ndarray]) -> Watch:

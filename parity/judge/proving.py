@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.capture.trace import Trace
-from parity.contract import Contract, Tap
+from parity.contract import Contract, Segment, Tap
 from parity.contract.implementation import Case
 from parity.judge.mathematics import Mathematics, absent, judge
 from parity.judge.segment import InOrder, branches
@@ -21,13 +21,14 @@ class Proving(InOrder):
     def __init__(
         self,
         contract: Contract,
+        segment: Segment,
         case: Case,
         mode: str,
         reference: Trace,
         verdicts: list[Mathematics],
     ):
-        super().__init__(reference)
-        self.contract, self.case, self.mode = contract, case, mode
+        super().__init__(contract, segment, reference)
+        self.case, self.mode = case, mode
         self.reference, self.verdicts = reference, verdicts
 
     def judge(self, tap: Tap, array: np.ndarray) -> None:

@@ -28,20 +28,26 @@ UNDECLARED = Rule("", "*", 0.0, 0.0, "no tap may be there that the contract does
 class InOrder(ABC):
     """Takes the taps of a segment as they appear, then what it hands on: all that the reference's trace has, in order.
 
-    Missing, extra and misplaced ones fail.
+    Missing, extra and misplaced ones fail. Those that the contract does not have judged are let pass: `given` has the
+    names of those that appear all the same.
     """
 
-    def __init__(self, names: Iterable[str]):
-        self.waiting = list(names)
+    def __init__(self, contract: Contract, segment: Segment, names: Iterable[str]):
+        self.contract, self.segment = contract, segment
+        self.waiting = [name for name in names if contract.unjudged(name) is None]
+        self.given: list[str] = []
 
     def visit(self, tap: Tap, array: np.ndarray) -> None:
         """One tap of the candidate, in the reference's axes."""
+        if self.contract.unjudged(tap.name) is not None:
+            self.given.append(tap.name)
+            return
         if tap.name not in self.waiting:
             self.fail(tap.name, KEPT if tap.name.startswith(HANDED) else EXTRA)
             return
-        while self.waiting[0] != tap.name:
+        while self.waiting[0] != tap.name and not self.segment.unordered:
             self._miss()
-        self.waiting.pop(0)
+        self.waiting.remove(tap.name)
         self.judge(tap, array)
 
     def finish(self, reason: str = "") -> None:
@@ -79,8 +85,8 @@ class Judging(InOrder):
     """
 
     def __init__(self, assessment: Assessment, segment: Segment, mode: str, traces: Mapping[str, Trace]):
-        super().__init__(traces["reference"])
-        self.assessment, self.segment, self.mode, self.traces = assessment, segment, mode, traces
+        super().__init__(assessment.contract, segment, traces["reference"])
+        self.assessment, self.mode, self.traces = assessment, mode, traces
         self.floors: dict[str, float] = {}
         self.followed: dict[str, np.ndarray] = {}
 

@@ -30,6 +30,7 @@ from parity.judge.segment import UNDECLARED, branches
 from parity.judge.snapshots import Gallery
 from parity.judge.ties import margins
 from parity.judge.verdict import Verdict, absent, judge
+from parity.run.not_judged import note
 from parity.run.report import Report
 
 Progress = Callable[[str], None]
@@ -167,7 +168,8 @@ def compare(
         what = "noise floors" if mode == ACCUMULATED else "noise floors of local errors"
         raise InputError(f"{golden.folder}: no {what}; capture it again with `parity capture --floors`")
     dumps = _dumps(contract, golden, folder, layout)
-    chosen = _chosen(segments, only, stage)
+    every = _chosen(segments, only, stage)
+    chosen = {name: tap for name, tap in every.items() if contract.unjudged(name) is None}
     present = [name for name in chosen if name in dumps]
     absent_ones = [] if allow_missing else [name for name in chosen if name not in dumps]
     if not present and (allow_missing or not absent_ones):
@@ -177,6 +179,7 @@ def compare(
     labels = [segment.label for segment in segments]
     report = Report(manifest["case"], str(folder), labels, expected, environment=manifest["environment"], chain=chain)
     stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
+    note(report.not_judged, contract, every, [name for name in dumps if name in every and name not in chosen])
     report.program = _said(len(chosen), len(chosen) - len(present), allow_missing)
     for name in present:
         for verdict, ours, theirs in _judged(contract, golden, chosen[name], dumps[name](), mode):
@@ -187,7 +190,7 @@ def compare(
     for name in absent_ones:
         report.verdicts.append(absent(name, mode, contract.rule(name, mode), f"{folder} has no {name}.npy"))
         report.add_place(stages[name], 1)
-    for name in dumps if len(chosen) == len(taps) else ():
+    for name in dumps if len(every) == len(taps) else ():
         if name not in golden:
             report.verdicts.append(absent(name, mode, UNDECLARED, "no golden tap of that name"))
     if first := report.first_failure:
@@ -237,6 +240,7 @@ def bisect(contract: Contract, golden: Golden, folder: Path, layout: str = "refe
     dumps = _dumps(contract, golden, folder, layout)
     segments = contract.segments(golden.manifest["dims"], golden.manifest["segments"])
     taps = {tap.name: tap for segment in segments for tap in segment.taps if tap.name in dumps and tap.name in golden}
+    taps = {name: tap for name, tap in taps.items() if contract.unjudged(name) is None}
 
     def judged(name: str) -> Verdict:
         verdicts = [verdict for verdict, _, _ in _judged(contract, golden, taps[name], dumps[name]())]

@@ -26,7 +26,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.runtime import return_memory
-from parity.capture.handed import handed_on
+from parity.capture.handed import completed, entries, handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract
@@ -38,6 +38,7 @@ from parity.run.clock import Clock
 from parity.run.exact_report import ExactReport
 from parity.run.explained import explained
 from parity.run.floors import NoiseFloors
+from parity.run.not_judged import note
 
 LARGE = 1 << 30
 """Bytes of a checkpoint from which on a stage that runs in turn is not explained: its weights would be held twice."""
@@ -195,6 +196,8 @@ class Exact:
         """Run the candidate freely, and teacher-forced where that says something; the modes it ran in."""
         modes = [ACCUMULATED]
         self._judge(ACCUMULATED, number, {}, reference)
+        if self.contract.unported(self.segments[number]):
+            return []
         verdicts = (self.report.verdicts[place] for place in self.judged[number, ACCUMULATED])
         self.forced = self.forced or not all(verdict.passed and verdict.error <= BOUND for verdict in verdicts)
         if self.forced and LOCAL in self.segments[number].modes:
@@ -207,9 +210,13 @@ class Exact:
     def _judge(self, mode: str, number: int, start: State, reference: Trace) -> None:
         """Run the candidate and judge each tap as it appears."""
         segment, verdicts = self.segments[number], self.report.verdicts
-        proving = Proving(self.contract, self.case, mode, reference, verdicts)
+        proving = Proving(self.contract, segment, self.case, mode, reference, verdicts)
         judged = len(verdicts)
         self.report.expected += self.contract.count(self.contract.handed(segment, reference))
+        if self.contract.unported(segment):
+            note(self.report.not_judged, self.contract, reference, ())
+            self.states["candidate"] = {**self.states["candidate"], **entries(reference)}
+            return
         stopped = self.report.stopped if mode == ACCUMULATED else ""
         try:
             if mode == LOCAL:
@@ -219,7 +226,7 @@ class Exact:
                 start = self.states["candidate"]
                 with self.clock("candidate", segment.label), self.widened():
                     left = self.candidate.run(segment, start, proving.visit, forced=self.decided)
-                self.states["candidate"] = left
+                self.states["candidate"] = completed(self.contract, segment, left, entries(reference))
             if not stopped:
                 for tap, array in handed_on(self.contract, segment, start, left, reference):
                     proving.visit(tap, array)
@@ -229,6 +236,7 @@ class Exact:
             stopped = f"the candidate stopped in {segment.label}: {type(error).__name__}: {error}"
             self.report.stopped = self.report.stopped or stopped
         proving.finish(stopped)
+        note(self.report.not_judged, self.contract, reference, proving.given)
         self.report.add_place(segment.stage, len(verdicts) - judged)
         if mode == LOCAL and self.first is None and any(_differs(verdict) for verdict in verdicts[judged:]):
             self.first = number, copied(start)

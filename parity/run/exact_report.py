@@ -8,6 +8,7 @@ from typing import Any
 
 from parity.contract import LOCAL
 from parity.judge.mathematics import Mathematics
+from parity.run.not_judged import Unjudged
 from parity.run.report import SCHEMA
 
 KIND = "exact"
@@ -20,7 +21,8 @@ class ExactReport:
     `places` says which stage the verdicts are of: so many of one, then so many of another. `stopped` says where and why
     the candidate stopped, if it did. `departures` are the operations of both sides, as formulas with their lines, where
     the first wrong segment departs. `teacher_forced` are the segments that ran with the reference's own inputs as well,
-    from the first that is not equal in the free run on. `subject` are hashes of what was proven
+    from the first that is not equal in the free run on. `not_judged` are the taps that the contract leaves out.
+    `subject` are hashes of what was proven
     (`parity/run/proof.py`).
     """
 
@@ -35,6 +37,7 @@ class ExactReport:
     stopped: str = ""
     departures: list[str] = field(default_factory=list)
     teacher_forced: list[str] = field(default_factory=list)
+    not_judged: dict[str, Unjudged] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
     command: str = ""
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -88,6 +91,7 @@ class ExactReport:
             "worst": worst.as_dict() if worst else None,
             "stopped": self.stopped,
             "departures": self.departures,
+            "not_judged": {name: one.as_dict() for name, one in self.not_judged.items()},
             "teacher_forced": self.teacher_forced,
             "subject": self.subject,
             "environment": self.environment,

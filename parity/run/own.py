@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.metrics import rmse
-from parity.capture.handed import handed_on
+from parity.capture.handed import completed, handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
@@ -107,10 +107,17 @@ class OwnFloors:
             for names in (wanted[ACCUMULATED], {*wanted[ACCUMULATED], *wanted[LOCAL]})
         )
         states = [self.case.inputs] * (RUNS + 1)
+        before: Segment | None = None
         with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded, self.around):
             for _, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
                 for number, start, trace in self.fed(list(group)):
                     segment = self.segments[number]
+                    if before is not None:
+                        states = [completed(self.contract, before, state, start) for state in states]
+                    before = segment
+                    if self.contract.unported(segment):
+                        states = [{} for _ in states]  # the next goes on from the reference's state
+                        continue
                     made = {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
                     self.decided |= made
                     if names := _of(segment, wanted[LOCAL]):

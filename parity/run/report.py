@@ -11,6 +11,7 @@ from parity.contract import FULL, LOCAL
 from parity.diagnose.conclude import Diagnosis
 from parity.judge.snapshots import Picture, Sound
 from parity.judge.verdict import Verdict
+from parity.run.not_judged import Unjudged
 
 SCHEMA = 4
 BOTH, RECORDING, DUMPS = "both sides", "recording", "dumps"
@@ -46,6 +47,7 @@ class Report:
     `program` says why a tap's mathematics is not known, if so; `strict` that rounding does not pass. `operation` is the
     first line of the port that the device has wrong, where one was found (`parity/run/operation.py`). `departures` are
     the operations of both sides, as formulas with their lines, where the first wrong segment departs in double.
+    `not_judged` are the taps that the contract leaves out: they are neither expected nor failures.
     `subject` are hashes of what was run (`parity/run/proof.py`), and `source` says from what it was judged.
 
     A report passes if every expected verdict was given and passed:
@@ -82,6 +84,7 @@ class Report:
     strict: bool = False
     operation: dict[str, Any] = field(default_factory=dict)
     departures: list[str] = field(default_factory=list)
+    not_judged: dict[str, Unjudged] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
     source: str = BOTH
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
@@ -161,6 +164,7 @@ class Report:
             "strict": self.strict,
             "operation": self.operation or None,
             "departures": self.departures,
+            "not_judged": {name: one.as_dict() for name, one in self.not_judged.items()},
             "subject": self.subject,
             "source": self.source,
             "command": self.command,

@@ -10,7 +10,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.runtime import return_memory
-from parity.capture.handed import handed_on
+from parity.capture.handed import completed, entries, handed_on
 from parity.capture.probe import require_float32
 from parity.capture.runner import Runner, Visit
 from parity.capture.trace import Trace, keep, require_contract
@@ -101,7 +101,13 @@ class Runs:
             require_contract(self.contract, turn.segment, turn.traces[which], WHOSE[which])
 
     def candidate(self, turn: Turn, judging: Judging) -> None:
-        """The candidate, judged as it runs. One that stops has verdicts, too: the taps that it did not reach fail."""
+        """The candidate, judged as it runs. One that stops has verdicts, too: the taps that it did not reach fail.
+
+        In place of a segment that it does not have it goes on with what the reference hands on.
+        """
+        if self.contract.unported(turn.segment):
+            self.states["candidate"] = {**self.states["candidate"], **entries(turn.traces["reference"])}
+            return
         stopped = self.stopped if turn.mode == ACCUMULATED else ""
         try:
             if not stopped:
@@ -123,17 +129,25 @@ class Runs:
         else:
             given = self.states[which]
             with self.clock(which, segment.label):
-                left = self.states[which] = runner.run(segment, given, visit, forced=decided)
+                left = runner.run(segment, given, visit, forced=decided)
+            if which == "candidate":
+                left = completed(self.contract, segment, left, entries(reference))
+            self.states[which] = left
         for tap, array in handed_on(self.contract, segment, given, left, reference):
             end(tap, array)
 
     def before(self, segments: list[Segment]) -> dict[str, State]:
         """The state of each run behind these segments, the first of the case, run again."""
-        states: dict[str, State] = {}
-        for name, runner in self.runners.items():
-            states[name] = self.case.inputs
-            for segment in segments:
-                states[name] = runner.run(segment, states[name], lambda tap, array: None, forced=self.decided)
+        states: dict[str, State] = dict.fromkeys(self.runners, self.case.inputs)
+        for segment in segments:
+            for name, runner in self.runners.items():
+                if name == "candidate" and self.contract.unported(segment):
+                    states[name] = states["reference"]
+                    continue
+                left = runner.run(segment, states[name], lambda tap, array: None, forced=self.decided)
+                if name == "candidate":
+                    left = completed(self.contract, segment, left, states.get("reference", {}))
+                states[name] = left
         return states
 
     def release(self, *names: str) -> None:

@@ -26,6 +26,7 @@ from parity.judge.segment import Assessment, Judging
 from parity.judge.snapshots import sounds
 from parity.judge.verdict import Verdict, judge
 from parity.run.clock import Clock, Progress
+from parity.run.not_judged import note
 from parity.run.report import Report
 from parity.run.runs import SIDES, Runs, Turn
 from parity.run.schedules import in_turn, together
@@ -111,6 +112,7 @@ class Verifier:
         self.report.expected += self.contract.count(handed)
         judging = Judging(self.assessment, turn.segment, turn.mode, turn.traces)
         self.runs.candidate(turn, judging)
+        note(self.report.not_judged, self.contract, turn.traces["reference"], judging.given)
         self.report.add_place(turn.segment.stage, len(verdicts) - judged)
         if turn.mode == LOCAL and self.start is None and not all(verdict.passed for verdict in verdicts[judged:]):
             self.start = dict(turn.start)

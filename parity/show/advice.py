@@ -23,7 +23,8 @@ def advice(report: Report) -> list[str]:
     for check in (check for check in report.checks if not check.passed):
         found.append(f"Look behind the last tap: {check.name} is {check.value:.4g}, expected {check.bound}.")
     if not found:
-        found.append("Nothing: the port is right on this case.")
+        part = ", as far as it was judged" if report.not_judged else ""
+        found.append(f"Nothing: the port is right on this case{part}.")
         if count := report.words().get(ROUNDING):
             found.append(f"{count} verdicts are beyond their bounds by rounding alone; with --strict they fail.")
     return found

@@ -11,7 +11,7 @@ from rich.table import Table
 from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.mathematics import AMPLIFIED, BOUND, Mathematics
 from parity.run.exact_report import ExactReport
-from parity.show.words import tally
+from parity.show.words import tally, unjudged
 
 SHOWN = 20  # failures, and taps that are equal by their noise floor alone
 MODES = {LOCAL: "teacher-forced", ACCUMULATED: "free"}
@@ -82,6 +82,7 @@ def show(report: ExactReport, console: Console) -> None:
         console.print(f"departs: {departure}", markup=False, highlight=False, soft_wrap=True)
     if len(report.departures) > SHOWN:
         console.print(f"... and {len(report.departures) - SHOWN} more departures, all in the JSON report")
+    unjudged(report, console)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

@@ -18,6 +18,7 @@ from parity.diagnose.evidence import Finding
 from parity.diagnose.growth import Growth
 from parity.judge.snapshots import Picture, Sound
 from parity.judge.verdict import Verdict
+from parity.run.not_judged import Unjudged
 from parity.run.report import BOTH, DUMPS, RECORDING, SCHEMA, Check, Report, Swap
 
 Result = dict[str, Any]
@@ -122,6 +123,7 @@ def _report(result: Result) -> Report:
         strict=result.get("strict", False),
         operation=result.get("operation") or {},
         departures=result.get("departures", []),
+        not_judged={name: _made(Unjudged, one) for name, one in result.get("not_judged", {}).items()},
         subject=result.get("subject", {}),
         source=result.get("source") or _source(command),
     )

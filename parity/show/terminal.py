@@ -18,7 +18,7 @@ from parity.judge.verdict import Verdict
 from parity.run.report import Report
 from parity.show.changes import MOVED, Changes
 from parity.show.words import show as show_words
-from parity.show.words import tally, within
+from parity.show.words import tally, unjudged, within
 
 SHOWN_FAILURES = 20
 SHOWN_CHANGES = 20
@@ -236,6 +236,7 @@ def show(report: Report, contract: Contract, console: Console, verbose: bool = F
         looks = report.diagnosis.sentence() if report.diagnosis else f"first wrong: {first.label}, {first.mode}"
         console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
     show_words(report, console)
+    unjudged(report, console)
     if spent := ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items()):
         console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

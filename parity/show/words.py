@@ -8,6 +8,7 @@ from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, er
 from parity.judge.mathematics import BOUND
 from parity.judge.verdict import Verdict
 from parity.run.exact_report import ExactReport
+from parity.run.not_judged import sentences
 from parity.run.report import Report
 
 SHOWN = 20  # taps that are off by rounding alone
@@ -32,7 +33,14 @@ def tally(report: Report | ExactReport) -> str:
         ):
             if wrong := ends.count(False):
                 found.append(f"{wrong} of {len(ends)} {what} failed")
-    return ", ".join(found) or f"all {report.expected} verdicts passed"
+    text = ", ".join(found) or f"all {report.expected} verdicts passed"
+    return f"{text}; not judged: {count} tap{'s' * (count != 1)}" if (count := len(report.not_judged)) else text
+
+
+def unjudged(report: Report | ExactReport, console: Console) -> None:
+    """Print what was not judged, and why."""
+    for text in sentences(report.not_judged):
+        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def ratio(value: float) -> str:

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from parity.contract.parts import label
 from parity.diagnose.growth import ends
 from parity.judge.snapshots import Picture
+from parity.run.not_judged import sentences
 from parity.run.report import Report
 from parity.show.advice import advice
 from parity.show.page import plots, rows, sound
@@ -52,6 +53,7 @@ def _view(number: int, report: Report) -> dict[str, Any]:
         "device": device(report),
         "versions": versions(report),
         "advice": advice(report),
+        "not_judged": [f"{text[0].upper()}{text[1:]}" for text in sentences(report.not_judged)],
         "growth": ends(report.diagnosis.growth if report.diagnosis else []),
         "stages": stages,
         "table": rows.table(report, stages),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from parity.run.not_judged import sentences
 from parity.run.report import Report
 from parity.show.advice import advice
 from parity.show.page import rows
@@ -34,6 +35,7 @@ def summary(reports: list[Report], extras: dict[str, Any]) -> str:
     since = extras["since"]
     for report, changed in zip(reports, since, strict=True):
         lines += ["", f"## {_cell(report.case)}: {tally(report)}", "", *_to_do(report), *_where(report)]
+        lines += [f"{_cell(text)}." for text in sentences(report.not_judged)]
         if changed:
             lines += ["", f"Against the run of {changed['at']}: {_cell(changed['sentence'])}."]
             turned = (f"`{t['tap']}` ({t['mode']}): {t['old']}, now {t['new']}" for t in changed["turned"])
@@ -94,7 +96,11 @@ def junit(reports: list[Report]) -> str:
             case = ElementTree.SubElement(suite, "testcase", classname=f"{report.case}.{kind}", name=name)
             if not passed:
                 ElementTree.SubElement(case, "failure", message=_printable(reason))
-        suite.set("tests", str(len(cases)))
+        for name, one in report.not_judged.items():
+            case = ElementTree.SubElement(suite, "testcase", classname=f"{report.case}.not judged", name=name)
+            ElementTree.SubElement(case, "skipped", message=_printable(one.why))
+        suite.set("tests", str(len(cases) + len(report.not_judged)))
+        suite.set("skipped", str(len(report.not_judged)))
         suite.set("failures", str(sum(not case[2] for case in cases)))
         suite.set("time", f"{sum(report.seconds.values()):.1f}")
         suite.set("timestamp", report.when)

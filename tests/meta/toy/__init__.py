@@ -33,6 +33,8 @@ FAULTS = {
     "hands on": "mu is observed as it is, and handed on with a number added",
     "meddles": "the noise is handed on with a number added by a segment that should pass it on",
     "keeps": "the last segment hands on nothing",
+    "no prepare": "the first segment is not ported",
+    "no refine": "the other segments are not ported",
     "draws": "a random tensor is drawn, and used for nothing",
 }
 GAINS = {"gain": 1.001, "nan": float("nan")}
@@ -86,6 +88,8 @@ class Toy:
         """Its weights are few."""
 
     def run(self, segment: str, index: int | None, state: State, observe: Callable[[str, Any], Any]) -> State:
+        if self.fault == f"no {segment}":
+            raise NotImplementedError(f"{segment} is not ported")
         left = {"prepare": self.prepare, "refine": self.refine}[segment](state, observe)
         return {} if self.fault == "keeps" and index == STEPS["tiny"] - 1 else left
 

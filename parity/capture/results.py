@@ -1,0 +1,46 @@
+"""The tap of a module that gives several arrays, in a tuple, a list, a dictionary or a dataclass: the first of them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def first(value: Any, is_array: Callable[[Any], bool]) -> Any:
+    """The first array of a result; None where it holds none."""
+    if is_array(value):
+        return value
+    return next((found for _, part in _parts(value) if (found := first(part, is_array)) is not None), None)
+
+
+def with_first(value: Any, array: Any, is_array: Callable[[Any], bool]) -> Any:
+    """The result with another array in place of its first. What the module gave stays as it is."""
+    if is_array(value):
+        return array
+    for key, part in _parts(value):
+        if first(part, is_array) is not None:
+            return _replaced(value, key, with_first(part, array, is_array))
+    return value
+
+
+def _parts(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, Mapping):
+        return list(value.items())
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return []
+
+
+def _replaced(value: Any, key: Any, part: Any) -> Any:
+    if isinstance(value, tuple):
+        parts = [part if place == key else other for place, other in enumerate(value)]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    made = copy.copy(value)
+    if isinstance(made, Mapping | list):
+        made[key] = part  # type: ignore[index]
+        return made
+    return dataclasses.replace(value, **{key: part})
