@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from parity.exact.constants import half_ulp
 from parity.match.values import Pooled, Runs
-from parity.match.weights import Anchors
+from parity.match.weights import LEAST, Anchors
 
 _MOST = 1 << 16
 """Larger constants than this are compared with whole arrays of the reference alone, not number by number."""
@@ -53,10 +54,11 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
 
     Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars (its
     constants of one number, and the numbers that its operations take as arguments), and the numbers of an array among
-    those of each of the reference's.
+    those of each of the reference's, and of the sum of two of one module: an LSTM has two biases, and most ports one.
     """
     scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
-    tables = [np.unique(a) for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
+    whole = [a for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
+    tables = [np.unique(array) for array in (*whole, *_of_modules(reference))]
     result = Resolved()
     for key in candidate.given:
         constants = candidate.constants(key) if key not in candidate.inputs else []
@@ -65,6 +67,9 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
             continue
         if key in anchors.exact:
             result.exact[key] = anchors.exact[key]
+            continue
+        if key in anchors.same:  # parts of the reference's, fused
+            result.exact[key] = candidate.given[key]
             continue
         distinct = [None if c is None else _distinct(c.array) for c in constants]
         arrays: list[np.ndarray | None] = []
@@ -118,6 +123,21 @@ def _whole_numbers(array: np.ndarray) -> bool:
     """Numbers like 0, 1 or 1/2 are what they say: nothing was rounded."""
     finite = array[np.isfinite(array)]
     return bool(np.all(finite * 256 == np.round(finite * 256)))
+
+
+def _of_modules(runs: Runs) -> Iterator[np.ndarray]:
+    """Rows of numbers that are too few to tell a weight by, and the sums of two rows that one module holds."""
+    rows: dict[tuple[str, int], list[np.ndarray]] = {}
+    for key in runs.given:
+        constant = runs.constants(key)[0] if key not in runs.inputs else None
+        if constant is not None and constant.array.ndim == 1 and constant.array.dtype.kind == "f":
+            module = constant.name.rpartition(".")[0]
+            rows.setdefault((module, constant.array.size), []).append(constant.array)
+    for (module, size), arrays in rows.items():
+        if size < LEAST:
+            yield from arrays
+        if module:
+            yield from (one + other for one, other in combinations(arrays, 2))
 
 
 def _scalars(runs: Runs) -> Iterator[float]:

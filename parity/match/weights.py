@@ -13,14 +13,14 @@ from parity.exact.constants import half_ulp
 from parity.match.arrangement import BOUND, find, root_mean_square
 from parity.match.values import Index, Pooled, Runs, alike, distinct, moments
 
-_LEAST = 8
+LEAST = 8
 """Different numbers that a weight needs to be told from others by its values."""
 
 
 def telling(pooled: Pooled) -> bool:
     """A floating-point array of enough different numbers to be a weight or a table."""
     first = pooled[0]
-    return first is not None and first.dtype.kind in "fc" and first.size >= _LEAST and distinct(pooled[:1]) >= _LEAST
+    return first is not None and first.dtype.kind in "fc" and first.size >= LEAST and distinct(pooled[:1]) >= LEAST
 
 
 def statics(runs: Runs, values: Mapping[int, Pooled]) -> dict[int, Pooled]:

@@ -88,3 +88,63 @@ def test_the_largest_number_is_no_interval_of_all_numbers() -> None:
     """Masks hold it. Half an ulp of it is finite, and what needs no rounding stands for itself."""
     largest = float(np.finfo(np.float32).max)
     np.testing.assert_array_equal(half_ulp(np.array([-largest, 0.0, -np.inf]), "float32"), [2.0**103, 0, 0])
+
+
+def with_biases(names: tuple[str, str], added: float) -> Matching:
+    """The reference adds two biases one after the other; the candidate one, which float32 holds."""
+    draw = np.random.default_rng(2)
+    first, second = single(draw.standard_normal(WIDTH)), single(draw.standard_normal(WIDTH))
+    ours, theirs = [], []
+    for x in inputs():
+        b = Builder()
+        made = (
+            b.input(x) @ b.constant(WEIGHT, "lstm.weight") + b.constant(first, names[0]) + b.constant(second, names[1])
+        )
+        ours.append(b.program(made))
+        b = Builder()
+        bias = b.constant(single(first + second + added), rounded="float32")
+        theirs.append(b.program(b.input(x) @ b.constant(WEIGHT) + bias))
+    given = [[x] for x in inputs()]
+    return match(ours, theirs, given, given)
+
+
+def test_two_biases_of_a_module_are_added_in_double() -> None:
+    matching = with_biases(("lstm.bias_ih", "lstm.bias_hh"), 0.0)
+    assert matching.equal and matching.unresolved == []
+    assert with_biases(("lstm.bias_ih", "linear.bias"), 0.0).unresolved != []
+    assert not with_biases(("lstm.bias_ih", "lstm.bias_hh"), 1e-6).equal
+
+
+def with_a_row(size: int, factor: float) -> Matching:
+    """A row that is too short to tell a weight by, stored in float32."""
+    row = np.random.default_rng(3).standard_normal(size)
+    ours, theirs = [], []
+    for x in inputs():
+        for programs, held, rounded in ((ours, row, ""), (theirs, single(row * factor), "float32")):
+            b = Builder()
+            made = b.input(x) @ b.constant(WEIGHT[:, :size])
+            programs.append(b.program(made + b.constant(held, rounded=rounded)))
+    given = [[x] for x in inputs()]
+    return match(ours, theirs, given, given)
+
+
+@pytest.mark.parametrize("size", [2, 7])
+def test_a_short_row_is_taken_where_it_lies_inside(size: int) -> None:
+    matching = with_a_row(size, 1.0)
+    assert matching.equal and matching.unresolved == []
+    assert not with_a_row(size, 1 + 1e-6).equal
+
+
+def test_a_fused_weight_needs_no_other_value() -> None:
+    halves = single(WEIGHT)[:, :8], single(WEIGHT)[:, 8:]
+    ours, theirs = [], []
+    for x in inputs():
+        b = Builder()
+        taken = b.input(x)
+        made = b.run("concatenate", lambda *a: np.concatenate(a, -1), *(taken @ b.constant(half) for half in halves))
+        ours.append(b.program(made))
+        b = Builder()
+        theirs.append(b.program(b.input(x) @ b.constant(np.concatenate(halves, 1), rounded="float32")))
+    given = [[x] for x in inputs()]
+    matching = match(ours, theirs, given, given)
+    assert matching.equal and matching.unresolved == []
