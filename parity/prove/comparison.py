@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from parity.contract import Rule
 from parity.judge.verdict import Verdict
+from parity.match.matching import Matching
 from parity.prove import device
 from parity.prove import inputs as given
 from parity.prove import proof as proving
 from parity.prove.inputs import Given
 from parity.prove.programs import TORCH, modes_kept
-from parity.prove.proof import Proof
+from parity.prove.proof import Evidence, Proof
 
 
 @dataclass
@@ -21,6 +23,7 @@ class Compared:
     """The proof in double, and a verdict on each output as the device gives it: none where it was left out."""
 
     proof: Proof
+    evidence: Evidence = field(repr=False)
     verdicts: list[Verdict] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -28,6 +31,17 @@ class Compared:
     def passed(self) -> bool:
         """The mathematics is proven, and every output passes on the device."""
         return self.proof.proven and all(verdict.passed for verdict in self.verdicts)
+
+    @cached_property
+    def matching(self) -> Matching:
+        """The two programs matched by value; made when it is first asked for where the outputs are equal."""
+        return self.proof.found or proving.matched(self.evidence.best, self.evidence.references, [])
+
+    @property
+    def modules(self) -> tuple[int, int]:
+        """How many of the reference's module outputs are found in the port by value, and how many there are."""
+        found = len(self.matching.taps)
+        return found, found + len(self.matching.unmatched_taps)
 
     @classmethod
     def of(
@@ -50,9 +64,9 @@ class Compared:
             proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
             proof.notes += rounded
             if exact:
-                return cls(proof)
+                return cls(proof, evidence)
             environment = _environment(proof.source)
-            return cls(proof, device.verdicts(proof, evidence, rule, strict), environment)
+            return cls(proof, evidence, device.verdicts(proof, evidence, rule, strict), environment)
 
 
 def _environment(source: str) -> dict[str, str]:

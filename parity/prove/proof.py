@@ -201,13 +201,13 @@ def _judge(
         if not all(output.equal for output in best.outputs):
             proof.swapped = exchanged(best.made, [reference.outputs for reference in references], best.outputs)
             proof.swapped += _arguments_swapped(give, sets, orders, references)
-            proof.found = _matched(best, references, proof.notes)
+            proof.found = matched(best, references, proof.notes)
             if kind == programs.FILE:
                 proof.views = dict(misplaced(references[0].program, best.sources.programs[0]))
     return proof, best
 
 
-def _matched(best: Attempt, references: list[Reference], notes: list[str]) -> Matching:
+def matched(best: Attempt, references: list[Reference], notes: list[str]) -> Matching:
     """The departures, over all sets of inputs, or over the first where the operations differ from length to length."""
     ours = [reference.program for reference in references], [reference.inputs for reference in references]
     theirs = best.sources.programs, best.sources.inputs
@@ -218,7 +218,7 @@ def _matched(best: Attempt, references: list[Reference], notes: list[str]) -> Ma
             raise
         notes.append("the operations differ from length to length: departures are those of the first inputs")
         found = match(ours[0][:1], theirs[0][:1], ours[1][:1], theirs[1][:1], least=1)
-    if not found.departures:
+    if not found.equal and not found.departures:
         notes.append("no departure was found that explains the difference of the output")
     return found
 

@@ -1,0 +1,58 @@
+"""Both sides of an architecture: a checkpoint that transformers writes and mlx-lm reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ports.language.architectures import ARCHITECTURES, Architecture
+from ports.pair import Sides
+
+CHECKPOINT = [Path(), Path()]
+"""The folder that `port` reads now: a list, for it outlives the imports of `port` on MLX and on the stand-in."""
+
+
+def sides(name: str, folder: Path, mended: bool = False) -> Sides:
+    """The model of transformers in eval mode, the port's factory by name, and prompts with the token that follows."""
+    from ports.language import reference
+
+    architecture = ARCHITECTURES[name]
+    model = reference.model(architecture)
+    model.model.save_pretrained(folder)
+    write_configuration(architecture, folder)
+    CHECKPOINT[0] = folder
+    return Sides(model, f"ports.language.port:{name}{'+mended' * mended}", inputs(architecture))
+
+
+def inputs(architecture: Architecture) -> list[dict[str, np.ndarray]]:
+    """Prompts `(2, L)` of each length, and a token `(2, 1)` that follows."""
+    random = np.random.default_rng(0)
+    batch = architecture.batch
+    return [
+        {"prompt": random.integers(3, 255, (batch, length)), "token": random.integers(3, 255, (batch, 1))}
+        for length in architecture.lengths
+    ]
+
+
+def write_configuration(architecture: Architecture, folder: Path) -> None:
+    """The configuration that mlx-lm reads, of what transformers writes.
+
+    Published configurations have rotary settings at the top; transformers 5 writes them as `rope_parameters`.
+    """
+    file = folder / "config.json"
+    config = json.loads(file.read_text())
+    rope = config.get("rope_parameters") or {}
+    if "sliding_attention" in rope:
+        config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
+    rope = rope.get("full_attention", rope)
+    config.setdefault("rope_theta", rope.get("rope_theta", 10000.0))
+    scaled = rope.get("rope_type", "default") != "default"
+    config["rope_scaling"] = rope if scaled else None
+    if config["rope_scaling"] is None:
+        del config["rope_scaling"]
+    if "partial_rotary_factor" in rope:
+        config["partial_rotary_factor"] = rope["partial_rotary_factor"]
+    config.update(architecture.arguments)
+    file.write_text(json.dumps(config))

@@ -1,0 +1,132 @@
+"""A pair: a port that somebody wrote, the model that it is of, and what `parity.compare` says of the two."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+import parity
+from parity.base.errors import InputError
+
+ARITHMETIC = ("equal", "rounding", "device", "wrong")
+"""The words of a verdict on the device, the worst last."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What `parity.compare` takes: both models, sets of inputs in the reference's layout, and options."""
+
+    reference: Any
+    candidate: Any
+    inputs: list[dict[str, np.ndarray]]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A known difference: a sentence, and what either side's formula says of it."""
+
+    sentence: str
+    reference: str
+    candidate: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A port and its reference.
+
+    `packages` are those whose versions the verdict is about, the port's first. `make` builds both sides; the folder is
+    empty and is theirs. `departures` are known; `mended` builds the sides with all of them corrected, and
+    `correction` says how. `refused` is the sentence with which a pair cannot run, and why.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    make: Callable[[Path], Sides]
+    departures: tuple[Departure, ...] = ()
+    mended: Callable[[Path], Sides] | None = None
+    correction: str = ""
+    refused: str = ""
+
+    @property
+    def versions(self) -> list[str]:
+        """`package version` of each that is installed here."""
+        return [f"{package} {version(package)}" for package in self.packages]
+
+
+@dataclass
+class Judged:
+    """What was found of a pair. `error` is why it could not be judged; `mended` the pair with its departures corrected.
+
+    `seconds` is the wall time of the first comparison, models and imports included.
+    """
+
+    pair: Pair
+    comparison: parity.Comparison | None = None
+    mended: parity.Comparison | None = None
+    error: str = ""
+    seconds: float = 0.0
+
+    @cached_property
+    def healed(self) -> bool:
+        """With the reference's values in the places of all departures, every output is equal."""
+        found = self.comparison.proof.found if self.comparison else None
+        return found is not None and bool(found.departures) and found.proven
+
+    @property
+    def unknown(self) -> list[str]:
+        """Departures that the pair does not name, and named ones that are not there."""
+        if self.comparison is None:
+            return []
+        found = self.comparison.departures
+        known = self.pair.departures
+        odd = [text for text in found if not any(_says(text, one) for one in known)]
+        return odd + [one.sentence for one in known if not any(_says(text, one) for text in found)]
+
+    @property
+    def word(self) -> str:
+        """`equal`; `departs`, named and proven; `unexplained`; `cannot run`, for the reason that is known; `failed`."""
+        if self.comparison is None:
+            known = self.pair.refused and self.pair.refused in self.error
+            return "cannot run" if known else "failed"
+        if self.comparison.proof.proven:
+            return "unexplained" if self.pair.departures else "equal"
+        proven = self.mended.proof.proven if self.mended else self.healed
+        return "departs" if proven and self.pair.departures and not self.unknown else "unexplained"
+
+    @property
+    def arithmetic(self) -> str:
+        """The worst word of the outputs on the device: of the mended pair where there is one."""
+        words = {one.word for one in (self.mended or self.comparison).verdicts} if self.comparison else set()
+        return max(words, key=ARITHMETIC.index, default="")
+
+
+def judge(pair: Pair) -> Judged:
+    """Both questions about a pair, by `parity.compare`; with its departures corrected once more."""
+    judged, start = Judged(pair), time.perf_counter()
+    try:
+        judged.comparison = _compared(pair.make)
+        judged.seconds = time.perf_counter() - start
+        if pair.mended:
+            judged.mended = _compared(pair.mended)
+    except (InputError, AttributeError, ImportError, KeyError, TypeError, ValueError) as error:  # what a port raises
+        judged.comparison, judged.error = None, f"{type(error).__name__}: {error}"
+    return judged
+
+
+def _compared(make: Callable[[Path], Sides]) -> parity.Comparison:
+    with TemporaryDirectory() as folder:
+        sides = make(Path(folder))
+        return parity.compare(sides.reference, sides.candidate, sides.inputs, **sides.options)
+
+
+def _says(text: str, known: Departure) -> bool:
+    return known.reference in text and known.candidate in text

@@ -1,0 +1,34 @@
+"""All pairs, and the share of them that one of several machines judges."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Sequence
+
+import ports
+from parity.base.errors import InputError
+from ports.pair import Pair
+
+
+def every() -> list[Pair]:
+    """The pairs of all subjects, by name."""
+    folders = [found.name for found in pkgutil.iter_modules(ports.__path__) if found.ispkg]
+    found = [pair for folder in folders for pair in importlib.import_module(f"ports.{folder}").PAIRS]
+    return sorted(found, key=lambda pair: pair.name)
+
+
+def named(name: str) -> Pair:
+    """The pair of this name. Raises `InputError` where there is none."""
+    pairs = {pair.name: pair for pair in every()}
+    if name not in pairs:
+        raise InputError(f"there is no pair {name!r}; expected one of {', '.join(pairs)}")
+    return pairs[name]
+
+
+def shard(text: str, pairs: Sequence[Pair]) -> list[Pair]:
+    """The i-th of n parts, written `i/n`. Raises `InputError` for what is no such text."""
+    place, _, count = text.partition("/")
+    if not (place.isdigit() and count.isdigit() and 1 <= int(place) <= int(count)):
+        raise InputError(f"--shard {text}: expected i/n with i from 1 to n, as 1/4")
+    return list(pairs[int(place) - 1 :: int(count)])
