@@ -52,9 +52,10 @@ class Resolved:
 def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
     """Of every rounded constant of the candidate, the reference's where that lies within half an ulp everywhere.
 
-    Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars (its
-    constants of one number, and the numbers that its operations take as arguments), and the numbers of an array among
-    those of each of the reference's, and of the sum of two of one module: an LSTM has two biases, and most ports one.
+    Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars: its
+    constants of one number, and the numbers that its operations take as arguments. The numbers of an array are looked
+    for among those of each of the reference's, and of the sum of two of one module. An LSTM has two biases there, and
+    in most ports one.
     """
     scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
     whole = [a for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
