@@ -103,10 +103,11 @@ class Runner:
         visited is each block's output for the reference's own inputs, its local error. The modules at the paths
         `watched` are seen by `watch` too, inputs and outputs, in the side's own layout: they need not be taps. A tap is
         visited when its value has been computed, in a lazy framework some taps later; `reached` is called at once.
-        Of a module that gives several arrays the first is the tap.
+        Of a module that gives several arrays the first is the tap; its second call is the tap `path[call=1]`.
         """
         is_array = self.adapter.is_array
         declared = {tap.path: tap for tap in segment.taps}
+        tapped = dict.fromkeys(path.partition("[call=")[0] for path in declared)
         calls: Counter[str] = Counter()
 
         def see(tap: Tap, value: Any) -> None:
@@ -125,13 +126,13 @@ class Runner:
         def on_value(path: str, value: Any) -> Any:
             if path in watched and is_array(value):
                 watch(path, OUTPUT, self.adapter.to_numpy(value))
-            tap = declared.get(path)
-            if tap is None and path in watched:
+            if path not in tapped and path in watched:
                 return value
             call = calls[path]
             calls[path] += 1
-            if tap is None or call:  # a repeated or undeclared value is a tap of its own: the caller reports it
-                name = f"{path}[call={call}]" if call else path
+            name = f"{path}[call={call}]" if call else path
+            tap = declared.get(name)
+            if tap is None:  # a repeated or undeclared value is a tap of its own: the caller reports it
                 waiting.add(Tap(name, path, ""), value)
                 return value
             reached(tap)
@@ -150,7 +151,7 @@ class Runner:
                         watch(path, f"{INPUT}{position}", self.adapter.to_numpy(value))
 
         called: dict[str, list[str]] = {}
-        for path in dict.fromkeys([*declared, *watched]):
+        for path in dict.fromkeys([*tapped, *watched]):
             called.setdefault(self.names.get(path, path), []).append(path)
         with self.adapter.instrument(self.root(segment), called, on_result, on_call):
             try:

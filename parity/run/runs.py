@@ -130,9 +130,9 @@ class Runs:
             given = self.states[which]
             with self.clock(which, segment.label):
                 left = runner.run(segment, given, visit, forced=decided)
-            if which == "candidate":
-                left = completed(self.contract, segment, left, entries(reference))
             self.states[which] = left
+            if which == "candidate":
+                self.states[which] = completed(self.contract, segment, left, entries(reference))
         for tap, array in handed_on(self.contract, segment, given, left, reference):
             end(tap, array)
 
