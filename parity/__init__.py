@@ -24,17 +24,20 @@ if TYPE_CHECKING:
     from parity.public import bisect as bisect
     from parity.public import capture_trace as capture_trace
     from parity.public import compare as compare
+    from parity.public import discover as discover
     from parity.public import judge_tap as judge_tap
     from parity.public import noise_floor as noise_floor
     from parity.public import verify as verify
     from parity.run.report import Report as Report
     from parity.show.comparison import Comparison as Comparison
     from parity.show.comparison import ParityError as ParityError
+    from parity.show.discovery import Discovery as Discovery
 
 __all__ = [
     "Case",
     "Comparison",
     "Contract",
+    "Discovery",
     "InputError",
     "NoProgram",
     "ParityError",
@@ -46,6 +49,7 @@ __all__ = [
     "bisect",
     "capture_trace",
     "compare",
+    "discover",
     "judge_tap",
     "load_contract",
     "make_case",
@@ -58,6 +62,7 @@ _HOMES = {
     "Case": "parity.contract.implementation:Case",
     "Comparison": "parity.show.comparison:Comparison",
     "Contract": "parity.contract:Contract",
+    "Discovery": "parity.show.discovery:Discovery",
     "InputError": "parity.base.errors:InputError",
     "NoProgram": "parity.exact.program:NoProgram",
     "ParityError": "parity.show.comparison:ParityError",
@@ -69,6 +74,7 @@ _HOMES = {
     "bisect": "parity.public:bisect",
     "capture_trace": "parity.public:capture_trace",
     "compare": "parity.public:compare",
+    "discover": "parity.public:discover",
     "judge_tap": "parity.public:judge_tap",
     "load_contract": "parity.contract:load",
     "make_case": "parity.contract.implementation:make_case",

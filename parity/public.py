@@ -24,6 +24,7 @@ from parity.run.both import Both
 from parity.run.report import Report
 from parity.run.verify import Verifier
 from parity.show.comparison import Comparison
+from parity.show.discovery import Discovery
 
 Progress = Callable[[str], None]
 """Called with a line that says what is being done."""
@@ -158,6 +159,29 @@ def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given
     found = compare(reference, candidate, inputs, **options)
     found.raise_if_failed()
     return found
+
+
+def discover(
+    reference: Any, candidate: Any, inputs: Given | Sequence[Given], *, source: str | None = None
+) -> Discovery:
+    """Match two models that nobody prepared, module by module, and say what is which: `.save(folder)` is a contract.
+
+    Both are given as `parity.compare` takes them, by name or as what makes them, and have modules. `candidate` may be a
+    part: what it lacks is not judged. Each set of inputs becomes a case. Raises `InputError` for what cannot be judged.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from mlx_model import candidate
+    >>> from torch_model import reference
+    >>> found = parity.discover(reference, candidate, [Path("short.npz"), Path("long.npz")])
+    >>> found.share, found.names
+    (1.0, ['short', 'long'])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found.save(Path(folder))
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['contract.toml', 'discovered_sides.py', 'inputs']
+    """
+    return Discovery.of_models(reference, candidate, inputs, source)
 
 
 def noise_floor(reference32: np.ndarray, reference64: np.ndarray) -> float:

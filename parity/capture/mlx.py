@@ -91,6 +91,11 @@ def view(value: mx.array) -> np.ndarray:
     return np.asarray(value)
 
 
+def new(array: np.ndarray) -> mx.array:
+    """The array with MLX's dtype of it: float32 for double."""
+    return mx.array(np.array(array, order="C"))
+
+
 def from_numpy(array: np.ndarray, like: mx.array) -> mx.array:
     """The array with the dtype of `like`. Made contiguous first: MLX keeps NumPy's strides otherwise."""
     return mx.array(np.ascontiguousarray(array)).astype(like.dtype)

@@ -1,11 +1,24 @@
-"""The tap of a module that gives several arrays, in a tuple, a list, a dictionary or a dataclass: the first of them."""
+"""The arrays of a result: of tuples, lists, dictionaries and dataclasses within each other.
+
+Of a module that gives several the first is the tap.
+"""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+
+def arrays(value: Any, is_array: Callable[[Any], bool]) -> Iterator[Any]:
+    """All arrays in order; of a plain dictionary in the order of its keys, for two sides may differ in their own."""
+    if is_array(value):
+        yield value
+        return
+    parts = _parts(value)
+    for _, part in sorted(parts, key=lambda pair: str(pair[0])) if type(value) is dict else parts:
+        yield from arrays(part, is_array)
 
 
 def first(value: Any, is_array: Callable[[Any], bool]) -> Any:

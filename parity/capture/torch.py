@@ -86,6 +86,11 @@ def view(value: Tensor) -> np.ndarray:
     return value.numpy()
 
 
+def new(array: np.ndarray) -> Tensor:
+    """A copy as a tensor of the same dtype."""
+    return torch.tensor(np.array(array, order="C"))
+
+
 def from_numpy(array: np.ndarray, like: Tensor) -> Tensor:
     """A copy as a tensor of the dtype and device of `like`, contiguous: the run may write into it."""
     return torch.tensor(np.ascontiguousarray(array), device=like.device, dtype=like.dtype)

@@ -18,6 +18,7 @@ from parity.base.files import STANDARD_OUTPUT
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
+from parity.cli.discover import discover
 from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, require_places
 from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
@@ -59,13 +60,16 @@ def parser() -> argparse.ArgumentParser:
     def add_verbose(sub: argparse._ActionsContainer) -> None:
         sub.add_argument("-v", "--verbose", action="store_true", help="print every failure, not the first 20 alone")
 
+    def add_source(sub: argparse._ActionsContainer) -> None:
+        text = "how the port's program is found (by its graph, else on the stand-in)"
+        sub.add_argument("--source", choices=("graph", "standin", "torch"), help=text)
+
     def add_models(sub: argparse._ActionsContainer, required: bool) -> None:
         text = "inputs, named as the reference's arguments; give the option again for another length"
         sub.add_argument("--inputs", type=Path, action="append", required=required, metavar="NPZ", help=text)
         text = "order of the port's axes, as 'x: b c t -> b t c'; tried by shape when left out"
         sub.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
-        text = "how the port's program is found (by its graph, else on the stand-in)"
-        sub.add_argument("--source", choices=("graph", "standin", "torch"), help=text)
+        add_source(sub)
 
     def add_history(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
@@ -187,6 +191,18 @@ def parser() -> argparse.ArgumentParser:
     prove.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")
     prove.add_argument("candidate", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
     add_models(prove, required=True)
+
+    text = "match two models that nobody prepared, and write what was found as a contract"
+    found = add("discover", discover, text, out=FOLDER)
+    found.add_argument("reference", metavar="MODULE:reference", help="torch module, or what makes one")
+    found.add_argument("candidate", metavar="MODULE:candidate", help="the same in MLX or PyTorch, or a part of it")
+    text = "inputs, named as the reference's arguments; give the option again for another length: each is a case"
+    found.add_argument("--inputs", type=Path, action="append", required=True, metavar="NPZ", help=text)
+    add_source(found)
+    text = "folder for contract.toml, discovered_sides.py and the inputs"
+    found.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help=text)
+    text = "replace what an earlier search has written there"
+    found.add_argument("--overwrite", action="store_true", help=text)
 
     add_contract(add("cases", names.cases, "list the cases of a contract"))
     stages = add("stages", names.stages, "list the stages of a case, with how many taps each has")

@@ -28,6 +28,11 @@ COMMANDS = [
     ("proof", "verify {toy} --case gain --exact"),
     ("port", "prove tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
     ("port.compare", "compare tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
+    (
+        "discovery",
+        "discover tests.meta.faults.models:TorchScale tests.meta.faults.models:MlxScale --inputs {out}/four.npz "
+        "--out {out}/discovered",
+    ),
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),
@@ -62,6 +67,7 @@ def written(tmp_path_factory) -> dict[str, Any]:
     """What the commands write, by the schema's name and what made it."""
     out = tmp_path_factory.mktemp("written")
     np.savez(out / "x.npz", **dict(zip(("x", "mask", "t"), inputs(), strict=True)))
+    np.savez(out / "four.npz", x=np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setattr(sys, "path", list(sys.path))

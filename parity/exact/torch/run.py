@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils._pytree import tree_map
 from parity.capture.torch import environment as environment
 from parity.capture.torch import to_numpy
 from parity.exact.torch.recorder import tensors
+from parity.exact.torch.widening import widened
 
 
 def run(model: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any]) -> list[np.ndarray]:
@@ -26,3 +28,17 @@ def run(model: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any]) ->
         else:
             made = model(*tree_map(tensor, tuple(inputs)))
         return [to_numpy(array.resolve_conj().resolve_neg()) for array in tensors(made)]
+
+
+@contextmanager
+def in_double() -> Iterator[None]:
+    """Where a twin runs: single precision that it asks for is double. Within `widened` it is so already."""
+    with nullcontext() if torch.get_default_dtype() == torch.float64 else widened(), inference():
+        yield
+
+
+@contextmanager
+def inference() -> Iterator[None]:
+    """Nothing is kept for gradients."""
+    with torch.inference_mode():
+        yield

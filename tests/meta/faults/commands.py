@@ -85,6 +85,13 @@ COMMANDS = [
     Command("parity record", parity, f"record {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity capture", parity, f"capture {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity compare", parity, f"compare --contract {TOY} golden dumps --json {{out}}", FILE, "dumps/mu.npy"),
+    Command(
+        "parity discover",
+        parity,
+        "discover tests.meta.faults.models:TorchScale tests.meta.faults.models:MlxScale --inputs in.npz --out {out}",
+        FOLDER,
+        "in.npz",
+    ),
     Command("parity bisect", parity, f"bisect {TOY_RUN} --state {{out}}", FILE, WEIGHTS),
     Command("parity report", parity, "report result.json --out {out}", PAGES, "result.json"),
     Command("parity history", parity, "history {out} --add result.json", STORE, "result.json", "sqlite3.connect"),
