@@ -111,6 +111,8 @@ def summary(found: Discovered) -> list[str]:
     if departures := len(found.matching.departures) - len(found.lacking):
         places = f"{departures} place{'s' * (departures > 1)}"
         lines.append(f"The port departs from the reference at {places}: `parity verify` and `parity compare` say how.")
+    if len(found.sets) == 1:
+        lines.append("It rests on one set of inputs: a second --inputs of other lengths says more, and what time is.")
     return lines + [f"Note: {note}" for note in found.notes]
 
 

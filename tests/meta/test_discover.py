@@ -145,6 +145,21 @@ def test_of_a_port_without_the_last_block_nothing_behind_it_is_judged(files, tmp
     assert result["expected_verdicts"] == 2 * len(judged)
 
 
+def test_what_has_the_weights_alone_is_named_and_not_judged(files, tmp_path):
+    assert discover(files, "astray", tmp_path) == 0
+    contract = load(tmp_path)
+    assert contract.names["final"] == "ln_post"
+    assert contract.unjudged("final").why == "found by its weights alone, its value is another"
+    code, result = verify(tmp_path, "short")
+    assert (code, result["not_judged"]["final"]["given"]) == (0, True)
+
+
+def test_one_set_of_inputs_is_said_to_say_less(files, tmp_path, capsys):
+    assert discover(files[:1], "candidate", tmp_path) == 0
+    assert "It rests on one set of inputs" in capsys.readouterr().out
+    assert verify(tmp_path, "short")[0] == 0
+
+
 def test_a_fault_in_a_part_is_found(files, tmp_path):
     assert discover(files, "encoder", tmp_path) == 0
     sides = tmp_path / SIDES

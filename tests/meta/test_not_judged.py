@@ -158,6 +158,22 @@ def test_a_tap_that_is_given_all_the_same_is_said(tmp_path, toy_checkpoint, caps
     assert "given although it is not judged: mu; take it out of [[not_judged]]" in capsys.readouterr().out
 
 
+def test_of_dumps_a_tap_that_is_not_judged_may_be_missing(tmp_path, toy_checkpoint, capsys):
+    file, golden, dumps = tmp_path / "contract.toml", tmp_path / "golden", tmp_path / "dumps"
+    file.write_text(TOY.read_text() + '\n[[not_judged]]\npatterns = ["mu", "codes"]\nwhy = "not ported"\n')
+    told = ["--contract", str(file), "--checkpoint", str(toy_checkpoint)]
+    assert main(["capture", *told, "--floors", "--out", str(golden)]) == 0
+    assert main(["capture", *told, "--side", "candidate", "--out", str(dumps)]) == 0
+    (dumps / "mu.npy").unlink()
+    capsys.readouterr()
+    assert main(["compare", str(golden), str(dumps), "--contract", str(file)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "not judged: 2 taps, not ported" in text
+    assert "given although it is not judged: codes;" in text
+    (dumps / "embedding.npy").unlink()
+    assert main(["compare", str(golden), str(dumps), "--contract", str(file)]) == 1
+
+
 def test_a_contract_that_says_no_reason_is_refused(tmp_path):
     file = tmp_path / "contract.toml"
     file.write_text(TOY.read_text() + '\n[[not_judged]]\npatterns = ["mu"]\n')

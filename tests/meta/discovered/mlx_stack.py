@@ -87,6 +87,17 @@ class Encoder(nn.Module):
         return x
 
 
+class Astray(Encoder):
+    """The encoder, and the last norm of what it is not meant for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ln_post = nn.LayerNorm(WIDTH)
+
+    def __call__(self, features: mx.array, style: mx.array) -> tuple[mx.array, mx.array]:  # type: ignore[override]
+        return super().__call__(features, style), self.ln_post(style)
+
+
 def filled(model: nn.Module) -> nn.Module:
     """With those of the reference's weights that the model has."""
     named = {}
@@ -128,6 +139,11 @@ def faulty_encoder() -> nn.Module:
     model = filled(Encoder())
     model.layers[1].approximate = True
     return model
+
+
+def astray() -> nn.Module:
+    """The encoder with the last norm beside it."""
+    return filled(Astray())
 
 
 def short() -> nn.Module:
