@@ -82,6 +82,9 @@ class Exchange:
 def options(walk: Walk, move: Move) -> Iterator[tuple[Arrangement, ...]]:
     """Arrangements in which the quantity could stand there, those that were seen between such shapes first."""
     truth, value = move.truth(walk), walk.values[move.key]
+    if [array is None for array in truth] != [array is None for array in value]:
+        return iter(())  # the two are computed at other lengths
+    truth = tuple(array for array in truth if array is not None)
     if move.taken is not None:
         return iter([tuple(Arrangement((array.size,), (0,)) for array in value if array is not None)])
     shapes = shape_pair(truth, value)

@@ -208,16 +208,24 @@ def _judge(
 
 
 def matched(best: Attempt, references: list[Reference], notes: list[str]) -> Matching:
-    """The departures, over all sets of inputs, or over the first where the operations differ from length to length."""
+    """The departures, over all sets of inputs, or over the first where the operations differ from length to length.
+
+    They differ where the programs' lengths cannot be laid on each other, and where most of what the first has is lost.
+    """
     ours = [reference.program for reference in references], [reference.inputs for reference in references]
     theirs = best.sources.programs, best.sources.inputs
+    found: Matching | None
     try:
         found = match(ours[0], theirs[0], ours[1], theirs[1], least=len(references))
     except InputError:
         if len(references) == 1:
             raise
-        notes.append("the operations differ from length to length: departures are those of the first inputs")
-        found = match(ours[0][:1], theirs[0][:1], ours[1][:1], theirs[1][:1], least=1)
+        found = None
+    if found is None or (len(references) > 1 and len(found.unmatched_taps) > len(found.taps)):
+        first = match(ours[0][:1], theirs[0][:1], ours[1][:1], theirs[1][:1], least=1)
+        if found is None or len(first.taps) > len(found.taps):
+            found = first
+            notes.append("the operations differ from length to length: departures are those of the first inputs")
     if not found.equal and not found.departures:
         notes.append("no departure was found that explains the difference of the output")
     return found
