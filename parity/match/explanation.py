@@ -13,6 +13,7 @@ from parity.exact.places import Place
 from parity.match.arrangement import relative_error
 from parity.match.departures import Departure
 from parity.match.moves import plain
+from parity.match.tensors import misplaced
 from parity.match.values import Pooled, Runs
 from parity.match.walk import Walk
 from parity.match.weighing import weights_apart
@@ -119,6 +120,8 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
     constants += () if static else weights_apart(walk, departure.quantities, departure.keys)
     if static and departure.key not in walk.candidate.makers:
         constants = (f"{texts[1]} differs from {texts[0]} by {departure.error:.1e}",)
+    if moved := misplaced(walk, departure):
+        constants = moved if static else (*moved, *constants)
     return Explanation(
         _side(texts[0], [node.place for node in departure.reference] or _made_at(walk, departure.quantity)),
         _side(texts[1], [node.place for node in (*departure.candidate, *departure.takers)]),
