@@ -231,6 +231,7 @@ class Search:
     def _accept(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> bool:
         """Exchange at all lengths, if it mends there what it mends at the first."""
         exchange, outcome = self.trials.fewest_uses(exchange, outcome, place, key)
+        exchange, outcome = self._at_counterpart(exchange, outcome, place, key)
         static = exchange.moves[0].static(self.walk)
         if not exchange.known and not static and self._split(exchange, outcome, place):
             return True
@@ -244,6 +245,25 @@ class Search:
             self._note_order(exchange.moves[0], outcome.arrangements[0], overlay)
         self.walk.commit(overlay)
         return True
+
+    def _at_counterpart(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> tuple[Exchange, Outcome]:
+        """What seems missing where one operation takes a value is done by that operation, if it leaves it as it is.
+
+        A mask that is off by one lets through what the reference's has masked before: nothing is missing.
+        """
+        walk = self.walk
+        move = exchange.moves[0]
+        takers = {taker for taker, _ in move.edges}
+        if len(exchange.moves) > 1 or move.kind != "missing" or move.apart or len(takers) != 1:
+            return exchange, outcome
+        made = walk.candidate.steps[takers.pop()].outputs[0]
+        status = self.trials.exchanged(exchange, outcome.arrangements, place, (0,)).status.get(made)
+        if walk.status[made].settled or status is None or status.quantity != move.quantity:
+            return exchange, outcome
+        there = Move("differs", move.quantity, made, (), move.reference, walk.back(made))
+        instead = replace(exchange, moves=(there,))
+        again = self.trials.tried(instead, place, key)
+        return (exchange, outcome) if again is None or again.healed < outcome.healed else (instead, again)
 
     def _split(self, exchange: Exchange, outcome: Outcome, place: int) -> bool:
         """Make an exchange before this one, where two departures stand one directly behind the other.

@@ -25,8 +25,9 @@ def misplaced(walk: Walk, departure: Departure) -> tuple[str, ...]:
         return ()
     if departure.key not in walk.candidate.dynamic:
         held, wanted = walk.candidate.given.get(departure.key, (None,))[0], departure.value[0]
-        one = (departure.quantity, departure.key, wanted)
-        return () if held is None or wanted is None else tuple(_said(walk, *one))
+        if held is None or wanted is None:
+            return ()
+        return tuple(_said(walk, departure.quantity, departure.key, wanted))
     for tried, (quantity, key, wanted) in enumerate(_forms(walk, departure)):
         if tried == _TRIED:
             break
