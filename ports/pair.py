@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 import parity
-from parity.base.errors import InputError
 
 ARITHMETIC = ("equal", "rounding", "device", "wrong")
 """The words of a verdict on the device, the worst last."""
@@ -115,9 +114,10 @@ def judge(pair: Pair) -> Judged:
     try:
         judged.comparison = _compared(pair.make)
         judged.seconds = time.perf_counter() - start
+        assert judged.comparison.modules
         if pair.mended:
             judged.mended = _compared(pair.mended)
-    except (InputError, AttributeError, ImportError, KeyError, TypeError, ValueError) as error:  # what a port raises
+    except Exception as error:  # whatever a port raises, or the engine on what it has never met
         judged.comparison, judged.error = None, f"{type(error).__name__}: {error}"
     return judged
 

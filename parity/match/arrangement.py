@@ -132,7 +132,7 @@ def find(candidate: np.ndarray, reference: np.ndarray, bound: float = BOUND) -> 
     """
     if candidate.size != reference.size:
         return None
-    x, y = candidate.ravel(), reference.ravel()
+    x, y = (array.view(np.int8) if array.dtype == bool else array for array in (candidate.ravel(), reference.ravel()))
     if difference(x, y) <= bound:
         return Arrangement((x.size,), (0,))
     for arrangement in guesses(candidate.shape, reference.shape):

@@ -205,7 +205,7 @@ class _Formula:
             return "a constant"
         if array.size == 1:
             return short(array.reshape(()).item())
-        if array.dtype.kind in "fiub" and np.all(array == array.flat[0]):
+        if array.size and array.dtype.kind in "fiub" and np.all(array == array.flat[0]):
             return short(array.flat[0].item())
         anchors = self.names.walk.anchors
         if key not in self.runs.makers:

@@ -41,6 +41,7 @@ class Architecture:
     refused: str = ""
     lengths: tuple[int, ...] = (11, 16)
     batch: int = 2
+    nested: bool = False
 
     @property
     def correction(self) -> str:
@@ -53,9 +54,395 @@ def same(name: str, **options: Any) -> Architecture:
 
 
 GELU = Departure("the exact GELU, where the configuration asks for the one with tanh", "approximate=tanh", "erf")
+APPROXIMATE = {"nn.gelu(": "nn.gelu_approx("}
+
+THETA = {"rope_theta": 10000.0}
+LINEAR = {"rope_type": "linear", "factor": 2.0, **THETA}
+DYNAMIC = {"rope_type": "dynamic", "factor": 2.0, **THETA}
+LLAMA3 = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+    **THETA,
+}
+YARN = {
+    "rope_type": "yarn",
+    "factor": 4.0,
+    "original_max_position_embeddings": 64,
+    "beta_fast": 32.0,
+    "beta_slow": 1.0,
+    **THETA,
+}
+LONG = {
+    "rope_type": "longrope",
+    "short_factor": [1.0 + 0.1 * place for place in range(8)],
+    "long_factor": [2.0 + 0.5 * place for place in range(8)],
+    "original_max_position_embeddings": 8,
+    **THETA,
+}
+LATENT = {
+    "kv_lora_rank": 16,
+    "q_lora_rank": 24,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 16,
+    "head_dim": 8,
+    "num_key_value_heads": 4,
+}
+ROUTED = {
+    "n_routed_experts": 8,
+    "n_shared_experts": 1,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32,
+    "first_k_dense_replace": 1,
+    "routed_scaling_factor": 1.5,
+    "n_group": 4,
+    "topk_group": 2,
+}
+EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32}
+SLIDING = ["sliding_attention", "full_attention"] * 2
+MAMBA = {
+    "mamba_n_heads": 8,
+    "mamba_d_head": 16,
+    "mamba_d_ssm": 128,
+    "mamba_d_state": 16,
+    "mamba_n_groups": 2,
+    "mamba_expand": 2,
+    "mamba_d_conv": 4,
+    "mamba_chunk_size": 8,
+}
+UNLIMITED = {"time_step_limit": [0.0, float("inf")]}
+"""transformers 5 writes infinity as `{"__float__": "Infinity"}`; published configurations have the number."""
+
+GPT2 = {"n_embd": 64, "n_layer": 3, "n_head": 4, "n_positions": 512}
+DELTA = {
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+    "linear_conv_kernel_dim": 4,
+    "layer_types": ["linear_attention", "full_attention"] * 2,
+    "full_attention_interval": 2,
+    "num_hidden_layers": 4,
+}
 
 ARCHITECTURES = {
-    "llama": same("llama"),
-    "qwen3": same("qwen3"),
-    "gemma": same("gemma", departures=(GELU,), mended={"nn.gelu(": "nn.gelu_approx("}),
+    "afmoe": same(
+        "afmoe",
+        settings={
+            **EXPERTS,
+            "num_hidden_layers": 4,
+            "layer_types": SLIDING,
+            "sliding_window": 8,
+            "num_dense_layers": 1,
+            "num_shared_experts": 1,
+        },
+    ),
+    "apertus": same(
+        "apertus",
+        settings={"attention_bias": True, "rope_parameters": LLAMA3},
+        arguments={"mlp_bias": False, "post_norm": False, "qk_norm": True},
+    ),
+    "bitnet": same("bitnet", refused="weight_scale"),
+    "cohere": same("cohere", settings={"use_qk_norm": True, "logit_scale": 0.25}),
+    "cohere2": same(
+        "cohere2", settings={"num_hidden_layers": 4, "sliding_window": 8}, arguments={"sliding_window_pattern": 4}
+    ),
+    "dbrx": same(
+        "dbrx",
+        settings={
+            "d_model": 64,
+            "n_heads": 4,
+            "n_layers": 2,
+            "attn_config": {"kv_n_heads": 2, "clip_qkv": 1.0, "rope_theta": 10000.0},
+            "ffn_config": {"ffn_hidden_size": 64, "moe_num_experts": 4, "moe_top_k": 2},
+        },
+    ),
+    "deepseek_v2": same(
+        "deepseek_v2",
+        settings={
+            **LATENT,
+            **ROUTED,
+            "topk_method": "greedy",
+            "n_group": 1,
+            "topk_group": 1,
+            "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
+        },
+    ),
+    "deepseek_v2-grouped": same(
+        "deepseek_v2",
+        settings={
+            **LATENT,
+            **ROUTED,
+            "topk_method": "group_limited_greedy",
+            "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
+        },
+    ),
+    "deepseek_v2-unscaled": same(
+        "deepseek_v2", settings={**LATENT, **ROUTED}, refused="'NoneType' object has no attribute 'get'"
+    ),
+    "deepseek_v3": same("deepseek_v3", settings={**LATENT, **ROUTED}),
+    "deepseek_v3-yarn": same(
+        "deepseek_v3", settings={**LATENT, **ROUTED, "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}}
+    ),
+    "dots1": same("dots1", settings={**ROUTED, "n_group": 1, "topk_group": 1}, arguments={"scoring_func": "noaux_tc"}),
+    "dots1-bias": same(
+        "dots1",
+        settings={**ROUTED, "attention_bias": True, "n_group": 1, "topk_group": 1},
+        refused="parameters not in model",
+    ),
+    "ernie4_5": same("ernie4_5", settings={"use_bias": True}),
+    "ernie4_5_moe": same(
+        "ernie4_5_moe",
+        settings={
+            "moe_num_experts": 4,
+            "moe_k": 2,
+            "moe_intermediate_size": 32,
+            "moe_num_shared_experts": 2,
+            "moe_layer_start_index": 1,
+        },
+    ),
+    "exaone4": same(
+        "exaone4",
+        settings={"num_hidden_layers": 4, "sliding_window": 8, "sliding_window_pattern": "LG", "layer_types": SLIDING},
+    ),
+    "exaone_moe": same(
+        "exaone_moe",
+        settings={
+            **EXPERTS,
+            "num_hidden_layers": 4,
+            "layer_types": SLIDING,
+            "sliding_window": 8,
+            "num_shared_experts": 1,
+            "n_group": 1,
+            "topk_group": 1,
+            "is_moe_layer": [False, True, True, True],
+        },
+    ),
+    "falcon_h1": same("falcon_h1", settings=MAMBA),
+    "falcon_mamba": Architecture("falcon_mamba", "mamba", settings={"state_size": 16}),
+    "gemma": same("gemma", departures=(GELU,), mended=APPROXIMATE),
+    "gemma2": same("gemma2", settings={"num_hidden_layers": 4}),
+    "gemma2-window": same("gemma2", settings={"num_hidden_layers": 4, "sliding_window": 8}),
+    "gemma3_text": same(
+        "gemma3_text", settings={"num_hidden_layers": 6, "sliding_window": 8}, arguments={"sliding_window_pattern": 6}
+    ),
+    "gemma3n": Architecture(
+        "gemma3n_text",
+        "gemma3n",
+        settings={
+            "num_hidden_layers": 4,
+            "sliding_window": 8,
+            "layer_types": SLIDING,
+            "num_kv_shared_layers": 2,
+            "hidden_size_per_layer_input": 16,
+            "laurel_rank": 8,
+            "activation_sparsity_pattern": [0.5, 0.0, 0.5, 0.0],
+        },
+        nested=True,
+    ),
+    "gemma4_text": same("gemma4_text", settings={"num_hidden_layers": 6, "sliding_window": 8}),
+    "glm": same("glm"),
+    "glm4": same("glm4", settings={"attention_bias": True}),
+    "glm4_moe": same("glm4_moe", settings={**ROUTED, "use_qk_norm": True, "attention_bias": True}),
+    "glm4_moe_lite": same("glm4_moe_lite", settings={**LATENT, **ROUTED}),
+    "glm_moe_dsa": same(
+        "glm_moe_dsa", settings={**LATENT, **ROUTED, "index_head_dim": 16, "index_n_heads": 2, "index_topk": 4}
+    ),
+    "gpt2": same("gpt2", settings=GPT2, arguments={"n_ctx": 512}),
+    "gpt_bigcode": same(
+        "gpt_bigcode",
+        settings={**GPT2, "n_inner": 128},
+        arguments={"num_key_value_heads": 1},
+        departures=(GELU,),
+        mended=APPROXIMATE,
+    ),
+    "gpt_neox": same(
+        "gpt_neox",
+        settings={"rotary_pct": 0.5, "intermediate_size": 256},
+        arguments={"rotary_pct": 0.5, "rotary_emb_base": 10000},
+    ),
+    "gpt_oss": same(
+        "gpt_oss", settings={**EXPERTS, "num_hidden_layers": 4, "sliding_window": 8, "layer_types": SLIDING}
+    ),
+    "gptj": same("gptj", settings={**GPT2, "rotary_dim": 8}),
+    "granite": same(
+        "granite",
+        settings={
+            "attention_bias": True,
+            "mlp_bias": True,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 4.0,
+            "residual_multiplier": 0.5,
+            "attention_multiplier": 0.1,
+        },
+    ),
+    "granitemoe": same("granitemoe", settings={**EXPERTS, "embedding_multiplier": 3.0, "residual_multiplier": 0.5}),
+    "granitemoehybrid": same(
+        "granitemoehybrid",
+        settings={
+            **EXPERTS,
+            **MAMBA,
+            "shared_intermediate_size": 32,
+            "num_hidden_layers": 4,
+            "layer_types": ["mamba", "attention"] * 2,
+        },
+        arguments={"layer_types": ["mamba", "attention"] * 2},
+    ),
+    "helium": same("helium"),
+    "hunyuan_v1_dense": same("hunyuan_v1_dense", settings={"attention_bias": True}),
+    "internlm3": same(
+        "internlm3", settings={"qkv_bias": True, "bias": True}, arguments={"qkv_bias": True, "bias": True}
+    ),
+    "internlm3-dynamic": same("internlm3", settings={"rope_parameters": DYNAMIC, "max_position_embeddings": 8}),
+    "jamba": same(
+        "jamba",
+        settings={
+            "num_experts": 4,
+            "num_experts_per_tok": 2,
+            "num_hidden_layers": 4,
+            "attn_layer_period": 2,
+            "attn_layer_offset": 1,
+            "expert_layer_period": 2,
+            "expert_layer_offset": 1,
+            "mamba_d_state": 16,
+            "use_mamba_kernels": False,
+        },
+    ),
+    "lfm2": same(
+        "lfm2",
+        settings={"num_hidden_layers": 4, "layer_types": ["conv", "full_attention"] * 2},
+        arguments={"block_dim": 64, "block_ff_dim": 128},
+    ),
+    "lfm2_moe": same(
+        "lfm2_moe",
+        settings={
+            **EXPERTS,
+            "num_hidden_layers": 4,
+            "num_dense_layers": 1,
+            "layer_types": ["conv", "full_attention"] * 2,
+        },
+    ),
+    "llama": same(
+        "llama", settings={"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True, "head_dim": 24}
+    ),
+    "llama-linear": same("llama", settings={"rope_parameters": LINEAR}),
+    "llama-llama3": same("llama", settings={"rope_parameters": LLAMA3}),
+    "llama-yarn": same("llama", settings={"rope_parameters": YARN}),
+    "llama-dynamic": same("llama", settings={"rope_parameters": DYNAMIC, "max_position_embeddings": 8}),
+    "llama4": Architecture(
+        "llama4_text",
+        "llama4",
+        nested=True,
+        settings={
+            **EXPERTS,
+            "num_hidden_layers": 4,
+            "intermediate_size_mlp": 128,
+            "interleave_moe_layer_step": 1,
+            "attention_chunk_size": 8,
+            "no_rope_layers": [1, 1, 1, 0],
+        },
+    ),
+    "longcat_flash": same(
+        "longcat_flash",
+        settings={
+            **LATENT,
+            "num_layers": 2,
+            "ffn_hidden_size": 128,
+            "expert_ffn_hidden_size": 32,
+            "n_routed_experts": 4,
+            "zero_expert_num": 2,
+            "moe_topk": 2,
+        },
+    ),
+    "mamba": same("mamba", settings={"state_size": 16}),
+    "mamba2": same(
+        "mamba2",
+        settings={"num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 2, "chunk_size": 8, "expand": 2},
+        arguments=UNLIMITED,
+    ),
+    "mamba2-unlimited": same(
+        "mamba2", settings={"num_heads": 8, "head_dim": 16, "state_size": 16, "expand": 2}, refused="Invalid type dict"
+    ),
+    "mellum": same("mellum", settings={**EXPERTS, "num_hidden_layers": 4, "sliding_window": 8, "layer_types": SLIDING}),
+    "mimo_v2_flash": same("mimo_v2_flash", settings={**ROUTED}),
+    "minicpm3-unscaled": same("minicpm3", settings=LATENT, refused="'NoneType' object has no attribute 'get'"),
+    "minicpm3": same(
+        "minicpm3",
+        settings={
+            **LATENT,
+            "rope_parameters": {
+                **LONG,
+                "short_factor": LONG["short_factor"][:4],
+                "long_factor": LONG["long_factor"][:4],
+            },
+            "dim_model_base": 32,
+            "scale_depth": 1.4,
+            "scale_emb": 12,
+        },
+    ),
+    "minimax_m2": Architecture("minimax_m2", "minimax", settings=EXPERTS),
+    "ministral3": same("ministral3"),
+    "mistral": Architecture("mistral", "llama", settings={"sliding_window": None}),
+    "mistral-window": Architecture("mistral", "llama", settings={"sliding_window": 8}),
+    "mixtral": same("mixtral", settings=EXPERTS),
+    "mixtral-window": same("mixtral", settings={**EXPERTS, "sliding_window": 8}),
+    "nanochat": same("nanochat", settings={"num_key_value_heads": 2}),
+    "nemotron": same("nemotron", settings={"attention_bias": True, "mlp_bias": True}),
+    "nemotron_h": same(
+        "nemotron_h",
+        settings={
+            "num_hidden_layers": 4,
+            "layers_block_type": ["mamba", "attention", "mamba", "mlp"],
+            "mamba_num_heads": 8,
+            "mamba_head_dim": 16,
+            "ssm_state_size": 16,
+            "n_groups": 2,
+            "chunk_size": 8,
+            "expand": 2,
+        },
+        arguments=UNLIMITED,
+    ),
+    "olmo": same("olmo"),
+    "olmo2": same("olmo2", settings={"attention_bias": True}),
+    "olmo3": same("olmo3", settings={"num_hidden_layers": 4, "sliding_window": 8}),
+    "olmo_hybrid": same("olmo_hybrid", settings=DELTA),
+    "olmoe": same("olmoe", settings=EXPERTS),
+    "phi": same("phi", settings={"partial_rotary_factor": 0.5}),
+    "phi3": same("phi3"),
+    "phi3-longrope": same("phi3", settings={"rope_parameters": LONG, "original_max_position_embeddings": 8}),
+    "phimoe": same(
+        "phimoe",
+        settings={
+            **EXPERTS,
+            "attention_bias": True,
+            "lm_head_bias": True,
+            "rope_parameters": {**LONG, "short_mscale": 1.2, "long_mscale": 1.3},
+            "original_max_position_embeddings": 8,
+        },
+    ),
+    "qwen2": same("qwen2", settings={"tie_word_embeddings": True}),
+    "qwen2-yarn": same("qwen2", settings={"rope_parameters": YARN}),
+    "qwen2-window": same("qwen2", settings={"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}),
+    "qwen2_moe": same("qwen2_moe", settings={**EXPERTS, "shared_expert_intermediate_size": 32}),
+    "qwen3": same("qwen3", settings={"head_dim": 24}),
+    "qwen3-bias": same("qwen3", settings={"attention_bias": True}, refused="parameters not in model"),
+    "qwen3_5": Architecture("qwen3_5_text", "qwen3_5", settings=DELTA),
+    "qwen3_5_moe": Architecture(
+        "qwen3_5_moe_text", "qwen3_5_moe", settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32}
+    ),
+    "qwen3_moe": same("qwen3_moe", settings=EXPERTS, arguments={"num_experts": 4}),
+    "qwen3_next": same(
+        "qwen3_next", settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32, "partial_rotary_factor": 0.5}
+    ),
+    "recurrent_gemma": same("recurrent_gemma", settings={"attention_window_size": 8, "lru_width": 64}),
+    "seed_oss": same("seed_oss", settings={"attention_bias": True, "attention_out_bias": True, "mlp_bias": True}),
+    "smollm3": same("smollm3", settings={"num_hidden_layers": 4}),
+    "solar_open": same("solar_open", settings={**ROUTED, "n_group": 1, "topk_group": 1}),
+    "stablelm": same("stablelm", settings={"use_qkv_bias": True, "qk_layernorm": True}),
+    "stablelm-parallel": same("stablelm", settings={"use_parallel_residual": True}),
+    "starcoder2": same("starcoder2", departures=(GELU,), mended=APPROXIMATE),
+    "starcoder2-window": same("starcoder2", settings={"sliding_window": 8}),
 }

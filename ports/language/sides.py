@@ -48,11 +48,11 @@ def write_configuration(architecture: Architecture, folder: Path) -> None:
         config["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
     rope = rope.get("full_attention", rope)
     config.setdefault("rope_theta", rope.get("rope_theta", 10000.0))
-    scaled = rope.get("rope_type", "default") != "default"
-    config["rope_scaling"] = rope if scaled else None
-    if config["rope_scaling"] is None:
-        del config["rope_scaling"]
+    kind = rope.get("rope_type", "default")
+    config["rope_scaling"] = {**rope, "type": kind} if kind != "default" else None
     if "partial_rotary_factor" in rope:
         config["partial_rotary_factor"] = rope["partial_rotary_factor"]
     config.update(architecture.arguments)
+    if architecture.nested:
+        config = {"model_type": architecture.port, "text_config": config, "vocab_size": config["vocab_size"]}
     file.write_text(json.dumps(config))
