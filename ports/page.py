@@ -45,7 +45,7 @@ def _table(found: Sequence[Judged]) -> Iterator[str]:
 
 def _mathematics(judged: Judged) -> str:
     if judged.comparison is None:
-        return judged.error.partition("\n")[0]
+        return judged.pair.reason or MACHINE.sub("", judged.error.partition("\n")[0])
     return "equal" if judged.comparison.proof.proven else "differs"
 
 

@@ -44,7 +44,8 @@ class Pair:
 
     `packages` are those whose versions the verdict is about, the port's first. `make` builds both sides; the folder is
     empty and is theirs. `departures` are known; `mended` builds the sides with all of them corrected, and
-    `correction` says how. `refused` is the sentence with which a pair cannot run, and why.
+    `correction` says how. `refused` is a part of the sentence with which a pair cannot run, `reason`
+    the cause.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Pair:
     mended: Callable[[Path], Sides] | None = None
     correction: str = ""
     refused: str = ""
+    reason: str = ""
 
     @property
     def versions(self) -> list[str]:
@@ -117,7 +119,7 @@ def judge(pair: Pair) -> Judged:
         assert judged.comparison.modules
         if pair.mended:
             judged.mended = _compared(pair.mended)
-    except Exception as error:  # whatever a port raises, or the engine on what it has never met
+    except (Exception, SystemExit) as error:  # whatever a port raises, or the engine on what it has never met
         judged.comparison, judged.error = None, f"{type(error).__name__}: {error}"
     return judged
 

@@ -22,6 +22,7 @@ PAIRS = tuple(
         partial(sides, name, mended=True) if one.mended else None,
         one.correction,
         one.refused,
+        one.reason,
     )
     for name, one in ARCHITECTURES.items()
 )

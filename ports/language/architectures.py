@@ -29,7 +29,10 @@ class Architecture:
     """`reference` is the model type of transformers, `port` the module of mlx-lm.
 
     `settings` are what the configuration says beyond `COMMON`; `arguments` what mlx-lm reads under another name or
-    expects to find. `mended` are lines of the port with which it is equal, and `correction` says so.
+    expects to find. `mended` are lines of the port with which it is equal, and `correction` says so. `refused` is a
+    part of the sentence with which a pair cannot run, and `reason` the cause. `zeroed` parameters are zeros, by the ends of
+    their names. Without `cached` the token is another prompt. `prefix` is what the port's names begin with; a `nested`
+    configuration lies in `text_config`.
     """
 
     reference: str
@@ -39,13 +42,17 @@ class Architecture:
     departures: tuple[Departure, ...] = ()
     mended: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
+    reason: str = ""
+    zeroed: tuple[str, ...] = ()
+    cached: bool = True
+    prefix: str = ""
     lengths: tuple[int, ...] = (11, 16)
     batch: int = 2
     nested: bool = False
 
     @property
     def correction(self) -> str:
-        return "; ".join(f"`{old.strip()}` -> `{new.strip()}`" for old, new in self.mended.items())
+        return "; ".join(f"`{old.strip()}` read as `{new.strip()}`" for old, new in self.mended.items())
 
 
 def same(name: str, **options: Any) -> Architecture:
@@ -113,6 +120,17 @@ MAMBA = {
     "mamba_d_conv": 4,
     "mamba_chunk_size": 8,
 }
+JAMBA = {
+    "num_experts": 4,
+    "num_experts_per_tok": 2,
+    "num_hidden_layers": 4,
+    "attn_layer_period": 2,
+    "attn_layer_offset": 1,
+    "expert_layer_period": 2,
+    "expert_layer_offset": 1,
+    "mamba_d_state": 16,
+    "use_mamba_kernels": False,
+}
 UNLIMITED = {"time_step_limit": [0.0, float("inf")]}
 """transformers 5 writes infinity as `{"__float__": "Infinity"}`; published configurations have the number."""
 
@@ -128,6 +146,42 @@ DELTA = {
     "num_hidden_layers": 4,
 }
 
+WINDOW = (
+    Departure("every token attends to all before it, where the configuration says 8", "- 8)", "port: x"),
+    Departure("the cache keeps all tokens, where the configuration says 8", "start=-7", "sliceupdate"),
+)
+WINDOWS = {"sliding_window": 8}
+ROTATED = Departure("a whole head is rotated, where the configuration says a half of it", "dim=3", "start=[0, 0, 0, ")
+ROUTED_AFTER = Departure(
+    "the chosen experts' weights are made to sum to 1, where the configuration leaves them as they are",
+    "topk(softmax(x",
+    "softmax(gatheraxis(x",
+)
+ONE_GROUP = Departure(
+    "one norm over all channels, where the reference has one over each of two groups", "mean(y, dim=[-1]", "0.0078125"
+)
+SHORT = Departure(
+    "rotary frequencies: transformers takes the short factors at every length, the port the long ones",
+    "constant(8,)",
+    "constant(8,)",
+)
+UNBIASED = Departure(
+    "experts are chosen without the correction bias, which the port drops from the checkpoint",
+    "e_score_correction_bias",
+    "argpartition",
+)
+STATE = {"num_heads": 8, "head_dim": 16, "state_size": 16, "chunk_size": 8, "expand": 2}
+ERNIE = {
+    "num_hidden_layers": 2,
+    "moe_num_experts": 4,
+    "moe_k": 2,
+    "moe_intermediate_size": 32,
+    "moe_num_shared_experts": 2,
+    "moe_layer_start_index": 1,
+}
+FACTORS = {**LONG, "short_mscale": 1.0, "long_mscale": 1.7320508075688772}
+NAMES = "parameters not in model"
+
 ARCHITECTURES = {
     "afmoe": same(
         "afmoe",
@@ -140,12 +194,6 @@ ARCHITECTURES = {
             "num_shared_experts": 1,
         },
     ),
-    "apertus": same(
-        "apertus",
-        settings={"attention_bias": True, "rope_parameters": LLAMA3},
-        arguments={"mlp_bias": False, "post_norm": False, "qk_norm": True},
-    ),
-    "bitnet": same("bitnet", refused="weight_scale"),
     "cohere": same("cohere", settings={"use_qk_norm": True, "logit_scale": 0.25}),
     "cohere2": same(
         "cohere2", settings={"num_hidden_layers": 4, "sliding_window": 8}, arguments={"sliding_window_pattern": 4}
@@ -180,30 +228,12 @@ ARCHITECTURES = {
             "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
         },
     ),
-    "deepseek_v2-unscaled": same(
-        "deepseek_v2", settings={**LATENT, **ROUTED}, refused="'NoneType' object has no attribute 'get'"
-    ),
     "deepseek_v3": same("deepseek_v3", settings={**LATENT, **ROUTED}),
     "deepseek_v3-yarn": same(
         "deepseek_v3", settings={**LATENT, **ROUTED, "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0}}
     ),
     "dots1": same("dots1", settings={**ROUTED, "n_group": 1, "topk_group": 1}, arguments={"scoring_func": "noaux_tc"}),
-    "dots1-bias": same(
-        "dots1",
-        settings={**ROUTED, "attention_bias": True, "n_group": 1, "topk_group": 1},
-        refused="parameters not in model",
-    ),
     "ernie4_5": same("ernie4_5", settings={"use_bias": True}),
-    "ernie4_5_moe": same(
-        "ernie4_5_moe",
-        settings={
-            "moe_num_experts": 4,
-            "moe_k": 2,
-            "moe_intermediate_size": 32,
-            "moe_num_shared_experts": 2,
-            "moe_layer_start_index": 1,
-        },
-    ),
     "exaone4": same(
         "exaone4",
         settings={"num_hidden_layers": 4, "sliding_window": 8, "sliding_window_pattern": "LG", "layer_types": SLIDING},
@@ -223,28 +253,11 @@ ARCHITECTURES = {
     ),
     "falcon_h1": same("falcon_h1", settings=MAMBA),
     "falcon_mamba": Architecture("falcon_mamba", "mamba", settings={"state_size": 16}),
-    "gemma": same("gemma", departures=(GELU,), mended=APPROXIMATE),
     "gemma2": same("gemma2", settings={"num_hidden_layers": 4}),
-    "gemma2-window": same("gemma2", settings={"num_hidden_layers": 4, "sliding_window": 8}),
     "gemma3_text": same(
         "gemma3_text", settings={"num_hidden_layers": 6, "sliding_window": 8}, arguments={"sliding_window_pattern": 6}
     ),
-    "gemma3n": Architecture(
-        "gemma3n_text",
-        "gemma3n",
-        settings={
-            "num_hidden_layers": 4,
-            "sliding_window": 8,
-            "layer_types": SLIDING,
-            "num_kv_shared_layers": 2,
-            "hidden_size_per_layer_input": 16,
-            "laurel_rank": 8,
-            "activation_sparsity_pattern": [0.5, 0.0, 0.5, 0.0],
-        },
-        nested=True,
-    ),
     "gemma4_text": same("gemma4_text", settings={"num_hidden_layers": 6, "sliding_window": 8}),
-    "glm": same("glm"),
     "glm4": same("glm4", settings={"attention_bias": True}),
     "glm4_moe": same("glm4_moe", settings={**ROUTED, "use_qk_norm": True, "attention_bias": True}),
     "glm4_moe_lite": same("glm4_moe_lite", settings={**LATENT, **ROUTED}),
@@ -252,13 +265,6 @@ ARCHITECTURES = {
         "glm_moe_dsa", settings={**LATENT, **ROUTED, "index_head_dim": 16, "index_n_heads": 2, "index_topk": 4}
     ),
     "gpt2": same("gpt2", settings=GPT2, arguments={"n_ctx": 512}),
-    "gpt_bigcode": same(
-        "gpt_bigcode",
-        settings={**GPT2, "n_inner": 128},
-        arguments={"num_key_value_heads": 1},
-        departures=(GELU,),
-        mended=APPROXIMATE,
-    ),
     "gpt_neox": same(
         "gpt_neox",
         settings={"rotary_pct": 0.5, "intermediate_size": 256},
@@ -297,20 +303,6 @@ ARCHITECTURES = {
         "internlm3", settings={"qkv_bias": True, "bias": True}, arguments={"qkv_bias": True, "bias": True}
     ),
     "internlm3-dynamic": same("internlm3", settings={"rope_parameters": DYNAMIC, "max_position_embeddings": 8}),
-    "jamba": same(
-        "jamba",
-        settings={
-            "num_experts": 4,
-            "num_experts_per_tok": 2,
-            "num_hidden_layers": 4,
-            "attn_layer_period": 2,
-            "attn_layer_offset": 1,
-            "expert_layer_period": 2,
-            "expert_layer_offset": 1,
-            "mamba_d_state": 16,
-            "use_mamba_kernels": False,
-        },
-    ),
     "lfm2": same(
         "lfm2",
         settings={"num_hidden_layers": 4, "layer_types": ["conv", "full_attention"] * 2},
@@ -332,64 +324,10 @@ ARCHITECTURES = {
     "llama-llama3": same("llama", settings={"rope_parameters": LLAMA3}),
     "llama-yarn": same("llama", settings={"rope_parameters": YARN}),
     "llama-dynamic": same("llama", settings={"rope_parameters": DYNAMIC, "max_position_embeddings": 8}),
-    "llama4": Architecture(
-        "llama4_text",
-        "llama4",
-        nested=True,
-        settings={
-            **EXPERTS,
-            "num_hidden_layers": 4,
-            "intermediate_size_mlp": 128,
-            "interleave_moe_layer_step": 1,
-            "attention_chunk_size": 8,
-            "no_rope_layers": [1, 1, 1, 0],
-        },
-    ),
-    "longcat_flash": same(
-        "longcat_flash",
-        settings={
-            **LATENT,
-            "num_layers": 2,
-            "ffn_hidden_size": 128,
-            "expert_ffn_hidden_size": 32,
-            "n_routed_experts": 4,
-            "zero_expert_num": 2,
-            "moe_topk": 2,
-        },
-    ),
     "mamba": same("mamba", settings={"state_size": 16}),
-    "mamba2": same(
-        "mamba2",
-        settings={"num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 2, "chunk_size": 8, "expand": 2},
-        arguments=UNLIMITED,
-    ),
-    "mamba2-unlimited": same(
-        "mamba2", settings={"num_heads": 8, "head_dim": 16, "state_size": 16, "expand": 2}, refused="Invalid type dict"
-    ),
-    "mellum": same("mellum", settings={**EXPERTS, "num_hidden_layers": 4, "sliding_window": 8, "layer_types": SLIDING}),
-    "mimo_v2_flash": same("mimo_v2_flash", settings={**ROUTED}),
-    "minicpm3-unscaled": same("minicpm3", settings=LATENT, refused="'NoneType' object has no attribute 'get'"),
-    "minicpm3": same(
-        "minicpm3",
-        settings={
-            **LATENT,
-            "rope_parameters": {
-                **LONG,
-                "short_factor": LONG["short_factor"][:4],
-                "long_factor": LONG["long_factor"][:4],
-            },
-            "dim_model_base": 32,
-            "scale_depth": 1.4,
-            "scale_emb": 12,
-        },
-    ),
-    "minimax_m2": Architecture("minimax_m2", "minimax", settings=EXPERTS),
     "ministral3": same("ministral3"),
     "mistral": Architecture("mistral", "llama", settings={"sliding_window": None}),
-    "mistral-window": Architecture("mistral", "llama", settings={"sliding_window": 8}),
     "mixtral": same("mixtral", settings=EXPERTS),
-    "mixtral-window": same("mixtral", settings={**EXPERTS, "sliding_window": 8}),
-    "nanochat": same("nanochat", settings={"num_key_value_heads": 2}),
     "nemotron": same("nemotron", settings={"attention_bias": True, "mlp_bias": True}),
     "nemotron_h": same(
         "nemotron_h",
@@ -405,44 +343,166 @@ ARCHITECTURES = {
         },
         arguments=UNLIMITED,
     ),
-    "olmo": same("olmo"),
     "olmo2": same("olmo2", settings={"attention_bias": True}),
     "olmo3": same("olmo3", settings={"num_hidden_layers": 4, "sliding_window": 8}),
-    "olmo_hybrid": same("olmo_hybrid", settings=DELTA),
     "olmoe": same("olmoe", settings=EXPERTS),
     "phi": same("phi", settings={"partial_rotary_factor": 0.5}),
     "phi3": same("phi3"),
     "phi3-longrope": same("phi3", settings={"rope_parameters": LONG, "original_max_position_embeddings": 8}),
+    "qwen2": same("qwen2", settings={"tie_word_embeddings": True}),
+    "qwen2-yarn": same("qwen2", settings={"rope_parameters": YARN}),
+    "qwen2_moe": same("qwen2_moe", settings={**EXPERTS, "shared_expert_intermediate_size": 32}),
+    "qwen3": same("qwen3", settings={"head_dim": 24}),
+    "qwen3_5": Architecture("qwen3_5_text", "qwen3_5", settings=DELTA),
+    "qwen3_moe": same("qwen3_moe", settings=EXPERTS, arguments={"num_experts": 4}),
+    "qwen3_next": same(
+        "qwen3_next", settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32, "partial_rotary_factor": 0.5}
+    ),
+    "seed_oss": same("seed_oss", settings={"attention_bias": True, "attention_out_bias": True, "mlp_bias": True}),
+    "smollm3": same("smollm3", settings={"num_hidden_layers": 4}),
+    "stablelm": same("stablelm", settings={"use_qkv_bias": True, "qk_layernorm": True}),
+    "stablelm-parallel": same("stablelm", settings={"use_parallel_residual": True}),
+    "apertus": same(
+        "apertus",
+        settings={"rope_parameters": LLAMA3},
+        arguments={"mlp_bias": False, "post_norm": False, "qk_norm": True},
+    ),
+    "apertus-bias": same(
+        "apertus",
+        settings={"attention_bias": True},
+        arguments={"mlp_bias": False, "post_norm": False, "qk_norm": True},
+        refused=NAMES,
+        reason="the port has no biases of attention, where the configuration asks for them",
+    ),
+    "bitnet": same(
+        "bitnet",
+        refused="weight_scale",
+        reason="the port holds packed ternary weights for a Metal kernel; the reference's are not packed",
+    ),
+    "deepseek_v2-unscaled": same(
+        "deepseek_v2",
+        settings={**LATENT, **ROUTED},
+        refused="'NoneType' object has no attribute 'get'",
+        reason="the port needs `rope_scaling`, which a configuration without rotary scaling does not have",
+    ),
+    "dots1-bias": same(
+        "dots1",
+        settings={**ROUTED, "attention_bias": True, "n_group": 1, "topk_group": 1},
+        arguments={"scoring_func": "noaux_tc"},
+        refused=NAMES,
+        reason="the port has no biases of attention, where the configuration asks for them",
+    ),
+    "ernie4_5_moe": same("ernie4_5_moe", settings=ERNIE, zeroed=("e_score_correction_bias",)),
+    "gemma": same("gemma", departures=(GELU,), mended=APPROXIMATE),
+    "gemma-exact": same("gemma", settings={"hidden_act": "gelu", "hidden_activation": "gelu"}),
+    "gemma2-window": same("gemma2", settings={"num_hidden_layers": 4, **WINDOWS}, departures=WINDOW),
+    "glm": same(
+        "glm",
+        departures=(ROTATED,),
+        mended={"nn.RoPE(dims=self.head_dim,": "nn.RoPE(dims=self.head_dim // 2,"},
+    ),
+    "glm-whole": same(
+        "glm", settings={"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 1.0, **THETA}}
+    ),
+    "gpt_bigcode": same(
+        "gpt_bigcode",
+        settings={**GPT2, "n_inner": 128},
+        arguments={"num_key_value_heads": 1},
+        departures=(GELU,),
+        mended=APPROXIMATE,
+    ),
+    "jamba": same(
+        "jamba",
+        settings=JAMBA,
+        departures=(ROUTED_AFTER,),
+        mended={
+            "scores = mx.take_along_axis(gates, inds, axis=-1)": "scores = mx.softmax(gates, axis=-1, precise=True)",
+            "scores = mx.softmax(scores, axis=-1, precise=True)": "scores = mx.take_along_axis(scores, inds, axis=-1)",
+        },
+    ),
+    "llama4": Architecture(
+        "llama4_text",
+        "llama4",
+        settings={
+            "num_local_experts": 4,
+            "num_experts_per_tok": 1,
+            "num_hidden_layers": 4,
+            "intermediate_size_mlp": 128,
+            "interleave_moe_layer_step": 2,
+            "attention_chunk_size": 8,
+        },
+        nested=True,
+        prefix="language_model.",
+    ),
+    "mamba2": same("mamba2", settings={**STATE, "n_groups": 1}, arguments=UNLIMITED),
+    "mamba2-groups": same("mamba2", settings={**STATE, "n_groups": 2}, arguments=UNLIMITED, departures=(ONE_GROUP,)),
+    "mamba2-unlimited": same(
+        "mamba2",
+        settings=STATE,
+        refused="Invalid type dict",
+        reason='transformers writes an infinite limit as `{"__float__": "Infinity"}`, which the port takes as it is',
+    ),
+    "mellum": same(
+        "mellum",
+        settings={**EXPERTS, "num_hidden_layers": 4, "layer_types": SLIDING, **WINDOWS},
+        arguments={"num_experts": 4},
+    ),
+    "minicpm3-unscaled": same(
+        "minicpm3",
+        settings=LATENT,
+        refused="'NoneType' object has no attribute 'get'",
+        reason="the port needs `rope_scaling`, which a configuration without rotary scaling does not have",
+    ),
+    "minimax_m2": Architecture(
+        "minimax_m2", "minimax", settings=EXPERTS, arguments={"shared_intermediate_size": 128, "rotary_dim": 16}
+    ),
+    "mistral-window": Architecture("mistral", "llama", settings=WINDOWS, departures=WINDOW),
+    "mixtral-window": same("mixtral", settings={**EXPERTS, **WINDOWS}, departures=WINDOW),
+    "nanochat": same(
+        "nanochat",
+        refused=NAMES,
+        reason="the port reads the names of the original checkpoint, transformers writes its own",
+    ),
+    "olmo": same("olmo", refused="SystemExit", reason="the port ends the process unless `ai2-olmo` is installed"),
+    "olmo_hybrid": same(
+        "olmo_hybrid",
+        settings=DELTA,
+        refused=NAMES,
+        reason="transformers writes other names of its norms than the port reads",
+    ),
     "phimoe": same(
         "phimoe",
         settings={
             **EXPERTS,
             "attention_bias": True,
             "lm_head_bias": True,
-            "rope_parameters": {**LONG, "short_mscale": 1.2, "long_mscale": 1.3},
+            "rope_parameters": FACTORS,
             "original_max_position_embeddings": 8,
         },
+        departures=(SHORT,),
     ),
-    "qwen2": same("qwen2", settings={"tie_word_embeddings": True}),
-    "qwen2-yarn": same("qwen2", settings={"rope_parameters": YARN}),
-    "qwen2-window": same("qwen2", settings={"use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1}),
-    "qwen2_moe": same("qwen2_moe", settings={**EXPERTS, "shared_expert_intermediate_size": 32}),
-    "qwen3": same("qwen3", settings={"head_dim": 24}),
-    "qwen3-bias": same("qwen3", settings={"attention_bias": True}, refused="parameters not in model"),
-    "qwen3_5": Architecture("qwen3_5_text", "qwen3_5", settings=DELTA),
+    "qwen2-window": same(
+        "qwen2",
+        settings={"use_sliding_window": True, "max_window_layers": 1, **WINDOWS},
+        departures=WINDOW,
+    ),
+    "qwen3-bias": same(
+        "qwen3",
+        settings={"attention_bias": True},
+        refused=NAMES,
+        reason="the port has no biases of attention, where the configuration asks for them",
+    ),
     "qwen3_5_moe": Architecture(
-        "qwen3_5_moe_text", "qwen3_5_moe", settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32}
+        "qwen3_5_moe_text",
+        "qwen3_5_moe",
+        settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32},
+        refused=NAMES,
+        reason="transformers writes the weights of each expert, the port reads those of all joined",
     ),
-    "qwen3_moe": same("qwen3_moe", settings=EXPERTS, arguments={"num_experts": 4}),
-    "qwen3_next": same(
-        "qwen3_next", settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32, "partial_rotary_factor": 0.5}
+    "recurrent_gemma": same("recurrent_gemma", settings={"attention_window_size": 8, "lru_width": 64}, cached=False),
+    "solar_open": same(
+        "solar_open", settings={**ROUTED, "n_group": 1, "topk_group": 1}, arguments={"partial_rotary_factor": 1.0}
     ),
-    "recurrent_gemma": same("recurrent_gemma", settings={"attention_window_size": 8, "lru_width": 64}),
-    "seed_oss": same("seed_oss", settings={"attention_bias": True, "attention_out_bias": True, "mlp_bias": True}),
-    "smollm3": same("smollm3", settings={"num_hidden_layers": 4}),
-    "solar_open": same("solar_open", settings={**ROUTED, "n_group": 1, "topk_group": 1}),
-    "stablelm": same("stablelm", settings={"use_qkv_bias": True, "qk_layernorm": True}),
-    "stablelm-parallel": same("stablelm", settings={"use_parallel_residual": True}),
     "starcoder2": same("starcoder2", departures=(GELU,), mended=APPROXIMATE),
-    "starcoder2-window": same("starcoder2", settings={"sliding_window": 8}),
+    "starcoder2-window": same("starcoder2", settings={"hidden_act": "gelu", **WINDOWS}, departures=WINDOW),
 }

@@ -34,6 +34,8 @@ def decoding(name: str, mended: bool) -> Decoding:
     model = loaded(name, mended)
 
     def decode(prompt: mx.array, token: mx.array) -> tuple[mx.array, mx.array]:
+        if not ARCHITECTURES[name].cached:
+            return model(prompt), model(token)
         cache = make_prompt_cache(model)
         return model(prompt, cache=cache), model(token, cache=cache)
 
@@ -48,7 +50,7 @@ def loaded(name: str, mended: bool) -> Any:
     model = module.Model(module.ModelArgs.from_dict(json.loads((folder / "config.json").read_text())))
     weights: dict[str, mx.array] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        weights.update(mx.load(str(file)))
+        weights.update({architecture.prefix + key: value for key, value in mx.load(str(file)).items()})
     if hasattr(model, "sanitize"):
         weights = model.sanitize(weights)
     model.load_weights(list(weights.items()), strict=True)
