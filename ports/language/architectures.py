@@ -30,8 +30,8 @@ class Architecture:
 
     `settings` are what the configuration says beyond `COMMON`; `arguments` what mlx-lm reads under another name or
     expects to find. `mended` are lines of the port with which it is equal, and `correction` says so. `refused` is a
-    part of the sentence with which a pair cannot run, and `reason` the cause. `zeroed` parameters are zeros, by the ends of
-    their names. Without `cached` the token is another prompt. `prefix` is what the port's names begin with; a `nested`
+    part of the sentence with which a pair cannot run, and `reason` the cause. `zeroed` parameters are zeros, by the
+    ends of their names. Without `cached` the token is another prompt. `prefix` is what the port's names begin with; a `nested`
     configuration lies in `text_config`.
     """
 
@@ -257,22 +257,7 @@ ARCHITECTURES = {
     "gemma3_text": same(
         "gemma3_text", settings={"num_hidden_layers": 6, "sliding_window": 8}, arguments={"sliding_window_pattern": 6}
     ),
-    "gemma4_text": same("gemma4_text", settings={"num_hidden_layers": 6, "sliding_window": 8}),
     "glm4": same("glm4", settings={"attention_bias": True}),
-    "glm4_moe": same("glm4_moe", settings={**ROUTED, "use_qk_norm": True, "attention_bias": True}),
-    "glm4_moe_lite": same("glm4_moe_lite", settings={**LATENT, **ROUTED}),
-    "glm_moe_dsa": same(
-        "glm_moe_dsa", settings={**LATENT, **ROUTED, "index_head_dim": 16, "index_n_heads": 2, "index_topk": 4}
-    ),
-    "gpt2": same("gpt2", settings=GPT2, arguments={"n_ctx": 512}),
-    "gpt_neox": same(
-        "gpt_neox",
-        settings={"rotary_pct": 0.5, "intermediate_size": 256},
-        arguments={"rotary_pct": 0.5, "rotary_emb_base": 10000},
-    ),
-    "gpt_oss": same(
-        "gpt_oss", settings={**EXPERTS, "num_hidden_layers": 4, "sliding_window": 8, "layer_types": SLIDING}
-    ),
     "gptj": same("gptj", settings={**GPT2, "rotary_dim": 8}),
     "granite": same(
         "granite",
@@ -286,17 +271,6 @@ ARCHITECTURES = {
         },
     ),
     "granitemoe": same("granitemoe", settings={**EXPERTS, "embedding_multiplier": 3.0, "residual_multiplier": 0.5}),
-    "granitemoehybrid": same(
-        "granitemoehybrid",
-        settings={
-            **EXPERTS,
-            **MAMBA,
-            "shared_intermediate_size": 32,
-            "num_hidden_layers": 4,
-            "layer_types": ["mamba", "attention"] * 2,
-        },
-        arguments={"layer_types": ["mamba", "attention"] * 2},
-    ),
     "helium": same("helium"),
     "hunyuan_v1_dense": same("hunyuan_v1_dense", settings={"attention_bias": True}),
     "internlm3": same(
@@ -394,7 +368,6 @@ ARCHITECTURES = {
     ),
     "ernie4_5_moe": same("ernie4_5_moe", settings=ERNIE, zeroed=("e_score_correction_bias",)),
     "gemma": same("gemma", departures=(GELU,), mended=APPROXIMATE),
-    "gemma-exact": same("gemma", settings={"hidden_act": "gelu", "hidden_activation": "gelu"}),
     "gemma2-window": same("gemma2", settings={"num_hidden_layers": 4, **WINDOWS}, departures=WINDOW),
     "glm": same(
         "glm",
@@ -419,20 +392,6 @@ ARCHITECTURES = {
             "scores = mx.take_along_axis(gates, inds, axis=-1)": "scores = mx.softmax(gates, axis=-1, precise=True)",
             "scores = mx.softmax(scores, axis=-1, precise=True)": "scores = mx.take_along_axis(scores, inds, axis=-1)",
         },
-    ),
-    "llama4": Architecture(
-        "llama4_text",
-        "llama4",
-        settings={
-            "num_local_experts": 4,
-            "num_experts_per_tok": 1,
-            "num_hidden_layers": 4,
-            "intermediate_size_mlp": 128,
-            "interleave_moe_layer_step": 2,
-            "attention_chunk_size": 8,
-        },
-        nested=True,
-        prefix="language_model.",
     ),
     "mamba2": same("mamba2", settings={**STATE, "n_groups": 1}, arguments=UNLIMITED),
     "mamba2-groups": same("mamba2", settings={**STATE, "n_groups": 2}, arguments=UNLIMITED, departures=(ONE_GROUP,)),
@@ -498,10 +457,6 @@ ARCHITECTURES = {
         settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32},
         refused=NAMES,
         reason="transformers writes the weights of each expert, the port reads those of all joined",
-    ),
-    "recurrent_gemma": same("recurrent_gemma", settings={"attention_window_size": 8, "lru_width": 64}, cached=False),
-    "solar_open": same(
-        "solar_open", settings={**ROUTED, "n_group": 1, "topk_group": 1}, arguments={"partial_rotary_factor": 1.0}
     ),
     "starcoder2": same("starcoder2", departures=(GELU,), mended=APPROXIMATE),
     "starcoder2-window": same("starcoder2", settings={"hidden_act": "gelu", **WINDOWS}, departures=WINDOW),
