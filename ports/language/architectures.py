@@ -30,9 +30,9 @@ class Architecture:
 
     `settings` are what the configuration says beyond `COMMON`; `arguments` what mlx-lm reads under another name or
     expects to find. `mended` are lines of the port with which it is equal, and `correction` says so. `refused` is a
-    part of the sentence with which a pair cannot run, and `reason` the cause. `zeroed` parameters are zeros, by the
-    ends of their names. Without `cached` the token is another prompt. `prefix` is what the port's names begin with; a `nested`
-    configuration lies in `text_config`.
+    part of the sentence with which a pair cannot run, and `reason` the cause.
+    Parameters whose names end with one of `zeroed` are zeros. Without `cached` the token is another prompt. `prefix` is
+    what the port's names begin with; a `nested` configuration lies in `text_config`.
     """
 
     reference: str
