@@ -40,6 +40,19 @@ def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
     return np.where(told, np.ldexp(0.5, exponent - SIGNIFICANT[dtype]), 0.0)
 
 
+def stored(program: Program) -> Program:
+    """The program with each parameter that float32 holds as a rounding to it: what was folded or added has been rounded.
+
+    A weight that both programs were loaded with alike is found again as it is.
+    """
+    constants = dict(program.constants)
+    for number, constant in constants.items():
+        single = constant.array.dtype.kind == "f" and np.array_equal(constant.array.astype(np.float32), constant.array)
+        if constant.name and not constant.rounded and single:
+            constants[number] = replace(constant, rounded=rounded(constant.array, "float32"))
+    return replace(program, constants=constants)
+
+
 def unresolved(program: Program) -> dict[int, Constant]:
     """The constants that are still rounded, by number."""
     return {number: constant for number, constant in program.constants.items() if constant.rounded}

@@ -54,8 +54,8 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
 
     Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars: its
     constants of one number, and the numbers that its operations take as arguments. The numbers of an array are looked
-    for among those of each of the reference's, and of the sum of two of one module. An LSTM has two biases there, and
-    in most ports one.
+    for among those of each of the reference's, and of two of one module and their sum. An LSTM has two biases there,
+    and in most ports one; of a GRU's two, ports add a part.
     """
     scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
     whole = [a for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
@@ -127,7 +127,7 @@ def _whole_numbers(array: np.ndarray) -> bool:
 
 
 def _of_modules(runs: Runs) -> Iterator[np.ndarray]:
-    """Rows of numbers that are too few to tell a weight by, and the sums of two rows that one module holds."""
+    """Rows of numbers that are too few to tell a weight by; two rows that one module holds, with their sum."""
     rows: dict[tuple[str, int], list[np.ndarray]] = {}
     for key in runs.given:
         constant = runs.constants(key)[0] if key not in runs.inputs else None
@@ -138,7 +138,7 @@ def _of_modules(runs: Runs) -> Iterator[np.ndarray]:
         if size < LEAST:
             yield from arrays
         if module:
-            yield from (one + other for one, other in combinations(arrays, 2))
+            yield from (np.concatenate([one, other, one + other]) for one, other in combinations(arrays, 2))
 
 
 def _scalars(runs: Runs) -> Iterator[float]:

@@ -19,10 +19,10 @@ class MambaBlock(nn.Module):
         self.A_log = mx.zeros((inner, state))
         self.D = mx.ones(inner)
         self.out_proj = nn.Linear(inner, dim, bias=False)
-        self.rank, self.state, self.kernel = rank, state, kernel
+        self.rank, self.states, self.kernel = rank, state, kernel
 
     def step(self, x, h, A):
-        delta, B, C = mx.split(self.x_proj(x), [self.rank, self.rank + self.state], axis=-1)
+        delta, B, C = mx.split(self.x_proj(x), [self.rank, self.rank + self.states], axis=-1)
         delta = nn.softplus(self.dt_proj(delta))
         new = mx.expand_dims(delta * x, -1) * mx.expand_dims(B, 1)
         if h is not None:

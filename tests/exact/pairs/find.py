@@ -1,0 +1,78 @@
+"""What a comparison says of a planted fault, and whether it says so at the right operation."""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import parity
+from tests.exact.pairs.planting import PACKAGE, Planted
+from tests.exact.planted.find import lines
+from tests.exact.planted.source import planted
+
+FEW = 3
+"""Departures among which a fault has to be named."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`caught`: the comparison does not pass. `at`: its first departures name the place. `said`: all that a reader gets.
+
+    `told`: the sentences hold what the fault's `says` ask for.
+    """
+
+    caught: bool
+    at: bool
+    told: bool
+    said: str
+
+
+@contextmanager
+def faulty(pair: str, faults: Sequence[Planted]) -> Iterator[None]:
+    """The port of a pair is imported with faults, which its lines show as a user's file would."""
+    name = f"{PACKAGE}.{pair}.mlx_side"
+    sys.modules.pop(name, None)
+    with planted(faults):
+        try:
+            file = importlib.import_module(name).__file__
+            if faults and file:
+                source = faults[0].file.read_text()
+                for fault in faults:
+                    source = source.replace(fault.old, fault.new)
+                linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+            yield
+        finally:
+            sys.modules.pop(name, None)
+            linecache.clearcache()
+
+
+def compared(pair: str, faults: Sequence[Planted] = (), source: str = "graph") -> tuple[parity.Comparison, str]:
+    """The mathematics of a pair with faults in its port, and what is printed of it."""
+    torch_side = importlib.import_module(f"{PACKAGE}.{pair}.torch_side")
+    with faulty(pair, faults):
+        port = f"{PACKAGE}.{pair}.mlx_side:candidate"
+        found = parity.compare(torch_side.reference, port, torch_side.inputs(), source=source, exact=True)
+        return found, str(found)
+
+
+def answer(fault: Planted) -> Answer:
+    """What a user of the faulty port learns."""
+    try:
+        found, said = compared(fault.case, [fault], fault.source)
+    except parity.InputError as error:
+        return Answer(True, False, _told(fault, str(error)), str(error))
+    matching = found.proof.found
+    first = [] if matching is None else [matching.departures[group.first] for group in matching.groups[:FEW]]
+    nodes = [node for departure in first for node in (*departure.candidate, *departure.takers)]
+    at = not set(fault.lines).isdisjoint(lines(nodes, fault.file, 2))
+    return Answer(not found.passed, at, _told(fault, said), said)
+
+
+def _told(fault: Planted, said: str) -> bool:
+    """The sentences hold what the fault asks for; the lines of both programs beside them do not count."""
+    kept = "\n".join(line for line in said.lower().splitlines() if ".py:" not in line)
+    return all(any(part in kept for part in text.split("|")) for text in fault.says)

@@ -1,0 +1,44 @@
+"""A fault or a rewrite of a port of the ten pairs: a change of one line of its source, and what has to be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.exact.planted.source import Fault, line_of
+
+PACKAGE = "tests.exact.pairs"
+
+
+@dataclass(frozen=True)
+class Planted(Fault):
+    """A fault, whose `case` is its pair.
+
+    `says` are texts that the sentence holds each of, in small letters, alternatives by `|`: with these a reader knows
+    what to change. `source` is how the port's program is had.
+    """
+
+    says: tuple[str, ...] = ()
+    source: str = "graph"
+
+    @property
+    def name(self) -> str:
+        return f"{self.case}: {self.old.strip()} -> {self.new.strip()}"
+
+    @property
+    def lines(self) -> tuple[int, int]:
+        """The changed line, and the line of the operation that goes wrong."""
+        text = self.file.read_text()
+        return line_of(text, self.old), self.line
+
+
+def planted_in(pair: str, *changes: tuple[str, ...]) -> list[Planted]:
+    """Faults of a pair, their ports run by graph and stand-in in turn; each is (`old`, `new`, `at`, *`says`)."""
+    return [
+        Planted(f"{PACKAGE}.{pair}.mlx_side", old, new, pair, at, says=tuple(says), source=("graph", "standin")[place % 2])
+        for place, (old, new, at, *says) in enumerate(changes)
+    ]
+
+
+def rewritten(pair: str, *changes: tuple[str, str]) -> list[Planted]:
+    """Correct rewrites of a pair."""
+    return planted_in(pair, *((old, new, "") for old, new in changes))
