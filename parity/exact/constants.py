@@ -41,7 +41,7 @@ def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def stored(program: Program) -> Program:
-    """The program with each parameter that float32 holds as a rounding to it: what was folded or added has been rounded.
+    """The program with each parameter that float32 holds as a rounding to it, for a port may have folded or added it.
 
     A weight that both programs were loaded with alike is found again as it is.
     """

@@ -131,9 +131,13 @@ def _of_modules(runs: Runs) -> Iterator[np.ndarray]:
     rows: dict[tuple[str, int], list[np.ndarray]] = {}
     for key in runs.given:
         constant = runs.constants(key)[0] if key not in runs.inputs else None
-        if constant is not None and constant.array.ndim == 1 and constant.array.dtype.kind == "f":
+        if (
+            constant is not None
+            and constant.array.dtype.kind == "f"
+            and max(constant.array.shape, default=0) == constant.array.size
+        ):
             module = constant.name.rpartition(".")[0]
-            rows.setdefault((module, constant.array.size), []).append(constant.array)
+            rows.setdefault((module, constant.array.size), []).append(constant.array.ravel())
     for (module, size), arrays in rows.items():
         if size < LEAST:
             yield from arrays
