@@ -26,6 +26,23 @@ _SEEN_THROUGH = {
 }  # fmt: skip
 """Operations that leave the numbers where they are."""
 
+_UNSAID = ("device", "layout", "pin_memory", "memory_format", "requires_grad", "cudnn_enabled", "benchmark")
+"""Arguments that say nothing of the mathematics."""
+
+_NARROW = (
+    "float16",
+    "bfloat16",
+    "torch.float16",
+    "torch.bfloat16",
+    "int32",
+    "int64",
+    "uint32",
+    "int8",
+    "uint8",
+    "bool",
+)
+"""Dtypes that change numbers: a cast between the others is none in double."""
+
 _DEEP = 8
 """Operations that a constant's own formula is followed back through."""
 
@@ -124,7 +141,7 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
         constants = moved if static else (*moved, *constants)
     return Explanation(
         _side(texts[0], [node.place for node in departure.reference] or _made_at(walk, departure.quantity)),
-        _side(texts[1], [node.place for node in (*departure.candidate, *departure.takers)]),
+        _side(texts[1], _places_of_candidate(walk, departure)),
         names.said,
         departure.relation,
         constants,
@@ -134,6 +151,15 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
 def _made_at(walk: Walk, quantity: int) -> list[Place | None]:
     place = walk.reference.made.get(quantity)
     return [] if place is None else [walk.reference.runs.steps[place].node.place]
+
+
+def _places_of_candidate(walk: Walk, departure: Departure) -> list[Place | None]:
+    """Of the port's operations. Behind a value where some are missing, or that is another, also where it is made."""
+    places = [node.place for node in (*departure.candidate, *departure.takers)]
+    made = walk.candidate.makers.get(departure.key)
+    if made is None or departure.candidate or departure.kind not in ("missing", "operand"):
+        return places
+    return [walk.candidate.steps[made].node.place, *places]
 
 
 def _side(formula: str, places: Sequence[Place | None]) -> Side:
@@ -166,12 +192,12 @@ class _Formula:
 
     def constant(self, key: int) -> str:
         """The formula of a value that does not depend on the inputs."""
-        return self._static(key, _DEEP)
+        return self._static(key, _DEEP)[0]
 
     def _value(self, key: int) -> tuple[str, int]:
         """Text and precedence of a value that an operation takes."""
         if key not in self.runs.dynamic:
-            return self._static(key, _DEEP), 9
+            return self._static(key, _DEEP)
         if key in self.inside and key in self.runs.makers:
             if key in self.named:
                 return self.named[key], 9
@@ -199,32 +225,30 @@ class _Formula:
         inputs = self.runs.steps[place].inputs
         return _operation(node.operation, dict(node.arguments), [self._value(taken) for taken in inputs])
 
-    def _static(self, key: int, deep: int) -> str:
+    def _static(self, key: int, deep: int) -> tuple[str, int]:
+        """Text and precedence of a value that does not depend on the inputs."""
         array = self.values[key][0]
         if array is None:
-            return "a constant"
+            return "a constant", 9
         if array.size == 1:
-            return short(array.reshape(()).item())
+            return short(array.reshape(()).item()), 9
         if array.size and array.dtype.kind in "fiub" and np.all(array == array.flat[0]):
-            return short(array.flat[0].item())
+            return short(array.flat[0].item()), 9
         anchors = self.names.walk.anchors
         if key not in self.runs.makers:
             name = next((c.name for c in self.runs.constants(key) if c is not None and c.name), "")
             if not self.reference and not name:
                 name = next((n for one in anchors.same.get(key, ()) if (n := self._reference_name(one))), "")
             self.statics[key] = name or f"constant{array.shape}"
-            return self.statics[key]
+            return self.statics[key], 9
         if not deep:
             self.statics[key] = f"constant{array.shape}"
-            return self.statics[key]
+            return self.statics[key], 9
         step = self.runs.steps[self.runs.makers[key]]
-        text, _ = _operation(
-            step.node.operation,
-            dict(step.node.arguments),
-            [(self._static(taken, deep - 1), 0) for taken in step.inputs],
-        )
+        inputs = [self._static(taken, deep - 1) for taken in step.inputs]
+        text, level = _operation(step.node.operation, dict(step.node.arguments), inputs)
         self.statics[key] = text
-        return text
+        return text, level
 
     def _reference_name(self, key: int) -> str:
         runs = self.names.walk.reference.runs
@@ -260,28 +284,39 @@ def _operation(operation: str, arguments: dict[str, Any], inputs: list[tuple[str
     name = plain(operation)
     if name == "reduce" and "operation" in arguments:
         name = str(arguments.pop("operation"))
+    arguments = {key: value for key, value in arguments.items() if key not in _UNSAID}
     if name in _SEEN_THROUGH and inputs:
         return inputs[0]
-    if name in _INFIX and len(inputs) == 1:
-        for key in ("other", "b"):  # as PyTorch and MLX call the second operand
+    if name in ("astype", "_to_copy") and len(inputs) == 1 and str(arguments.get("dtype", "")) not in _NARROW:
+        return inputs[0]
+    if name in (*_INFIX, "pow") and len(inputs) == 1:
+        for key in ("other", "b", "exponent"):  # as PyTorch and MLX call the second operand
             if key in arguments:
                 inputs = [*inputs, (short(arguments.pop(key)), 9)]
-        if "a" in arguments:
-            inputs = [(short(arguments.pop("a")), 9), *inputs]
+        for key in ("a", "self"):
+            if key in arguments:
+                inputs = [(short(arguments.pop(key)), 9), *inputs]
     if name in _INFIX and len(inputs) == 2:
         sign, level = _INFIX[name]
         left, right = inputs
         if (factor := arguments.get("alpha", 1)) != 1:
             right = f"{short(factor)} · {right[0]}", 2
+        if sign == "·" and "1" in (left[0], right[0]):
+            return right if left[0] == "1" else left
         one = left[0] if left[1] >= level else f"({left[0]})"
         two = right[0] if right[1] > level or (right[1] == level and sign in "+·") else f"({right[0]})"
         return f"{one} {sign} {two}", level
+    if name in ("pow", "power") and len(inputs) == 2:
+        base, exponent = (text if level > 5 else f"({text})" for text, level in inputs)
+        return f"{base}²" if exponent == "2" else f"{base}^{exponent}", 5
+    if name == "reciprocal" and len(inputs) == 1:
+        return _operation("divide", {}, [("1", 9), inputs[0]])
     if name == "negative" and len(inputs) == 1:
         return f"-{inputs[0][0]}" if inputs[0][1] > 2 else f"-({inputs[0][0]})", 3
     if name == "square" and len(inputs) == 1:
-        return (inputs[0][0] if inputs[0][1] > 4 else f"({inputs[0][0]})") + "²", 5
+        return (inputs[0][0] if inputs[0][1] > 5 else f"({inputs[0][0]})") + "²", 5
     said = [text for text, _ in inputs]
-    said += [f"{key}={short(value)}" for key, value in arguments.items() if value not in (None, False)]
+    said += [f"{key}={short(value)}" for key, value in arguments.items() if value is not None and value is not False]
     return f"{name}({', '.join(said)})", 9
 
 

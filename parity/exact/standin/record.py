@@ -205,7 +205,9 @@ class _Recorder:
         module = self.running[-1] if self.running else ""
         compute = _compute(function, args, kwargs, dtypes)
         said = _said(function, args, kwargs)
-        self.nodes.append(Node(name, inputs, outputs, compute, said, caller("parity.exact", "parity.capture", "mlx"), module))
+        self.nodes.append(
+            Node(name, inputs, outputs, compute, said, caller("parity.exact", "parity.capture", "mlx"), module)
+        )
         return result
 
     def _new(self, a: array) -> int:
