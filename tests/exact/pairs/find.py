@@ -20,7 +20,7 @@ FEW = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """`caught`: the comparison does not pass. `at`: its first departures name the place. `said`: all that a reader gets.
+    """`caught`: the comparison does not pass. `at`: its first departures name the place. `said`: what a reader gets.
 
     `told`: the sentences hold what the fault's `says` ask for.
     """
@@ -68,7 +68,9 @@ def answer(fault: Planted) -> Answer:
     matching = found.proof.found
     first = [] if matching is None else [matching.departures[group.first] for group in matching.groups[:FEW]]
     nodes = [node for departure in first for node in (*departure.candidate, *departure.takers)]
+    shown = {place for one in first for place in matching.explanations[one.number].candidate.places} if matching else ()
     at = not set(fault.lines).isdisjoint(lines(nodes, fault.file, 2))
+    at = at or any(f"{fault.file}:{line}" in shown for line in fault.lines)
     return Answer(not found.passed, at, _told(fault, said), said)
 
 

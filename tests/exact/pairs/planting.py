@@ -1,4 +1,4 @@
-"""A fault or a rewrite of a port of the ten pairs: a change of one line of its source, and what has to be said of it."""
+"""A fault or a rewrite of a port of the ten pairs: one line of its source changed, and what has to be said of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class Planted(Fault):
 def planted_in(pair: str, *changes: tuple[str, ...]) -> list[Planted]:
     """Faults of a pair, their ports run by graph and stand-in in turn; each is (`old`, `new`, `at`, *`says`)."""
     return [
-        Planted(f"{PACKAGE}.{pair}.mlx_side", old, new, pair, at, says=tuple(says), source=("graph", "standin")[place % 2])
+        Planted(
+            f"{PACKAGE}.{pair}.mlx_side", old, new, pair, at, says=tuple(says), source=("graph", "standin")[place % 2]
+        )
         for place, (old, new, at, *says) in enumerate(changes)
     ]
 

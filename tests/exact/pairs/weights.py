@@ -9,7 +9,7 @@ import torch
 
 @torch.no_grad()
 def filled(model: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """The model in eval mode: matrices keep the size of what they take, vectors of norms lie about 1, biases about 0."""
+    """The model in eval mode: matrices keep sizes, vectors of norms lie about 1, biases about 0."""
     generator = torch.Generator().manual_seed(seed)
     for name, value in chain(model.named_parameters(), model.named_buffers()):
         if not value.is_floating_point():

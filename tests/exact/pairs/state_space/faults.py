@@ -7,12 +7,23 @@ FAULTS = planted_in(
     ("A = -mx.exp(self.A_log)", "A = mx.exp(self.A_log)", "", "-|factor -1|negative"),
     ("A = -mx.exp(self.A_log)", "A = -self.A_log", "", "exp"),
     ("delta = nn.softplus(self.dt_proj(delta))", "delta = mx.exp(self.dt_proj(delta))", "", "softplus", "exp"),
-    ("delta = nn.softplus(self.dt_proj(delta))", "delta = nn.relu(self.dt_proj(delta))", "", "softplus", "relu|maximum"),
+    (
+        "delta = nn.softplus(self.dt_proj(delta))",
+        "delta = nn.relu(self.dt_proj(delta))",
+        "",
+        "softplus",
+        "relu|maximum",
+    ),
     ("delta = nn.softplus(self.dt_proj(delta))", "delta = nn.softplus(delta @ self.dt_proj.weight.T)", "", "bias"),
     ("mx.expand_dims(delta * x, -1)", "mx.expand_dims(x, -1)", "", "·"),
     ("delta, B, C = mx.split(", "delta, C, B = mx.split(", "", "split"),
     ("new = new + h * mx.exp(mx.expand_dims(delta, -1) * A)", "new = new + h", "", "exp"),
-    ("new = new + h * mx.exp(mx.expand_dims(delta, -1) * A)", "new = new + h * (1 + mx.expand_dims(delta, -1) * A)", "", "exp"),
+    (
+        "new = new + h * mx.exp(mx.expand_dims(delta, -1) * A)",
+        "new = new + h * (1 + mx.expand_dims(delta, -1) * A)",
+        "",
+        "exp",
+    ),
     ("        if h is not None:", "        if False:", "new = mx.expand_dims(delta * x, -1)", "+ "),
     ("y = y + self.D * x", "y = y + x", "", "d"),
     ("y = y + self.D * x", "y = y * 1.0", "", "mixer.d|d ·|· d|+"),
@@ -26,11 +37,22 @@ FAULTS = planted_in(
     ("h = x + self.mixer(self.norm(x))", "h = self.norm(x) + self.mixer(self.norm(x))", "", "norm|input 0"),
     ("h = x + self.mixer(self.norm(x))", "h = x + self.mixer(x)", "", "norm"),
     ("self.norm = nn.RMSNorm(dim)", "self.norm = nn.RMSNorm(dim, eps=1e-6)", "self.norm(x)", "1e-05", "1e-06"),
-    ("self.last = nn.RMSNorm(dim, eps=1e-5)", "self.last = nn.RMSNorm(dim, eps=1e-8)", "return self.last(h)", "1e-05", "1e-08"),
+    (
+        "self.last = nn.RMSNorm(dim, eps=1e-5)",
+        "self.last = nn.RMSNorm(dim, eps=1e-8)",
+        "return self.last(h)",
+        "1e-05",
+        "1e-08",
+    ),
     ("transpose(0, 2, 1)", "transpose(0, 2, 1)[:, ::-1]", "self.conv1d(x)", "flip|revers|conv1d.weight"),
-    ("x = mx.pad(x, [(0, 0), (self.kernel - 1, 0), (0, 0)])", "x = mx.pad(x, [(0, 0), (self.kernel - 1, 0), (0, 0)]).astype(mx.float16).astype(mx.float32)", "", "float16"),
+    (
+        "x = mx.pad(x, [(0, 0), (self.kernel - 1, 0), (0, 0)])",
+        "x = mx.pad(x, [(0, 0), (self.kernel - 1, 0), (0, 0)]).astype(mx.float16).astype(mx.float32)",
+        "",
+        "float16",
+    ),
     ("y = (new @ mx.expand_dims(C, -1)).squeeze(2)", "y = (new @ mx.expand_dims(B, -1)).squeeze(2)", "", "split"),
-)  # fmt: skip
+)
 
 REWRITES = rewritten(
     "state_space",
@@ -38,4 +60,4 @@ REWRITES = rewritten(
     ("delta = nn.softplus(self.dt_proj(delta))", "delta = mx.log1p(mx.exp(self.dt_proj(delta)))"),
     ("return self.out_proj(nn.silu(z) * y)", "return self.out_proj(z * y * mx.sigmoid(z))"),
     ("outputs, h = [], None", "outputs, h = [], mx.zeros((x.shape[0], x.shape[2], self.states))"),
-)  # fmt: skip
+)
