@@ -147,7 +147,9 @@ DELTA = {
 }
 
 WINDOW = (
-    Departure("every token attends to all before it, where the configuration says 8", "- 8)", "port: x"),
+    Departure(
+        "every token attends to all before it, where the configuration says 8", "- 8)", "which the reference has masked"
+    ),
     Departure("the cache keeps all tokens, where the configuration says 8", "start=-7", "sliceupdate"),
 )
 WINDOWS = {"sliding_window": 8}
