@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.exact.constants import half_ulp
+from parity.exact.program import Constant
 from parity.match.values import Pooled, Runs
 from parity.match.weights import LEAST, Anchors
 
@@ -54,12 +55,17 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
 
     Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars: its
     constants of one number, and the numbers that its operations take as arguments. The numbers of an array are looked
-    for among those of each of the reference's, and of two of one module and their sum. An LSTM has two biases there,
-    and in most ports one; of a GRU's two, ports add a part.
+    for among those of each of the reference's, and of two rows of one module and their sum: at their places first, then
+    in another order. An LSTM has two biases there, and in most ports one; of a GRU's two, ports add a part.
     """
     scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
     whole = [a for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
-    tables = [np.unique(array) for array in (*whole, *_of_modules(reference))]
+    rows = _rows(reference)
+    pairs = [pair for (module, _), arrays in rows.items() if module for pair in combinations(arrays, 2)]
+    short = [array for (_, size), arrays in rows.items() if size < LEAST for array in arrays]
+    # A sum before the two beside it: of many numbers one that means another lies within half an ulp by chance.
+    added = [array for one, other in pairs for array in (one + other, np.concatenate([one, other, one + other]))]
+    tables = [np.unique(array) for array in (*whole, *short, *added)]
     result = Resolved()
     for key in candidate.given:
         constants = candidate.constants(key) if key not in candidate.inputs else []
@@ -71,6 +77,9 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
             continue
         if key in anchors.same:  # parts of the reference's, fused
             result.exact[key] = candidate.given[key]
+            continue
+        if (there := _added(constants, pairs)) is not None:
+            result.exact[key] = there
             continue
         distinct = [None if c is None else _distinct(c.array) for c in constants]
         arrays: list[np.ndarray | None] = []
@@ -126,23 +135,39 @@ def _whole_numbers(array: np.ndarray) -> bool:
     return bool(np.all(finite * 256 == np.round(finite * 256)))
 
 
-def _of_modules(runs: Runs) -> Iterator[np.ndarray]:
-    """Rows of numbers that are too few to tell a weight by; two rows that one module holds, with their sum."""
+def _rows(runs: Runs) -> dict[tuple[str, int], list[np.ndarray]]:
+    """The rows of numbers that each module holds, by its path and their length."""
     rows: dict[tuple[str, int], list[np.ndarray]] = {}
     for key in runs.given:
         constant = runs.constants(key)[0] if key not in runs.inputs else None
-        if (
-            constant is not None
-            and constant.array.dtype.kind == "f"
-            and max(constant.array.shape, default=0) == constant.array.size
-        ):
+        if constant is not None and constant.array.dtype.kind == "f" and _is_row(constant.array):
             module = constant.name.rpartition(".")[0]
             rows.setdefault((module, constant.array.size), []).append(constant.array.ravel())
-    for (module, size), arrays in rows.items():
-        if size < LEAST:
-            yield from arrays
-        if module:
-            yield from (np.concatenate([one, other, one + other]) for one, other in combinations(arrays, 2))
+    return rows
+
+
+def _is_row(array: np.ndarray) -> bool:
+    return max(array.shape, default=0) == array.size
+
+
+def _added(constants: Sequence[Constant | None], pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Pooled | None:
+    """A row whose numbers are, each at its place, those of one of two rows or their sum; None where it is no such."""
+    first = constants[0]
+    assert first is not None
+    if first.array.size == 1 or not _is_row(first.array):
+        return None
+    if not all(c is not None and np.array_equal(c.array, first.array) for c in constants):
+        return None
+    held = first.array.ravel()
+    slack = half_ulp(held, first.rounded) * 1.0001
+    for one, other in pairs:
+        if one.size != held.size:
+            continue
+        options = np.stack([one + other, one, other])
+        nearest = options[np.abs(options - held).argmin(0), np.arange(held.size)]
+        if np.all(np.abs(nearest - held) <= slack):
+            return (nearest.reshape(first.array.shape),) * len(constants)
+    return None
 
 
 def _scalars(runs: Runs) -> Iterator[float]:

@@ -115,6 +115,26 @@ def test_two_biases_of_a_module_are_added_in_double() -> None:
     assert not with_biases(("lstm.bias_ih", "lstm.bias_hh"), 1e-6).equal
 
 
+@pytest.mark.parametrize("parts", [1.0, np.repeat([1.0, 0.0], WIDTH // 2)], ids=["all", "a part"])
+def test_a_number_that_lies_near_a_sum_by_chance_is_not_taken_for_it(parts: float | np.ndarray) -> None:
+    """A number of the second row is the first sum, rounded to float32: it is nearer to what the port holds."""
+    draw = np.random.default_rng(2)
+    first, second = single(draw.standard_normal(WIDTH)), single(draw.standard_normal(WIDTH))
+    second[-1] = single(first + second)[0]
+    assert second[-1] != first[0] + second[0]
+    ours, theirs = [], []
+    for x in inputs():
+        b = Builder()
+        made = b.input(x) @ b.constant(WEIGHT, "gru.weight") + b.constant(first, "gru.bias_ih")
+        ours.append(b.program(made + b.constant(second, "gru.bias_hh") * b.constant(parts * np.ones(WIDTH))))
+        b = Builder()
+        bias = b.constant(single(first + parts * second), rounded="float32")
+        theirs.append(b.program(b.input(x) @ b.constant(WEIGHT) + bias))
+    given = [[x] for x in inputs()]
+    matching = match(ours, theirs, given, given)
+    assert matching.equal and matching.unresolved == []
+
+
 def with_a_row(size: int, factor: float) -> Matching:
     """A row that is too short to tell a weight by, stored in float32."""
     row = np.random.default_rng(3).standard_normal(size)
