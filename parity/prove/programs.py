@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.exact.constants import stored
 from parity.exact.program import NoProgram, Program
 from parity.prove.inputs import Inputs, structured
 
@@ -323,7 +324,7 @@ def _of_file(port: Port) -> Give:
             except InputError as error:
                 shapes = [program.shapes[number] for number in program.inputs]
                 raise Refused(str(error)) if [array.shape for array in arrays] == shapes else error from None
-        return Sources([program] * len(sets), taken)
+        return Sources([stored(program)] * len(sets), taken)
 
     return give
 
@@ -346,7 +347,7 @@ def _giving(model: Any, title: str, record: Callable[..., Program]) -> Give:
     def give(sets: Sequence[Inputs]) -> Sources:
         taken, function = [list(inputs.values()) for inputs in sets], by_position(model, list(sets[0]))
         programs = [running(partial(record, function, arrays, root=root_of(model)), title) for arrays in taken]
-        return Sources(programs, taken, keys=function.keys)
+        return Sources([stored(program) for program in programs], taken, keys=function.keys)
 
     return give
 

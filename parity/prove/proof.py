@@ -12,7 +12,6 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.runtime import prepare
-from parity.exact.constants import stored
 from parity.exact.program import NoProgram, Program, evaluate
 from parity.match.constants import resolve
 from parity.match.matching import Matching, match
@@ -239,7 +238,6 @@ def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], 
     for layout in given.layouts(sets[0], orders):
         try:
             sources = give([given.turned(inputs, layout) for inputs in sets])
-            sources.programs = [stored(program) for program in sources.programs]
         except (NoProgram, programs.Refused):
             raise
         except InputError as error:

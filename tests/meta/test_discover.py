@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -294,3 +295,12 @@ def test_patterns_name_a_module_and_not_its_namesakes():
     every = ["a.1", "a.1.x", "a.10", "a.10.x", "b"]
     assert patterns(["a.1.x", "a.1"], every) == ["a.1.*", "a.1"]
     assert patterns(["a.10.x", "b"], [*every, "a.10.y"]) == ["a.10.x", "b"]
+
+
+@pytest.mark.parametrize("pair", ["vocoder", "image"])
+def test_a_port_that_folded_its_weights_does_not_depart(pair):
+    """Weight norm that is multiplied out, and batch norm that a convolution has taken in, are rounded to float32."""
+    sides = f"tests.exact.pairs.{pair}"
+    inputs = importlib.import_module(f"{sides}.torch_side").inputs()
+    found = parity.discover(f"{sides}.torch_side:reference", f"{sides}.mlx_side:candidate", inputs)
+    assert found.matching.departures == []
