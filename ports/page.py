@@ -11,10 +11,10 @@ from ports.pair import Judged
 
 HEAD = """# Ports of others
 
-`python -m ports --write docs/ports.md` makes this page; `tox -e ports` judges the same pairs again. Weights are random,
-and models are small: a row is about the program and its configuration, not about a checkpoint. A departure is
-*proven* in one of two ways. Either the port with the corrected lines is equal in double, or the port is equal behind
-the reference's value in the place of its own.
+`python -m ports --write docs/ports.md` makes this page. Weights are random, and models are small: a row is about the
+program and its configuration, not about a checkpoint. A departure is *proven* in one of two ways. Either the port with
+the corrected lines is equal in double, or the port is equal behind the reference's value in the
+place of its own.
 
 """
 MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:site-packages|ports)/")

@@ -44,8 +44,7 @@ class Pair:
 
     `packages` are those whose versions the verdict is about, the port's first. `make` builds both sides; the folder is
     empty and is theirs. `departures` are known; `mended` builds the sides with all of them corrected, and
-    `correction` says how. `refused` is a part of the sentence with which a pair cannot run, `reason`
-    the cause.
+    `correction` says how. `refused` is a part of the sentence with which a pair cannot run, `reason` the cause.
     """
 
     name: str
@@ -116,7 +115,7 @@ def judge(pair: Pair) -> Judged:
     try:
         judged.comparison = _compared(pair.make)
         judged.seconds = time.perf_counter() - start
-        assert judged.comparison.modules
+        judged.comparison.matching  # noqa: B018 - made here, where an error of the search has a verdict
         if pair.mended:
             judged.mended = _compared(pair.mended)
     except (Exception, SystemExit) as error:  # whatever a port raises, or the engine on what it has never met

@@ -87,7 +87,15 @@ class Lasr(Encoder):
 
         model = cls.model()
         weights = {name: value for name, value in arrays(model).items() if "num_batches_tracked" not in name}
-        return load(LasrForCTC(ModelConfig.from_dict(model.config.to_dict())), weights, strict=False)
+        biases = (
+            "norm_feed_forward1.bias",
+            "norm_feed_forward2.bias",
+            "norm_self_att.bias",
+            "norm_conv.bias",
+            "norm_out.bias",
+            "out_norm.bias",
+        )
+        return load(LasrForCTC(ModelConfig.from_dict(model.config.to_dict())), weights, biases)
 
     @classmethod
     def inputs(cls) -> list[Inputs]:

@@ -102,13 +102,18 @@ def arrays(model: Any) -> dict[str, np.ndarray]:
         return load_file(Path(folder) / "model.safetensors")
 
 
-def load(port: Any, weights: Mapping[str, np.ndarray], strict: bool = True) -> Any:
-    """The port with these weights, through its own `sanitize`."""
+def load(port: Any, weights: Mapping[str, np.ndarray], unfilled: tuple[str, ...] = ()) -> Any:
+    """The port with these weights, strictly, through its own `sanitize`.
+
+    What the reference does not have, by the ends of its names, keeps the values that the port made it with.
+    """
     import mlx.core as mx
+    from mlx.utils import tree_flatten
 
     named = {name: mx.array(value) for name, value in weights.items()}
     named = port.sanitize(named) if hasattr(port, "sanitize") else named
-    port.load_weights(list(named.items()), strict=strict)
+    kept = {name: value for name, value in tree_flatten(port.parameters()) if name.endswith(unfilled)}
+    port.load_weights(list((kept | named).items()), strict=True)
     port.eval()
     return port
 

@@ -31,8 +31,7 @@ class Architecture:
     `settings` are what the configuration says beyond `COMMON`; `arguments` what mlx-lm reads under another name or
     expects to find. `mended` are lines of the port with which it is equal, and `correction` says so. `refused` is a
     part of the sentence with which a pair cannot run, and `reason` the cause.
-    Parameters whose names end with one of `zeroed` are zeros. Without `cached` the token is another prompt. `prefix` is
-    what the port's names begin with; a `nested` configuration lies in `text_config`.
+    Parameters whose names end with one of `zeroed` are zeros. Without `cached` the token is another prompt.
     """
 
     reference: str
@@ -45,10 +44,8 @@ class Architecture:
     reason: str = ""
     zeroed: tuple[str, ...] = ()
     cached: bool = True
-    prefix: str = ""
     lengths: tuple[int, ...] = (11, 16)
     batch: int = 2
-    nested: bool = False
 
     @property
     def correction(self) -> str:
@@ -166,11 +163,6 @@ SHORT = Departure(
     "rotary frequencies: transformers takes the short factors at every length, the port the long ones",
     "constant(8,)",
     "constant(8,)",
-)
-UNBIASED = Departure(
-    "experts are chosen without the correction bias, which the port drops from the checkpoint",
-    "e_score_correction_bias",
-    "argpartition",
 )
 STATE = {"num_heads": 8, "head_dim": 16, "state_size": 16, "chunk_size": 8, "expand": 2}
 ERNIE = {

@@ -50,7 +50,7 @@ def loaded(name: str, mended: bool) -> Any:
     model = module.Model(module.ModelArgs.from_dict(json.loads((folder / "config.json").read_text())))
     weights: dict[str, mx.array] = {}
     for file in sorted(folder.glob("*.safetensors")):
-        weights.update({architecture.prefix + key: value for key, value in mx.load(str(file)).items()})
+        weights.update(mx.load(str(file)))
     if hasattr(model, "sanitize"):
         weights = model.sanitize(weights)
     model.load_weights(list(weights.items()), strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 from ports.language.architectures import ARCHITECTURES, Architecture
 from ports.pair import Sides
 
-CHECKPOINT = [Path(), Path()]
+CHECKPOINT = [Path()]
 """The folder that `port` reads now: a list, for it outlives the imports of `port` on MLX and on the stand-in."""
 
 
@@ -53,6 +53,4 @@ def write_configuration(architecture: Architecture, folder: Path) -> None:
     if "partial_rotary_factor" in rope:
         config["partial_rotary_factor"] = rope["partial_rotary_factor"]
     config.update(architecture.arguments)
-    if architecture.nested:
-        config = {"model_type": architecture.port, "text_config": config, "vocab_size": config["vocab_size"]}
     file.write_text(json.dumps(config))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("parity", "spec", "reference", "mlx_impl", "fixtures", "tests")
+FOLDERS = ("parity", "spec", "reference", "mlx_impl", "fixtures", "ports", "tests")
 LOADERS = {"load_weights", "load_state_dict"}
 
 
