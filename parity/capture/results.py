@@ -16,8 +16,8 @@ def arrays(value: Any, is_array: Callable[[Any], bool]) -> Iterator[Any]:
     if is_array(value):
         yield value
         return
-    parts = _parts(value)
-    for _, part in sorted(parts, key=lambda pair: str(pair[0])) if type(value) is dict else parts:
+    found = parts(value)
+    for _, part in sorted(found, key=lambda pair: str(pair[0])) if type(value) is dict else found:
         yield from arrays(part, is_array)
 
 
@@ -25,20 +25,21 @@ def first(value: Any, is_array: Callable[[Any], bool]) -> Any:
     """The first array of a result; None where it holds none."""
     if is_array(value):
         return value
-    return next((found for _, part in _parts(value) if (found := first(part, is_array)) is not None), None)
+    return next((found for _, part in parts(value) if (found := first(part, is_array)) is not None), None)
 
 
 def with_first(value: Any, array: Any, is_array: Callable[[Any], bool]) -> Any:
     """The result with another array in place of its first. What the module gave stays as it is."""
     if is_array(value):
         return array
-    for key, part in _parts(value):
+    for key, part in parts(value):
         if first(part, is_array) is not None:
             return _replaced(value, key, with_first(part, array, is_array))
     return value
 
 
-def _parts(value: Any) -> list[tuple[Any, Any]]:
+def parts(value: Any) -> list[tuple[Any, Any]]:
+    """What a result holds, by key, place or field; nothing where it holds nothing."""
     if isinstance(value, Mapping):
         return list(value.items())
     if isinstance(value, list | tuple):
@@ -50,10 +51,10 @@ def _parts(value: Any) -> list[tuple[Any, Any]]:
 
 def _replaced(value: Any, key: Any, part: Any) -> Any:
     if isinstance(value, tuple):
-        parts = [part if place == key else other for place, other in enumerate(value)]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    made = copy.copy(value)
-    if isinstance(made, Mapping | list):
-        made[key] = part  # type: ignore[index]
-        return made
+        made = [part if place == key else other for place, other in enumerate(value)]
+        return type(value)(*made) if hasattr(value, "_fields") else type(value)(made)
+    copied = copy.copy(value)
+    if isinstance(copied, Mapping | list):
+        copied[key] = part  # type: ignore[index]
+        return copied
     return dataclasses.replace(value, **{key: part})

@@ -86,8 +86,12 @@ class Bisection:
             advice = meant(stage, (segment.stage for segment in every))
             raise InputError(f"no stage {stage!r} in case {case.name}; {advice}")
         self.before = every[: every.index(self.segments[0])]
-        self.taps = [(number, tap) for number, segment in enumerate(self.segments) for tap in segment.taps]
-        self.taps = [(number, tap) for number, tap in self.taps if self.contract.unjudged(tap.name) is None]
+        self.taps = [
+            (number, tap)
+            for number, segment in enumerate(self.segments)
+            for tap in segment.taps
+            if self.contract.unjudged(tap.name) is None
+        ]
         names = [tap.name for _, tap in self.taps]
         if end and end not in names:
             raise InputError(f"no tap {end!r} in the stage; {meant(end, reversed(names))}")

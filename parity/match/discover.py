@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import permutations
 
 import numpy as np
@@ -208,9 +209,15 @@ class Finder:
         name = next(path for path, one in self.named.items() if one == number)
         return program.taps[name]
 
+    @cached_property
+    def weights(self) -> tuple[dict[str, list[np.ndarray]], dict[str, list[np.ndarray]]]:
+        """Those of each side's modules that can be told from others, by path."""
+        return _weights(self.ours), _weights(self.theirs)
+
     def _by_weights(self, tap: str, shapes: tuple[tuple[int, ...], ...]) -> Found:
-        mine, name = _weights(self.ours).get(_module(tap), []), declared(tap)
-        same = [path for path, weights in _weights(self.theirs).items() if mine and _equal(mine, weights)]
+        ours, theirs = self.weights
+        mine, name = ours.get(_module(tap), []), declared(tap)
+        same = [path for path, weights in theirs.items() if mine and _equal(mine, weights)]
         if len(same) == 1 and same[0] in self.named:
             path = same[0]
             return Found(

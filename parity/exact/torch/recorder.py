@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
+from parity.capture.results import parts
 from parity.capture.torch import instrument
 from parity.exact.places import Place, caller
 from parity.exact.program import Constant, Node, NoProgram, Program, Recording, Values
@@ -96,15 +97,9 @@ def tensors(value: Any) -> Iterator[Tensor]:
     """The tensors of a result, in order: of tuples, lists, mappings and dataclasses within each other."""
     if isinstance(value, Tensor):
         yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for part in dataclasses.fields(value):
-            yield from tensors(getattr(value, part.name))
+        return
+    for _, part in parts(value):
+        yield from tensors(part)
 
 
 class _Recorder(TorchDispatchMode):
