@@ -35,7 +35,7 @@ class Refused(InputError):
 class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
 
-    `model` is the reference itself, before it was widened. `keys` are those of a dictionary that it gives.
+    `model` is the side itself, before it was widened; None for a file. `keys` are those of a dictionary that it gives.
     """
 
     programs: list[Program]
@@ -332,22 +332,22 @@ def _of_file(port: Port) -> Give:
 def _of_torch(port: Port) -> Give:
     from parity.exact.torch import record
 
-    return _giving(port.twin, port.title, partial(record, random=False))
+    return _giving(port.twin, port.title, partial(record, random=False), port.model)
 
 
 def _of_graph(port: Port) -> Give:
     from parity.exact.mlx import trace
 
-    return _giving(port.model, port.title, partial(trace, source=port.title))
+    return _giving(port.model, port.title, partial(trace, source=port.title), port.model)
 
 
-def _giving(model: Any, title: str, record: Callable[..., Program]) -> Give:
-    """Programs of the port, each recorded in one run on the arrays of a set of inputs."""
+def _giving(model: Any, title: str, record: Callable[..., Program], held: Any) -> Give:
+    """Programs of the port, each recorded in one run on the arrays of a set of inputs; `held` has its weights."""
 
     def give(sets: Sequence[Inputs]) -> Sources:
         taken, function = [list(inputs.values()) for inputs in sets], by_position(model, list(sets[0]))
         programs = [running(partial(record, function, arrays, root=root_of(model)), title) for arrays in taken]
-        return Sources([stored(program) for program in programs], taken, keys=function.keys)
+        return Sources([stored(program) for program in programs], taken, model=held, keys=function.keys)
 
     return give
 
@@ -370,7 +370,7 @@ class _InStandin:
             self.installed.__exit__(None, None, None)
             raise
 
-        return _giving(model, self.dotted, partial(record, source=self.dotted))
+        return _giving(model, self.dotted, partial(record, source=self.dotted), model)
 
     def __exit__(self, *error: Any) -> None:
         self.installed.__exit__(*error)

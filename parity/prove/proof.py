@@ -13,6 +13,7 @@ import numpy as np
 from parity.base.errors import InputError
 from parity.base.runtime import prepare
 from parity.exact.program import NoProgram, Program, evaluate
+from parity.match.audit import Audit
 from parity.match.constants import resolve
 from parity.match.matching import Matching, match
 from parity.match.quantities import Quantities
@@ -24,6 +25,8 @@ from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.outputs import Output, compare, effects, exchanged
 from parity.prove.programs import Port
+from parity.prove.weights import audited
+from parity.prove.weights import exchanged as with_weights
 
 _NEAR = 1e-4
 """An output that is nearer than this has the right layout, whatever its float32 constants do to it."""
@@ -37,7 +40,8 @@ class Proof:
     """What was proven, for which shapes, and what not.
 
     `source` is how the port's program was had. `swapped` says which outputs or arguments stand in another order,
-    `views` what a file holds wrongly, by weight. `found` is the matching of the two programs, where they differ.
+    `views` what a file holds wrongly, by weight. `weights` accounts for the tensors of both. `found` is the matching of
+    the two programs where they differ, and differ in more than their weights: with the port's in the reference.
     """
 
     reference: str
@@ -47,6 +51,7 @@ class Proof:
     layout: dict[str, Order]
     outputs: list[Output]
     independent: list[str]
+    weights: Audit
     swapped: list[str] = field(default_factory=list)
     views: dict[str, str] = field(default_factory=dict)
     found: Matching | None = None
@@ -155,12 +160,12 @@ def evidence(
     notes = list(ours.notes)
     kind = programs.FILE if port.is_file else source or (programs.TORCH if port.is_torch else programs.GRAPH)
     try:
-        proof, best = _judge(port, kind, sets, orders, references)
+        proof, best = _judge(port, kind, sets, orders, references, ours.model)
     except NoProgram as error:
         if kind != programs.GRAPH or source is not None:
             raise
         notes.append(f"run in the stand-in for mlx.core, for its graph cannot be had: {error}")
-        proof, best = _judge(port, programs.STANDIN, sets, orders, references)
+        proof, best = _judge(port, programs.STANDIN, sets, orders, references, ours.model)
     if ours.keys and best.sources.keys and ours.keys != best.sources.keys:
         raise InputError(
             f"the reference gives {', '.join(ours.keys)}, the port {', '.join(best.sources.keys)}: give the same keys"
@@ -171,7 +176,7 @@ def evidence(
 
 
 def _judge(
-    port: Port, kind: str, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]
+    port: Port, kind: str, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference], model: Any
 ) -> tuple[Proof, Attempt]:
     with programs.candidate(port, kind) as give:
         try:
@@ -195,24 +200,41 @@ def _judge(
                 for side, program in (("reference", references[0].program), ("port", best.sources.programs[0]))
                 for name in _unused(program, names)
             ],
+            audited(model, best.sources.model, (references[0].program, best.sources.programs[0]), best.exact[0]),
             unresolved=list(best.unresolved[0].values()),
             notes=_in_half(best),
         )
         if not all(output.equal for output in best.outputs):
             proof.swapped = exchanged(best.made, [reference.outputs for reference in references], best.outputs)
             proof.swapped += _arguments_swapped(give, sets, orders, references)
-            proof.found = matched(best, references, proof.notes)
+            _departed(proof, best, references)
             if kind == programs.FILE:
                 proof.views = dict(misplaced(references[0].program, best.sources.programs[0]))
     return proof, best
 
 
-def matched(best: Attempt, references: list[Reference], notes: list[str]) -> Matching:
+def _departed(proof: Proof, best: Attempt, references: list[Reference]) -> None:
+    """Look for what the weights do not explain: the reference is given the port's before, where these are others."""
+    before = [reference.program for reference in references]
+    changed = with_weights(before, proof.weights)
+    if changed != before:
+        runs = [evaluate(one, reference.inputs, keep=False) for one, reference in zip(changed, references, strict=True)]
+        wanted = [[values[number] for number in one.outputs] for one, values in zip(changed, runs, strict=True)]
+        equal = all(output.equal for output in compare(best.made, wanted, {}))
+        proof.weights = replace(proof.weights, explains=equal)
+    if not proof.weights.explains and not proof.weights.another:
+        proof.found = matched(best, references, proof.notes, changed)
+
+
+def matched(
+    best: Attempt, references: list[Reference], notes: list[str], changed: Sequence[Program] | None = None
+) -> Matching:
     """The departures, over all sets of inputs, or over the first where the operations differ from length to length.
 
     They differ where the programs' lengths cannot be laid on each other, and where most of what the first has is lost.
+    `changed` are the reference's programs with other weights, where these are not its own.
     """
-    ours = [reference.program for reference in references], [reference.inputs for reference in references]
+    ours = changed or [reference.program for reference in references], [reference.inputs for reference in references]
     theirs = best.sources.programs, best.sources.inputs
     found: Matching | None
     try:

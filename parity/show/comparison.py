@@ -10,6 +10,7 @@ from typing import Any
 
 from parity.base.files import write_text
 from parity.base.jsonfile import write_json
+from parity.match.audit import Audit
 from parity.prove.comparison import Compared
 from parity.show import proof as show
 from parity.show.page import OF_A_COMPARISON
@@ -37,15 +38,24 @@ class Comparison(Compared):
     >>> found = parity.compare("torch_model:reference", "mlx_model:candidate", [Path("short.npz"), Path("long.npz")])
     >>> found.passed, found.first, found.departures
     (True, '', [])
+    >>> found.weights.passed, [row.how for row in found.weights.rows if row.reference == ("encoder.weight",)]
+    (True, [...])
     """
+
+    @property
+    def weights(self) -> Audit:
+        """Every tensor of both sides, accounted for by its values."""
+        return self.proof.weights
 
     @cached_property
     def departures(self) -> list[str]:
-        """Every place where the port departs, each with the formulas of both sides and their lines."""
+        """Every place where the port departs: weights first, then operations with both formulas and their lines."""
+        if self.proof.proven:
+            return []
         found = self.proof.found
         if found is None:
-            return []
-        return [
+            return self.weights.departures
+        return self.weights.departures + [
             "\n".join(show.departure_lines(found.departures[group.first], found.explanations[group.first]))
             for group in found.groups
         ]

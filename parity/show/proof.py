@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from parity.match.audit import Audit
+from parity.match.audit.rows import SHOWN
 from parity.match.departures import Departure
 from parity.match.explanation import Explanation
 from parity.match.groups import summary
@@ -38,6 +40,7 @@ def lines(proof: Proof) -> Iterator[str]:
     yield from (f"  {text}" for text in proof.swapped)
     for text in proof.independent:
         yield f"  {text}: connect it, or leave it out of the inputs of both"
+    yield from weight_lines(proof.weights)
     if proof.found is not None:
         found, missing = len(proof.found.taps), len(proof.found.unmatched_taps)
         yield f"  {found} of {found + missing} module outputs of the reference found in the port by value"
@@ -60,6 +63,19 @@ def lines(proof: Proof) -> Iterator[str]:
         yield f"  {text}{several}: the exact value is not known, half an ulp is allowed"
     for text in proof.notes:
         yield f"  note: {text}"
+
+
+def weight_lines(weights: Audit) -> Iterator[str]:
+    """What is wrong with the weights, how much of the difference of the outputs that explains, and what is not."""
+    sentences = [*weights.departures, *weights.facts]
+    for text in sentences[:SHOWN]:
+        first, *more = text.split("\n")
+        yield f"  weights: {first}"
+        yield from (f"  {line}" for line in more)
+    if len(sentences) > SHOWN:
+        yield f"  weights: and {len(sentences) - SHOWN} more sentences, all in the JSON report"
+    if weights.another and not weights.explains:
+        yield "  departures are not looked for: give both sides the same weights"
 
 
 def _of_module(departure: Departure, views: Mapping[str, str]) -> list[str]:
@@ -116,6 +132,7 @@ def as_dict(proof: Proof) -> dict[str, Any]:
         "independent": proof.independent,
         "swapped": proof.swapped,
         "views": list(proof.views.values()),
+        "weights": proof.weights.as_dict(),
         "matching": None if proof.found is None else proof.found.as_dict(),
         "unresolved": proof.unresolved,
         "notes": proof.notes,

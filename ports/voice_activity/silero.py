@@ -131,7 +131,7 @@ PAIRS = (
         "mlx-audio/silero-vad, weights of another training",
         PACKAGES,
         other_sides,
-        (Departure("Every weight but those of the STFT is another training's.", "", "silero_vad.py"),),
+        (Departure("Every weight but those of the STFT is another training's.", "another checkpoint's weights", ""),),
         partial(other_sides, mended=True),
         "the weights of the script",
     ),

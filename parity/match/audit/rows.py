@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,11 @@ class Row:
         """What the port computes with is not the reference's."""
         return self.others or bool(self.as_reference)
 
+    @property
+    def lost(self) -> str:
+        """Of a tensor of which the port has fewer digits: in which way."""
+        return self.evidence.rpartition("; ")[2]
+
     def __str__(self) -> str:
         sides = [", ".join(names) for names in (self.candidate, self.reference)]
         what = f"{sides[0]} of the port is {sides[1]} of the reference" if all(sides) else ""
@@ -127,10 +132,11 @@ class Audit:
 
     @property
     def departures(self) -> list[str]:
-        """What is wrong with the weights, as departures of the port."""
-        others = [] if self.another else [row for row in self.rows if row.others]
-        said = [*self._decided(), *self._unlike()]
-        said[: len(others)] = ["\n  ".join([str(row), *row.places]) for row in others]
+        """What is wrong with the weights, as departures of the port, with the places that take them first."""
+        if self.another:
+            said = list(self._decided())
+        else:
+            said = ["\n  ".join([text, *row.places]) for text, row in self._wrong()]
         if said and self.explains:
             said[-1] += f"\n  {EXPLAINED}"
         return said
@@ -154,13 +160,19 @@ class Audit:
         yield f"{what}: {found} of {shaped} tensors found by value, of {shaped} with the same shapes"
 
     def _unlike(self) -> Iterator[str]:
-        if self.another:
-            return
-        yield from (str(row) for row in self.rows if row.others)
-        for way in (CAST, QUANTISED):
-            kinds = Counter(row.evidence for row in self.rows if way in row.how and row.unlike and not row.others)
-            for evidence, count in kinds.items():
-                yield f"{count} tensors are {way}: {evidence}" if count > 1 else f"one tensor is {way}: {evidence}"
+        if not self.another:
+            yield from (text for text, _ in self._wrong())
+
+    def _wrong(self) -> Iterator[tuple[str, Row]]:
+        """A sentence for each tensor of other numbers, and one for all that lost digits alike, with the first row."""
+        yield from ((str(row), row) for row in self.rows if row.others)
+        alike: dict[str, list[Row]] = {}
+        for row in self.rows:
+            if row.unlike and not row.others:
+                alike.setdefault(row.lost, []).append(row)
+        for lost, found in alike.items():
+            names = [", ".join(row.reference) for row in found]
+            yield f"{_listed(names)}: {lost}", found[0]
 
     def _alone(self) -> Iterator[str]:
         for side, whose in (("reference", "the reference"), ("candidate", "the port")):
@@ -169,8 +181,7 @@ class Audit:
                 name + (f" ({row.evidence})" if row.evidence else "") for row in alone for name in getattr(row, side)
             ]
             if names:
-                more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-                yield f"of {whose} alone: {', '.join(names[:_NAMED])}{more}"
+                yield f"of {whose} alone: {_listed(names)}"
 
     def _idle(self) -> Iterator[str]:
         """Weights that one side alone computes with."""
@@ -191,3 +202,8 @@ class Audit:
         said = ", ".join(f"{ways[way]} {'as they are' if way == SAME else way}" for way in ORDER if ways[way])
         rest = f"; {unused} more reach no output" if unused else ""
         yield f"{count} of {all_of_them - unused} tensors of the reference are found in the port by value: {said}{rest}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

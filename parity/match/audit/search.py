@@ -208,7 +208,7 @@ class _Search:
             found = quantised.partner(one, ours)
             if found is not None:
                 tensor, bits, group = found
-                said = f"{bits} bits in groups of {group}, every number within half a step"
+                said = f"quantised to {bits} bits in groups of {group}, every number within half a step"
                 values = partial(one.values, bits, group, tensor.shape)
                 self.add([tensor], parts, [rows.QUANTISED], said, as_reference=[(tensor, values)])
 

@@ -71,6 +71,8 @@ def answer(fault: Planted) -> Answer:
     shown = {place for one in first for place in matching.explanations[one.number].candidate.places} if matching else ()
     at = not set(fault.lines).isdisjoint(lines(nodes, fault.file, 2))
     at = at or any(f"{fault.file}:{line}" in shown for line in fault.lines)
+    wrong = [place for row in found.weights.rows if row.unlike for place in row.places]
+    at = at or any(f" {fault.file}:{line}: " in place for line in fault.lines for place in wrong)
     return Answer(not found.passed, at, _told(fault, said), said)
 
 
