@@ -21,7 +21,7 @@ from pathlib import Path
 from parity.base.errors import InputError
 
 STANDARD_OUTPUT = Path("-")
-JSON, SQLITE, WAV, ANY, FOLDER = b"{", b"SQLite format 3\0", b"RIFF", b"", None
+JSON, SQLITE, WAV, ZIP, ANY, FOLDER = b"{", b"SQLite format 3\0", b"RIFF", b"PK", b"", None
 """What a file of that kind begins with; a folder is no file."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """The errors that only writing has, whatever wrote."""

@@ -19,7 +19,8 @@ from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
 from parity.cli.discover import discover
-from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, require_places
+from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, ZIP, require_places
+from parity.cli.repro import repro
 from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
 from parity.contract.implementation import importable
@@ -191,6 +192,16 @@ def parser() -> argparse.ArgumentParser:
     prove.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")
     prove.add_argument("candidate", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
     add_models(prove, required=True)
+
+    text = "write a departure of a port as one zip for an issue, with scripts that show it without this project"
+    shown = add("repro", repro, text, out=ZIP)
+    shown.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")
+    shown.add_argument("candidate", metavar="PORT", help="a .mlxfn file, or MODULE:candidate of the same in MLX")
+    add_models(shown, required=True)
+    text = "which of the departures that `parity compare` prints (%(default)s)"
+    shown.add_argument("--departure", type=int, default=1, metavar="N", help=text)
+    shown.add_argument("-o", "--out", type=Path, required=True, metavar="FILE", help="zip to write")
+    shown.add_argument("--overwrite", action="store_true", help="replace a zip that is there")
 
     text = "match two models that nobody prepared, and write what was found as a contract"
     found = add("discover", discover, text, out=FOLDER)

@@ -6,14 +6,14 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from parity.base.files import ANY, FOLDER, JSON, SQLITE, try_outputs
+from parity.base.files import ANY, FOLDER, JSON, SQLITE, ZIP, try_outputs
 from parity.show import page
 from parity.show.history import History
 
 PAGE, COMPARISON = b"page", b"comparison"
 """The kinds of folders that `parity.show` writes; the others are those of `try_outputs`."""
 FILES = {PAGE: page.FILES, COMPARISON: page.OF_A_COMPARISON}
-__all__ = ["ANY", "COMPARISON", "FOLDER", "JSON", "PAGE", "SQLITE", "require_places"]
+__all__ = ["ANY", "COMPARISON", "FOLDER", "JSON", "PAGE", "SQLITE", "ZIP", "require_places"]
 
 
 def require_places(options: argparse.Namespace, inputs: Iterable[Path] = ()) -> None:

@@ -41,7 +41,8 @@ class Departure:
     quantities that the reference's operations take. `error` is the relative RMSE before the exchange. `healed`: behind
     the exchange values of the reference were found that had not been. `relation` is what the candidate's value is to
     the reference's, where that can be said: a factor, a few places, another order. `output`: nothing follows, as the
-    value is the candidate's output at that position.
+    value is the candidate's output at that position. `numbers` are those of both values in the first programs, None
+    where these do not run them.
     """
 
     number: int
@@ -61,6 +62,7 @@ class Departure:
     quantities: frozenset[int] = frozenset()
     keys: frozenset[int] = frozenset()
     output: int | None = None
+    numbers: tuple[int | None, int | None] = (None, None)
 
 
 class Search:

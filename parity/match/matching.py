@@ -216,6 +216,8 @@ def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matchin
     ]
     for departure in search.departures:
         departure.output = _output(walk, departure)
+        ours = quantities.runs.numbers.get(departure.quantity, [None])
+        departure.numbers = ours[0], candidate.numbers[departure.key][0]
     explanations = [explain(walk, departure) for departure in search.departures]
     programs = walk.reference.runs.programs[0], candidate.programs[0]
     return Matching(pairs, taps, search.departures, explanations, unmatched, other, unresolved, [], programs)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from parity.base.errors import InputError
 from parity.base.files import write_text
 from parity.base.jsonfile import write_json
 from parity.match.audit import Audit
@@ -35,11 +36,24 @@ class Comparison(Compared):
     `verdicts` is empty where the mathematics alone was asked for.
 
     >>> from pathlib import Path
+    >>> import numpy as np
     >>> found = parity.compare("torch_model:reference", "mlx_model:candidate", [Path("short.npz"), Path("long.npz")])
     >>> found.passed, found.first, found.departures
     (True, '', [])
-    >>> found.weights.passed, [row.how for row in found.weights.rows if row.reference == ("encoder.weight",)]
-    (True, [...])
+    >>> next(str(row) for row in found.weights.rows if "permuted" in row.how)
+    'blocks.0.conv.weight of the port is blocks.0.conv.weight of the reference, permuted, axes 0, 2, 1'
+
+    A departure can be written as a zip, with two scripts that show it:
+
+    >>> import tempfile
+    >>> x = np.random.default_rng(0).standard_normal((4, 100), np.float32)
+    >>> found = parity.compare(lambda x: x.tanh(), lambda x: x / (1 + abs(x)), {"x": x}, exact=True)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     written = found.repro(Path(folder) / "repro.zip")
+    >>> written["files"]
+    ['README.txt', 'candidate.py', 'expected.npy', 'input_0.npy', 'port.npy', 'reference.py']
+    >>> written["difference"] > 0.1
+    True
     """
 
     @property
@@ -103,6 +117,22 @@ class Comparison(Compared):
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
             "environment": self.environment,
         }
+
+    def repro(self, path: str | Path, number: int = 0, overwrite: bool = False) -> dict[str, Any]:
+        """Write a departure of operations, by its number from 0, as a zip that can be attached to an issue.
+
+        It holds inputs and weights of the piece, the expected and the port's value, both formulas, and two scripts that
+        show the difference with plain PyTorch and plain MLX. Both are run first. Gives what they printed. Raises
+        `InputError` where nothing departs, where the scripts do not show it, and where `path` exists, unless asked to
+        `overwrite`.
+        """
+        from parity.prove import repro
+
+        found = self.proof.found
+        if found is None or not found.departures:
+            raise InputError(f"no operation departs, so there is none to show: {self.first or 'both are equal'}")
+        given = list(self.evidence.references[0].inputs), list(self.evidence.best.sources.inputs[0])
+        return repro.write(Path(path), found, number, given, self.evidence.best.exact[0], overwrite)
 
     def save(self, folder: Path) -> None:
         """Write `comparison.json`, `junit.xml` and the page `index.html` into a folder, which is made."""

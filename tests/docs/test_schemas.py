@@ -33,6 +33,11 @@ COMMANDS = [
         "discover tests.meta.faults.models:TorchScale tests.meta.faults.models:MlxScale --inputs {out}/four.npz "
         "--out {out}/discovered",
     ),
+    (
+        "repro",
+        "repro tests.meta.faults.models:reference tests.meta.faults.models:departing --inputs {out}/four.npz "
+        "--out {out}/repro.zip",
+    ),
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),

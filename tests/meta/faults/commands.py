@@ -92,6 +92,13 @@ COMMANDS = [
         FOLDER,
         "in.npz",
     ),
+    Command(
+        "parity repro",
+        parity,
+        "repro tests.meta.faults.models:reference tests.meta.faults.models:departing --inputs in.npz --out {out}",
+        FILE,
+        "in.npz",
+    ),
     Command("parity bisect", parity, f"bisect {TOY_RUN} --state {{out}}", FILE, WEIGHTS),
     Command("parity report", parity, "report result.json --out {out}", PAGES, "result.json"),
     Command("parity history", parity, "history {out} --add result.json", STORE, "result.json", "sqlite3.connect"),

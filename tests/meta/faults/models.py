@@ -15,6 +15,10 @@ def candidate(x: mx.array) -> mx.array:
     return mx.tanh(2 * x)
 
 
+def departing(x: mx.array) -> mx.array:
+    return mx.sin(2 * x)
+
+
 class TorchScale(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
