@@ -18,6 +18,7 @@ from parity.diagnose.bisect import Bisection, Found
 from parity.judge import floor, verdict
 from parity.judge.verdict import Verdict
 from parity.prove import device
+from parity.prove.calls import Calls
 from parity.prove.inputs import Given
 from parity.run import dumps
 from parity.run.both import Both
@@ -123,6 +124,7 @@ def compare(
     exact: bool = False,
     strict: bool = False,
     rule: Rule = device.RULE,
+    call: Calls = None,
 ) -> Comparison:
     """Compare any two models: the mathematics in double, the arithmetic of every output as the device gives it.
 
@@ -131,7 +133,9 @@ def compare(
     its arguments, or a `.npz` file of such; several of other lengths prove more. Layouts of the candidate are found by
     value; `axes` declares one: `x: b c t -> b t c`. `source` is how the candidate's program is had: `graph`, `standin`
     or `torch`; found by itself when left out. `exact` leaves the device out. With `strict` rounding beyond the bounds
-    of `rule` does not pass. Raises `InputError` for what cannot be judged.
+    of `rule` does not pass. `call` is the method of both that is called, or a function of the model and its arrays by
+    name, which returns arrays; a pair is the reference's and the candidate's. Raises `InputError` for what cannot be
+    judged.
 
     >>> import numpy as np
     >>> from mlx_model import candidate
@@ -140,12 +144,14 @@ def compare(
     >>> found = parity.compare(reference, candidate, inputs)
     >>> found.passed, [verdict.word for verdict in found.verdicts]
     (True, ['equal', 'equal'])
+    >>> parity.compare(reference, candidate, {"tokens": inputs[0]["tokens"]}, call="encode").passed
+    True
     >>> parity.compare(reference, candidate, inputs, axes=["x: b c t -> b c t"])
     Traceback (most recent call last):
     ...
     parity.base.errors.InputError: ...
     """
-    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rule)
+    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rule, call)
 
 
 def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given], **options: Any) -> Comparison:

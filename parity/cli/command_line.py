@@ -70,6 +70,8 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--inputs", type=Path, action="append", required=required, metavar="NPZ", help=text)
         text = "order of the port's axes, as 'x: b c t -> b t c'; tried by shape when left out"
         sub.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
+        text = "method to call, or MODULE:function of a model and its arrays; twice: the reference's, the port's"
+        sub.add_argument("--call", action="append", default=[], metavar="NAME", help=text)
         add_source(sub)
 
     def add_history(sub: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ def repro(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str
     with progress(console) as say:
         say(f"proving {options.candidate} against {options.reference}")
         models = options.reference, options.candidate, options.inputs
-        found = Comparison.of(*models, options.axes, options.source, exact=True)
+        found = Comparison.of(*models, options.axes, options.source, exact=True, call=options.call or None)
         say(f"running the scripts of departure {options.departure}")
         result = found.repro(options.out, options.departure - 1, options.overwrite)
     for name in ("reference.py", "candidate.py"):

@@ -13,8 +13,10 @@ from parity.match.matching import Matching
 from parity.prove import device
 from parity.prove import inputs as given
 from parity.prove import proof as proving
+from parity.prove.calls import Calls
 from parity.prove.inputs import Given
-from parity.prove.programs import TORCH, modes_kept
+from parity.prove.models import kept
+from parity.prove.programs import TORCH
 from parity.prove.proof import Evidence, Proof
 
 
@@ -54,14 +56,15 @@ class Compared:
         exact: bool = False,
         strict: bool = False,
         rule: Rule = device.RULE,
+        call: Calls = None,
     ) -> Self:
         """See `parity.compare`."""
         sets = given.several(inputs)
         taken, rounded = given.read_all(sets), list[str]()
         if not exact:
             taken, rounded = device.single(taken)
-        with modes_kept(reference, candidate):
-            proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source)
+        with kept(reference, candidate):
+            proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source, call)
             proof.notes += rounded
             if exact:
                 return cls(proof, evidence)

@@ -8,7 +8,6 @@ float32 at random.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from parity.judge.verdict import Verdict, judge
 from parity.prove import programs
 from parity.prove.floors import own_floors
 from parity.prove.inputs import OUTPUT, Inputs, Order, turned
+from parity.prove.models import kept, title
 from parity.prove.outputs import Output
 from parity.prove.programs import Port
 from parity.prove.proof import Evidence, Proof
@@ -46,7 +46,7 @@ def verdicts(proof: Proof, evidence: Evidence, rule: Rule = RULE, strict: bool =
     """A verdict for each output of each set of inputs. `strict`: rounding does not pass."""
     found = []
     for number, inputs in enumerate(evidence.sets):
-        reference, candidate = _reference(evidence.model, inputs), _candidate(proof, evidence.port, inputs)
+        reference, candidate = _reference(evidence, inputs), _candidate(proof, evidence.port, inputs)
         exact = [_plain(array) for array in evidence.references[number].outputs]
         names = [
             f"{OUTPUT} {place}" + (f" of inputs {number}" * (len(evidence.sets) > 1)) for place in range(len(exact))
@@ -80,29 +80,35 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
 
 
-def _reference(model: Any, inputs: Inputs) -> list[np.ndarray]:
+def _reference(evidence: Evidence, inputs: Inputs) -> list[np.ndarray]:
     """The outputs of the reference in float32, in order."""
     from parity.exact.torch.run import run
 
-    call = programs.arguments(model, inputs, programs.title(model))
-    return [_plain(array) for array in run(programs.ByKey(model), call)]
+    model = evidence.model
+    with kept(model):
+        made = run(evidence.call.of_reference(model, list(inputs), title(model)), list(inputs.values()))
+    return [_plain(array) for array in made]
 
 
 def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
     """The outputs of the port on its device, in order, in its own layout. Raises `InputError` where it cannot run."""
     taken = turned(inputs, proof.layout)
     try:
-        if proof.source == programs.TORCH:
-            from parity.exact.torch.run import run as run_torch
-
-            made = run_torch(programs.by_position(port.model, list(taken)), list(taken.values()))
-        else:
+        if proof.source == programs.FILE:
             from parity.exact.mlx.run import imported
             from parity.exact.mlx.run import run as run_mlx
 
-            file = proof.source == programs.FILE
-            model = imported(port.title) if file else programs.by_position(port.model, list(taken))
-            made = run_mlx(model, list(taken.values()))
+            return [_plain(array) for array in run_mlx(imported(port.title), list(taken.values()))]
+        function = port.call.of_port(port.model, list(taken), port.title)
+        with kept(port.model):
+            if proof.source == programs.TORCH:
+                from parity.exact.torch.run import run as run_torch
+
+                made = run_torch(function, list(taken.values()))
+            else:
+                from parity.exact.mlx.run import run as run_mlx
+
+                made = run_mlx(function, list(taken.values()))
     except InputError:
         raise
     except Exception as error:  # whatever the port raises

@@ -15,8 +15,10 @@ from parity.match.discover import GRAPH, MODULE, NOTHING, WEIGHTS, Finder, Found
 from parity.match.matching import Matching, match
 from parity.prove import device, programs
 from parity.prove import inputs as given
+from parity.prove.calls import Call
 from parity.prove.inputs import Given, Inputs, Order, turned
-from parity.prove.programs import Port, Sources, modes_kept
+from parity.prove.models import is_factory, is_module, kept, named, title
+from parity.prove.programs import Port, Sources
 
 
 @dataclass
@@ -93,12 +95,10 @@ class Discovered:
             raise InputError(f"the inputs hold {nested[0]}: a contract has arrays alone; make each an argument")
         port = Port(candidate)
         _importable(reference, port)
-        with modes_kept(reference, candidate):
-            ours = programs.reference(reference, sets)
-            if not programs.is_module(ours.model):
-                raise InputError(
-                    f"{programs.title(reference)} is a function: taps are what modules give; name a module"
-                )
+        with kept(reference, candidate):
+            ours = programs.reference(reference, sets, Call())
+            if not is_module(ours.model):
+                raise InputError(f"{title(reference)} is a function: taps are what modules give; name a module")
             best, kind = _matched(port, source, sets, ours, notes)
             theirs, matching, over = best.theirs, best.matching, best.over
             finder = Finder(
@@ -109,7 +109,7 @@ class Discovered:
             )
             found, outputs = finder.find(), finder.outputs()
         made = cls(
-            programs.title(reference),
+            title(reference),
             port.title,
             kind,
             sets,
@@ -121,8 +121,8 @@ class Discovered:
             len(ours.programs[0].outputs),
             matching,
             finder.unordered,
-            (programs.is_factory(programs.named(reference)), programs.is_factory(programs.named(candidate))),
-            isinstance(programs.arguments(ours.model, sets[0], programs.title(reference)), dict),
+            (is_factory(named(reference)), is_factory(named(candidate))),
+            isinstance(Call().arguments(ours.model, sets[0], title(reference)), dict),
             notes=[*ours.notes, *notes],
         )
         made.shapes = [[program.shapes[number] for number in program.outputs] for program in ours.programs[: len(sets)]]
@@ -133,7 +133,7 @@ def _importable(reference: Any, port: Port) -> None:
     """Raises `InputError` for what a contract cannot name, or what has no modules."""
     if port.is_file:
         raise InputError(f"{port.title}: a graph has no modules to capture; compare the outputs with `parity compare`")
-    if not programs.is_module(port.model):
+    if not is_module(port.model):
         raise InputError(f"{port.title} is a function: taps are what modules give; name a module, or what makes one")
     try:
         Port(reference).importable  # noqa: B018 - it raises

@@ -12,6 +12,7 @@ from parity.exact.rounding import RUNS, Rounding
 from parity.exact.rounding.floors import Floors
 from parity.exact.rounding.programs import floors
 from parity.prove import programs
+from parity.prove.models import kept
 from parity.prove.programs import Port
 from parity.prove.proof import Evidence, Proof
 
@@ -44,8 +45,9 @@ def _in_standin(port: Port, names: list[str], arrays: list[np.ndarray]) -> Itera
     from parity.exact.standin.record import arrays_of
 
     with installed():
-        model = programs.by_position(Port(port.importable).model, names)
-        yield lambda: [made.value for made in arrays_of(model(*map(array, arrays)))], rounded
+        anew = port.anew()
+        function = anew.call.of_port(anew.model, names, anew.title)
+        yield _each(anew.model, lambda: [made.value for made in arrays_of(function(*map(array, arrays)))]), rounded
 
 
 @contextmanager
@@ -55,9 +57,19 @@ def _in_torch(port: Port, names: list[str], arrays: list[np.ndarray]) -> Iterato
     from parity.exact.torch.rounding import rounded
     from parity.exact.torch.run import run
 
-    model = programs.by_position(port.twin, names)
+    function = port.call.of_port(port.twin, names, port.title)
     with widened():
-        yield lambda: run(model, [_wide(array) for array in arrays]), rounded
+        yield _each(port.twin, lambda: run(function, [_wide(array) for array in arrays])), rounded
+
+
+def _each(model: Any, run: Run) -> Run:
+    """Runs that leave the model as it was."""
+
+    def once() -> list[np.ndarray]:
+        with kept(model):
+            return run()
+
+    return once
 
 
 def _wide(array: np.ndarray) -> Any:

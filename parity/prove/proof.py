@@ -21,8 +21,10 @@ from parity.match.values import Runs
 from parity.match.weights import Anchors
 from parity.prove import inputs as given
 from parity.prove import programs
+from parity.prove.calls import Call, Calls, both
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
+from parity.prove.models import title
 from parity.prove.outputs import Output, compare, effects, exchanged
 from parity.prove.programs import Port
 from parity.prove.weights import audited
@@ -99,6 +101,7 @@ class Evidence:
 
     sets: list[Inputs]
     model: Any
+    call: Call
     references: list[Reference]
     port: Port
     best: Attempt
@@ -110,13 +113,14 @@ def prove(
     inputs: given.Given | Sequence[given.Given],
     axes: Sequence[str] = (),
     source: str | None = None,
+    call: Calls = None,
 ) -> Proof:
     """Prove that `candidate` computes what `reference` computes, on these inputs.
 
     `reference` is a torch module, a function or a factory of one, or `module:name` of these. `candidate` is the same in
     MLX or PyTorch, or a `.mlxfn` file. `inputs` are arrays by the names of the reference's arguments, or a `.npz` file
     of such; several of other lengths prove more. `source` is `graph`, `standin` or `torch`; without one the port's
-    graph is tried first. Raises `InputError` for what cannot be judged.
+    graph is tried first. `call` is as in `parity.compare`. Raises `InputError` for what cannot be judged.
 
     >>> from pathlib import Path
     >>> files = [Path("short.npz"), Path("long.npz")]
@@ -125,7 +129,7 @@ def prove(
     (True, (0, 2, 1))
     """
     sets = given.several(inputs)
-    return evidence(reference, candidate, given.read_all(sets), given.labels(sets), axes, source)[0]
+    return evidence(reference, candidate, given.read_all(sets), given.labels(sets), axes, source, call)[0]
 
 
 def evidence(
@@ -135,24 +139,26 @@ def evidence(
     labels: Sequence[str],
     axes: Sequence[str] = (),
     source: str | None = None,
+    call: Calls = None,
 ) -> tuple[Proof, Evidence]:
     """`prove` on sets of inputs as `read_all` gives them, called by their labels, and what the proof was made of."""
     prepare()
     orders = given.declared(axes)
     given.check_declared(orders, sets[0])
-    ours = programs.reference(reference, sets)
+    calls = both(call)
+    ours = programs.reference(reference, sets, calls[0])
     references = [
         Reference(program, arrays, Quantities(Runs([program], [arrays])))
         for program, arrays in zip(ours.programs, ours.inputs, strict=True)
     ]
-    called = programs.title(reference)
+    called = title(reference)
     for label, one in zip(labels, references, strict=True):
         for place, array in enumerate(one.outputs):
             if array.dtype.kind in "fc" and np.isnan(array).any():
                 raise InputError(
                     f"{called}: output {place} is NaN for {label}, which equals nothing; give other inputs"
                 )
-    port = Port(candidate)
+    port = Port(candidate, calls[1])
     if port.is_file and source is not None:
         raise InputError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")
     if source not in (None, *programs.ASKED):
@@ -172,7 +178,7 @@ def evidence(
         )
     proof.reference = called
     proof.notes = [*notes, *_asked(sets, proof.source), *proof.notes]
-    return proof, Evidence(sets, ours.model, references, port, best)
+    return proof, Evidence(sets, ours.model, calls[0], references, port, best)
 
 
 def _judge(

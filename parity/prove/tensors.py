@@ -12,7 +12,7 @@ from parity.exact.program import Node, Program
 from parity.match.audit import Made, Normed, Side, Tensor
 from parity.match.audit.tensor import LEAST
 from parity.match.moves import plain
-from parity.prove.programs import is_module
+from parity.prove.models import is_module
 
 _OUTPUT_AXES = {"linear": 0, "addmm": 0, "conv1d": 0, "conv2d": 0, "conv3d": 0, "convolution": 0}
 _OUTPUT_AXES |= {f"conv_transpose{n}d": 1 for n in (1, 2, 3)}

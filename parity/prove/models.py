@@ -1,0 +1,141 @@
+"""What a side is: a module, a function or what makes one, as an object or by name; and the state that it is in."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from parity.base.errors import InputError
+from parity.exact.program import NoProgram
+
+_NAMED = 8
+"""Names that are suggested at most."""
+
+
+def title(given: Any) -> str:
+    """What messages call a side: as it was named, or where it was defined."""
+    if isinstance(given, str | Path):
+        return str(given)
+    kind = given if hasattr(given, "__qualname__") else type(given)
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def named(given: Any) -> Any:
+    """The object itself, or the one that `module:name` names. Raises `InputError` where there is none."""
+    if not isinstance(given, str):
+        return given
+    module, colon, name = given.partition(":")
+    if not colon:
+        raise InputError(f"{given!r}: expected 'module:name', or a .mlxfn file for the port")
+    try:
+        return inside(importlib.import_module(module), name, repr(given), module)
+    except InputError:
+        raise
+    except Exception as error:  # whatever the module itself raises
+        raise InputError(
+            f"{given!r}: cannot be loaded ({type(error).__name__}: {error}); expected 'module:name'"
+        ) from error
+
+
+def inside(value: Any, name: str, asked: str, called: str) -> Any:
+    """What a value has under a dotted name. Raises `InputError` where it has none, of what was asked and is called."""
+    for part in name.split("."):
+        if not hasattr(value, part):
+            names = [other for other in dir(value) if not other.startswith("_")]
+            near = get_close_matches(part, names) or [one for one in names if callable(getattr(value, one, None))]
+            has = ", ".join(near[:_NAMED]) or "no names of its own"
+            raise InputError(f"{asked}: {called} has no {part!r}; it has {has}")
+        value = getattr(value, part)
+    return value
+
+
+def importable(given: Any, what: str) -> str:
+    """`module:name` under which it can be imported anew. Raises `NoProgram` for an object that has no such name.
+
+    `what` says what is to be given instead.
+    """
+    if isinstance(given, str):
+        return given
+    name = title(given)
+    if is_module(given) or name.startswith("__main__:") or "<" in name:
+        raise NoProgram(
+            f"{name} cannot be imported anew on the stand-in for mlx.core: give {what}, "
+            "at the top of a module of its own, or its name 'module:name'"
+        )
+    return name
+
+
+def is_module(value: Any) -> bool:
+    """A `Module` of either framework, not its class."""
+    return hasattr(value, "named_modules") and not isinstance(value, type)
+
+
+def root_of(model: Any) -> Any:
+    """The module whose parts are named: the model, unless it is a function."""
+    return model if is_module(model) else None
+
+
+def is_factory(value: Any) -> bool:
+    """Called without arguments it gives a model: a class, or a function that takes none."""
+    if is_module(value) or not callable(value):
+        return False
+    try:
+        taken = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return isinstance(value, type) or not [p for p in taken if p.kind is not p.VAR_KEYWORD]
+
+
+def made(value: Any, dotted: str) -> Any:
+    """The model: what a factory gives, else the value itself. Raises `InputError` where it cannot be made."""
+    if not is_factory(value):
+        return value
+    try:
+        return value()
+    except NoProgram:
+        raise
+    except Exception as error:
+        raise InputError(f"{dotted}: cannot be made ({type(error).__name__}: {error})") from error
+
+
+@contextmanager
+def kept(*given: Any) -> Iterator[None]:
+    """Modules are afterwards as they were before: their modes, caches and counters.
+
+    Meanwhile they hold copies of everything but their parts and PyTorch's parameters, so that what a run leaves in a
+    module reaches no other run. The state of a script is no attribute, and stays with the script.
+    """
+    parts = {id(part): part for value in given if is_module(value) for _, part in value.named_modules()}
+    shared = parts | {id(one): one for part in parts.values() for one in _parameters(part)}
+    before = [(held, dict(held)) for part in parts.values() if not hasattr(part, "_c") for held in _held(part)]
+    for held, content in before:
+        dict.update(held, {name: _copied(value, shared) for name, value in content.items()})
+    try:
+        yield
+    finally:
+        for held, content in before:
+            dict.clear(held)
+            dict.update(held, content)
+
+
+def _parameters(part: Any) -> list[Any]:
+    return list(part.parameters(recurse=False)) if hasattr(part, "named_parameters") else []
+
+
+def _held(part: Any) -> list[dict[str, Any]]:
+    """Where a module has what it holds: its attributes, and of MLX's itself, which is a dictionary."""
+    return [vars(part), part] if isinstance(part, dict) else [vars(part)]
+
+
+def _copied(value: Any, shared: dict[int, Any]) -> Any:
+    """A copy, in which what is shared is itself; the value where it cannot be copied, as a compiled function."""
+    try:
+        return copy.deepcopy(value, shared)
+    except Exception:  # whatever a class raises that forbids it
+        return value
