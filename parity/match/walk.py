@@ -70,11 +70,17 @@ Edge = tuple[int, int]
 
 @dataclass
 class Overlay:
-    """Values that an exchange changes, with what is known of them."""
+    """Values that an exchange changes, with what is known of them.
+
+    `moved` are values computed anew from a rounded constant, by the constant and the way that it was moved; `uses` are
+    values found within its effect.
+    """
 
     values: dict[int, Pooled] = field(default_factory=dict)
     status: dict[int, Status] = field(default_factory=dict)
     edges: dict[Edge, tuple[Pooled, Status]] = field(default_factory=dict)
+    moved: dict[tuple[int, bool], dict[int, Pooled]] = field(default_factory=dict)
+    uses: list[tuple[int, Use]] = field(default_factory=list)
 
 
 class Walk:
@@ -120,7 +126,7 @@ class Walk:
         for place, step in enumerate(self.candidate.steps):
             if not self.candidate.dynamic.intersection(step.outputs):
                 continue
-            overlay = Overlay()
+            overlay = Overlay(moved=self.moved)
             self._evaluate(place, overlay, self.lengths)
             self.commit(overlay)
             for key in step.outputs:
@@ -215,6 +221,8 @@ class Walk:
         for moved in self.moved.values():
             for key in overlay.values:
                 moved.pop(key, None)
+        for constant, use in overlay.uses:
+            self.unresolved[constant].uses.append(use)
         for key, value in overlay.values.items():
             self.values[key] = value
             self._enter(key, overlay.status[key])
@@ -270,13 +278,9 @@ class Walk:
         step = self.candidate.steps[place]
         taken, known = [], []
         for position, key in enumerate(step.inputs):
-            edge = overlay.edges.get((place, position)) or self.edges.get((place, position))
-            if edge is not None:
-                taken.append(edge[0])
-                known.append(edge[1])
-            else:
-                taken.append(overlay.values[key] if key in overlay.values else self.values[key])
-                known.append(overlay.status[key] if key in overlay.status else self.status[key])
+            value, status = self._taken(overlay, (place, position), key)
+            taken.append(value)
+            known.append(status)
         weights, before = self.weights(step), frozenset[int]().union(*(s.weights for s in known))
         base = Status(
             age=max((s.age for s in known), default=0) + (not weights <= before),
@@ -294,8 +298,8 @@ class Walk:
             if earlier is None and neutral(pooled):
                 self.neutral.add(key)
             value, status = self.settle(key, pooled, base, lengths)
-            if base.rounded and not status.settled and fixed is None:
-                value, status = self._rounded(place, key, pooled, base, taken)
+            if base.rounded and not status.settled:
+                value, status = self._rounded(place, key, pooled, base, overlay, lengths)
             overlay.values[key], overlay.status[key] = value, status
             if fixed is None or earlier is None or status.quantity is None or status.quantity != earlier.quantity:
                 changed.append(key)
@@ -303,61 +307,70 @@ class Walk:
             self._alternative(place, overlay, lengths, fixed)
         return changed
 
+    def _taken(self, overlay: Overlay, edge: Edge, key: int) -> tuple[Pooled, Status]:
+        """What a step takes at one of its inputs, and what is known of it."""
+        if (exchanged := overlay.edges.get(edge) or self.edges.get(edge)) is not None:
+            return exchanged
+        values = overlay.values if key in overlay.values else self.values
+        return values[key], (overlay.status if key in overlay.status else self.status)[key]
+
     def _rounded(
-        self, place: int, key: int, pooled: Pooled, base: Status, taken: Sequence[Pooled]
+        self, place: int, key: int, pooled: Pooled, base: Status, overlay: Overlay, lengths: Sequence[int]
     ) -> tuple[Pooled, Status]:
         """A value within the effect that half an ulp of unresolved constants has on it is found, and put right."""
-        effect = sum(self._effect(constant, place, key, pooled, taken) for constant in base.rounded)
-        hit = self._look_up(pooled, base, self.lengths, BOUND + effect) if 0 < effect < _MOST else None
+        effect = sum(self._effect(constant, place, key, pooled, overlay, lengths) for constant in base.rounded)
+        hit = self._look_up(pooled, base, lengths, BOUND + effect) if 0 < effect < _MOST else None
         if hit is None:
             return pooled, base
         quantity, arrangements, error = hit
-        for constant in base.rounded:
-            self.unresolved[constant].uses.append(Use(quantity, key, error))
+        overlay.uses.extend((constant, Use(quantity, key, error)) for constant in base.rounded)
         value = self.reference_value(quantity, arrangements, pooled)
         return value, Status(quantity, arrangements, error, True, 0, 0, frozenset({quantity}), base.follows)
 
-    def _effect(self, constant: int, place: int, key: int, pooled: Pooled, taken: Sequence[Pooled]) -> float:
+    def _effect(
+        self, constant: int, place: int, key: int, pooled: Pooled, overlay: Overlay, lengths: Sequence[int]
+    ) -> float:
         """Largest change of a value, in units of its RMS, with a constant moved by half an ulp: up, and at random."""
         largest, step = 0.0, self.candidate.steps[place]
         for up in (True, False):
-            now = [
-                value if (place, position) in self.edges else self._moved(constant, up, one)
-                for position, (one, value) in enumerate(zip(step.inputs, taken, strict=True))
-            ]
-            made = step.compute(now, self.lengths)[step.outputs.index(key)]
+            moved = self._moved(constant, up, place, overlay, lengths)
+            made = step.compute(self._arrays(place, moved, overlay), lengths)[step.outputs.index(key)]
             for array, other in zip(pooled, made, strict=True):
                 if array is not None and other is not None:
                     largest = max(largest, difference(other, array))
         return largest
 
-    def _moved(self, constant: int, up: bool, key: int) -> Pooled:
-        """A value computed from a moved constant, back to found values. What was computed so is kept."""
-        if (constant, up) not in self.moved:
-            self.moved[constant, up] = {constant: self._shifted(constant, up)}
-        moved = self.moved[constant, up]
-        left = [key]
+    def _moved(
+        self, constant: int, up: bool, place: int, overlay: Overlay, lengths: Sequence[int]
+    ) -> Mapping[int, Pooled]:
+        """What a step takes, computed from a moved constant, back to found values. What was computed so is kept."""
+        moved = overlay.moved.setdefault((constant, up), {constant: self._shifted(constant, up)})
+        left = [place]
         while left:
-            one = left[-1]
-            if one in moved or not self._depends(one, constant):
-                left.pop()
-                continue
-            place = self.candidate.makers[one]
-            step = self.candidate.steps[place]
-            free = [taken for position, taken in enumerate(step.inputs) if (place, position) not in self.edges]
-            waiting = [taken for taken in free if taken not in moved and self._depends(taken, constant)]
+            step = self.candidate.steps[left[-1]]
+            waiting = [
+                self.candidate.makers[key]
+                for position, key in enumerate(step.inputs)
+                if key not in moved and self._depends(overlay, (left[-1], position), key, constant)
+            ]
             if waiting:
                 left.extend(waiting)
                 continue
-            left.pop()
-            arrays = [
-                self.edges[place, position][0]
-                if (place, position) in self.edges
-                else moved.get(taken, self.values[taken])
-                for position, taken in enumerate(step.inputs)
-            ]
-            moved.update(zip(step.outputs, step.compute(arrays, self.lengths), strict=True))
-        return moved.get(key, self.values[key])
+            done = left.pop()
+            if left and not moved.keys() >= set(step.outputs):
+                made = step.compute(self._arrays(done, moved, overlay), lengths)
+                moved.update(zip(step.outputs, made, strict=True))
+        return moved
+
+    def _arrays(self, place: int, moved: Mapping[int, Pooled], overlay: Overlay) -> list[Pooled]:
+        """What a step takes: what was moved, where no exchange is at its use, and else the values themselves."""
+        exchanged = overlay.edges.keys() | self.edges.keys()
+        return [
+            moved[key]
+            if key in moved and (place, position) not in exchanged
+            else self._taken(overlay, (place, position), key)[0]
+            for position, key in enumerate(self.candidate.steps[place].inputs)
+        ]
 
     def _shifted(self, constant: int, up: bool) -> Pooled:
         """The constant half an ulp up, or at random up and down."""
@@ -370,9 +383,9 @@ class Walk:
             arrays.append(array)
         return tuple(arrays)
 
-    def _depends(self, key: int, constant: int) -> bool:
-        """The value is made of the constant, and nothing on the way is found."""
-        status = self.status[key]
+    def _depends(self, overlay: Overlay, edge: Edge, key: int, constant: int) -> bool:
+        """What a step takes is made of the constant, and nothing on the way is found or exchanged."""
+        _, status = self._taken(overlay, edge, key)
         return key in self.candidate.makers and constant in status.rounded and status.quantity is None
 
     def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:

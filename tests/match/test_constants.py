@@ -72,6 +72,31 @@ def test_a_constant_further_away_is_a_departure() -> None:
     assert run(0.1, single(FREQUENCIES) * (1 + 2e-6)).departures != []
 
 
+@pytest.mark.parametrize(("frequencies", "departures"), [(single(FREQUENCIES), 1), (FREQUENCIES * (1 + 2e-6), 2)])
+def test_behind_a_departure_the_effect_of_a_rounded_constant_is_none(frequencies, departures) -> None:
+    """The factor that is made of the frequencies is no value of the reference: its product with the mended one is."""
+
+    def ours(x: np.ndarray) -> Program:
+        b = Builder()
+        h = b.input(x) * b.constant(0.1) @ b.constant(WEIGHT, "weight")
+        angle = (np.arange(x.shape[1])[:, None] + 0.3) * np.concatenate([FREQUENCIES, FREQUENCIES])
+        return b.program((h * b.constant(2.0)) * b.constant(np.sin(angle) / 2) @ b.constant(WEIGHT.T))
+
+    def theirs(x: np.ndarray) -> Program:
+        b = Builder()
+        h = b.input(x) * b.constant(0.11) @ b.constant(WEIGHT)
+        angle = b.constant(np.arange(x.shape[1])[:, None] + 0.3) * b.constant(frequencies, rounded="float32")
+        factor = b.run("sin", lambda a: np.sin(np.concatenate([a, a], -1)), angle)
+        return b.program(h * factor @ b.constant(WEIGHT.T))
+
+    given = [[x] for x in inputs()]
+    matching = match([ours(x) for x in inputs()], [theirs(x) for x in inputs()], given, given)
+    assert len(matching.departures) == departures
+    assert matching.proven
+    (unresolved,) = matching.unresolved
+    assert len(unresolved.uses) == 2 - departures
+
+
 def test_a_constant_that_was_not_rounded_stands_for_itself() -> None:
     matching = run(float(single(0.1)), single(FREQUENCIES), rounded="")
     assert len(matching.departures) == 2
