@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import patch
 
 from parity.base.errors import InputError
 
 
-def corrected(name: str, lines: Mapping[str, str]) -> ModuleType:
+def corrected(name: str, lines: Mapping[str, str], part: str = "") -> ModuleType:
     """The module of this name, made anew from its source with each text replaced by another.
 
-    Raises `InputError` for a text that the source does not hold.
+    With `part`, a module that this one imports from, the texts are those of `part`. Raises `InputError` for a text
+    that the source does not hold.
     """
+    if part:
+        with patch.dict(sys.modules, {part: corrected(part, lines)}):
+            return corrected(name, {})
     original = importlib.import_module(name)
     assert original.__file__ is not None
     file = Path(original.__file__)

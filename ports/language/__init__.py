@@ -1,6 +1,7 @@
 """mlx-lm's language models against those of transformers, small and with random weights.
 
-architectures.py    configurations, and what of each port is known
+architecture.py     a configuration, and what is known of its port
+architectures.py    all of them: dense.py, mixtures.py and recurrent.py, of what options.py and departures.py share
 reference.py        the model of transformers, its prompt and one more token
 port.py             the same of mlx-lm
 """
@@ -19,7 +20,7 @@ PAIRS = tuple(
         ("mlx-lm", "transformers"),
         partial(sides, name),
         one.departures,
-        partial(sides, name, mended=True) if one.mended else None,
+        partial(sides, name, mended=True) if one.correction else None,
         one.correction,
         one.refused,
         one.reason,

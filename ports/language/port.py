@@ -34,8 +34,6 @@ def decoding(name: str, mended: bool) -> Decoding:
     model = loaded(name, mended)
 
     def decode(prompt: mx.array, token: mx.array) -> tuple[mx.array, mx.array]:
-        if not ARCHITECTURES[name].cached:
-            return model(prompt), model(token)
         cache = make_prompt_cache(model)
         return model(prompt, cache=cache), model(token, cache=cache)
 
@@ -45,8 +43,8 @@ def decoding(name: str, mended: bool) -> Decoding:
 def loaded(name: str, mended: bool) -> Any:
     """The model with the checkpoint's weights, strictly; `mended`: with the port's lines corrected."""
     folder, architecture = CHECKPOINT[0], ARCHITECTURES[name]
-    path = f"mlx_lm.models.{architecture.port}"
-    module = corrected(path, architecture.mended) if mended else importlib.import_module(path)
+    path, part = (f"mlx_lm.models.{module}" if module else "" for module in (architecture.port, architecture.part))
+    module = corrected(path, architecture.mended, part) if mended else importlib.import_module(path)
     model = module.Model(module.ModelArgs.from_dict(json.loads((folder / "config.json").read_text())))
     weights: dict[str, mx.array] = {}
     for file in sorted(folder.glob("*.safetensors")):

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import transformers
 from torch import Tensor, nn
 
-from ports.language.architectures import COMMON, Architecture
+from ports.corrected import corrected
+from ports.language.architecture import COMMON, Architecture
 
 
 class Decoding(nn.Module):
-    """Prompt `(B, L)` and token `(B, 1)` -> logits `(B, L, V)` and `(B, 1, V)`; made anew from its configuration."""
+    """Prompt `(B, L)` and token `(B, 1)` -> logits `(B, L, V)` and `(B, 1, V)`; made anew from its configuration.
+
+    A subclass has `lines` of the model's module corrected.
+    """
+
+    lines: Mapping[str, str] = {}
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
-        self.cached = config.use_cache
-        self.model = transformers.AutoModelForCausalLM.from_config(
-            config, attn_implementation="eager", experts_implementation="eager"
-        )
+        eager = {"attn_implementation": "eager", "experts_implementation": "eager"}
+        self.model = transformers.AutoModelForCausalLM.from_config(config, **eager)
+        if self.lines:
+            kind = type(self.model)
+            self.model = getattr(corrected(kind.__module__, self.lines), kind.__name__)._from_config(config, **eager)
 
     def forward(self, prompt: Tensor, token: Tensor) -> tuple[Tensor, Tensor]:
-        if not self.cached:
-            return self.model(input_ids=prompt).logits, self.model(input_ids=token).logits
-        before = self.model(input_ids=prompt, use_cache=True)
-        after = self.model(input_ids=token, use_cache=True, cache=before.cache)
+        cache = transformers.DynamicCache(config=self.config)
+        before = self.model(input_ids=prompt, use_cache=True, cache=cache)
+        after = self.model(input_ids=token, use_cache=True, cache=cache)
         return before.logits, after.logits
 
 
-def model(architecture: Architecture) -> Decoding:
-    """The model in eval mode, with normal weights of 0.1 and scales about 1."""
+def model(architecture: Architecture, mended: bool = False) -> Decoding:
+    """The model in eval mode, with normal weights of 0.1 and scales about 1; corrections of routers are weights too."""
     transformers.utils.logging.disable_progress_bar()
-    settings = {**COMMON, **architecture.settings}
-    settings |= {"use_cache": architecture.cached}
-    decoding = Decoding(transformers.AutoConfig.for_model(architecture.reference, **settings)).eval()
+    kind = type("Decoding", (Decoding,), {"lines": architecture.amended if mended else {}})
+    decoding = kind(transformers.AutoConfig.for_model(architecture.reference, **{**COMMON, **architecture.settings}))
     torch.manual_seed(0)
+    corrections = [(name, value) for name, value in decoding.named_buffers() if name.endswith("correction_bias")]
     with torch.no_grad():
-        for name, parameter in decoding.named_parameters():
-            parameter.copy_(0.1 * torch.randn_like(parameter) + (1.0 if parameter.ndim == 1 else 0.0))
-            if name.endswith(architecture.zeroed):
-                parameter.zero_()
-    return decoding
+        for name, value in [*decoding.named_parameters(), *corrections]:
+            about = 1.0 if value.ndim == 1 and isinstance(value, nn.Parameter) else 0.0
+            value.copy_(0.1 * torch.randn_like(value) + about)
+            for end, factor in architecture.scaled.items():
+                value.mul_(factor if name.endswith(end) else 1.0)
+    return decoding.eval()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ports.language.architectures import ARCHITECTURES, Architecture
+from ports.language.architecture import Architecture
+from ports.language.architectures import ARCHITECTURES
 from ports.pair import Sides
 
 CHECKPOINT = [Path()]
@@ -19,8 +20,9 @@ def sides(name: str, folder: Path, mended: bool = False) -> Sides:
     from ports.language import reference
 
     architecture = ARCHITECTURES[name]
-    model = reference.model(architecture)
+    model = reference.model(architecture, mended)
     model.model.save_pretrained(folder)
+    publish(architecture, folder)
     write_configuration(architecture, folder)
     CHECKPOINT[0] = folder
     return Sides(model, f"ports.language.port:{name}{'+mended' * mended}", inputs(architecture))
@@ -34,6 +36,15 @@ def inputs(architecture: Architecture) -> list[dict[str, np.ndarray]]:
         {"prompt": random.integers(3, 255, (batch, length)), "token": random.integers(3, 255, (batch, 1))}
         for length in architecture.lengths
     ]
+
+
+def publish(architecture: Architecture, folder: Path) -> None:
+    """Give the weights of the folder the names and layouts of a published checkpoint."""
+    from safetensors.torch import load_file, save_file
+
+    if architecture.published:
+        for file in folder.glob("*.safetensors"):
+            save_file(architecture.published(load_file(file)), file)
 
 
 def write_configuration(architecture: Architecture, folder: Path) -> None:
@@ -53,4 +64,6 @@ def write_configuration(architecture: Architecture, folder: Path) -> None:
     if "partial_rotary_factor" in rope:
         config["partial_rotary_factor"] = rope["partial_rotary_factor"]
     config.update(architecture.arguments)
+    if architecture.nested:
+        config = {"model_type": architecture.port, "text_config": config}
     file.write_text(json.dumps(config))

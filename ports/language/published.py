@@ -1,0 +1,84 @@
+"""Names and layouts of published checkpoints, of what transformers writes.
+
+Each function takes the weights by the names that transformers writes, and returns those of a checkpoint that mlx-lm
+reads. No value changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Weights = dict[str, Tensor]
+Publishing = Callable[[Weights], Weights]
+
+
+def without(beginning: str) -> Publishing:
+    """The names without this beginning."""
+    return lambda weights: {name.removeprefix(beginning): value for name, value in weights.items()}
+
+
+def under(beginning: str) -> Publishing:
+    """The names with this beginning before all of them."""
+    return lambda weights: {beginning + name: value for name, value in weights.items()}
+
+
+def renamed(**texts: str) -> Publishing:
+    """The names with each of these texts replaced by another, in this order."""
+
+    def publish(weights: Weights) -> Weights:
+        for old, new in texts.items():
+            weights = {name.replace(old, new): value for name, value in weights.items()}
+        return weights
+
+    return publish
+
+
+def dropped(*texts: str) -> Publishing:
+    """The weights without those whose names hold one of these texts."""
+    return lambda weights: {name: value for name, value in weights.items() if not any(text in name for text in texts)}
+
+
+def gemma3n(weights: Weights) -> Weights:
+    """Under `model.language_model`, and with the keys and values that nothing reads, in layers that share others'."""
+    layers = {name.split(".")[2] for name in weights if name.startswith("model.layers.")}
+    for layer in layers:
+        for part in ("k_proj", "v_proj", "k_norm"):
+            like = weights[f"model.layers.0.self_attn.{part}.weight"]
+            weights.setdefault(f"model.layers.{layer}.self_attn.{part}.weight", torch.zeros_like(like))
+    return {name.replace("model.", "model.language_model.", 1): value for name, value in weights.items()}
+
+
+def joined(weights: Weights) -> Weights:
+    """The weights of all experts of a mixture in one, `(expert, output, input)`; gates and values are one as well."""
+    published = {name: value for name, value in weights.items() if ".experts." not in name}
+    for name in [name for name in weights if name.endswith(".experts.0.down_proj.weight")]:
+        experts = name.removesuffix("0.down_proj.weight")
+        count = sum(other.startswith(experts) and other.endswith(".down_proj.weight") for other in weights)
+        gate, up, down = (
+            torch.stack([weights[f"{experts}{expert}.{part}_proj.weight"] for expert in range(count)])
+            for part in ("gate", "up", "down")
+        )
+        published |= {f"{experts}gate_up_proj": torch.cat((gate, up), dim=1), f"{experts}down_proj": down}
+    return published
+
+
+def gpt_oss(weights: Weights) -> Weights:
+    """As mlx-lm's own conversion has them: gates and values apart, matrices `(expert, output, input)`.
+
+    transformers has them in turns and `(expert, input, output)`.
+    """
+    published: Weights = {}
+    for name, value in weights.items():
+        parts = {"gate_up_proj": ("gate_proj", "up_proj"), "down_proj": ("down_proj",)}
+        beginning, _, last = name.rpartition(".")
+        kind, end = last.removesuffix("_bias"), "bias" if last.endswith("_bias") else "weight"
+        if not beginning.endswith(".experts"):
+            published[name] = value
+            continue
+        for place, part in enumerate(parts[kind]):
+            taken = value[..., place :: len(parts[kind])]
+            published[f"{beginning}.{part}.{end}"] = (taken if end == "bias" else taken.mT).contiguous()
+    return published
