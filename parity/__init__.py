@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from parity.base.errors import InputError as InputError
     from parity.capture.runner import Runner as Runner
     from parity.contract import Contract as Contract
+    from parity.contract import Rule as Rule
     from parity.contract import load as load_contract
     from parity.contract.implementation import Case as Case
     from parity.contract.implementation import Side as Side
@@ -42,6 +43,7 @@ __all__ = [
     "NoProgram",
     "ParityError",
     "Report",
+    "Rule",
     "Runner",
     "Side",
     "Verdict",
@@ -67,6 +69,7 @@ _HOMES = {
     "NoProgram": "parity.exact.program:NoProgram",
     "ParityError": "parity.show.comparison:ParityError",
     "Report": "parity.run.report:Report",
+    "Rule": "parity.contract:Rule",
     "Runner": "parity.capture.runner:Runner",
     "Side": "parity.contract.implementation:Side",
     "Verdict": "parity.judge.verdict:Verdict",

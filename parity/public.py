@@ -17,7 +17,6 @@ from parity.contract.implementation import Case, resolve
 from parity.diagnose.bisect import Bisection, Found
 from parity.judge import floor, verdict
 from parity.judge.verdict import Verdict
-from parity.prove import device
 from parity.prove.calls import Calls
 from parity.prove.inputs import Given
 from parity.run import dumps
@@ -123,7 +122,7 @@ def compare(
     source: str | None = None,
     exact: bool = False,
     strict: bool = False,
-    rule: Rule = device.RULE,
+    rules: Sequence[Rule] = (),
     call: Calls = None,
 ) -> Comparison:
     """Compare any two models: the mathematics in double, the arithmetic of every output as the device gives it.
@@ -133,9 +132,9 @@ def compare(
     its arguments, or a `.npz` file of such; several of other lengths prove more. Layouts of the candidate are found by
     value; `axes` declares one: `x: b c t -> b t c`. `source` is how the candidate's program is had: `graph`, `standin`
     or `torch`; found by itself when left out. `exact` leaves the device out. With `strict` rounding beyond the bounds
-    of `rule` does not pass. `call` is the method of both that is called, or a function of the model and its arrays by
-    name, which returns arrays; a pair is the reference's and the candidate's. Raises `InputError` for what cannot be
-    judged.
+    does not pass: two noise floors, or those of the first of `rules` whose pattern is the output's. `call` is the
+    method of both that is called, or a function of the model and its arrays by name, which returns arrays; a pair is
+    the reference's and the candidate's. Raises `InputError` for what cannot be judged.
 
     >>> import numpy as np
     >>> from mlx_model import candidate
@@ -151,7 +150,7 @@ def compare(
     ...
     parity.base.errors.InputError: ...
     """
-    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rule, call)
+    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rules, call)
 
 
 def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given], **options: Any) -> Comparison:

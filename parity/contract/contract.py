@@ -70,7 +70,14 @@ class Rule:
     """Bounds of the taps that match `pattern` in `mode`. `why` names the mechanism where a rule is not the default.
 
     `cases` and `precisions` are patterns of what it is for, all by default. In a pattern `*` stands for anything and
-    `?` for one character; brackets are a tap's own, as in `mu[step=4]`.
+    `?` for one character; brackets are a tap's own, as in `mu[step=4]`. In `parity.compare` the taps are the outputs:
+    `output 0` is the first.
+
+    >>> from pathlib import Path
+    >>> rule = parity.Rule("output 0", "*", ratio64=1.5, ratio32=1.5, why="a port of few operations")
+    >>> found = parity.compare("torch_model:reference", "mlx_model:candidate", Path("short.npz"), rules=[rule])
+    >>> found.passed, found.verdicts[0].bound_ratio32
+    (True, 1.5)
     """
 
     pattern: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
+from parity.base.errors import InputError
 from parity.contract import Rule
 from parity.judge.verdict import Verdict
 from parity.match.matching import Matching
@@ -55,10 +56,12 @@ class Compared:
         source: str | None = None,
         exact: bool = False,
         strict: bool = False,
-        rule: Rule = device.RULE,
+        rules: Sequence[Rule] = (),
         call: Calls = None,
     ) -> Self:
         """See `parity.compare`."""
+        if exact and rules:
+            raise InputError("rules are bounds of what the device gives, which exact leaves out; leave one out")
         sets = given.several(inputs)
         taken, rounded = given.read_all(sets), list[str]()
         if not exact:
@@ -69,7 +72,7 @@ class Compared:
             if exact:
                 return cls(proof, evidence)
             environment = _environment(proof.source)
-            return cls(proof, evidence, device.verdicts(proof, evidence, rule, strict), environment)
+            return cls(proof, evidence, device.verdicts(proof, evidence, rules, strict), environment)
 
 
 def _environment(source: str) -> dict[str, str]:

@@ -42,9 +42,28 @@ def single(sets: Sequence[Inputs]) -> tuple[list[Inputs], list[str]]:
     return taken, [f"{name}: its values are rounded to float32 first, for both sides" for name in sorted(rounded)]
 
 
-def verdicts(proof: Proof, evidence: Evidence, rule: Rule = RULE, strict: bool = False) -> list[Verdict]:
+def decided(rules: Sequence[Rule], count: int) -> list[Rule]:
+    """Of each output the first rule that matches it, else `RULE`. Raises `InputError` for a rule that decides none."""
+    if odd := [rule for rule in rules if not isinstance(rule, Rule)]:
+        raise InputError(f"rules hold {odd[0]!r}; expected parity.Rule(pattern, mode, ratio64, ratio32, why)")
+    names = [f"{OUTPUT} {place}" for place in range(count)]
+    found = [next((rule for rule in rules if rule.matches(name, ACCUMULATED)), RULE) for name in names]
+    if idle := [rule for rule in rules if rule not in found]:
+        raise InputError(
+            f"rule {idle[0].pattern!r} ({idle[0].mode}) decides on no output; there are {', '.join(names)}, in mode "
+            f"{ACCUMULATED}, and the first rule that matches decides: correct or remove it"
+        )
+    return found
+
+
+def verdicts(proof: Proof, evidence: Evidence, rules: Sequence[Rule] = (), strict: bool = False) -> list[Verdict]:
     """A verdict for each output of each set of inputs. `strict`: rounding does not pass."""
-    found = []
+    found, bounds = [], decided(rules, len(proof.outputs))
+    proof.notes += [
+        f"{OUTPUT} {place}: bounds of {rule.ratio32:g} and {rule.ratio64:g} noise floors on the device: {rule.why}"
+        for place, rule in enumerate(bounds)
+        if rule is not RULE
+    ]
     for number, inputs in enumerate(evidence.sets):
         reference, candidate = _reference(evidence, inputs), _candidate(proof, evidence.port, inputs)
         exact = [_plain(array) for array in evidence.references[number].outputs]
@@ -53,7 +72,9 @@ def verdicts(proof: Proof, evidence: Evidence, rule: Rule = RULE, strict: bool =
         ]
         judged = [
             judge(name, "", ACCUMULATED, rule, _ordered(ours, output.order), theirs, wide)
-            for name, output, ours, theirs, wide in zip(names, proof.outputs, candidate, reference, exact, strict=True)
+            for name, rule, output, ours, theirs, wide in zip(
+                names, bounds, proof.outputs, candidate, reference, exact, strict=True
+            )
         ]
         proven = [_mathematics(name, output) for name, output in zip(names, proof.outputs, strict=True)]
         doubtful = [in_doubt(verdict, mathematics) for verdict, mathematics in zip(judged, proven, strict=True)]

@@ -34,6 +34,14 @@ def summed_one_by_one(x):
     return total
 
 
+def running_sums(x):
+    return x.sum(0), x[:400].sum(0)
+
+
+def running_sums_one_by_one(x):
+    return summed_one_by_one(x), summed_one_by_one(x[:400])
+
+
 def asks_for_a_value(x):
     return x.sum(0) if mx.max(x).item() < 1e9 else x[0]
 
@@ -104,6 +112,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "two_sides.py").write_text(MODULES)
     x = np.random.default_rng(0).standard_normal((512, 300)).astype(np.float32) + 5
     np.savez(tmp_path / "x.npz", x=x)
+    np.savez(tmp_path / "y.npz", x=x[:500])
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "two_sides", raising=False)
@@ -163,6 +172,32 @@ def test_rounding_of_another_order_passes_and_is_said(folder):
     assert not parity.compare(*names, Path("x.npz"), strict=True).passed
     found = parity.compare(names[0], "two_sides:added_one_by_one", Path("x.npz"), source="torch")
     assert found.passed and [verdict.word for verdict in found.verdicts] == ["rounding"]
+
+
+def test_rules_bound_outputs_by_pattern(folder):
+    """Sums that are added one by one: beyond two floors, within 1e4, and within the port's own floor in any case."""
+    names, why = ("two_sides:running_sums", "two_sides:running_sums_one_by_one"), "a port that adds one by one"
+    wide = parity.Rule("output 0", "*", 1e4, 1e4, why)
+    narrow = parity.Rule("output *", "accumulated", 1e-3, 1e-3, "all")
+    assert [v.word for v in parity.compare(*names, Path("x.npz")).verdicts] == ["rounding"] * 2
+    found = parity.compare(*names, [Path("x.npz"), Path("y.npz")], rules=[wide, narrow], strict=True)
+    assert [(v.tap, v.passed) for v in found.verdicts[::2]] == [(f"output 0 of inputs {n}", True) for n in range(2)]
+    assert [v.passed for v in found.verdicts[1::2]] == [False, False]
+    assert [v.bound_ratio32 for v in found.verdicts] == [1e4, 1e-3] * 2
+    assert f"output 0: bounds of 10000 and 10000 noise floors on the device: {why}" in found.proof.notes
+    for rules, said in (
+        (
+            [narrow, wide],
+            "rule 'output 0' .* decides on no output; there are output 0, output 1, in mode acc",
+        ),
+        ([parity.Rule("output 2", "*", 3.0, 3.0, why)], "rule 'output 2'"),
+        ([parity.Rule("*", "local", 3.0, 3.0, why)], r"rule '\*' \(local\) decides on no output"),
+        ([3.0], r"rules hold 3.0; expected parity.Rule\(pattern"),
+    ):
+        with pytest.raises(parity.InputError, match=said):
+            parity.compare(*names, Path("x.npz"), rules=rules)
+    with pytest.raises(parity.InputError, match="rules are bounds of what the device gives"):
+        parity.compare(*names, Path("x.npz"), rules=[wide], exact=True)
 
 
 def test_a_function_that_asks_for_values_runs_in_the_stand_in(folder):
