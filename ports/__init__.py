@@ -2,7 +2,9 @@
 
 pair.py         what a pair is, and how it is judged
 corrected.py    a module of a port with some of its lines corrected
+confirmed.py    the matches of a pair, tried on inputs that no search has seen
 pairs.py        all pairs, and their shards
-page.py         docs/ports.md
+row.py          what is kept of a judged pair
+page.py         docs/ports.md, made of rows
 language/ …     a folder a subject, each with `PAIRS`
 """

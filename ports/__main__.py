@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
 from parity.base.gate import guarded
 from ports import page, pairs
-from ports.pair import judge
-
-EXPECTED = ("equal", "departs", "cannot run")
-"""The words of pairs that are as the repository says of them."""
+from ports.pair import EXPECTED, judge
+from ports.row import Row, load, row, save
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ports", description=__doc__)
     parser.add_argument("--shard", default="1/1", help="judge the i-th of n parts alone: 1/4")
-    parser.add_argument("--only", action="append", help="judge the pair of this name alone; may be repeated")
+    parser.add_argument("--only", action="append", metavar="NAME", help="judge this pair alone; may be repeated")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows, for --read")
+    text = "judge nothing, and take the rows of these files: the shards of one run"
+    parser.add_argument("--read", type=Path, nargs="+", default=[], metavar="FILE", help=text)
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the page: docs/ports.md")
     given = parser.parse_args()
-    chosen = [pairs.named(name) for name in given.only] if given.only else pairs.every()
-    found = []
-    for pair in pairs.shard(given.shard, chosen):
-        judged = judge(pair)
-        print(page.line(judged), flush=True)
-        found.append(judged)
-    seconds = [one.seconds for one in found if one.comparison]
-    if seconds:
-        print(f"{len(found)} pairs; median {median(seconds):.1f} s, the longest {max(seconds):.1f} s")
+    rows = load(given.read) if given.read else list(_judged(given.only, given.shard))
+    if given.json:
+        save(rows, given.json)
     if given.write:
-        page.write(found, given.write)
-    return int(any(one.word not in EXPECTED for one in found))
+        page.write(rows, given.write)
+    return int(any(one.verdict not in EXPECTED for one in rows))
+
+
+def _judged(only: Sequence[str] | None, shard: str) -> Iterator[Row]:
+    """The row of each pair, printed as soon as it is judged, and the wall times at the end."""
+    seconds = []
+    for pair in pairs.shard(shard, [pairs.named(name) for name in only] if only else pairs.every()):
+        found = row(judge(pair))
+        print(found.line, flush=True)
+        seconds += [found.seconds] * bool(found.modules)
+        yield found
+    if seconds:
+        print(f"{len(seconds)} compared; median {median(seconds):.1f} s, the longest {max(seconds):.1f} s")
 
 
 if __name__ == "__main__":

@@ -2,70 +2,74 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from parity.base.files import write_text
-from ports.pair import Judged
+from ports.row import Row
 
 HEAD = """# Ports of others
 
-`python -m ports --write docs/ports.md` makes this page. Weights are random, and models are small: a row is about the
-program and its configuration, not about a checkpoint. A departure is *proven* in one of two ways. Either the port with
-the corrected lines is equal in double, or the port is equal behind the reference's value in the
-place of its own.
-
+`python -m ports --write docs/ports.md` makes this page. Weights are random and models are small, except where a name
+says otherwise: a row is about a program and its configuration, not about a checkpoint. *Modules* are calls of the
+reference's modules that were found in the port by value, without names. *Mathematics* compares both programs in double;
+*arithmetic* compares what both give on a CPU with what rounding allows. A departure is *proven* in one of two ways:
+the port with the corrected lines is equal in double, or everything behind the reference's own value is.
 """
-MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:site-packages|ports)/")
-"""Whatever is before a package in the path of a file."""
 
 
-def line(judged: Judged) -> str:
-    """The row of a pair, as the command prints it."""
-    return f"{judged.word:12} {judged.pair.name}: {_mathematics(judged)}; {judged.arithmetic}; {judged.seconds:.1f} s"
-
-
-def write(found: Sequence[Judged], file: Path) -> None:
+def write(rows: Sequence[Row], file: Path) -> None:
     """Write the page: without times and without the paths of this machine."""
-    write_text(HEAD + "\n".join([*_table(found), *(text for one in found for text in _section(one))]) + "\n", file)
+    parts = [HEAD, *_summary(rows), *_table(rows)]
+    for one in rows:
+        parts += section(one)
+    write_text("\n".join(parts) + "\n", file)
 
 
-def _table(found: Sequence[Judged]) -> Iterator[str]:
-    versions = sorted({text for one in found for text in one.pair.versions})
-    yield f"Versions: {', '.join(versions)}."
+def _summary(rows: Sequence[Row]) -> Iterator[str]:
+    equal = [one for one in rows if one.verdict == "equal"]
+    found, modules = (sum(one.modules[place] for one in equal if one.modules) for place in (0, 1))
+    matches, wrong = (sum(one.matches[place] for one in equal if one.matches) for place in (0, 1))
+    words = Counter(one.verdict for one in rows)
+    yield f"{len(rows)} pairs; by verdict: {', '.join(f'{word} {count}' for word, count in words.most_common())}."
+    if modules:
+        yield f"In those that are equal {found} of {modules} modules were found ({found / modules:.1%})."
+        yield f"Of {matches} values that were found, {wrong} are not equal on other inputs."
+    yield f"Versions: {', '.join(sorted({text for one in rows for text in one.versions}))}."
     yield ""
-    yield "| pair | packages | modules matched | mathematics | arithmetic | verdict |"
-    yield "|---|---|---|---|---|---|"
-    for one in found:
-        matched = "{} of {}".format(*one.comparison.modules) if one.comparison else ""
-        row = (one.pair.name, ", ".join(one.pair.packages), matched, _mathematics(one), one.arithmetic, one.word)
-        yield f"| {' | '.join(row)} |"
 
 
-def _mathematics(judged: Judged) -> str:
-    if judged.comparison is None:
-        return judged.pair.reason or MACHINE.sub("", judged.error.partition("\n")[0])
-    return "equal" if judged.comparison.proof.proven else "differs"
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    yield "| pair | modules | mathematics | verdict | arithmetic |"
+    yield "|---|---|---|---|---|"
+    for one in rows:
+        yield f"| {' | '.join([*cells(one), one.arithmetic])} |"
 
 
-def _section(judged: Judged) -> Iterator[str]:
-    pair, comparison = judged.pair, judged.comparison
-    if judged.word == "equal" or comparison is None:
+def cells(one: Row) -> list[str]:
+    """What the table says of a pair on any machine: all but its arithmetic. A pair with a section has a link."""
+    modules = "{} of {}".format(*one.modules) if one.modules else ""
+    name = f"[{one.name}](#{_anchor(one.name)})" if _has_section(one) else one.name
+    return [name, modules, one.mathematics.replace("|", "\\|"), one.verdict]
+
+
+def section(one: Row) -> Iterator[str]:
+    """What is said of a pair that departs; nothing for another."""
+    if not _has_section(one):
         return
-    yield ""
-    yield f"## {pair.name}"
-    yield ""
-    for departure in pair.departures:
-        yield f"- {departure.sentence}"
-    if judged.mended:
-        yield ""
-        yield f"Proven: with {pair.correction}, all of it is equal in double."
-    elif judged.healed:
-        yield ""
-        yield "Proven: with the reference's values in the places of all departures, all of it is equal in double."
-    yield ""
-    yield "```text"
-    for text in comparison.departures[:1]:
-        yield MACHINE.sub("", text)
-    yield "```"
+    yield from ("", f"## {one.name}", "")
+    yield from (f"- {sentence}" for sentence in one.departures)
+    if one.proof:
+        yield from ("", f"Proven: {one.proof[0].lower()}{one.proof[1:]}")
+    if one.first:
+        yield from ("", "```text", one.first, "```")
+
+
+def _has_section(one: Row) -> bool:
+    return bool(one.departures or one.first)
+
+
+def _anchor(name: str) -> str:
+    kept = "".join(letter for letter in name.lower() if letter.isalnum() or letter in " -_")
+    return kept.replace(" ", "-")

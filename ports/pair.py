@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 
 import parity
+from ports.confirmed import false_matches
 
 ARITHMETIC = ("equal", "rounding", "device", "wrong")
 """The words of a verdict on the device, the worst last."""
+
+EXPECTED = ("equal", "departs", "cannot run")
+"""The words of pairs that are as the repository says of them."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,14 @@ class Pair:
 class Judged:
     """What was found of a pair. `error` is why it could not be judged; `mended` the pair with its departures corrected.
 
+    `matches` are the values that were found in an equal port, and those of them that are not equal on unseen inputs.
     `seconds` is the wall time of the first comparison, models and imports included.
     """
 
     pair: Pair
     comparison: parity.Comparison | None = None
     mended: parity.Comparison | None = None
+    matches: tuple[int, int] | None = None
     error: str = ""
     seconds: float = 0.0
 
@@ -113,20 +119,24 @@ def judge(pair: Pair) -> Judged:
     """Both questions about a pair, by `parity.compare`; with its departures corrected once more."""
     judged, start = Judged(pair), time.perf_counter()
     try:
-        judged.comparison = _compared(pair.make)
-        judged.seconds = time.perf_counter() - start
-        judged.comparison.matching  # noqa: B018 - made here, where an error of the search has a verdict
+        with TemporaryDirectory() as folder:
+            sides = pair.make(Path(folder))
+            judged.comparison = _compared(sides)
+            judged.seconds = time.perf_counter() - start
+            found = judged.comparison.matching  # made here, where an error of the search has a verdict
+            if judged.comparison.proof.proven:
+                wrong = false_matches(judged.comparison, sides.reference, sides.candidate, **sides.options)
+                judged.matches = len(found.pairs), len(wrong)
         if pair.mended:
-            judged.mended = _compared(pair.mended)
+            with TemporaryDirectory() as folder:
+                judged.mended = _compared(pair.mended(Path(folder)))
     except (Exception, SystemExit) as error:  # whatever a port raises, or the engine on what it has never met
         judged.comparison, judged.error = None, f"{type(error).__name__}: {error}"
     return judged
 
 
-def _compared(make: Callable[[Path], Sides]) -> parity.Comparison:
-    with TemporaryDirectory() as folder:
-        sides = make(Path(folder))
-        return parity.compare(sides.reference, sides.candidate, sides.inputs, **sides.options)
+def _compared(sides: Sides) -> parity.Comparison:
+    return parity.compare(sides.reference, sides.candidate, sides.inputs, **sides.options)
 
 
 def _says(text: str, known: Departure) -> bool:

@@ -12,9 +12,12 @@ from ports.pair import Pair
 
 
 def every() -> list[Pair]:
-    """The pairs of all subjects, by name."""
+    """The pairs of all subjects, by name. Raises `InputError` where a package that they are of is missing."""
     folders = [found.name for found in pkgutil.iter_modules(ports.__path__) if found.ispkg]
-    found = [pair for folder in folders for pair in importlib.import_module(f"ports.{folder}").PAIRS]
+    try:
+        found = [pair for folder in folders for pair in importlib.import_module(f"ports.{folder}").PAIRS]
+    except ImportError as error:
+        raise InputError(f"{error}; run `tox -e ports`, or install what ports/requirements.txt names") from None
     return sorted(found, key=lambda pair: pair.name)
 
 

@@ -86,6 +86,12 @@ def left_out(tox: str) -> set[str]:
 def test_one_command_and_every_night_run_every_environment():
     assert left_out((ROOT / "tox.ini").read_text()) == set()
     assert "python -m tox run -m all" in steps("nightly.yml", "environments")
+    jobs = yaml.safe_load((WORKFLOWS / "nightly.yml").read_text())["jobs"]
+    shards = jobs["ports"]["strategy"]["matrix"]["shard"]
+    assert jobs["environments"]["env"] == {"TOX_SKIP_ENV": "ports"}
+    assert shards == [f"{number}/{len(shards)}" for number in range(1, len(shards) + 1)]
+    assert "python -m tox -e ports -- --shard 1/4" in steps("nightly.yml", "ports", shard="1/4")
+    assert {"environments", "ports"} < set(jobs["report"]["needs"])
 
 
 def test_an_environment_that_nobody_runs_is_seen():

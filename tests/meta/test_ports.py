@@ -1,0 +1,176 @@
+"""The frame of `ports/`, on pairs of a few lines: every verdict, the rows that are kept, shards and the page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from functools import partial
+
+import mlx.core as mx
+import mlx.nn as mlx_nn
+import numpy as np
+import pytest
+import torch
+
+import parity
+from parity.base.errors import InputError
+from ports import __main__ as command
+from ports import page, pairs
+from ports.confirmed import false_matches, unseen
+from ports.corrected import corrected
+from ports.pair import Departure, Pair, Sides, judge
+from ports.row import load, row, save
+
+GELU = Departure("the GELU is another", "gelu(x)", "erf")
+
+
+class Reference(torch.nn.Module):
+    def forward(self, x):
+        return torch.tanh(torch.nn.functional.gelu(2 * x, approximate="tanh"))
+
+
+def port(x):
+    return mx.tanh(mlx_nn.gelu_approx(2 * x))
+
+
+def departing(x):
+    return mx.tanh(mlx_nn.gelu(2 * x))
+
+
+def failing(x):
+    raise KeyError("weights")
+
+
+def sides(candidate, folder):
+    inputs = [{"x": np.random.default_rng(n).standard_normal((2, n)).astype(np.float32)} for n in (5, 8)]
+    return Sides(Reference(), candidate, inputs)
+
+
+def made(candidate, **known):
+    return Pair("toy/tanh", ("numpy",), partial(sides, candidate), **known)
+
+
+@pytest.mark.parametrize(
+    ("pair", "word"),
+    [
+        (made(port), "equal"),
+        (made(port, departures=(GELU,)), "unexplained"),
+        (made(departing), "unexplained"),
+        (made(departing, departures=(replace(GELU, candidate="sin"),)), "unexplained"),
+        (made(departing, departures=(replace(GELU, reference="tanh", candidate="erf"),)), "departs"),
+        (made(departing, departures=(replace(GELU, reference="tanh"),), mended=partial(sides, port)), "departs"),
+        (made(departing, departures=(replace(GELU, reference="tanh"),), mended=partial(sides, departing)), "unexplained"),
+        (made(failing), "failed"),
+        (made(failing, refused="weights", reason="it has no weights"), "cannot run"),
+        (made(failing, refused="another cause"), "failed"),
+    ],
+    ids=str,
+)
+def test_the_word_of_a_pair(pair, word):
+    assert judge(pair).word == word
+
+
+def test_values_are_matched_by_no_accident():
+    judged = judge(made(port))
+    assert judged.matches is not None
+    assert judged.matches[0] > 3
+    assert judged.matches[1] == 0
+
+
+def test_a_match_that_other_inputs_refuse_is_counted():
+    """A port with a bound that is the least of its inputs, which it reaches on the first ones by their order alone."""
+    rising = np.sort(np.random.default_rng(0).standard_normal((2, 9)).astype(np.float32))
+
+    class Exponential(torch.nn.Module):
+        def forward(self, x):
+            return torch.exp(x)
+
+    def bounded(x):
+        return mx.exp(mx.maximum(x, x[:, :1]))
+
+    found = parity.compare(Exponential(), bounded, {"x": rising}, exact=True)
+    assert found.proof.proven
+    assert false_matches(found, Exponential(), bounded) != []
+    given = unseen({"x": rising, "mask": np.array([True, False])})
+    assert (np.sort(given["x"]) == rising).all()
+    assert (given["x"] != rising).any()
+    assert given["mask"].tolist() == [True, False]
+
+
+def test_rows_are_kept_and_read_again(tmp_path):
+    rows = [row(judge(replace(made(port), name=name))) for name in ("toy/b", "toy/a")]
+    for one in rows:
+        save([one], tmp_path / f"{one.name[-1]}.json")
+    files = sorted(tmp_path.iterdir(), reverse=True)
+    assert load(files) == rows[::-1]
+    with pytest.raises(InputError, match="toy/a is in another file as well"):
+        load([files[1], files[1]])
+
+
+@pytest.mark.parametrize("text", ["[", "[3]", '[{"name": "a"}]', "{}x"])
+def test_a_file_without_rows_is_refused(tmp_path, text):
+    (tmp_path / "rows.json").write_text(text)
+    with pytest.raises(InputError, match="expected a file that `python -m ports --json` wrote"):
+        load([tmp_path / "rows.json"])
+
+
+def test_shards_have_every_pair_once():
+    shards = [pairs.shard(f"{n}/3", range(8)) for n in (1, 2, 3)]
+    assert sorted(sum(shards, [])) == list(range(8))
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/2", "3/2", "1/0", "a/b", "1/2/3", "-1/2"])
+def test_what_is_no_shard_is_refused(text):
+    with pytest.raises(InputError, match="expected i/n with i from 1 to n"):
+        pairs.shard(text, [])
+
+
+def test_a_name_that_is_no_pair_is_refused(monkeypatch):
+    monkeypatch.setattr(pairs, "every", lambda: [made(port)])
+    with pytest.raises(InputError, match="there is no pair 'toy/none'; expected one of toy/tanh"):
+        pairs.named("toy/none")
+
+
+def test_a_package_that_is_missing_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ports.language", None)
+    with pytest.raises(InputError, match="install what ports/requirements.txt names"):
+        pairs.every()
+
+
+def test_the_command_judges_keeps_and_writes(tmp_path, monkeypatch, capsys):
+    known = replace(GELU, reference="tanh")
+    several = [made(port), replace(made(departing, departures=(known,)), name="toy/other, 16 Hz")]
+    monkeypatch.setattr(pairs, "every", lambda: several)
+    kept = [tmp_path / "one.json", tmp_path / "two.json"]
+    for number, file in enumerate(kept, 1):
+        monkeypatch.setattr(sys, "argv", ["ports", "--shard", f"{number}/2", "--json", str(file)])
+        assert command.main() == 0
+    assert "equal        toy/tanh: equal; " in capsys.readouterr().out
+    assert len(json.loads(kept[0].read_text())) == 1
+
+    monkeypatch.setattr(sys, "argv", ["ports", "--read", *map(str, kept), "--write", str(tmp_path / "page.md")])
+    assert command.main() == 0
+    text = (tmp_path / "page.md").read_text()
+    assert "2 pairs; by verdict: " in text
+    assert "| toy/tanh | " in text
+    assert "[toy/other, 16 Hz](#toyother-16-hz)" in text
+    assert "## toy/other, 16 Hz" in text
+    assert "- the GELU is another" in text
+    assert "Proven: with the reference's values in the places of all departures" in text
+    assert str(tmp_path.parent) not in text
+    for one in load(kept):
+        assert f"| {' | '.join(page.cells(one))} |" in text
+
+    monkeypatch.setattr(pairs, "every", lambda: [made(failing)])
+    monkeypatch.setattr(sys, "argv", ["ports"])
+    assert command.main() == 1
+    assert "KeyError" in capsys.readouterr().out
+
+
+def test_lines_of_a_module_are_corrected_in_a_copy():
+    changed = corrected("ports.corrected", {'"""A module of a port': '"""Another'})
+    assert changed.__doc__.startswith("Another")
+    assert not sys.modules["ports.corrected"].__doc__.startswith("Another")
+    with pytest.raises(InputError, match="ports.corrected has no 'nothing like it'"):
+        corrected("ports.corrected", {"nothing like it": ""})
