@@ -12,6 +12,12 @@ PIECE = 1 << 13
 """Values that are widened at a time. What is made of them stays in a core's cache, and OpenBLAS, which shares longer
 products out among threads that would spin beside those of the sides, keeps up to 10 000 values to one."""
 
+MASKED = 1e8
+"""From this size on a number stands for an infinity: masks add -1e9, -1e10 or the lowest float32.
+
+Where there are smaller ones as well, such an element is judged by itself, and the others by the RMS of those.
+"""
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from parity.base.metrics import difference
+from parity.base.metrics import MASKED, Difference, difference
 from parity.contract import Rule
 from parity.contract.parts import label
 from parity.judge.floor import at_least
@@ -172,6 +172,8 @@ def judge(
 
     with np.errstate(invalid="ignore", over="ignore"):
         found = difference(candidate, reference, exact)
+        if not found.reference_rms < MASKED / math.sqrt(reference.size):
+            found = _unmasked(candidate, reference, exact) or found
     if not math.isfinite(found.reference_rms) or (exact is not None and not math.isfinite(found.noise)):
         return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
     noise = found.noise if floor is None and exact is not None else float(floor or 0.0)
@@ -199,6 +201,23 @@ def judge(
         cosine=found.cosine,
         nonfinite=found.nonfinite,
     )
+
+
+def _unmasked(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None) -> Difference | None:
+    """The comparison without what is masked alike on all sides: its size would hide every other difference.
+
+    None where nothing is masked, or everything.
+    """
+    masked = (np.abs(reference) >= MASKED) & (candidate == reference)
+    if exact is not None:
+        masked &= (np.abs(exact) >= MASKED) & (np.sign(exact) == np.sign(reference))
+    kept = np.flatnonzero(~masked)
+    if kept.size in (0, reference.size):
+        return None
+    rest = (array if array is None else array.ravel()[kept] for array in (candidate, reference, exact))
+    found = difference(*rest)
+    place = np.unravel_index(kept[found.where[0]], reference.shape)
+    return replace(found, where=tuple(int(index) for index in place))
 
 
 def _equality(

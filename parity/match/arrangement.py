@@ -8,19 +8,13 @@ from itertools import count, permutations
 
 import numpy as np
 
-from parity.base.metrics import dot
+from parity.base.metrics import MASKED, dot
 
 BOUND = 1e-10
 """Largest |Δ| of two equal quantities in double, in units of the reference's RMS."""
 
 EXACT = 1e-13
 """Largest |Δ| of what no small term sets apart: a tiny epsilon makes two quantities of what `BOUND` calls equal."""
-
-MASKED = 1e8
-"""From this size on a number stands for an infinity: masks add -1e9, -1e10 or the lowest float32.
-
-Where there are smaller ones as well, such an element is judged by itself, and the others by the RMS of those.
-"""
 
 _SAMPLED = 61
 """Places of a block at which a hypothesis of an arrangement is checked before all elements are."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from parity.match.arrangement import MASKED, root_mean_square
+from parity.base.metrics import MASKED
+from parity.match.arrangement import root_mean_square
 from parity.match.values import Pooled
 
 _NEAR = 1e-9

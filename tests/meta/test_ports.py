@@ -60,7 +60,10 @@ def made(candidate, **known):
         (made(departing, departures=(replace(GELU, candidate="sin"),)), "unexplained"),
         (made(departing, departures=(replace(GELU, reference="tanh", candidate="erf"),)), "departs"),
         (made(departing, departures=(replace(GELU, reference="tanh"),), mended=partial(sides, port)), "departs"),
-        (made(departing, departures=(replace(GELU, reference="tanh"),), mended=partial(sides, departing)), "unexplained"),
+        (
+            made(departing, departures=(replace(GELU, reference="tanh"),), mended=partial(sides, departing)),
+            "unexplained",
+        ),
         (made(failing), "failed"),
         (made(failing, refused="weights", reason="it has no weights"), "cannot run"),
         (made(failing, refused="another cause"), "failed"),

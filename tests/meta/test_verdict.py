@@ -289,3 +289,45 @@ def test_the_nearest_of_both_ratios_counts(ratio64, ratio32, nearest):
     report = Report("tiny", "", [], 3, [nothing, both, verdict])
     assert report.nearest is verdict
     assert report.worst("ratio32") == max(ratio32, 0.75 * most)
+
+
+def with_mask(array: np.ndarray, value: float) -> np.ndarray:
+    masked = array.copy()
+    masked[:, 8:] = value
+    return masked
+
+
+@pytest.mark.parametrize("value", [-np.inf, -1e9, float(np.finfo(np.float32).min)])
+def test_what_is_masked_alike_hides_nothing(value):
+    reference, exact = with_mask(REFERENCE, value), with_mask(EXACT, value)
+    right = judged(with_mask(rounded(EXACT, 7, 1.1), value), reference, exact)
+    plain = judged(rounded(EXACT, 7, 1.1)[:, :8], REFERENCE[:, :8], EXACT[:, :8])
+    assert right.passed
+    assert (right.floor, right.ratio32) == pytest.approx((plain.floor, plain.ratio32))
+    assert right.shape == REFERENCE.shape
+
+    wrong = with_mask(rounded(EXACT, 7, 1.1), value)
+    wrong[1, 3, 2] += np.float32(0.01)
+    found = judged(wrong, reference, exact)
+    assert not found.passed
+    assert found.where == (1, 3, 2)
+
+
+def test_the_lowest_double_masks_as_the_lowest_single_does():
+    reference = with_mask(REFERENCE, np.finfo(np.float32).min)
+    exact = with_mask(EXACT, np.finfo(np.float64).min)
+    assert judged(with_mask(rounded(EXACT, 7, 1.1), np.finfo(np.float32).min), reference, exact).passed
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [(-np.inf, np.inf), (-1e9, -2e9), (-np.inf, -1e9), (-1e9, 1e9)])
+def test_another_mask_fails(ours, theirs):
+    reference, exact = with_mask(REFERENCE, ours), with_mask(EXACT, ours)
+    assert not judged(with_mask(rounded(EXACT, 7), theirs), reference, exact).passed
+    short = with_mask(REFERENCE, ours)
+    short[0, 8, 0] = 1
+    assert not judged(short, reference, exact).passed
+
+
+def test_a_reference_of_nan_is_no_mask():
+    reference, exact = with_mask(REFERENCE, np.nan), with_mask(EXACT, np.nan)
+    assert "the reference itself is not finite" in judged(reference, reference, exact).reason

@@ -28,5 +28,7 @@ def test_a_pair_is_as_the_page_says(name):
 
 
 def test_the_page_has_the_pairs_that_are_here():
-    rows = re.findall(r"^\| \[?(\S.*?)(?:\]\(#.*?\))? \| .* \| (?:equal|departs|cannot run) \|", PAGE, flags=re.MULTILINE)
+    rows = re.findall(
+        r"^\| \[?(\S.*?)(?:\]\(#.*?\))? \| .* \| (?:equal|departs|cannot run) \|", PAGE, flags=re.MULTILINE
+    )
     assert rows == NAMES
