@@ -82,7 +82,10 @@ def save(rows: Sequence[Row], file: Path) -> None:
 
 
 def load(files: Sequence[Path]) -> list[Row]:
-    """The rows of all these files, by name. Raises `InputError` for a file without rows, and for a pair that is in two."""
+    """The rows of all these files, by name.
+
+    Raises `InputError` for a file without rows, and for a pair that is in two.
+    """
     rows: dict[str, Row] = {}
     for file in files:
         try:

@@ -13,6 +13,9 @@ from parity.exact.program import Constant, Program, widened
 SIGNIFICANT = {"float32": 24, "complex64": 24, "float16": 11, "bfloat16": 8}
 """Significant bits of the dtypes that are narrower than double."""
 
+HALF = ("bfloat16", "float16")
+"""Half precision, the wider exponent first: most of its numbers are numbers of the other, too."""
+
 
 def rounded(array: np.ndarray, dtype: str) -> str:
     """The dtype that the values of a constant were rounded to; empty where nothing was lost.

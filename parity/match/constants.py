@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from parity.exact.constants import half_ulp
+from parity.exact.constants import HALF, half_ulp
 from parity.exact.program import Constant
 from parity.match.values import Pooled, Runs
-from parity.match.weights import LEAST, Anchors
+from parity.match.weights import LEAST, Anchors, telling
 
 _MOST = 1 << 16
 """Larger constants than this are compared with whole arrays of the reference alone, not number by number."""
@@ -53,7 +53,8 @@ class Resolved:
 def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
     """Of every rounded constant of the candidate, the reference's where that lies within half an ulp everywhere.
 
-    Whole arrays are compared in any layout. Single numbers are also looked for among the reference's scalars: its
+    A weight in half precision is what it says, for the port computes with these digits. Others are compared as whole
+    arrays in any layout. Single numbers are also looked for among the reference's scalars: its
     constants of one number, and the numbers that its operations take as arguments. The numbers of an array are looked
     for among those of each of the reference's, and of two rows of one module and their sum: at their places first, then
     in another order. An LSTM has two biases there, and in most ports one; of a GRU's two, ports add a part.
@@ -71,6 +72,8 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
         constants = candidate.constants(key) if key not in candidate.inputs else []
         first = constants[0] if constants else None
         if first is None or not first.rounded or first.array.dtype.kind not in "fc":
+            continue
+        if first.rounded in HALF and telling((first.array,)):
             continue
         if key in anchors.exact:
             result.exact[key] = anchors.exact[key]

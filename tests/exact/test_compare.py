@@ -294,7 +294,19 @@ def test_weights_in_half_precision_are_said():
     given = {"x": np.random.default_rng(1).standard_normal((4, 8)).astype(np.float32)}
     found = parity.compare(lambda x: x @ wide.to(x.dtype).T, lambda x: x @ half.astype(mx.float32).T, given)
     assert not found.passed
-    assert any("in float16: what is proven holds for the reference's values" in note for note in found.proof.notes)
+    assert found.weights.departures[0].startswith("a tensor (8, 8): the port's is rounded to float16")
+    assert found.weights.explains
+    assert found.weights.facts == ["1 of 1 tensors of the reference are found in the port by value: 1 cast"]
+
+
+def test_weights_that_half_precision_holds_are_right():
+    weight = mx.random.normal((8, 8)).astype(mx.bfloat16)
+    mx.eval(weight)
+    wide = torch.tensor(np.array(weight.astype(mx.float32)))
+    given = {"x": np.random.default_rng(1).standard_normal((4, 8)).astype(np.float32)}
+    found = parity.compare(lambda x: x @ wide.to(x.dtype).T, lambda x: x @ weight.astype(mx.float32).T, given)
+    assert found.passed
+    assert not any("bfloat16" in note for note in found.proof.notes)
 
 
 def test_what_is_saved(reference, tmp_path):

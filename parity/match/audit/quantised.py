@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from parity.exact.constants import HALF
 from parity.exact.operations.quantization import dequantize, unpack
-from parity.match.audit.tensor import HALF, Tensor
+from parity.match.audit.tensor import Tensor
 
 BITS = (1, 2, 3, 4, 5, 6, 8)
 

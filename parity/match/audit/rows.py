@@ -198,7 +198,7 @@ class Audit:
         unused = sum(len(row.reference) for row in ours if row.how == (ALONE, UNUSED))
         ways = Counter[str]()
         for row in found:
-            ways[row.how[0]] += len(row.reference)
+            ways[CAST if CAST in row.how else row.how[0]] += len(row.reference)
         said = ", ".join(f"{ways[way]} {'as they are' if way == SAME else way}" for way in ORDER if ways[way])
         rest = f"; {unused} more reach no output" if unused else ""
         yield f"{count} of {all_of_them - unused} tensors of the reference are found in the port by value: {said}{rest}"

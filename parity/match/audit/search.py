@@ -7,12 +7,13 @@ from functools import partial
 
 import numpy as np
 
+from parity.exact.constants import HALF
 from parity.match.audit import folding, quantised, rows
 from parity.match.audit.leftover import NEAR, fresh, likeliest, pairs
 from parity.match.audit.lying import corners, lying, reversed_axes
 from parity.match.audit.rows import Audit, Row
 from parity.match.audit.slices import WHOLE, Cut, Slices, entry_sizes, merged, runs
-from parity.match.audit.tensor import HALF, Side, Tensor, nearest
+from parity.match.audit.tensor import Side, Tensor, nearest
 from parity.match.orders import how
 
 SINGLE, CODES = "float32", "uint32"

@@ -8,13 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from parity.exact.constants import HALF
 from parity.exact.operations import casts
 
 LEAST = 8
 """Different numbers that tell a tensor from others of its size, where nothing else does."""
-
-HALF = ("bfloat16", "float16")
-"""The wider one first: most of its numbers are numbers of the other, too."""
 
 
 @dataclass(frozen=True, eq=False)
