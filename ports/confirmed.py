@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 import parity
+from parity.match.arrangement import BOUND
 from parity.match.matching import Pair, confirm
+
+ROUNDED = 1e-5
+"""How far apart equal values may be, in RMS, where constants are float32 in one program and not known better."""
 
 
 def false_matches(found: parity.Comparison, reference: Any, candidate: Any, **options: Any) -> list[Pair]:
@@ -23,7 +27,8 @@ def false_matches(found: parity.Comparison, reference: Any, candidate: Any, **op
         for number, constant in theirs.programs[0].constants.items()
     }
     program = replace(theirs.programs[0], constants=constants)
-    return confirm(found.matching, [ours.program], [program], [ours.inputs], [theirs.inputs[0]])
+    bound = ROUNDED if any(again.best.unresolved) else BOUND
+    return confirm(found.matching, [ours.program], [program], [ours.inputs], [theirs.inputs[0]], bound)
 
 
 def unseen(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -103,14 +103,19 @@ def candidate(rate: int, weights: dict[str, np.ndarray]) -> Any:
 
 
 def audio(rate: int) -> np.ndarray:
-    """(1, samples): silence, what somebody says in s3tokenizer's wheel, again if that is too short, and noise."""
+    """(1, samples): silence, quiet, what somebody says in s3tokenizer's wheel, again if that is short, and noise.
+
+    One chunk alone is silent: what equal chunks give could not be told apart.
+    """
     with wave.open(str(SPEECH)) as file:
         said = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32) / 2**15
     if rate == 8000:
         said = (said[:-1:2] + said[1::2]) / 2
     said = np.resize(said, (CHUNKS - SILENT - NOISY) * CHUNK[rate])
-    noise = np.random.default_rng(0).normal(0, 0.1, NOISY * CHUNK[rate]).astype(np.float32)
-    return np.concatenate([np.zeros(SILENT * CHUNK[rate], np.float32), said, noise])[None]
+    random = np.random.default_rng(0)
+    noise = random.normal(0, 0.1, NOISY * CHUNK[rate]).astype(np.float32)
+    quiet = random.normal(0, 1e-4, (SILENT - 1) * CHUNK[rate]).astype(np.float32)
+    return np.concatenate([np.zeros(CHUNK[rate], np.float32), quiet, said, noise])[None]
 
 
 def sides(rate: int, folder: Path) -> Sides:
