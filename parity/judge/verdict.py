@@ -214,8 +214,8 @@ def _unmasked(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | 
     kept = np.flatnonzero(~masked)
     if kept.size in (0, reference.size):
         return None
-    rest = (array if array is None else array.ravel()[kept] for array in (candidate, reference, exact))
-    found = difference(*rest)
+    wide = None if exact is None else exact.ravel()[kept]
+    found = difference(candidate.ravel()[kept], reference.ravel()[kept], wide)
     place = np.unravel_index(kept[found.where[0]], reference.shape)
     return replace(found, where=tuple(int(index) for index in place))
 

@@ -7,7 +7,10 @@ float32 at random.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +22,7 @@ from parity.judge.verdict import Verdict, judge
 from parity.prove import programs
 from parity.prove.floors import own_floors
 from parity.prove.inputs import OUTPUT, Inputs, Order, turned
-from parity.prove.models import kept, title
+from parity.prove.models import is_module, kept, title
 from parity.prove.outputs import Output
 from parity.prove.programs import Port
 from parity.prove.proof import Evidence, Proof
@@ -65,7 +68,7 @@ def verdicts(proof: Proof, evidence: Evidence, rules: Sequence[Rule] = (), stric
         if rule is not RULE
     ]
     for number, inputs in enumerate(evidence.sets):
-        reference, candidate = _reference(evidence, inputs), _candidate(proof, evidence.port, inputs)
+        reference, candidate = _reference(proof, evidence, inputs), _candidate(proof, evidence.port, inputs)
         exact = [_plain(array) for array in evidence.references[number].outputs]
         names = [
             f"{OUTPUT} {place}" + (f" of inputs {number}" * (len(evidence.sets) > 1)) for place in range(len(exact))
@@ -101,13 +104,33 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
 
 
-def _reference(evidence: Evidence, inputs: Inputs) -> list[np.ndarray]:
+def _reference(proof: Proof, evidence: Evidence, inputs: Inputs) -> list[np.ndarray]:
     """The outputs of the reference in float32, in order."""
     from parity.exact.torch.run import run
 
-    model = evidence.model
+    model, called = evidence.model, title(evidence.model)
+    function = evidence.call.of_reference(model, list(inputs), called)
+    try:
+        return _first(proof, "reference", model, lambda: run(function, list(inputs.values())))
+    except RuntimeError as error:
+        raise InputError(
+            f"{called} runs in double, and with float32 inputs it does not ({error}); give a reference whose weights "
+            "are float32, or leave the device out with --exact"
+        ) from error
+
+
+def _first(proof: Proof, side: str, model: Any, run: Callable[[], list[np.ndarray]]) -> list[np.ndarray]:
+    """What a side gives when it is called first; a note says where a second call gives something else."""
     with kept(model):
-        made = run(evidence.call.of_reference(model, list(inputs), title(model)), list(inputs.values()))
+        made = run()
+        again = run() if is_module(model) else made
+    if len(again) != len(made) or not all(map(partial(np.array_equal, equal_nan=True), made, again)):
+        text = (
+            f"the {side} gives something else when it is called again, for it keeps something from one call to the "
+            "next: its first call is judged; to judge another one, give what is kept as an input"
+        )
+        if text not in proof.notes:
+            proof.notes.append(text)
     return [_plain(array) for array in made]
 
 
@@ -121,15 +144,8 @@ def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
 
             return [_plain(array) for array in run_mlx(imported(port.title), list(taken.values()))]
         function = port.call.of_port(port.model, list(taken), port.title)
-        with kept(port.model):
-            if proof.source == programs.TORCH:
-                from parity.exact.torch.run import run as run_torch
-
-                made = run_torch(function, list(taken.values()))
-            else:
-                from parity.exact.mlx.run import run as run_mlx
-
-                made = run_mlx(function, list(taken.values()))
+        run = import_module(f"parity.exact.{'torch' if proof.source == programs.TORCH else 'mlx'}.run").run
+        return _first(proof, "port", port.model, lambda: run(function, list(taken.values())))
     except InputError:
         raise
     except Exception as error:  # whatever the port raises
@@ -137,4 +153,3 @@ def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
             f"{port.title}: its program runs in double, and on its device it does not "
             f"({type(error).__name__}: {error}); --exact leaves the device out"
         ) from error
-    return [_plain(array) for array in made]
