@@ -72,6 +72,16 @@ class Call:
             )
         return inputs
 
+    def in_order(self, model: Any, names: Sequence[str], dotted: str) -> list[str]:
+        """Names of inputs in the order of their parameters, where these are the first ones; else as they are."""
+        function, outer = self.entered(model, dotted), list(structured(dict.fromkeys(names)))
+        try:
+            taken = inspect.signature(getattr(function, "forward", function)).parameters.values()
+        except (TypeError, ValueError):
+            return list(names)
+        own = [one.name for one in taken if one.kind is one.POSITIONAL_OR_KEYWORD][: len(outer)]
+        return sorted(names, key=lambda name: own.index(name.split("/")[0])) if set(own) == set(outer) else list(names)
+
     def of_reference(self, model: Any, names: Sequence[str], dotted: str) -> ByKey:
         """The reference as a function of the arrays of these names, one by one: it takes them by name."""
 

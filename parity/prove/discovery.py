@@ -97,6 +97,7 @@ class Discovered:
         _importable(reference, port)
         with kept(reference, candidate):
             ours = programs.reference(reference, sets, Call())
+            sets = [{name: inputs[name] for name in ours.names} for inputs in sets]
             if not is_module(ours.model):
                 raise InputError(f"{title(reference)} is a function: taps are what modules give; name a module")
             best, kind = _matched(port, source, sets, ours, notes)

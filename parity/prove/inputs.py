@@ -61,8 +61,7 @@ def read_all(given: Sequence[Path | Mapping[str, Any]]) -> list[Inputs]:
         raise InputError("no inputs: give a mapping of arrays by the names of the reference's arguments, or several")
     called = labels(given)
     sets = [
-        read(one) if isinstance(one, Path) else {name: np.asarray(value) for name, value in one.items()}
-        for one in given
+        read(one) if isinstance(one, Path) else _arrays(label, one) for label, one in zip(called, given, strict=True)
     ]
     for label, inputs in zip(called, sets, strict=True):
         _check(label, inputs)
@@ -77,6 +76,19 @@ def read_all(given: Sequence[Path | Mapping[str, Any]]) -> list[Inputs]:
                 )
     names = list(flat(structured(sets[0])))
     return [{name: inputs[name] for name in names} for inputs in sets]
+
+
+def _arrays(label: str, given: Mapping[str, Any]) -> Inputs:
+    """Raises `InputError` for a key that is no name, and for a value that is no array."""
+    arrays = {}
+    for name, value in given.items():
+        if not isinstance(name, str):
+            raise InputError(f"{label}: the key {name!r} is a {type(name).__name__}, expected the name of an argument")
+        try:
+            arrays[name] = np.asarray(value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{label}: {name} cannot be made an array ({error}); give a NumPy array") from None
+    return arrays
 
 
 def _check(label: str, inputs: Inputs) -> None:

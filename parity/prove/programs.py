@@ -31,7 +31,8 @@ class Refused(InputError):
 class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
 
-    `model` is the side itself, before it was widened; None for a file. `keys` are those of a dictionary that it gives.
+    `model` is the side itself, before it was widened; None for a file. `keys` are those of a dictionary that it gives,
+    `names` those of the inputs, in the order in which the side takes them.
     """
 
     programs: list[Program]
@@ -39,6 +40,7 @@ class Sources:
     notes: list[str] = field(default_factory=list)
     model: Any = None
     keys: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 Give = Callable[[Sequence[Inputs]], Sources]
@@ -67,10 +69,11 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
     if is_module(model):
         model = _twin(value, model)
         notes += _in_single(single(model))
-    function, taken = call.of_reference(model, list(sets[0]), dotted), [list(inputs.values()) for inputs in sets]
+    names = call.in_order(model, list(sets[0]), dotted)
+    function, taken = call.of_reference(model, names, dotted), [[inputs[name] for name in names] for inputs in sets]
     programs = [running(model, partial(record, function, arrays, random=False), dotted) for arrays in taken]
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
-    return Sources(programs, taken, notes, single_precision, function.keys)
+    return Sources(programs, taken, notes, single_precision, function.keys, tuple(names))
 
 
 def _in_single(found: Iterable[str]) -> Iterator[str]:
@@ -92,8 +95,13 @@ def running(model: Any, record: Callable[..., Program], dotted: str) -> Program:
         raise
     except Exception as error:
         place = _innermost(error)
+        hint = (
+            "; a function runs in double, and what it closes over stays as it is: give the module, or what makes it"
+            if "dtype" in str(error) and "<" in dotted
+            else ""
+        )
         raise InputError(
-            f"{dotted} cannot be run on these inputs ({type(error).__name__} at {place}: {error})"
+            f"{dotted} cannot be run on these inputs ({type(error).__name__} at {place}: {error}){hint}"
         ) from error
 
 

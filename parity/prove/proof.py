@@ -147,6 +147,7 @@ def evidence(
     given.check_declared(orders, sets[0])
     calls = both(call)
     ours = programs.reference(reference, sets, calls[0])
+    sets = [{name: inputs[name] for name in ours.names} for inputs in sets]
     references = [
         Reference(program, arrays, Quantities(Runs([program], [arrays])))
         for program, arrays in zip(ours.programs, ours.inputs, strict=True)
@@ -176,6 +177,10 @@ def evidence(
         raise InputError(
             f"the reference gives {', '.join(ours.keys)}, the port {', '.join(best.sources.keys)}: give the same keys"
         )
+    if bool(ours.keys) != bool(best.sources.keys) and len(ours.keys or best.sources.keys) > 1:
+        named, other = ("the reference", "the port") if ours.keys else ("the port", "the reference")
+        names = ", ".join(ours.keys or best.sources.keys)
+        notes.append(f"{named} gives {names} by name and {other} gives no names: outputs are compared in this order")
     proof.reference = called
     proof.notes = [*notes, *_asked(sets, proof.source), *proof.notes]
     return proof, Evidence(sets, ours.model, calls[0], references, port, best)

@@ -68,7 +68,18 @@ def made(candidate, **known):
         (made(failing, refused="weights", reason="it has no weights"), "cannot run"),
         (made(failing, refused="another cause"), "failed"),
     ],
-    ids=str,
+    ids=[
+        "equal",
+        "expected in vain",
+        "unknown",
+        "known otherwise",
+        "healed",
+        "mended",
+        "mended in vain",
+        "failed",
+        "refused",
+        "refused otherwise",
+    ],
 )
 def test_the_word_of_a_pair(pair, word):
     assert judge(pair).word == word
