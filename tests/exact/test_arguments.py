@@ -86,6 +86,8 @@ def test_a_reference_in_half_precision_is_refused_on_the_device():
     torch.manual_seed(0)
     model = torch.nn.Linear(8, 8).half().eval()
     port = nn.Linear(8, 8)
-    port.load_weights([(name, mx.array(value.float().numpy())) for name, value in model.state_dict().items()], strict=True)
+    port.load_weights(
+        [(name, mx.array(value.float().numpy())) for name, value in model.state_dict().items()], strict=True
+    )
     with pytest.raises(parity.InputError, match="give a reference whose weights are float32"):
         parity.compare(model, port, {"input": X})
