@@ -4,6 +4,8 @@ A test takes the fixtures `parity_part` and `parity_report` and is marked `@pyte
 Such a test is run once for every part of every segment of that name (`*` stands for anything), on the case `tiny-flow`,
 or `full-flow` with `--size full`. Without `case` it is run on the case that is named as the size. The sides are run
 once a session for each case.
+
+The fixture `assert_parity` compares any two models in a test, without a contract.
 """
 
 from __future__ import annotations
@@ -14,11 +16,15 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 
 from parity import contract as contracts
 from parity.base import runtime
+from parity.base.errors import InputError
+from parity.base.files import ANY, try_outputs
 from parity.contract import HANDED, Contract, Segment
 from parity.contract.implementation import Case, importable, make_case, resolve
 from parity.contract.parts import part
@@ -26,6 +32,9 @@ from parity.judge.verdict import Verdict
 from parity.run.both import Both
 from parity.run.report import Report
 from parity.run.verify import Verifier
+
+if TYPE_CHECKING:
+    from parity.show.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("parity")
     group.addoption("--contract", type=Path, default=Path("fixtures/contract.toml"), help="parity contract file")
     group.addoption("--size", choices=("tiny", "full"), default="tiny", help="the cases that parity tests run on")
+    text = "save what assert_parity finds wrong there, in a folder for each test: page, JSON and JUnit"
+    group.addoption("--parity-report", type=Path, metavar="DIR", help=text)
     group.addoption("--checkpoint", type=Path, help="checkpoint directory of that size; a synthetic one when left out")
 
 
@@ -61,6 +72,11 @@ def pytest_configure(config: pytest.Config) -> None:
     checkpoint = config.getoption("--checkpoint")
     if checkpoint is not None and not checkpoint.is_dir():
         raise pytest.UsageError(f"--checkpoint {checkpoint}: no such folder; name one that holds the weights")
+    if (folder := config.getoption("--parity-report")) is not None:
+        try:
+            try_outputs([(folder / "index.html", ANY)])
+        except InputError as error:
+            raise pytest.UsageError(f"--parity-report {folder}: {error}") from error
     config.addinivalue_line("markers", "parity(*segments, case): judge every part of the segments of these names")
 
 
@@ -153,3 +169,29 @@ def parity_report(request: pytest.FixtureRequest, verify_case: Callable[[str], R
     """The report of the case that the test's part belongs to; that named as the size for a test without one."""
     part: Part | None = request.getfixturevalue("parity_part") if "parity_part" in request.fixturenames else None
     return verify_case(part.case if part else case_name(request.config, ""))
+
+
+@pytest.fixture
+def assert_parity(request: pytest.FixtureRequest) -> Callable[..., Comparison]:
+    """`parity.assert_parity`, whose comparison is saved where it fails: `--parity-report DIR` names the folder.
+
+    The folder of a test is `DIR/test_file.py/test_name[parameters]`, and the message of the failure ends with it.
+    """
+    import parity
+    from parity.show.comparison import ParityError
+
+    report: Path | None = request.config.getoption("--parity-report")
+    file, _, name = request.node.nodeid.partition("::")
+
+    def compared(reference: Any, candidate: Any, inputs: Any, **options: Any) -> Comparison:
+        __tracebackhide__ = True  # the failure is the test's line
+        found = parity.compare(reference, candidate, inputs, **options)
+        if found.passed:
+            return found
+        if report is None:
+            raise ParityError(str(found))
+        folder = report / file / quote(name, safe="[]:= ,")
+        found.save(folder)
+        raise ParityError(f"{found}\nreport: {folder / 'index.html'}")
+
+    return compared

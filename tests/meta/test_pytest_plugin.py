@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from parity.run.both import Both
 from parity.run.verify import Verifier
+from tests.docs.markdown import blocks
 from tests.meta import toy
 from tests.meta.conftest import ROOT, TOY
 
@@ -154,6 +158,64 @@ def test_a_contract_that_cannot_be_read_is_an_error(pytest_run, contract):
     result = pytest_run(PASSES, contract=contract)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*InputError: *"])
+
+
+COMPARES = """
+    import mlx.core as mx
+    import numpy as np
+    import pytest
+
+    X = {"x": np.random.default_rng(0).standard_normal((4, 100), np.float32)}
+
+    @pytest.mark.parametrize("power", [1, 3 / 2])
+    def test_tanh(assert_parity, power):
+        assert_parity(lambda x: x.tanh(), lambda x: mx.tanh(x) * power, X)
+"""
+
+
+def test_two_models_in_one_test(pytest_run, tmp_path):
+    result = pytest_run(COMPARES, f"--parity-report={tmp_path / 'saved'}")
+    result.assert_outcomes(passed=1, failed=1)
+    place = tmp_path / "saved" / "test_two_models_in_one_test.py" / "test_tanh[1.5]"
+    said = ["*> *assert_parity(*", "E *NOT PROVEN*", "E *departure 1*", "E *reference: *", "E *port: *"]
+    result.stdout.fnmatch_lines([*said, f"E *report: {place}/index.html".replace("[", "[[]")])
+    assert "raise ParityError" not in result.stdout.str()
+    assert {file.name for file in place.iterdir()} == {"comparison.json", "index.html", "junit.xml"}
+    assert not json.loads((place / "comparison.json").read_text())["passed"]
+    assert [folder.name for folder in place.parent.iterdir()] == ["test_tanh[1.5]"]
+
+
+def test_without_a_folder_nothing_is_saved(pytest_run, pytester):
+    result = pytest_run(COMPARES, "-k", "1.5")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *NOT PROVEN*", "E *departure 1*", "E *FAIL"])
+    assert not list(pytester.path.rglob("comparison.json"))
+
+
+def test_a_report_that_cannot_be_written_is_one_error_before_any_test(pytest_run, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = pytest_run(COMPARES, f"--parity-report={tmp_path / 'file'}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --parity-report *file: *"])
+
+
+def test_the_example_of_the_page_runs(pytest_run, pytester, monkeypatch):
+    """The files of docs/own-model.md, and its test of five lines; once more with the fault of the page."""
+    text = (ROOT / "docs" / "own-model.md").read_text()
+    files = {block.mark[1]: block.text for block in blocks(text) if block.mark[0] == "file"}
+    for name in ("torch_model.py", "mlx_model.py", "make.py"):
+        (pytester.path / name).write_text(files[name])
+    subprocess.run([sys.executable, "make.py"], cwd=pytester.path, check=True)
+    example = next(block.text for block in blocks(text) if "def test_port(assert_parity)" in block.text)
+    assert len([line for line in example.splitlines() if line]) <= 5
+    pytest_run(example).assert_outcomes(passed=1)
+    wrong = files["mlx_model.py"].replace("nn.gelu(", "nn.gelu_approx(")
+    (pytester.path / "mlx_model.py").write_text(wrong)
+    for name in ("mlx_model", "torch_model"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    result = pytest_run(example, "--parity-report=saved")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *departure 1 in blocks.0*", "E *tanh*", "E *report: saved/*index.html"])
 
 
 def test_other_tests_need_no_contract(pytest_run):
