@@ -12,6 +12,7 @@ import numpy as np
 from parity.exact.program import Program, evaluate
 from parity.match.arrangement import find, relative_error
 from parity.match.matching import Matching
+from parity.match.taps import VALUE
 from parity.match.weights import telling
 
 MODULE, GRAPH, WEIGHTS, NOTHING = "module", "graph", "weights", "nothing"
@@ -140,7 +141,7 @@ class Finder:
     def _numbers(self, tap: str) -> tuple[int, ...]:
         """The candidate's values that are this one."""
         pair = self.matching.taps.get(tap)
-        if pair is None or pair.pieces or pair.partial:
+        if pair is None or pair.how != VALUE:
             return ()
         return tuple(dict.fromkeys([*self.pairs.get(pair.reference, ()), pair.candidate]))
 
@@ -162,7 +163,7 @@ class Finder:
         pair = self.matching.taps.get(tap)
         if pair is None:
             return self._by_weights(tap, shapes)
-        what = "as pieces" if len(pair.pieces) > 1 else "as a piece" if pair.pieces or pair.partial else "as a value"
+        what = pair.how
         if there:
             number = self.named[there]
             order, error = self._order(tap, number)

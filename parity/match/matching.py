@@ -75,6 +75,7 @@ class Matching:
                     "candidate": pair.candidate,
                     "arrangement": str(pair.arrangements[0]) if pair.arrangements else "",
                     "error": pair.error,
+                    "how": pair.how,
                     "follows": list(pair.follows),
                 }
                 for name, pair in self.taps.items()
@@ -204,7 +205,7 @@ def _result(walk: Walk, search: Search, unresolved: list[Unresolved]) -> Matchin
             taps[name] = paired(walk, quantity, partner[quantity])
             continue
         pieces = pieces or Pieces({k: v for k, v in walk.values.items() if telling(v)})
-        pair = counterpart(walk, pieces, partner, key)
+        pair = counterpart(walk, pieces, partner, name)
         if pair is not None:
             taps[name] = pair
         else:

@@ -34,9 +34,13 @@ class Pieces:
             self.index.add(key, pooled)
 
     def joined(self, pooled: Pooled) -> tuple[Piece, ...]:
-        """Values that lie one behind the other along an axis of this one and make it up, at all lengths."""
+        """Values that lie one behind the other along an axis of this one and make it up, at all lengths.
+
+        Of complex numbers, real and imaginary parts lie along an axis of their own.
+        """
         if not _usable(pooled):
             return ()
+        pooled = tuple(np.stack([a.real, a.imag], -1) if a is not None and a.dtype.kind == "c" else a for a in pooled)
         first = pooled[0]
         assert first is not None
         for axis in range(first.ndim):

@@ -1,26 +1,31 @@
-"""Counterparts of named values: those that the walk finds, and of tables, few numbers, pieces and parts."""
+"""Counterparts of named values: those that the walk finds, and of tables, few numbers, pieces, rows and parts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from parity.match.arrangement import Arrangement
-from parity.match.parts import Piece, Pieces
-from parity.match.values import Pooled, arranged, informative, whole
+from parity.match.arrangement import BOUND, Arrangement
+from parity.match.parts import Pieces
+from parity.match.rows import Held, gathered, reordered
+from parity.match.values import Pooled, arranged, distinct, whole
 from parity.match.walk import Walk
-from parity.match.weights import telling
+from parity.match.weights import LEAST, telling
+
+VALUE, PIECES, PIECE = "as a value", "as pieces", "as a piece"
+ROWS, REORDERED = "as rows among others", "with the numbers of each row in another order"
+PART = "in part"
+"""How the candidate holds a value. In part: no more of it than what the reference takes out of it."""
 
 
 @dataclass(frozen=True)
 class Pair:
     """A value of the reference and the candidate's that is the same quantity; numbers are those of the first programs.
 
-    `follows` are the departures that had to be mended before the two were equal. `pieces` are the candidate's values
-    that the reference's is joined of, or the one that it is a piece of; keys are those of the walk. `partial`: the
-    candidate computes no more of it than what the reference takes out of it, the last position's logits for example.
+    `follows` are the departures that had to be mended before the two were equal. `how` is one of the words above, and
+    `candidate` the first of several values that hold the reference's.
     """
 
     reference: int
@@ -28,8 +33,7 @@ class Pair:
     arrangements: tuple[Arrangement, ...]
     error: float
     follows: tuple[int, ...] = ()
-    pieces: tuple[Piece, ...] = ()
-    partial: bool = False
+    how: str = VALUE
 
 
 def paired(walk: Walk, quantity: int, key: int) -> Pair:
@@ -40,81 +44,146 @@ def paired(walk: Walk, quantity: int, key: int) -> Pair:
     return Pair(ours, theirs, status.arrangements, status.error, tuple(sorted(status.follows)))
 
 
-def counterpart(walk: Walk, pieces: Pieces, partner: Mapping[int, int], key: int) -> Pair | None:
-    """The counterpart of a value that the walk does not find. `partner` has the keys of the found quantities.
+def counterpart(walk: Walk, pieces: Pieces, partner: Mapping[int, int], name: str) -> Pair | None:
+    """The counterpart of a named value that the walk does not find. `partner` has the keys of the found quantities.
 
-    Enough numbers are looked for among all values of the candidate: whole, joined or apart. Few are told by what is
-    made of them.
+    Enough numbers are looked for among all values of the candidate: whole, joined or apart. Few numbers and single rows
+    are looked for among what the same is made of on both sides, very few only where they are made of the same too.
     """
-    value, number = walk.reference.values[key], walk.reference.runs.numbers[key][0]
-    if number is None or not whole(value):
-        return None
-    if telling(value) and (found := next(pieces.index.find(value), None)) is not None:
-        return _equal(walk, number, *found)
-    for one in _taken(walk, partner, key):
-        if (there := arranged(walk.values[one], value)) is not None:
-            return _equal(walk, number, one, *there)
-    if not informative(value):
-        return None
-    joined = pieces.joined(value)
-    larger = pieces.inside(value) if not joined else None
-    parts = joined or ((larger,) if larger is not None else ())
-    if parts and (first := walk.candidate.numbers[parts[0].key][0]) is not None:
-        follows = sorted({one for part in parts for one in walk.status[part.key].follows})
-        return Pair(number, first, (), 0.0, tuple(follows), parts)
-    return _partial(walk, partner, key)
-
-
-def _equal(walk: Walk, number: int, key: int, arrangements: tuple[Arrangement, ...], error: float) -> Pair | None:
-    first = walk.candidate.numbers[key][0]
-    if first is None:
-        return None
-    return Pair(number, first, arrangements, error, tuple(sorted(walk.status[key].follows)))
-
-
-def _taken(walk: Walk, partner: Mapping[int, int], key: int) -> Iterator[int]:
-    """What the candidate makes those quantities of that the reference makes of this value: some steps back."""
-    runs, candidate = walk.reference.runs, walk.candidate
-    for place in runs.users.get(key, ()):
-        for made in runs.steps[place].outputs:
-            left, seen = [partner.get(walk.reference.of.get(made, made), -1)], set[int]()
-            while left:
-                one = left.pop()
-                for taken in candidate.steps[candidate.makers[one]].inputs if one in candidate.makers else ():
-                    if taken not in seen:
-                        seen.add(taken)
-                        yield taken
-                        if walk.status[taken].quantity is None:
-                            left.append(taken)
-
-
-def _partial(walk: Walk, partner: Mapping[int, int], key: int) -> Pair | None:
-    """The found value that the reference takes out of this one, where all that it does is to take out."""
     runs = walk.reference.runs
-    number = runs.numbers[key][0]
-    pairs = []
-    for place in runs.users.get(key, ()):
-        if not runs.layout(place) or not _takes_out(walk, place, walk.reference.values[key]):
-            return None
-        quantity = walk.reference.of.get(runs.steps[place].outputs[0], -1)
-        if quantity not in partner or number is None:
-            return None
-        one = paired(walk, quantity, partner[quantity])
-        pairs.append(Pair(number, one.candidate, (), one.error, one.follows, (), True))
-    return pairs[0] if pairs else None
+    value, key = runs.named(name, walk.reference.values), runs.taps[name]
+    lengths = [length for length, array in enumerate(value) if array is not None]
+    if whole(value) and telling(value) and (found := next(pieces.index.find(value), None)) is not None:
+        return _pair(walk, key, VALUE, found[:1], *found[1:])
+    near = _near(walk, partner, key)
+    if distinct(value) < LEAST:
+        near = {one: mended for one, mended in near.items() if _akin(walk, key, one)}
+    for one in near:
+        if (there := arranged(walk.values[one], value, BOUND, lengths)) is not None:
+            return _pair(walk, key, VALUE, [one], *there)
+    if whole(value):
+        among = pieces if telling(value) else Pieces({one: walk.values[one] for one in near})
+        if joined := among.joined(value):
+            return _pair(walk, key, PIECES, [piece.key for piece in joined])
+        if (larger := among.inside(value)) is not None:
+            return _pair(walk, key, PIECE, [larger.key])
+    held = [(one, walk.values[one]) for one, mended in near.items() if not mended]
+    if rows := gathered(value, _by_operation(walk, held)):
+        return _pair(walk, key, ROWS, rows)
+    if (same := reordered(value, held)) is not None:
+        return _pair(walk, key, REORDERED, [same])
+    return _taken_apart(walk, partner, key)
 
 
-def _takes_out(walk: Walk, place: int, value: Pooled) -> bool:
-    """The step gives elements of what it takes, unchanged: it does so with their numbers."""
-    numbers = tuple(None if a is None else np.arange(a.size, dtype=np.float64).reshape(a.shape) for a in value)
-    for places, made, array in zip(
-        walk.reference.runs.steps[place].compute([numbers], walk.lengths)[0],
-        walk.reference.values[walk.reference.runs.steps[place].outputs[0]],
-        value,
-        strict=True,
-    ):
-        if places is None or made is None or array is None or not np.isin(places, np.arange(array.size)).all():
-            return False
-        if not np.array_equal(array.ravel()[places.astype(int)], made):
-            return False
-    return True
+def _pair(
+    walk: Walk,
+    key: int,
+    how: str,
+    keys: Sequence[int],
+    arrangements: tuple[Arrangement, ...] = (),
+    error: float = 0.0,
+) -> Pair | None:
+    """The pair of a value that these values of the candidate hold; None where the first length has either not."""
+    ours, theirs = walk.reference.runs.numbers[key][0], walk.candidate.numbers[keys[0]][0]
+    if ours is None or theirs is None:
+        return None
+    follows = frozenset[int]().union(*(walk.status[one].follows for one in keys))
+    return Pair(ours, theirs, arrangements, error, tuple(sorted(follows)), how)
+
+
+def _near(walk: Walk, partner: Mapping[int, int], key: int) -> dict[int, frozenset[int]]:
+    """Those quantities that the reference next makes of this value, and what the candidate makes them of.
+
+    That goes back to found values. Each comes with the departures that were mended between it and those quantities.
+    """
+    candidate, near = walk.candidate, dict[int, frozenset[int]]()
+    for found in _next_found(walk, partner, key):
+        near[found] = frozenset()
+        left, seen = [found], set[int]()
+        while left:
+            one = left.pop(0)
+            for taken in candidate.steps[candidate.makers[one]].inputs if one in candidate.makers else ():
+                if taken in seen:
+                    continue
+                seen.add(taken)
+                if walk.status[taken].quantity is None:
+                    left.append(taken)
+                mended = walk.status[found].follows - walk.status[taken].follows
+                near[taken] = near.get(taken, mended) & mended
+    return near
+
+
+def _next_found(walk: Walk, partner: Mapping[int, int], key: int) -> Iterator[int]:
+    """The candidate's values of the first found quantities that the reference makes of this value."""
+    runs = walk.reference.runs
+    made_by = runs.steps[runs.makers[key]] if key in runs.makers else None
+    left = [key, *(made_by.inputs if made_by is not None and made_by.choice is not None else ())]
+    seen = set(left)
+    while left:
+        for place in runs.users.get(left.pop(0), ()):
+            for made in runs.steps[place].outputs:
+                if made in seen:
+                    continue
+                seen.add(made)
+                if (quantity := walk.reference.of.get(made, -1)) in partner:
+                    yield partner[quantity]
+                else:
+                    left.append(made)
+
+
+def _akin(walk: Walk, key: int, one: int) -> bool:
+    """The candidate makes its value of no other found quantities than the reference does, or both of constants."""
+    quantity = walk.reference.of.get(key)
+    if quantity is None or one not in walk.candidate.dynamic:
+        return quantity is None and one not in walk.candidate.dynamic
+    return walk.reference.made_from(quantity, walk.status[one].made_of)
+
+
+def _by_operation(walk: Walk, held: Sequence[Held]) -> list[list[Held]]:
+    """The results of one operation of the source together: those of all steps of a loop."""
+    groups: dict[tuple[str, str], list[Held]] = {}
+    for key, value in held:
+        if (place := walk.candidate.makers.get(key)) is not None:
+            node = walk.candidate.steps[place].node
+            groups.setdefault((node.operation, str(node.place)), []).append((key, value))
+    return list(groups.values())
+
+
+def _taken_apart(walk: Walk, partner: Mapping[int, int], key: int) -> Pair | None:
+    """The found quantities that the reference takes out of this value: all of it, or all that is made of it."""
+    runs, value = walk.reference.runs, walk.reference.values[key]
+    arrays = [array for array in value if array is not None]
+    if len(arrays) < len(value):
+        return None
+    missing, keys, other = [np.ones(array.size, bool) for array in arrays], list[int](), False
+    left: list[tuple[int, Pooled]] = [(key, tuple(np.arange(a.size, dtype=float).reshape(a.shape) for a in arrays))]
+    while left:
+        one, places = left.pop()
+        for step in (runs.steps[place] for place in runs.users.get(one, ())):
+            if len(step.inputs) > 1:
+                other = True
+                continue
+            for made, there in zip(step.outputs, step.compute([places], walk.lengths), strict=True):
+                taken = _elements(arrays, there, walk.reference.values[made])
+                if not taken:
+                    other = True
+                elif (quantity := walk.reference.of.get(made, -1)) not in partner:
+                    left.append((made, there))
+                else:
+                    keys.append(partner[quantity])
+                    for rest, gone in zip(missing, taken, strict=True):
+                        rest[gone] = False
+    part = any(rest.any() for rest in missing)
+    return _pair(walk, key, PART if part else PIECES, keys) if keys and not (part and other) else None
+
+
+def _elements(arrays: Sequence[np.ndarray], places: Pooled, made: Pooled) -> list[np.ndarray]:
+    """Which elements of the arrays are what was made, unchanged, at every length; empty where it is something else."""
+    elements = []
+    for array, there, result in zip(arrays, places, made, strict=True):
+        if there is None or result is None or not np.isin(there, np.arange(array.size)).all():
+            return []
+        if not np.array_equal(array.ravel()[there.astype(int)], result):
+            return []
+        elements.append(there.astype(int))
+    return elements

@@ -83,6 +83,11 @@ class Runs:
         for nodes in _aligned(programs):
             step = self._step(nodes)
             self.steps.append(step)
+        self.taps = {
+            name: self._taken([program.taps.get(name) for program in programs])
+            for name, number in programs[0].taps.items()
+            if number in self.keys[0]
+        }
         self.makers = {key: place for place, step in enumerate(self.steps) for key in step.outputs}
         self.users: dict[int, list[int]] = {}
         for place, step in enumerate(self.steps):
@@ -95,7 +100,6 @@ class Runs:
         for keys, program in zip(self.keys, programs, strict=True):
             if tuple(keys.get(number) for number in program.outputs) != self.outputs:
                 raise InputError("the outputs are those of other operations at other lengths: match one at a time")
-        self.taps = {name: self.keys[0][number] for name, number in programs[0].taps.items() if number in self.keys[0]}
         self.given: dict[int, Pooled] = {}
         for position, key in enumerate(self.inputs):
             self.given[key] = tuple(widened(arrays[position]) for arrays in inputs)
@@ -137,6 +141,11 @@ class Runs:
                 made = step.compute([values[key] for key in step.inputs], self.lengths)
                 values.update(zip(step.outputs, made, strict=True))
         return values
+
+    def named(self, name: str, values: Mapping[int, Pooled]) -> Pooled:
+        """Of all values that of this name, at the lengths that give it."""
+        pooled = values[self.taps[name]]
+        return tuple(a if name in p.taps else None for a, p in zip(pooled, self.programs, strict=True))
 
     def layout(self, place: int) -> bool:
         """The step takes one value alone, and may do no more than lay it out anew."""

@@ -36,3 +36,11 @@ def test_batch_entries_apart() -> None:
     one, two = (tuple(array[n] for array in both) for n in (0, 1))
     assert Pieces({1: one, 2: two}).joined(both) == (Piece(1, 0, 0, 1), Piece(2, 0, 1, 2))
     assert Pieces({9: both}).inside(two) == Piece(9, 0, 1, 2)
+
+
+def test_complex_numbers_of_real_and_imaginary_parts() -> None:
+    angles = values(16)
+    cosine, sine = (tuple(wave(array) for array in angles) for wave in (np.cos, np.sin))
+    turns = tuple(np.exp(1j * array) for array in angles)
+    assert Pieces({1: sine, 2: cosine}).joined(turns) == (Piece(2, 3, 0, 1), Piece(1, 3, 1, 2))
+    assert Pieces({1: tuple(-array for array in sine), 2: cosine}).joined(turns) == ()

@@ -6,6 +6,7 @@ import numpy as np
 
 from parity.exact.program import Program
 from parity.match.matching import match
+from parity.match.taps import PART
 
 from .builder import Builder
 
@@ -47,7 +48,7 @@ def test_few_numbers_tables_and_what_is_taken_out_alone_have_counterparts() -> N
     matching = match([reference(x) for x in inputs()], [candidate(x) for x in inputs()], given, given)
     assert matching.equal
     assert matching.unmatched_taps == []
-    assert {name for name, pair in matching.taps.items() if pair.partial} == {"logits"}
+    assert {name for name, pair in matching.taps.items() if pair.how == PART} == {"logits"}
 
 
 def test_few_other_numbers_depart_at_their_own_operation() -> None:
