@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from unittest.mock import patch
 
 from parity.base.errors import InputError
 
@@ -19,17 +19,31 @@ def corrected(name: str, lines: Mapping[str, str], part: str = "") -> ModuleType
     that the source does not hold.
     """
     if part:
-        with patch.dict(sys.modules, {part: corrected(part, lines)}):
+        with _imported(part, corrected(part, lines)):
             return corrected(name, {})
-    original = importlib.import_module(name)
-    assert original.__file__ is not None
-    file = Path(original.__file__)
-    source = file.read_text()
+    spec = importlib.util.find_spec(name)
+    assert spec is not None and spec.origin is not None
+    source = Path(spec.origin).read_text()
     for old, new in lines.items():
         if old not in source:
             raise InputError(f"{name} has no {old!r}: is the version the one that the correction is for?")
         source = source.replace(old, new)
     module = ModuleType(name)
-    module.__dict__.update(__file__=str(file), __package__=original.__package__, __spec__=original.__spec__)
-    exec(compile(source, str(file), "exec"), module.__dict__)
+    module.__dict__.update(__file__=spec.origin, __package__=spec.parent, __spec__=spec)
+    with _imported(name, module):
+        exec(compile(source, spec.origin, "exec"), module.__dict__)
     return module
+
+
+@contextmanager
+def _imported(name: str, module: ModuleType) -> Iterator[None]:
+    """Imports of this name give this module."""
+    before = sys.modules.get(name)
+    sys.modules[name] = module
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before

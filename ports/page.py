@@ -33,6 +33,10 @@ def _summary(rows: Sequence[Row]) -> Iterator[str]:
     matches, wrong = (sum(one.matches[place] for one in equal if one.matches) for place in (0, 1))
     words = Counter(one.verdict for one in rows)
     yield f"{len(rows)} pairs; by verdict: {', '.join(f'{word} {count}' for word, count in words.most_common())}."
+    runs, mended = sum(bool(one.modules) for one in rows), sum(not one.modules and bool(one.proof) for one in rows)
+    if runs:
+        share = f"{runs / len(rows):.1%}"
+        yield f"{runs} run in double as they are installed ({share}), {mended} more with lines corrected."
     if modules:
         yield f"In those that are equal {found} of {modules} modules were found ({found / modules:.1%})."
         yield f"Of {matches} values that were found, {wrong} are not equal on other inputs."
@@ -55,7 +59,7 @@ def cells(one: Row) -> list[str]:
 
 
 def section(one: Row) -> Iterator[str]:
-    """What is said of a pair that departs; nothing for another."""
+    """What is said of a pair that departs, or runs with lines corrected; nothing for another."""
     if not _has_section(one):
         return
     yield from ("", f"## {one.name}", "")
@@ -67,7 +71,7 @@ def section(one: Row) -> Iterator[str]:
 
 
 def _has_section(one: Row) -> bool:
-    return bool(one.departures or one.first)
+    return bool(one.departures or one.first or one.proof)
 
 
 def _anchor(name: str) -> str:

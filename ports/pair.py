@@ -47,8 +47,9 @@ class Pair:
     """A port and its reference.
 
     `packages` are those whose versions the verdict is about, the port's first. `make` builds both sides; the folder is
-    empty and is theirs. `departures` are known; `mended` builds the sides with all of them corrected, and
-    `correction` says how. `refused` is a part of the sentence with which a pair cannot run, `reason` the cause.
+    empty and is theirs. `departures` are known. `mended` builds the sides with all of them corrected, or with what
+    keeps the pair from running, and `correction` says how. `refused` is a part of the sentence with which a pair cannot
+    run, `reason` the cause.
     """
 
     name: str
@@ -100,39 +101,50 @@ class Judged:
     @property
     def word(self) -> str:
         """`equal`; `departs`, named and proven; `unexplained`; `cannot run`, for the reason that is known; `failed`."""
+        right = self.mended is not None and self.mended.proof.proven
         if self.comparison is None:
             known = self.pair.refused and self.pair.refused in self.error
-            return "cannot run" if known else "failed"
+            return "cannot run" if known and (right or not self.pair.mended) else "failed"
         if self.comparison.proof.proven:
             return "unexplained" if self.pair.departures else "equal"
-        proven = self.mended.proof.proven if self.mended else self.healed
+        proven = right if self.pair.mended else self.healed
         return "departs" if proven and self.pair.departures and not self.unknown else "unexplained"
 
     @property
     def arithmetic(self) -> str:
         """The worst word of the outputs on the device: of the mended pair where there is one."""
-        words = {one.word for one in (self.mended or self.comparison).verdicts} if self.comparison else set()
-        return max(words, key=ARITHMETIC.index, default="")
+        judged = self.mended or self.comparison
+        return max((one.word for one in judged.verdicts), key=ARITHMETIC.index, default="") if judged else ""
 
 
 def judge(pair: Pair) -> Judged:
     """Both questions about a pair, by `parity.compare`; with its departures corrected once more."""
-    judged, start = Judged(pair), time.perf_counter()
-    try:
-        with TemporaryDirectory() as folder:
-            sides = pair.make(Path(folder))
-            judged.comparison = _compared(sides)
-            judged.seconds = time.perf_counter() - start
-            found = judged.comparison.matching  # made here, where an error of the search has a verdict
-            if judged.comparison.proof.proven:
-                wrong = false_matches(judged.comparison, sides.reference, sides.candidate, **sides.options)
-                judged.matches = len(found.pairs), len(wrong)
-        if pair.mended:
-            with TemporaryDirectory() as folder:
-                judged.mended = _compared(pair.mended(Path(folder)))
-    except (Exception, SystemExit) as error:  # whatever a port raises, or the engine on what it has never met
-        judged.comparison, judged.error = None, f"{type(error).__name__}: {error}"
+    judged = Judged(pair)
+    for attempt in (_as_it_is, _corrected):
+        try:
+            attempt(judged)
+        except (Exception, SystemExit) as error:  # whatever a port raises, or the engine on what it has never met
+            judged.error = judged.error or f"{type(error).__name__}: {error}"
     return judged
+
+
+def _as_it_is(judged: Judged) -> None:
+    start = time.perf_counter()
+    with TemporaryDirectory() as folder:
+        sides = judged.pair.make(Path(folder))
+        comparison = _compared(sides)
+        judged.seconds = time.perf_counter() - start
+        found = comparison.matching  # made here, where an error of the search has a verdict
+        if comparison.proof.proven:
+            wrong = false_matches(comparison, sides.reference, sides.candidate, **sides.options)
+            judged.matches = len(found.pairs), len(wrong)
+    judged.comparison = comparison
+
+
+def _corrected(judged: Judged) -> None:
+    if judged.pair.mended:
+        with TemporaryDirectory() as folder:
+            judged.mended = _compared(judged.pair.mended(Path(folder)))
 
 
 def _compared(sides: Sides) -> parity.Comparison:

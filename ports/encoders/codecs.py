@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ports.corrected import corrected
 from ports.encoders.encoder import Encoder, Inputs, arrays, filled, integers, normal
+
+ENCODEC = "mlx_audio.codec.models.encodec.encodec"
 
 
 class Encodec(Encoder):
@@ -39,12 +43,15 @@ class Encodec(Encoder):
 
     @classmethod
     def candidate(cls) -> Any:
-        import mlx.core as mx
-        from mlx_audio.codec.models.encodec.encodec import Encodec as Port
-        from mlx_audio.codec.models.encodec.encodec import EncodecConfig, filter_dataclass_fields
+        return cls.loaded(importlib.import_module(ENCODEC))
 
-        model = cls.model()
-        port = Port(EncodecConfig(**filter_dataclass_fields(model.config.to_dict(), EncodecConfig)))
+    @classmethod
+    def loaded(cls, module: Any) -> Any:
+        """The port of this module with the reference's weights: frames of waves, and waves of codes."""
+        import mlx.core as mx
+
+        model, settings = cls.model(), module.EncodecConfig
+        port = module.Encodec(settings(**module.filter_dataclass_fields(model.config.to_dict(), settings)))
         named = {name: mx.array(value) for name, value in encodec_weights(arrays(model)).items()}
         port.load_weights(list(named.items()), strict=True)
         port.eval()
@@ -56,12 +63,20 @@ class Encodec(Encoder):
 
 
 class DilatedEncodec(Encodec):
-    """The port pads a dilated convolution as if it were none, so nothing can be added to what it gives."""
+    """Two residual layers at each rate, the second of them dilated."""
 
     name = "mlx-audio/encodec, dilated"
     layers = 2
     options: ClassVar = {"axes": ["wave: b c t -> b t c", "codes: b q t -> b q t"]}
     refused = "cannot be broadcast"
+    reason = "the port pads a dilated convolution as if it were none, so nothing can be added to what it gives"
+    correction = "`padding_total = kernel_size - stride` of a convolution read as `self.kernel_size - stride`"
+
+    @classmethod
+    def mended(cls) -> Any:
+        end = "\n\n    def _get_extra_padding"
+        lines = {f"total = kernel_size - stride{end}": f"total = self.kernel_size - stride{end}"}
+        return cls.loaded(corrected(ENCODEC, lines))
 
 
 def encodec_weights(stored: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

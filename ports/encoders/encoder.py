@@ -20,7 +20,7 @@ class Encoder:
     """A pair of an encoder of transformers and a port of it, each made by a function that takes nothing.
 
     `departures` are what the port is known to compute otherwise, and `mended` the port with all of these corrected, as
-    `correction` says. `refused` is a part of the sentence with which the port cannot run.
+    `correction` says. `refused` is a part of the sentence with which the port cannot run, and `reason` the cause.
     """
 
     name: ClassVar[str]
@@ -29,6 +29,7 @@ class Encoder:
     departures: ClassVar[tuple[Departure, ...]] = ()
     correction: ClassVar[str] = ""
     refused: ClassVar[str] = ""
+    reason: ClassVar[str] = ""
 
     @classmethod
     def model(cls) -> nn.Module:
@@ -65,7 +66,8 @@ class Encoder:
             return lambda folder: Sides(cls.reference, candidate, cls.inputs(), cls.options)
 
         mended = made(cls.mended) if cls.correction else None
-        return Pair(cls.name, cls.packages, made(cls.candidate), cls.departures, mended, cls.correction, cls.refused)
+        known = (cls.departures, mended, cls.correction, cls.refused, cls.reason)
+        return Pair(cls.name, cls.packages, made(cls.candidate), *known)
 
 
 class Called(nn.Module):

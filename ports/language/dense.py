@@ -5,6 +5,7 @@ from __future__ import annotations
 from ports.language.architecture import Architecture, same
 from ports.language.departures import (
     APPROXIMATE,
+    BIASED,
     EXACT,
     GELU,
     LATENT_EPSILON,
@@ -12,11 +13,13 @@ from ports.language.departures import (
     ROTATED,
     SHORT_FACTORS,
     TANH,
+    UNBIASED,
+    UNSCALED,
     WINDOW,
     WINDOWED,
 )
-from ports.language.options import DYNAMIC, GPT2, LATENT, LINEAR, LLAMA3, LONG, NAMES, SLIDING, THETA, WINDOWS, YARN
-from ports.language.published import gemma3n, renamed, without
+from ports.language.options import DYNAMIC, GPT2, LATENT, LINEAR, LLAMA3, LONG, SLIDING, THETA, WINDOWS, YARN
+from ports.language.published import gemma3n, olmo, renamed, without
 from ports.pair import Departure
 
 DENSE = {
@@ -29,8 +32,11 @@ DENSE = {
         "apertus",
         settings={"attention_bias": True},
         arguments={"mlp_bias": False, "post_norm": False, "qk_norm": True},
-        refused=NAMES,
-        reason="the port has no biases of attention, where the configuration asks for them",
+        mended={
+            "self.head_dim, bias=False": "self.head_dim, bias=True",
+            "args.hidden_size, bias=False": "args.hidden_size, bias=True",
+        },
+        **UNBIASED,
     ),
     "bitnet": same(
         "bitnet",
@@ -177,8 +183,12 @@ DENSE = {
     "minicpm3-unscaled": same(
         "minicpm3",
         settings=LATENT,
-        refused="'NoneType' object has no attribute 'get'",
-        reason="the port needs `rope_scaling`, which a configuration without rotary scaling does not have",
+        mended={
+            "args.rope_scaling.get(": "(args.rope_scaling or {}).get(",
+            "lora_rank)": "lora_rank, eps=1e-6)",
+            "as_linear(out)": "as_linear(out / (self.args.hidden_size / self.args.dim_model_base))",
+        },
+        **UNSCALED,
     ),
     "ministral3": same("ministral3"),
     "mistral": Architecture("mistral", "llama", settings={"sliding_window": None}),
@@ -204,7 +214,21 @@ DENSE = {
         mended={"mx.fast.rms_norm(x, None, 1e-5)": "mx.fast.rms_norm(x, None, 1e-6)"},
     ),
     "nemotron": same("nemotron", settings={"attention_bias": True, "mlp_bias": True}),
-    "olmo": same("olmo", refused="SystemExit", reason="the port ends the process unless `ai2-olmo` is installed"),
+    "olmo": same(
+        "olmo",
+        settings={"num_key_value_heads": 4},
+        arguments={"d_model": 64, "n_layers": 3, "mlp_hidden_size": 256, "n_heads": 4, "embedding_size": 256},
+        published=olmo,
+        mended={
+            "import hf_olmo": "pass",
+            "mask = create_attention_mask(h, cache[0])": (
+                "mask = create_attention_mask(h, cache[0], return_array=True); "
+                "mask = None if mask is None else mx.where(mask, 0.0, -mx.inf)"
+            ),
+        },
+        refused="SystemExit",
+        reason="the port ends the process unless `ai2-olmo` is installed, and adds a mask that is a word",
+    ),
     "olmo2": same("olmo2", settings={"attention_bias": True}),
     "olmo3": same("olmo3", settings={"num_hidden_layers": 4, "sliding_window": 8}),
     "phi": same("phi", settings={"partial_rotary_factor": 0.5}),
@@ -238,12 +262,7 @@ DENSE = {
     ),
     "qwen2-yarn": same("qwen2", settings={"rope_parameters": YARN}),
     "qwen3": same("qwen3", settings={"head_dim": 24}),
-    "qwen3-bias": same(
-        "qwen3",
-        settings={"attention_bias": True},
-        refused=NAMES,
-        reason="the port has no biases of attention, where the configuration asks for them",
-    ),
+    "qwen3-bias": same("qwen3", settings={"attention_bias": True}, mended=BIASED, **UNBIASED),
     "seed_oss": same("seed_oss", settings={"attention_bias": True, "attention_out_bias": True, "mlp_bias": True}),
     "smollm3": same("smollm3", settings={"num_hidden_layers": 4}),
     "stablelm": same("stablelm", settings={"use_qkv_bias": True, "qk_layernorm": True}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ports.pair import Departure
 
 GELU = Departure("the exact GELU, where the configuration asks for the one with tanh", "approximate=tanh", "erf")
@@ -51,3 +53,15 @@ LONG_SCALE = Departure(
     "x · 1.7320508",
 )
 SHORT_FACTORS = {"mx.array(long_factor": "mx.array(short_factor"}
+UNBIASED: dict[str, Any] = {
+    "refused": "parameters not in model",
+    "reason": "the port has no biases of attention, where the configuration asks for them",
+}
+BIASED = {
+    "* head_dim, bias=False)": "* head_dim, bias=True)",
+    "head_dim, dim, bias=False)": "head_dim, dim, bias=True)",
+}
+UNSCALED: dict[str, Any] = {
+    "refused": "'NoneType' object has no attribute 'get'",
+    "reason": "the port needs `rope_scaling`, which a configuration without rotary scaling does not have",
+}

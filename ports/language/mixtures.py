@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from ports.language.architecture import Architecture, same
-from ports.language.departures import LATENT_EPSILON, LONG_AT_ALL, LONG_SCALE, SHORT, SHORT_FACTORS, WINDOW, WINDOWED
+from ports.language.departures import (
+    BIASED,
+    LATENT_EPSILON,
+    LONG_AT_ALL,
+    LONG_SCALE,
+    SHORT,
+    SHORT_FACTORS,
+    UNBIASED,
+    UNSCALED,
+    WINDOW,
+    WINDOWED,
+)
 from ports.language.options import (
     ERNIE,
     EXPERTS,
@@ -11,7 +22,6 @@ from ports.language.options import (
     INDEXED,
     INDEXED_BY,
     LATENT,
-    NAMES,
     ROUTED,
     SLIDING,
     WINDOWS,
@@ -65,8 +75,12 @@ MIXTURES = {
     "deepseek_v2-unscaled": same(
         "deepseek_v2",
         settings={**LATENT, **ROUTED},
-        refused="'NoneType' object has no attribute 'get'",
-        reason="the port needs `rope_scaling`, which a configuration without rotary scaling does not have",
+        mended={
+            "= self.config.rope_scaling.get(": "= (self.config.rope_scaling or {}).get(",
+            'self.config.rope_scaling["factor"]': '(self.config.rope_scaling or {"factor": 1.0})["factor"]',
+            "if key in self.config.rope_scaling": "if key in (self.config.rope_scaling or {})",
+        },
+        **UNSCALED,
     ),
     "deepseek_v3": same("deepseek_v3", settings={**LATENT, **ROUTED}),
     "deepseek_v3-yarn": same(
@@ -77,8 +91,8 @@ MIXTURES = {
         "dots1",
         settings={**ROUTED, "attention_bias": True, "n_group": 1, "topk_group": 1},
         arguments={"scoring_func": "noaux_tc"},
-        refused=NAMES,
-        reason="the port has no biases of attention, where the configuration asks for them",
+        mended=BIASED,
+        **UNBIASED,
     ),
     "ernie4_5_moe": same("ernie4_5_moe", settings=ERNIE, scaled={"e_score_correction_bias": 0.0}),
     "ernie4_5_moe-bias": same(

@@ -104,4 +104,3 @@ ERNIE = {
     "moe_layer_start_index": 1,
 }
 FACTORS = {**LONG, "short_mscale": 1.0, "long_mscale": 1.7320508075688772}
-NAMES = "parameters not in model"

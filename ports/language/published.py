@@ -82,3 +82,21 @@ def gpt_oss(weights: Weights) -> Weights:
             taken = value[..., place :: len(parts[kind])]
             published[f"{beginning}.{part}.{end}"] = (taken if end == "bias" else taken.mT).contiguous()
     return published
+
+
+def olmo(weights: Weights) -> Weights:
+    """As OLMo's own code has them: queries, keys and values in one, values and gates in one."""
+    published = {
+        "model.transformer.wte.weight": weights["model.embed_tokens.weight"],
+        "model.transformer.ff_out.weight": weights["lm_head.weight"],
+    }
+    for layer in {name.split(".")[2] for name in weights if name.startswith("model.layers.")}:
+        old, new = f"model.layers.{layer}", f"model.transformer.blocks.{layer}"
+        for joint, parts in {
+            "att_proj": [f"self_attn.{part}_proj" for part in "qkv"],
+            "attn_out": ["self_attn.o_proj"],
+            "ff_proj": ["mlp.up_proj", "mlp.gate_proj"],
+            "ff_out": ["mlp.down_proj"],
+        }.items():
+            published[f"{new}.{joint}.weight"] = torch.cat([weights[f"{old}.{part}.weight"] for part in parts])
+    return published

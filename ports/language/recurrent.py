@@ -9,6 +9,8 @@ from ports.language.published import joined, renamed
 from ports.pair import Departure
 
 RECURRENT = {
+    "falcon_h1": same("falcon_h1", settings=MAMBA),
+    "falcon_mamba": Architecture("falcon_mamba", "mamba", settings={"state_size": 16}),
     "granitemoehybrid": same(
         "granitemoehybrid",
         settings={**HYBRID, "mamba_n_groups": 1, "position_embedding_type": "nope"},
@@ -21,20 +23,6 @@ RECURRENT = {
         departures=(ONE_GROUP,),
         mended=GROUPED,
     ),
-    "recurrent_gemma": same(
-        "recurrent_gemma",
-        settings={"attention_window_size": 8, "lru_width": 64, "num_key_value_heads": 1},
-        departures=(
-            Departure(
-                "the norms of a block add 1e-05, where transformers adds the configuration's epsilon of 1e-06",
-                "1e-06",
-                "1e-05",
-            ),
-        ),
-        mended={"norm = RMSNorm(width)": "norm = RMSNorm(width, eps=1e-6)"},
-    ),
-    "falcon_h1": same("falcon_h1", settings=MAMBA),
-    "falcon_mamba": Architecture("falcon_mamba", "mamba", settings={"state_size": 16}),
     "jamba": same(
         "jamba",
         settings=JAMBA,
@@ -65,7 +53,12 @@ RECURRENT = {
     ),
     "mamba2-unlimited": same(
         "mamba2",
-        settings=STATE,
+        settings={**STATE, "n_groups": 1},
+        mended={
+            "= args.time_step_limit": (
+                '= [float(one["__float__"]) if isinstance(one, dict) else one for one in args.time_step_limit]'
+            )
+        },
         refused="Invalid type dict",
         reason='transformers writes an infinite limit as `{"__float__": "Infinity"}`, which the port takes as it is',
     ),
@@ -97,5 +90,17 @@ RECURRENT = {
     ),
     "qwen3_next": same(
         "qwen3_next", settings={**DELTA, **EXPERTS, "shared_expert_intermediate_size": 32, "partial_rotary_factor": 0.5}
+    ),
+    "recurrent_gemma": same(
+        "recurrent_gemma",
+        settings={"attention_window_size": 8, "lru_width": 64, "num_key_value_heads": 1},
+        departures=(
+            Departure(
+                "the norms of a block add 1e-05, where transformers adds the configuration's epsilon of 1e-06",
+                "1e-06",
+                "1e-05",
+            ),
+        ),
+        mended={"norm = RMSNorm(width)": "norm = RMSNorm(width, eps=1e-6)"},
     ),
 }

@@ -19,6 +19,7 @@ from ports import __main__ as command
 from ports import page, pairs
 from ports.confirmed import false_matches, unseen
 from ports.corrected import corrected
+from ports.language import published
 from ports.pair import Departure, Pair, Sides, judge
 from ports.row import load, row, save
 
@@ -67,6 +68,8 @@ def made(candidate, **known):
         (made(failing), "failed"),
         (made(failing, refused="weights", reason="it has no weights"), "cannot run"),
         (made(failing, refused="another cause"), "failed"),
+        (made(failing, refused="weights", mended=partial(sides, port)), "cannot run"),
+        (made(failing, refused="weights", mended=partial(sides, departing)), "failed"),
     ],
     ids=[
         "equal",
@@ -79,6 +82,8 @@ def made(candidate, **known):
         "failed",
         "refused",
         "refused otherwise",
+        "refused and mended",
+        "refused and mended in vain",
     ],
 )
 def test_the_word_of_a_pair(pair, word):
@@ -170,6 +175,7 @@ def test_the_command_judges_keeps_and_writes(tmp_path, monkeypatch, capsys):
     assert "## toy/other, 16 Hz" in text
     assert "- the GELU is another" in text
     assert "Proven: with the reference's values in the places of all departures" in text
+    assert "2 run in double as they are installed (100.0%), 0 more with lines corrected." in text
     assert str(tmp_path.parent) not in text
     for one in load(kept):
         assert f"| {' | '.join(page.cells(one))} |" in text
@@ -186,3 +192,41 @@ def test_lines_of_a_module_are_corrected_in_a_copy():
     assert not sys.modules["ports.corrected"].__doc__.startswith("Another")
     with pytest.raises(InputError, match=r"ports\.corrected has no 'nothing like it'"):
         corrected("ports.corrected", {"nothing like it": ""})
+
+
+def test_lines_are_corrected_of_a_module_that_another_imports_from():
+    before = sys.modules["ports.pair"]
+    changed = corrected("ports.row", {'EXPECTED = ("equal",': 'EXPECTED = ("alike",'}, part="ports.pair")
+    assert changed.Judged is not before.Judged
+    assert sys.modules["ports.pair"] is before
+    with pytest.raises(InputError, match=r"ports\.pair has no 'nothing like it'"):
+        corrected("ports.row", {"nothing like it": ""}, part="ports.pair")
+
+
+def test_published_checkpoints_have_their_names_and_layouts():
+    numbers = lambda *shape: torch.arange(float(np.prod(shape))).reshape(shape)  # noqa: E731
+    weights = {"model.a.weight": numbers(2)}
+    assert list(published.without("model.")(weights)) == ["a.weight"]
+    assert list(published.under("language_")(weights)) == ["language_model.a.weight"]
+    assert list(published.renamed(**{"a.": "b.", "b.weight": "c"})(weights)) == ["model.c"]
+    assert published.dropped(".a.")(weights) == {}
+    parts = {"gate": numbers(3, 2), "up": numbers(3, 2) + 6, "down": numbers(2, 3)}
+    experts = {f"m.experts.{n}.{part}_proj.weight": value + n for n in (0, 1) for part, value in parts.items()}
+    joint = published.joined({**experts, **weights})
+    assert {name: tuple(value.shape) for name, value in joint.items()} == {
+        "model.a.weight": (2,),
+        "m.experts.gate_up_proj": (2, 6, 2),
+        "m.experts.down_proj": (2, 2, 3),
+    }
+    assert (joint["m.experts.gate_up_proj"][1] == torch.cat([parts["gate"], parts["up"]]) + 1).all()
+    fused = published.gpt_oss(
+        {"m.experts.gate_up_proj": numbers(1, 2, 6), "m.experts.gate_up_proj_bias": numbers(1, 6)}
+    )
+    assert (fused["m.experts.up_proj.weight"] == numbers(1, 2, 6)[..., 1::2].mT).all()
+    assert fused["m.experts.gate_proj.bias"].tolist() == [[0.0, 2.0, 4.0]]
+
+
+def test_a_pair_that_runs_with_lines_corrected_has_a_section():
+    mended = made(failing, refused="weights", reason="no weights", mended=partial(sides, port), correction="weights")
+    assert "Proven: with weights, all of it is equal in double." in list(page.section(row(judge(mended))))
+    assert list(page.section(row(judge(made(failing, refused="weights"))))) == []
