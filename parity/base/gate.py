@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -31,6 +32,9 @@ def guarded(
         with suppress(AttributeError):  # a stand-in of another type
             stream.reconfigure(errors="backslashreplace")
     try:
+        with suppress(ValueError):  # of a thread that is not the first: it gets no signals
+            if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+                signal.signal(signal.SIGTERM, _terminated)
         code = command()
         if sys.stdout:
             sys.stdout.flush()
@@ -42,6 +46,14 @@ def guarded(
         if debug:
             traceback.print_exception(error)
         return refused(name, error, says)
+    finally:
+        if signal.getsignal(signal.SIGTERM) is _terminated:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminated(number: int, frame: object) -> None:
+    """Whoever stops a job sends this signal, by which Python would end and leave half-written files behind."""
+    raise KeyboardInterrupt("terminated")
 
 
 def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) -> int:
@@ -51,7 +63,7 @@ def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) 
     code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else BROKEN
     match error:
         case KeyboardInterrupt():
-            text = "interrupted"
+            text = str(error) or "interrupted"
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # the second is rich's
             text = "the output was closed before it ended"
         case UnicodeError():

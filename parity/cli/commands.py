@@ -328,7 +328,11 @@ def history(options: argparse.Namespace, console: Console) -> Result:
     failed = [f"{like} on {like.device}" for like, run in newest.items() if not run["passed"]]
     for text in failed:
         console.print(f"its newest run failed, so no drift is judged: {text}", markup=False, highlight=False)
-    passed = not options.check or not (failed or any(trend["drift"] for trend in trends))
+    drifted = sum(bool(trend["drift"]) for trend in trends)
+    passed = not options.check or not (failed or drifted)
+    if options.check:
+        said = f"FAIL: {len(failed)} failed, {drifted} drifted" if not passed else "PASS: nothing has drifted"
+        console.print(f"{said}; {terminal.counted(len(runs), 'run')} in the history", markup=False, highlight=False)
     return passed, {"runs": runs, "added": added, "trends": trends, "failed": failed}
 
 

@@ -172,12 +172,19 @@ def show_found(found: Found, console: Console) -> None:
     console.print(table)
     text = f"wrong: {found.culprit}" if found.culprit else f"{found.end} is right"
     note = f"; {found.note}" if found.note else ""
-    console.print(f"{text}{note}; {found.runs} runs", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{text}{note}; {counted(found.runs, 'run')}", markup=False, highlight=False, soft_wrap=True)
+
+
+def counted(count: int, what: str) -> str:
+    """So many, in words: `1 run`, `2 runs`."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def show_trends(trends: list[dict[str, Any]], runs: int, console: Console) -> None:
     """Print what a history has: each series with its oldest and newest value, its bound and its drift."""
-    table = Table("series", "runs", "oldest", "newest", "bound", "drift", title=f"{runs} runs", title_justify="left")
+    table = Table(
+        "series", "runs", "oldest", "newest", "bound", "drift", title=counted(runs, "run"), title_justify="left"
+    )
     for trend in trends:
         points, bound = trend["points"], "" if trend["bound"] is None else f"{trend['bound']:.3g}"
         ends = f"{points[0]:.4g}", f"{points[-1]:.4g}"

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -204,3 +206,25 @@ def test_a_digest_is_of_all_bytes(tmp_path):
     content = bytes(range(256)) * 5000
     (tmp_path / "file").write_bytes(content)
     assert file_sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_command_that_is_stopped_leaves_nothing_behind(tmp_path):
+    script = (
+        "import signal, sys\n"
+        "from pathlib import Path\n"
+        "from parity.base.files import replacing\n"
+        "from parity.base.gate import guarded\n"
+        "def command():\n"
+        "    with replacing(Path('out')) as partial:\n"
+        "        partial.write_text('half')\n"
+        "        signal.raise_signal(signal.SIGTERM)\n"
+        "code = guarded('parity', command)\n"
+        "assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL\n"
+        "sys.exit(code)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (130, "parity: terminated\n")
+    assert list(tmp_path.iterdir()) == []

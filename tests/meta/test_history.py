@@ -344,7 +344,22 @@ def test_a_drift_has_an_exit_code_on_request(tmp_path, capsys, newest, code):
     store.add(scattered(7, newest))
     assert main(["history", str(store.path)]) == 0
     assert main(["history", str(store.path), "--check"]) == code
-    assert ("times its mean of 7 runs" in " ".join(capsys.readouterr().out.split())) == bool(code)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert ("times its mean of 7 runs" in printed) == bool(code)
+    assert printed.endswith(
+        "FAIL: 0 failed, 4 drifted; 8 runs in the history"
+        if code
+        else "PASS: nothing has drifted; 8 runs in the history"
+    )
+
+
+def test_one_run_is_said_as_one(tmp_path, capsys):
+    store = History(tmp_path / "history")
+    store.add(scattered(0, {}))
+    assert main(["history", str(store.path), "--check"]) == 0
+    first, *_, last = capsys.readouterr().out.splitlines()
+    assert first.strip() == "1 run"
+    assert last == "PASS: nothing has drifted; 1 run in the history"
 
 
 def test_the_newest_run_is_the_latest_in_whatever_order_it_is_added(tmp_path):
