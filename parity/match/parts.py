@@ -112,13 +112,15 @@ def _cut_equal(larger: Pooled, pooled: Pooled, axis: int, start: int, stop: int,
 
 
 def _windows(array: np.ndarray, piece: np.ndarray, axis: int) -> Iterator[tuple[int, int]]:
-    """Where along the axis as many elements as the piece has have the sum of its squares."""
+    """Where along the axis as many elements as the piece has have the sum of its squares: nowhere beside infinity."""
     row = array.size // array.shape[axis]
     if piece.size % row:
         return
     count = piece.size // row
     others = tuple(one for one in range(array.ndim) if one != axis)
     sums = np.concatenate([[0.0], np.cumsum(np.sum(np.abs(array) ** 2, axis=others))])
+    if not np.isfinite(sums[-1]):
+        return
     want = piece.size * root_mean_square(piece) ** 2
     near = 10 * BOUND * max(want, float(sums[-1]) * 1e-3)
     for start in np.flatnonzero(np.abs(sums[count:] - sums[:-count] - want) <= near):

@@ -31,6 +31,14 @@ def test_a_projection_inside_of_a_fused_one() -> None:
     assert Pieces({3: fused}).inside(moved) is None
 
 
+def test_beside_infinity_no_piece_is_looked_for() -> None:
+    fused = values(32)
+    masked = tuple(np.concatenate([np.full_like(array[..., :1], -np.inf), array], -1) for array in fused)
+    key = tuple(array[..., 16:24] for array in fused)
+    assert Pieces({3: fused, 4: masked}).inside(key) == Piece(3, 2, 16, 24)
+    assert Pieces({4: masked}).inside(key) is None
+
+
 def test_batch_entries_apart() -> None:
     both = values(16)
     one, two = (tuple(array[n] for array in both) for n in (0, 1))
