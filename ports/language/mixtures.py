@@ -22,6 +22,7 @@ from ports.language.options import (
     INDEXED,
     INDEXED_BY,
     LATENT,
+    PHIMOE,
     ROUTED,
     SLIDING,
     WINDOWS,
@@ -278,13 +279,7 @@ MIXTURES = {
     "olmoe": same("olmoe", settings=EXPERTS),
     "phimoe": same(
         "phimoe",
-        settings={
-            **EXPERTS,
-            "attention_bias": True,
-            "lm_head_bias": True,
-            "rope_parameters": FACTORS,
-            "original_max_position_embeddings": 8,
-        },
+        settings={**PHIMOE, "rope_parameters": {**FACTORS, "long_mscale": 1.0}},
         departures=(SHORT,),
         amended={
             "inv_freq, attention_scaling = self.rope_init_fn(self.config)": (
@@ -292,12 +287,13 @@ MIXTURES = {
             )
         },
     ),
+    "phimoe-scale": same(
+        "phimoe", settings={**PHIMOE, "rope_parameters": {**FACTORS, "long_factor": FACTORS["short_factor"]}}
+    ),
     "phimoe-short": same(
         "phimoe",
         settings={
-            **EXPERTS,
-            "attention_bias": True,
-            "lm_head_bias": True,
+            **PHIMOE,
             "rope_parameters": {**FACTORS, "original_max_position_embeddings": 64},
             "original_max_position_embeddings": 64,
         },

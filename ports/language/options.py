@@ -104,3 +104,4 @@ ERNIE = {
     "moe_layer_start_index": 1,
 }
 FACTORS = {**LONG, "short_mscale": 1.0, "long_mscale": 1.7320508075688772}
+PHIMOE = {**EXPERTS, "attention_bias": True, "lm_head_bias": True, "original_max_position_embeddings": 8}
