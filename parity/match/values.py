@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -27,6 +27,8 @@ DISTINCT = 64
 class Step:
     """One operation, at every length that runs it. `inputs` and `outputs` are keys of the runs' values.
 
+    A stack of a loop's steps takes more values at some lengths than at others: the last ones.
+
     With `choice` it is no operation: it gives at every length the input of that position, where the lengths come to one
     value by operations of their own.
     """
@@ -49,7 +51,7 @@ class Step:
         for length in lengths:
             if (node := self.nodes[length]) is None:
                 continue
-            arrays = [value[length] for value in taken]
+            arrays = [value[length] for value in taken[: len(node.inputs)]]
             if any(array is None for array in arrays):
                 continue
             with np.errstate(all="ignore"):  # an exchange may put any number anywhere
@@ -165,7 +167,8 @@ class Runs:
         for position in range(max(len(node.inputs) for _, node in present)):
             numbers: list[int | None] = [None] * len(nodes)
             for length, node in present:
-                numbers[length] = node.inputs[position]
+                if position < len(node.inputs):
+                    numbers[length] = node.inputs[position]
             key = self._taken(numbers)
             taken.append(key)
         made = []
@@ -209,16 +212,21 @@ def _same(array: np.ndarray) -> tuple[np.ndarray]:
     return (array,)
 
 
+_Mark = tuple[str, int, str, str]
+"""What an operation has in common with that of another length."""
+
+
+def _mark(node: Node) -> _Mark:
+    return node.operation, len(node.outputs), str(node.place), node.module
+
+
 def _aligned(programs: Sequence[Program]) -> Iterator[tuple[Node | None, ...]]:
     """The operations of all programs side by side, in an order in which every program can run."""
-    marks = [[(n.operation, len(n.inputs), len(n.outputs), str(n.place), n.module) for n in p.nodes] for p in programs]
+    marks = [[_mark(node) for node in program.nodes] for program in programs]
     if all(mark == marks[0] for mark in marks):
         yield from zip(*(program.nodes for program in programs), strict=True)
         return
-    partners: list[dict[int, int]] = [{} for _ in programs]
-    for length in range(1, len(programs)):
-        for block in SequenceMatcher(None, marks[0], marks[length], autojunk=False).get_matching_blocks():
-            partners[length].update({block.a + n: block.b + n for n in range(block.size)})
+    partners = [_partners(marks[0], other) for other in marks]
     done = [0] * len(programs)
 
     def alone(length: int, until: int) -> Iterator[tuple[Node | None, ...]]:
@@ -237,6 +245,33 @@ def _aligned(programs: Sequence[Program]) -> Iterator[tuple[Node | None, ...]]:
         yield tuple(row)
     for length in range(1, len(programs)):
         yield from alone(length, len(programs[length].nodes))
+
+
+def _partners(marks: Sequence[_Mark], others: Sequence[_Mark]) -> dict[int, int]:
+    """Places of the first program's operations, and those of the same operations of another.
+
+    A loop runs more often at one length than at another: the first steps of one are the first steps of the other.
+    Where more is found so, the longest stretches that are the same are laid on each other.
+    """
+    blocks = SequenceMatcher(None, marks, others, autojunk=False).get_matching_blocks()
+    longest = {block.a + n: block.b + n for block in blocks for n in range(block.size)}
+    return max(_in_order(marks, others), longest, key=len)
+
+
+def _in_order(marks: Sequence[_Mark], others: Sequence[_Mark]) -> dict[int, int]:
+    """Of the shorter program each operation, and the first one of that mark behind the partner of the one before."""
+    if len(marks) > len(others):
+        return {there: here for here, there in _in_order(others, marks).items()}
+    places: dict[_Mark, list[int]] = {}
+    for place, mark in enumerate(others):
+        places.setdefault(mark, []).append(place)
+    found: dict[int, int] = {}
+    last = -1
+    for place, mark in enumerate(marks):
+        rest = places.get(mark, [])
+        if (number := bisect_right(rest, last)) < len(rest):
+            last = found[place] = rest[number]
+    return found
 
 
 def whole(pooled: Pooled) -> bool:

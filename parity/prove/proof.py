@@ -242,8 +242,9 @@ def matched(
 ) -> Matching:
     """The departures, over all sets of inputs, or over the first where the operations differ from length to length.
 
-    They differ where the programs' lengths cannot be laid on each other, and where most of what the first has is lost.
-    `changed` are the reference's programs with other weights, where these are not its own.
+    They differ where the programs' lengths cannot be laid on each other, and where most of what the first has is lost:
+    a loop takes more steps at some lengths, and the last of those are found at no other. `changed` are the reference's
+    programs with other weights, where these are not its own.
     """
     ours = changed or [reference.program for reference in references], [reference.inputs for reference in references]
     theirs = best.sources.programs, best.sources.inputs
@@ -254,14 +255,24 @@ def matched(
         if len(references) == 1:
             raise
         found = None
-    if found is None or (len(references) > 1 and len(found.unmatched_taps) > len(found.taps)):
+    loops = any(len({len(program.nodes) for program in programs}) > 1 for programs in (ours[0], theirs[0]))
+    if (
+        found is None
+        or (loops and found.departures)
+        or (len(references) > 1 and len(found.unmatched_taps) > len(found.taps))
+    ):
         first = match(ours[0][:1], theirs[0][:1], ours[1][:1], theirs[1][:1], least=1)
-        if found is None or len(first.taps) > len(found.taps):
+        if found is None or len(first.taps) > len(found.taps) or 0 < _widest(first) < _widest(found):
             found = first
             notes.append("the operations differ from length to length: departures are those of the first inputs")
     if not found.equal and not found.departures:
         notes.append("no departure was found that explains the difference of the output")
     return found
+
+
+def _widest(found: Matching) -> int:
+    """Operations of both sides in the largest departure."""
+    return max((len(one.reference) + len(one.candidate) for one in found.departures), default=0)
 
 
 def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]) -> Attempt:
