@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from parity.match.arrangement import relative_error
+from parity.match.entries import Place
 from parity.match.moves import Exchange, Move, options, price, sizes
 from parity.match.walk import Walk
 
@@ -23,16 +24,24 @@ def apart(walk: Walk, cones: Cones, ours: Ours) -> Iterator[Exchange]:
 
 def _entries(walk: Walk, cones: Cones, ours: Ours) -> Iterator[Exchange]:
     """The closest entries of quantities, for values of a batch that the candidate runs apart."""
+    known = {k: _known(walk, cone) for k, cone in cones.items()}
     for quantity, (made, border) in ours.items():
         places = list(walk.entries.places(quantity))
         for k, cone in cones.items() if places else ():
             if not border & walk.status[k].made_of:
                 continue
-            moves = [Move("differs", quantity, k, (), frozenset(made), cone, entry=entry) for entry in places]
+            there = [place for place in places if place in known[k]] if len(known[k]) == 1 else places
+            moves = [Move("differs", quantity, k, (), frozenset(made), cone, entry=entry) for entry in there]
             fitting = [(_distance(walk, move), move) for move in moves if _fits(walk, move)]
             if fitting:
                 _, move = min(fitting, key=lambda one: one[0])
                 yield Exchange((move,), price(len(made) + len(cone)))
+
+
+def _known(walk: Walk, cone: frozenset[int]) -> set[Place]:
+    """Which entries the values are that those not found are made of next."""
+    taken = {one for key in cone for one in walk.candidate.steps[walk.candidate.makers[key]].inputs} - cone
+    return {entry for one in taken if (entry := walk.status[one].entry) is not None}
 
 
 def _joined(walk: Walk, cones: Cones, ours: Ours) -> Iterator[Exchange]:

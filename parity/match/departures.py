@@ -8,8 +8,9 @@ from itertools import combinations, islice
 
 from parity.exact.program import Node
 from parity.match.arrangement import BOUND, Arrangement, relative_error
-from parity.match.exchanges import candidate_cones, exchanges, targets
-from parity.match.moves import Exchange, Move, mark, options, sizes
+from parity.match.exchanges import candidate_cones, exchanges, targets, unsettled
+from parity.match.moves import Exchange, Move, mark, options, plain, sizes
+from parity.match.origins import laid_out_at
 from parity.match.relations import relation
 from parity.match.repeats import Repeats
 from parity.match.trials import LIKE, NEAR, Outcome, Trials
@@ -182,7 +183,7 @@ class Search:
 
         An exchange that mends a part is the first of several departures, or a coincidence. Such an exchange is kept
         where the departures that it leaves are found, and all together cost less than one exchange that mends
-        everything.
+        everything. What is exchanged again, at the next step of a loop, costs nothing more.
         """
         first: tuple[Exchange, Outcome] | None = None
         whole: tuple[Exchange, Outcome] | None = None
@@ -196,7 +197,7 @@ class Search:
             if outcome is None:
                 continue
             if exchange.known and self._accept(exchange, outcome, place, key):
-                return exchange.cost
+                return 0.0
             if outcome.healed:
                 if not self._holds(exchange, outcome, place, key):
                     continue
@@ -206,20 +207,24 @@ class Search:
                 first = exchange, outcome
             least = min(least, exchange.cost)
         if first is not None:
-            before = self.walk.snapshot(), len(self.departures), set(self.habits)
+            before = self.walk.snapshot(), len(self.departures), set(self.habits), self.repeats.snapshot()
             spent = first[0].cost
             if self._accept(*first, place, key):
                 limit = budget if whole is None else whole[0].cost
                 while whole is not None and spent < limit and self.walk.astray(key):
+                    if self._repeated(place, key):
+                        continue
                     more = self._mend_one(place, key, limit - spent)
                     if more is None:
                         break
                     spent += more
-                if whole is None or (spent < limit and not self.walk.astray(key)):
+                right = not self.walk.astray(key) and not self.trials.elsewhere(key, self.walk.status[key].quantity)
+                if whole is None or (spent < limit and right):
                     return spent
                 self.walk.restore(before[0])
                 del self.departures[before[1] :]
                 self.habits = before[2]
+                self.repeats.restore(before[3])
         if whole is not None and self._accept(*whole, place, key):
             return whole[0].cost
         return None
@@ -241,31 +246,60 @@ class Search:
         again = self.trials.judge(exchange, outcome.arrangements, overlay, key)
         if again is None or again.healed < outcome.healed:
             return False
+        number = len(self.departures)
         for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
             self._note(move, row, overlay, again.found > 0)
         if len(exchange.moves) == 1 and not static:
             self._note_order(exchange.moves[0], outcome.arrangements[0], overlay)
         self.walk.commit(overlay)
+        if self.walk.look_again(place):
+            for departure in self.departures[number:]:
+                departure.healed = True
         return True
 
     def _at_counterpart(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> tuple[Exchange, Outcome]:
-        """What seems missing where one operation takes a value is done by that operation, if it leaves it as it is.
+        """What seems missing is done by the operation before or behind, if that leaves the value as it is.
 
-        A mask that is off by one lets through what the reference's has masked before: nothing is missing.
+        A mask that is off by one lets through what the reference's has masked before, and a limit that is too low
+        limits nothing: nothing is missing.
         """
-        walk = self.walk
         move = exchange.moves[0]
-        takers = {taker for taker, _ in move.edges}
-        if len(exchange.moves) > 1 or move.kind != "missing" or move.apart or len(takers) != 1:
+        if len(exchange.moves) > 1 or move.kind != "missing" or move.apart:
             return exchange, outcome
-        made = walk.candidate.steps[takers.pop()].outputs[0]
-        status = self.trials.exchanged(exchange, outcome.arrangements, place, (0,)).status.get(made)
-        if walk.status[made].settled or status is None or status.quantity != move.quantity:
+        there = self._idle(move) or self._taker(move, exchange, outcome, place)
+        if there is None:
             return exchange, outcome
-        there = Move("differs", move.quantity, made, (), move.reference, walk.back(made))
         instead = replace(exchange, moves=(there,))
         again = self.trials.tried(instead, place, key)
         return (exchange, outcome) if again is None or again.healed < outcome.healed else (instead, again)
+
+    def _idle(self, move: Move) -> Move | None:
+        """The value before is made by an operation of that name, which left what it takes as it is: it differs."""
+        walk = self.walk
+        maker, ours = walk.candidate.makers.get(move.key), walk.reference.made.get(move.quantity)
+        if maker is None or ours is None:
+            return None
+        step, other = walk.candidate.steps[maker], walk.reference.runs.steps[ours]
+        own = walk.status[move.key].quantity
+        if plain(step.node.operation) != plain(other.node.operation):
+            return None
+        if own not in {walk.status[taken].quantity for taken in step.inputs}:
+            return None
+        made = [candidate_cones(walk, taken)[taken] for taken in unsettled(walk, maker)]
+        inside = frozenset({move.key}).union(*made)
+        return Move("differs", move.quantity, move.key, (), move.reference, inside)
+
+    def _taker(self, move: Move, exchange: Exchange, outcome: Outcome, place: int) -> Move | None:
+        """The operation that takes the value leaves it as it is, and gives the quantity where it takes the quantity."""
+        walk = self.walk
+        takers = {taker for taker, _ in move.edges}
+        if len(takers) != 1:
+            return None
+        made = walk.candidate.steps[takers.pop()].outputs[0]
+        status = self.trials.exchanged(exchange, outcome.arrangements, place, (0,)).status.get(made)
+        if walk.status[made].settled or status is None or status.quantity != move.quantity:
+            return None
+        return Move("differs", move.quantity, made, (), move.reference, walk.back(made))
 
     def _split(self, exchange: Exchange, outcome: Outcome, place: int) -> bool:
         """Make an exchange before this one, where two departures stand one directly behind the other.
@@ -320,6 +354,7 @@ class Search:
         for part, rows in parts:
             self._note(part, rows, overlay, False)
         self.walk.commit(overlay)
+        self.walk.look_again(place)
 
     def _parts(self, move: Move) -> Iterator[Move]:
         """Exchanges of what lies before a value that is exchanged."""
@@ -407,7 +442,7 @@ class Search:
         return next(iter(places), None)
 
     def _indices(self, move: Move) -> tuple[frozenset[int], frozenset[int]]:
-        """Indices and masks that only one side of a departure takes, and what these are made of."""
+        """Indices and masks that the candidate takes in a departure, others than the reference, and what makes both."""
         walk = self.walk
         reference, candidate = walk.reference, walk.candidate
         ours = {one for q in move.reference for one in reference.parts.get(q, ()) if one in reference.neutral}
@@ -417,23 +452,17 @@ class Search:
         same = [(q, k) for q in ours for k in theirs if arranged(walk.values[k], reference.values[q]) is not None]
         ours -= {q for q, _ in same}
         theirs -= {k for _, k in same}
-        if not ours or not theirs:
+        if not theirs:
             return frozenset(), frozenset()
         return (
-            frozenset().union(*(reference.made_before(one, walk.seen) for one in ours)),
-            frozenset().union(*(walk.back(one) for one in theirs)),
+            frozenset[int]().union(*(reference.made_before(one, walk.seen) for one in ours)),
+            frozenset[int]().union(*(walk.back(one) for one in theirs)),
         )
 
     def _origin(self, key: int) -> tuple[frozenset[int], frozenset[int]]:
         """Where axes came into the order in which this value has them: the quantity, and the value that it is."""
-        walk = self.walk
-        while key in walk.candidate.makers:
-            step = walk.candidate.steps[walk.candidate.makers[key]]
-            taken = [one for one in step.inputs if one in walk.candidate.dynamic]
-            if len(taken) != 1 or walk.status[taken[0]].arrangements != walk.status[key].arrangements:
-                break
-            key = taken[0]
-        quantity = walk.status[key].quantity
+        key = laid_out_at(self.walk, key)
+        quantity = self.walk.status[key].quantity
         return frozenset(() if quantity is None else (quantity,)), frozenset((key,))
 
     def _give_up(self, key: int) -> None:

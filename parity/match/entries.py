@@ -10,11 +10,15 @@ from parity.match.arrangement import BOUND
 from parity.match.quantities import Quantities
 from parity.match.values import Index, Pooled, informative, neutral, whole
 
-_MOST = 8
-"""Entries of a batch, at most."""
+_MOST = 64
+"""Entries of a batch or steps of time, at most."""
 
 _AXES = (0, 1)
-"""A batch lies along the first axis, or behind that of time."""
+"""Batch and time are the first two axes, either before the other."""
+
+
+Place = tuple[int, int]
+"""An axis and a place along it."""
 
 
 class Entries:
@@ -32,20 +36,20 @@ class Entries:
             if whole(pooled) and quantity in reference.made and (first := pooled[0]) is not None and first.size:
                 self.by_size.setdefault(first.size, []).append(quantity)
         self.cut: dict[int, tuple[Index, Index]] = {}
-        self.origin: list[int] = []
+        self.origin: list[tuple[int, Place]] = []
 
     def around(
         self, pooled: Pooled, made_of: frozenset[int], lengths: tuple[int, ...], seen: Container[int]
-    ) -> frozenset[int]:
-        """The quantity of which the value is an entry; none if empty."""
+    ) -> tuple[int, Place] | None:
+        """The quantity of which the value is an entry, and which entry it is."""
         if (first := pooled[lengths[0]]) is None or not first.size:
-            return frozenset()
+            return None
         for index, small in zip(self._cut(first.size), (False, True), strict=True):
             for number, _, _ in index.find(pooled, BOUND, lengths):
-                quantity = self.origin[number]
+                quantity, place = self.origin[number]
                 if quantity not in seen and (not small or self.reference.made_from(quantity, made_of)):
-                    return frozenset({quantity})
-        return frozenset()
+                    return quantity, place
+        return None
 
     def inside(
         self, pooled: Pooled, made_of: frozenset[int], lengths: tuple[int, ...], seen: Container[int]
@@ -56,7 +60,7 @@ class Entries:
             if len(counts) != 1 or not 1 < (count := counts.pop()) <= _MOST:
                 continue
             found: set[int] = set()
-            for entry in _entries(pooled, count, axis):
+            for entry in _entries(pooled, axis):
                 quantity = self._whole(entry, made_of, lengths)
                 if quantity is None or quantity in seen or quantity in found:
                     break
@@ -65,7 +69,7 @@ class Entries:
                 return frozenset(found)
         return frozenset()
 
-    def places(self, quantity: int) -> Iterator[tuple[int, int]]:
+    def places(self, quantity: int) -> Iterator[Place]:
         """Axes and places of a quantity's entries."""
         pooled = self.reference.values[quantity]
         for axis in _AXES:
@@ -88,17 +92,21 @@ class Entries:
             for count in range(2, _MOST + 1):
                 for quantity in self.by_size.get(size * count, ()):
                     for axis in _AXES:
-                        for entry in _entries(self.reference.values[quantity], count, axis):
+                        pooled = self.reference.values[quantity]
+                        if (first := pooled[0]) is None or first.ndim <= axis or first.shape[axis] != count:
+                            continue
+                        for place, entry in enumerate(_entries(pooled, axis)):
                             if not neutral(entry):
                                 self.cut[size][not informative(entry)].add(len(self.origin), entry)
-                                self.origin.append(quantity)
+                                self.origin.append((quantity, (axis, place)))
         return self.cut[size]
 
 
-def _entries(pooled: Pooled, count: int, axis: int) -> Iterator[Pooled]:
-    """All entries along an axis; none where it does not have as many at every length that is there."""
-    if all(array is None or (array.ndim > axis and array.shape[axis] == count) for array in pooled):
-        for place in range(count):
+def _entries(pooled: Pooled, axis: int) -> Iterator[Pooled]:
+    """The entries along an axis that every length has which is there; none where one does not have the axis."""
+    present = [array for array in pooled if array is not None]
+    if all(array.ndim > axis for array in present):
+        for place in range(min(array.shape[axis] for array in present)):
             yield tuple(None if array is None else np.take(array, [place], axis) for array in pooled)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, islice, product
 
 from parity.match.apart import apart
 from parity.match.moves import Exchange, Move, bonus, mark, price, sizes
+from parity.match.origins import identity, origin
 from parity.match.values import Pooled, arranged
 from parity.match.walk import Edge, Walk
 
@@ -16,6 +17,12 @@ LAST = 100.0
 
 _MOST = 200
 """Quantities of the reference that are looked at, those next behind the found ones."""
+
+_ALIKE = 9.0
+"""Cost of other axes for a value that lies as the reference's does: few operations that differ are likelier."""
+
+_PAIRS = 100
+"""Pairs of values that are exchanged for each other, at most."""
 
 _CHAIN = 3
 """Steps of one input that are followed back from an operation where two faults meet."""
@@ -31,7 +38,8 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
     inside: set[int] = set()
     edge: set[int] = set()
     held = walk.held(key)
-    for target in targets(walk, key):
+    wanted = targets(walk, key)
+    for target in wanted:
         new, border = quantities.cone(target, held)
         inside |= new
         edge |= border
@@ -60,7 +68,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 origin = origins[quantity]
                 move = Move("differs", quantity, k, (), frozenset({quantity}), cone, origin)
                 rows.append(Exchange((move,), price(1 + len(cone)) + last))
-            if quantity in made_of:
+            if quantity in made_of and quantity in held and (k != key or quantity in wanted):
                 move = Move("extra", quantity, k, (), frozenset(), cone)
                 rows.append(Exchange((move,), price(len(cone)) + 1 + last))
     rows.extend(single.values())
@@ -73,9 +81,11 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 continue
             kind = "missing" if made else "order" if quantity == own else "operand"
             for choice in choices:
-                cost = (price(len(made)) + 1 if made else 2.5) + 0.5 * (len(choice) < len(edges))
+                cost = price(len(made)) + 1 if made else _ALIKE if kind == "order" and _as_there(walk, k) else 2.5
+                cost += 0.5 * (len(choice) < len(edges))
                 rows.append(Exchange((Move(kind, quantity, k, choice, frozenset(made)),), cost))
     rows.extend(_joint(walk, cones, inside, single))
+    rows.extend(islice(_exchanged(walk, cones), _PAIRS))
     rows.extend(_static(walk, cones, inside))
     rows.extend(_few(walk, cones, inside))
     if held is not walk.seen:
@@ -152,6 +162,37 @@ def _origins(walk: Walk, inside: set[int], edge: set[int]) -> dict[int, int]:
             if of.get(taken) in edge and taken in runs.makers:
                 origins.setdefault(of[taken], taken)
     return origins
+
+
+def _as_there(walk: Walk, key: int) -> bool:
+    """The value lies as the reference's does: what takes it may do so along another axis."""
+    status = walk.status[key]
+    if status.quantity is None or not all(arrangement.plain for arrangement in status.arrangements):
+        return False
+    return [a.shape for a in walk.values[key] if a is not None] == [
+        a.shape for a in walk.reference.values[status.quantity] if a is not None
+    ]
+
+
+def _exchanged(walk: Walk, cones: dict[int, frozenset[int]]) -> Iterator[Exchange]:
+    """Two parts of one value, each taken where the reference takes the other."""
+    uses: dict[int, list[Edge]] = {}
+    for place in sorted({walk.candidate.makers[k] for k in cones}):
+        for position, taken in enumerate(walk.candidate.steps[place].inputs):
+            if (place, position) not in walk.edges and identity(walk, taken) is not None:
+                uses.setdefault(taken, []).append((place, position))
+    whole: dict[tuple[int, ...], list[int]] = {}
+    for taken in uses:
+        if (maker := walk.candidate.makers.get(origin(walk, taken))) is not None:
+            whole.setdefault((*walk.candidate.steps[maker].inputs, *sizes(walk.values[taken])), []).append(taken)
+    for keys in (pair for parts in whole.values() for pair in combinations(parts, 2)):
+        one, other = (identity(walk, key) for key in keys)
+        if one is not None and other is not None and one != other:
+            moves = [
+                Move("operand", quantity, key, tuple(uses[key]), entry=entry)
+                for key, (quantity, entry) in zip(keys, (other, one), strict=True)
+            ]
+            yield Exchange(tuple(moves), 5.0)
 
 
 def _static(walk: Walk, cones: dict[int, frozenset[int]], inside: set[int]) -> Iterator[Exchange]:

@@ -27,7 +27,7 @@ class Repeats:
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.made: dict[Mark, dict[Mark, str]] = {}
-        self.taken: dict[Mark, dict[Mark, None]] = {}
+        self.taken: dict[Mark, dict[Mark, str]] = {}
         self.order: dict[Mark, list[int]] = {}
         for quantity in sorted(walk.reference.made, key=walk.reference.made.__getitem__):
             self.order.setdefault(self._source(quantity), []).append(quantity)
@@ -40,10 +40,19 @@ class Repeats:
         if move.kind in ("differs", "extra") and move.key in walk.candidate.makers:
             there = self._place(walk.candidate.makers[move.key])
             self.made.setdefault(there, {})[mark(walk, move)] = move.kind
-        elif move.kind == "operand":
+        elif move.kind in ("operand", "missing"):
             for place, position in move.edges:
                 there = (*self._place(place), position, self._own(move.key))
-                self.taken.setdefault(there, {})[self._source(move.quantity)] = None
+                self.taken.setdefault(there, {})[self._source(move.quantity)] = move.kind
+
+    def snapshot(self) -> tuple[dict[Mark, dict[Mark, str]], dict[Mark, dict[Mark, str]]]:
+        """What is remembered, for `restore`."""
+        made, taken = ({mark: dict(rows) for mark, rows in known.items()} for known in (self.made, self.taken))
+        return made, taken
+
+    def restore(self, snapshot: tuple[dict[Mark, dict[Mark, str]], dict[Mark, dict[Mark, str]]]) -> None:
+        """Forget the exchanges since the snapshot."""
+        self.made, self.taken = snapshot
 
     def exchanges(self, key: int) -> Iterator[Exchange]:
         """Those that could explain why this value is not found, the earliest ones first."""
@@ -65,11 +74,13 @@ class Repeats:
             edge: Edge = place, position
             if edge in walk.edges or walk.status[key].quantity is None:
                 continue
-            for source in self.taken.get((*self._place(place), position, self._own(key)), ()):
+            for source, kind in self.taken.get((*self._place(place), position, self._own(key)), {}).items():
                 found = [one for one in self.order[source] if one in walk.seen and one != walk.status[key].quantity]
-                for quantity in reversed(found[-_LATEST:]):
+                left = [one for one in self.order[source] if one not in walk.seen]
+                for quantity in reversed(found[-_LATEST:]) if kind == "operand" else left[:_LATEST]:
                     if sizes(walk.reference.values[quantity]) == sizes(walk.values[key]):
-                        yield Move("operand", quantity, key, (edge,))
+                        inside = walk.reference.cone(quantity, walk.seen)[0] if kind == "missing" else ()
+                        yield Move(kind, quantity, key, (edge,), frozenset(inside))
 
     def _results(self, place: int, cones: dict[int, frozenset[int]]) -> Iterator[Move]:
         walk = self.walk

@@ -114,7 +114,7 @@ class Trials:
             made_of = move.quantities
             there = (
                 move.value(walk, row, kept),
-                Status(None if move.apart else move.quantity, row, 0.0, True, 0, 0, made_of, follows),
+                Status(None if move.apart else move.quantity, row, 0.0, True, 0, 0, made_of, follows, entry=move.entry),
             )
             if move.static(walk):
                 known = Status(settled=True, follows=follows)
@@ -133,6 +133,8 @@ class Trials:
         moved = {move.key for move in exchange.moves if not move.edges}
         put = frozenset[int]().union(*(move.quantities for move in exchange.moves))
         static = any(move.static(walk) for move in exchange.moves)
+        if any(move.kind == "operand" and self._returned(move, overlay) for move in exchange.moves):
+            return None
         found = 0
         for changed, status in overlay.status.items():
             before = walk.status[changed]
@@ -143,8 +145,24 @@ class Trials:
                 found += not now <= put and walk.seen.keys().isdisjoint(now)
         last, before = overlay.status.get(key, walk.status[key]), walk.status[key]
         near = last.age <= 1 and (last.age < before.age or last.depth <= before.depth / 2)
-        healed = last.settled or (key not in walk.candidate.outputs and near and found > 0)
+        healed = (last.settled and not self.elsewhere(key, last.quantity)) or (
+            key not in walk.candidate.outputs and near and found > 0
+        )
         return Outcome(rows, found, healed) if found or healed else None
+
+    def _returned(self, move: Move, overlay: Overlay) -> bool:
+        """What takes the quantity gives it back, as what takes a mean of zero does: it is no operand there."""
+        steps = (self.walk.candidate.steps[place] for place, _ in move.edges)
+        made = [overlay.status.get(step.outputs[0]) for step in steps if len(step.inputs) > 1]
+        return any(status is not None and status.quantity == move.quantity for status in made)
+
+    def elsewhere(self, key: int, quantity: int | None) -> bool:
+        """The value is an output that would be another quantity than the reference's output at its position."""
+        outputs, wanted = self.walk.candidate.outputs, self.walk.reference.runs.outputs
+        if quantity is None or key not in outputs or len(outputs) != len(wanted):
+            return False
+        of = self.walk.reference.of
+        return quantity not in {of.get(there) for one, there in zip(outputs, wanted, strict=True) if one == key}
 
     def _closest(self, move: Move, place: int, overlay: Overlay) -> float:
         """How far the result of a step is from what the reference makes of the values that are exchanged."""

@@ -18,7 +18,7 @@ import numpy as np
 from parity.exact.constants import half_ulp
 from parity.match.arrangement import BOUND, EXACT, Arrangement, difference
 from parity.match.constants import Unresolved, Use
-from parity.match.entries import Entries
+from parity.match.entries import Entries, Place
 from parity.match.quantities import Quantities
 from parity.match.statics import Statics
 from parity.match.values import Pooled, Runs, Step, arranged, closest, neutral
@@ -49,7 +49,7 @@ class Status:
     convolution may be a sum of many products and a recurrent layer many steps. `weights`: the reference's that were
     taken since. `depth`: all operations since. `made_of`: the found quantities next before it. `follows`: numbers of
     the departures that had to be mended before it. `rounded`: unresolved constants that it depends on since the last
-    found value.
+    found value. `entry`: which entry it is of the quantity that it is made of.
     """
 
     quantity: int | None = None
@@ -62,6 +62,7 @@ class Status:
     follows: frozenset[int] = frozenset()
     rounded: frozenset[int] = frozenset()
     weights: frozenset[int] = frozenset()
+    entry: Place | None = None
 
 
 Edge = tuple[int, int]
@@ -109,6 +110,7 @@ class Walk:
         self.entries = Entries(reference)
         self.neutral: set[int] = set()
         self.seen: dict[int, set[int]] = {}
+        self.given: dict[int, set[Place]] = {}
         self.edges: dict[Edge, tuple[Pooled, Status]] = {}
         self.alternatives: dict[int, list[tuple[int, int]]] = {}
         self.arrangements: dict[tuple[tuple[int, ...], ...], dict[tuple[Arrangement, ...], None]] = {}
@@ -134,9 +136,20 @@ class Walk:
                     mend(place, key)
 
     def held(self, key: int) -> Container[int]:
-        """The quantities that are found, and those of which entries are that this value is made of."""
+        """The quantities that are found, and those of which entries are that this value is made of.
+
+        A value of several entries is made of some that are right, perhaps, beside wrong ones: a quantity of which
+        entries are missing that others have is not held.
+        """
         apart = self.status[key].made_of - self.seen.keys()
-        return self.seen.keys() | apart if apart else self.seen
+        if not apart:
+            return self.seen
+        given = {one: self.given.get(one, set()) for one in apart}
+        every = set[Place]().union(*given.values())
+        axes = {one: {axis for axis, _ in places} for one, places in given.items()}
+        return self.seen.keys() | {
+            one for one in apart if given[one] >= {place for place in every if place[0] in axes[one]}
+        }
 
     def astray(self, key: int, status: Status | None = None) -> bool:
         """A departure lies before this value."""
@@ -230,15 +243,29 @@ class Walk:
             if status.quantity is not None:
                 self.seen.setdefault(status.quantity, set()).add(-1)
 
+    def look_again(self, until: int) -> bool:
+        """Behind an exchange: values that rounded constants move are looked up again; gives whether one is found."""
+        found = False
+        for place in range(until + 1) if self.unresolved else ():
+            if any(
+                not self.status[key].settled and self.status[key].rounded for key in self.candidate.steps[place].outputs
+            ):
+                overlay = Overlay()
+                self._evaluate(place, overlay, self.lengths)
+                self.commit(overlay)
+                found = found or any(status.quantity is not None for status in overlay.status.values())
+        return found
+
     def snapshot(self) -> tuple[object, ...]:
         """The state, for `restore`."""
         seen = {quantity: set(keys) for quantity, keys in self.seen.items()}
         alternatives = {key: list(rows) for key, rows in self.alternatives.items()}
-        return dict(self.values), dict(self.status), seen, dict(self.edges), alternatives
+        given = {quantity: set(places) for quantity, places in self.given.items()}
+        return dict(self.values), dict(self.status), seen, dict(self.edges), alternatives, given
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Take back all exchanges since the snapshot."""
-        self.values, self.status, self.seen, self.edges, self.alternatives = snapshot
+        self.values, self.status, self.seen, self.edges, self.alternatives, self.given = snapshot
         self.moved.clear()
 
     def reference_value(self, quantity: int, arrangements: Sequence[Arrangement], like: Pooled) -> Pooled:
@@ -252,6 +279,9 @@ class Walk:
             if not self.seen[before.quantity]:
                 del self.seen[before.quantity]
         self.status[key] = status
+        if status.entry is not None:
+            for one in status.made_of:
+                self.given.setdefault(one, set()).add(status.entry)
         if status.quantity is not None:
             self.seen.setdefault(status.quantity, set()).add(key)
             if status.arrangements:
@@ -396,9 +426,9 @@ class Walk:
             return pooled, replace(base, settled=True, age=0, depth=0, weights=frozenset())
         found = self._look_up(pooled, base, lengths)
         if found is None:
-            apart = self._apart(pooled, base, lengths)
+            apart, entry = self._apart(pooled, base, lengths)
             return pooled, replace(
-                base, settled=True, age=0, depth=0, made_of=apart, weights=frozenset()
+                base, settled=True, age=0, depth=0, made_of=apart, weights=frozenset(), entry=entry
             ) if apart else base
         quantity, arrangements, error = found
         if error > EXACT:  # so that no error grows on the way
@@ -414,14 +444,14 @@ class Walk:
         few = self.reference.small.find(pooled, bound, lengths)
         return closest(hit for hit in few if self.reference.made_from(hit[0], base.made_of))
 
-    def _apart(self, pooled: Pooled, base: Status, lengths: Sequence[int]) -> frozenset[int]:
+    def _apart(self, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[frozenset[int], Place | None]:
         """Quantities that are the entries of this value, or the one of which it is an entry; none if empty."""
         if not base.made_of:
-            return frozenset()
-        for look_up in (self.entries.around, self.entries.inside):
-            if found := look_up(pooled, base.made_of, tuple(lengths), self.seen):
-                return found
-        return frozenset()
+            return frozenset(), None
+        there = tuple(lengths)
+        if around := self.entries.around(pooled, base.made_of, there, self.seen):
+            return frozenset({around[0]}), around[1]
+        return self.entries.inside(pooled, base.made_of, there, self.seen), None
 
     def _alternative(
         self, place: int, overlay: Overlay, lengths: Sequence[int], fixed: Mapping[int, object] | None
