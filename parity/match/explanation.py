@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,9 @@ import numpy as np
 from parity.exact.places import Place
 from parity.match.arrangement import relative_error
 from parity.match.departures import Departure
+from parity.match.layouts import Reading, read_otherwise, turned_otherwise
 from parity.match.moves import plain
+from parity.match.origins import identity, laid_out_at, origin
 from parity.match.tensors import misplaced
 from parity.match.values import Pooled, Runs
 from parity.match.walk import Walk
@@ -108,19 +110,30 @@ def describe(walk: Walk, quantity: int) -> str:
     place = runs.makers.get(quantity)
     if place is None:
         return "a constant"
-    node = runs.steps[place].node
-    return f"{plain(node.operation)} in {node.module}" if node.module else plain(node.operation)
+    step = runs.steps[place]
+    name = plain(step.node.operation)
+    constants = [runs.constants(key)[0] for key in step.inputs if key not in runs.makers and key not in runs.inputs]
+    if weights := [one.name for one in constants if one is not None and one.name]:
+        name += f" of {' and '.join(weights)}"
+    if len(step.outputs) > 1:
+        name = f"part {step.outputs.index(quantity) + 1} of {name}"
+    return f"{name} in {step.node.module}" if step.node.module else name
 
 
 def explain(walk: Walk, departure: Departure) -> Explanation:
     """Both sides of a departure, after the walk."""
     names = _Names(walk)
-    own = walk.status[departure.key].quantity if departure.edges else None
+    same = identity(walk, departure.key) if departure.edges or departure.kind == "operand" else None
+    own = None if same is None else same[0]
     ours = _Formula(walk.reference.runs, walk.reference.values, departure.quantities, names, reference=True)
     theirs = _Formula(walk.candidate, walk.values, departure.keys, names, reference=False)
     static = departure.key not in walk.candidate.dynamic
     if static:
         texts = (ours.constant(departure.quantity), theirs.constant(departure.key))
+    elif departure.kind == "order" and (pair := _operands_exchanged(walk, departure.key)):
+        ours.inside.add(pair[0])
+        theirs.inside.add(pair[1])
+        texts = (ours.of(pair[0]), theirs.of(pair[1]))
     elif departure.kind == "order":
         letter = names.quantity(departure.quantity)
         texts = (letter, f"{letter} with its axes in another order")
@@ -135,17 +148,40 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
         texts = (ours.of(departure.quantity), theirs.of(departure.key))
     constants = _constants(ours, theirs) if departure.kind == "differs" and not static else ()
     constants += () if static else weights_apart(walk, departure.quantities, departure.keys)
+    readings = list(_readings(walk, departure))
+    constants += tuple(f"{names.quantity(one.quantity)} is {one.said}" for one in readings)
     if static and departure.key not in walk.candidate.makers:
         constants = (f"{texts[1]} differs from {texts[0]} by {departure.error:.1e}",)
     if moved := misplaced(walk, departure):
         constants = moved if static else (*moved, *constants)
+    made = [node.place for node in departure.reference] or _made_at(walk, departure.quantity)
     return Explanation(
-        _side(texts[0], [node.place for node in departure.reference] or _made_at(walk, departure.quantity)),
-        _side(texts[1], _places_of_candidate(walk, departure)),
+        _side(texts[0], [*made, *ours.places]),
+        _side(texts[1], [*_places_of_candidate(walk, departure), *theirs.places, *(p for r in readings for p in r.at)]),
         names.said,
         departure.relation,
         constants,
     )
+
+
+def _readings(walk: Walk, departure: Departure) -> Iterator[Reading]:
+    """What the port reads in another order of axes, or splits otherwise."""
+    if departure.kind == "order" and _operands_exchanged(walk, departure.key) is None:
+        yield from turned_otherwise(walk, departure)
+    elif departure.kind == "differs" and departure.key in walk.candidate.dynamic:
+        yield from read_otherwise(walk, departure)
+
+
+def _operands_exchanged(walk: Walk, key: int) -> tuple[int, int] | None:
+    """The quantity and the value that an operation makes of two operands, each in the place of the other."""
+    candidate, reference = walk.candidate, walk.reference
+    key = laid_out_at(walk, key)
+    quantity = walk.status[key].quantity
+    if key not in candidate.makers or quantity is None or quantity not in reference.made:
+        return None
+    theirs = [walk.status[one].quantity for one in candidate.steps[candidate.makers[key]].inputs]
+    ours = [reference.of.get(one) for one in reference.runs.steps[reference.made[quantity]].inputs]
+    return (quantity, key) if len(set(ours)) == 2 and theirs == ours[::-1] else None
 
 
 def _made_at(walk: Walk, quantity: int) -> list[Place | None]:
@@ -156,7 +192,11 @@ def _made_at(walk: Walk, quantity: int) -> list[Place | None]:
 def _places_of_candidate(walk: Walk, departure: Departure) -> list[Place | None]:
     """Of the port's operations. Behind a value where some are missing, or that is another, also where it is made."""
     places = [node.place for node in (*departure.candidate, *departure.takers)]
-    made = walk.candidate.makers.get(departure.key)
+    if departure.kind == "order" and (pair := _operands_exchanged(walk, departure.key)):
+        taken = walk.candidate.steps[walk.candidate.makers[pair[1]]].inputs
+        origins = (walk.candidate.makers.get(origin(walk, one)) for one in taken)
+        return [*(walk.candidate.steps[one].node.place for one in origins if one is not None), *places]
+    made = walk.candidate.makers.get(origin(walk, departure.key))
     if made is None or departure.candidate or departure.kind not in ("missing", "operand"):
         return places
     return [walk.candidate.steps[made].node.place, *places]
@@ -184,6 +224,7 @@ class _Formula:
         self.named: dict[int, str] = {}
         self.lines: list[str] = []
         self.statics: dict[int, str] = {}
+        self.places: list[Place | None] = []  # of the operations on constants alone
 
     def of(self, key: int) -> str:
         """The formula of a value, names of its parts before it."""
@@ -245,6 +286,8 @@ class _Formula:
             self.statics[key] = f"constant{array.shape}"
             return self.statics[key], 9
         step = self.runs.steps[self.runs.makers[key]]
+        if plain(step.node.operation) not in _SEEN_THROUGH:
+            self.places.append(step.node.place)
         inputs = [self._static(taken, deep - 1) for taken in step.inputs]
         text, level = _operation(step.node.operation, dict(step.node.arguments), inputs)
         self.statics[key] = text

@@ -13,6 +13,9 @@ from parity.match.explanation import Explanation
 _PATH = re.compile(r"\b[A-Za-z_]\w*(?:\.\w+)*\.(\w+)")
 """The path of a weight: `layers.0.norm.weight`, of which every layer has its own."""
 
+_STEP = re.compile(r"\bindex=\d+")
+"""A place along an axis, of which every step of a loop has its own."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -39,7 +42,7 @@ def grouped(departures: Sequence[Departure], explanations: Sequence[Explanation]
     rows: dict[tuple[object, ...], list[int]] = {}
     for place, (departure, explanation) in enumerate(zip(departures, explanations, strict=True)):
         sides = (explanation.reference, explanation.candidate)
-        mark = (departure.kind, *((side.places[:1], _PATH.sub(r"\1", side.formula)) for side in sides))
+        mark = (departure.kind, *((side.places[:1], _STEP.sub("", _PATH.sub(r"\1", side.formula))) for side in sides))
         rows.setdefault(mark, []).append(place)
     return [
         Group(first, tuple(others), tuple(departures[place].module for place in others))

@@ -48,17 +48,17 @@ class Statics:
         """The same of masks, arrays of few different numbers: those of either program that the other does not have.
 
         An array of one number is no mask that could be told from others. Such an array can only be the counterpart of a
-        mask: it lets everything through.
+        mask: it lets everything through. A mask with its axes exchanged is another mask.
         """
         here, there = (
             _masks_before(runs, known, _taken(runs, places))
             for runs, known, places in ((self.candidate, values, theirs), (self.reference, self.ours, ours))
         )
-        held = {one: any(arranged(values[key], self.ours[one]) is not None for key in here) for one in there}
+        held = {one: any(_as_it_is(values[key], self.ours[one]) for key in here) for one in there}
         rows = []
         for key, cone in here.items():
             pooled, several = values[key], distinct(values[key]) > 1
-            if several and any(arranged(pooled, self.ours[one]) is not None for one in there):
+            if several and any(_as_it_is(pooled, self.ours[one]) for one in there):
                 continue
             for one, made in there.items():
                 if (
@@ -157,6 +157,12 @@ def _masks_before(runs: Runs, values: Mapping[int, Pooled], keys: Iterable[int])
             left.extend(runs.steps[runs.makers[key]].inputs)
     cones = _cones(runs, seen)
     return {key: cone for key, cone in cones.items() if _mask(values[key])}
+
+
+def _as_it_is(pooled: Pooled, other: Pooled) -> bool:
+    """The two are equal, element by element in the order of their memory."""
+    found = arranged(pooled, other)
+    return found is not None and all(arrangement.plain for arrangement in found[0])
 
 
 def _mask(pooled: Pooled) -> bool:
