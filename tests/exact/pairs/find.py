@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import parity
+from parity.exact.places import CALLS
 from tests.exact.pairs.planting import PACKAGE, Planted
 from tests.exact.planted.find import lines
 from tests.exact.planted.source import planted
@@ -20,8 +21,12 @@ FEW = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """`caught`: the comparison does not pass. `at`: its first departures name the place. `said`: what a reader gets.
+    """`caught`: the comparison does not pass. `said`: what a reader gets.
 
+    `at`: the departures name the operation. The first `FEW` count that differ, as a reader gets no further, and of each
+    the lines of the port that are printed, and those that call them: one has to be the changed line, or that of the
+    operation which goes wrong. Where an operation was taken out, the port has no such line. Then the first departure
+    counts alone, and has to name the line of the reference that was to be ported, which the fault's `lacks` says.
     `told`: the sentences hold what the fault's `says` ask for.
     """
 
@@ -68,11 +73,16 @@ def answer(fault: Planted) -> Answer:
     matching = found.proof.found
     first = [] if matching is None else [matching.departures[group.first] for group in matching.groups[:FEW]]
     nodes = [node for departure in first for node in (*departure.candidate, *departure.takers)]
-    shown = {place for one in first for place in matching.explanations[one.number].candidate.places} if matching else ()
-    at = not set(fault.lines).isdisjoint(lines(nodes, fault.file, 2))
+    sides = [matching.explanations[one.number] for one in first] if matching else []
+    shown = {place for side in sides for place in side.candidate.places}
+    calls = CALLS if fault.old.startswith("for ") else 2  # a loop over parts is asked from further away
+    at = not set(fault.lines).isdisjoint(lines(nodes, fault.file, calls))
     at = at or any(f"{fault.file}:{line}" in shown for line in fault.lines)
     wrong = [place for row in found.weights.rows if row.unlike for place in row.places]
     at = at or any(f" {fault.file}:{line}: " in place for line in fault.lines for place in wrong)
+    if fault.lacks and sides and not at:
+        asked = list(lines(first[0].reference, fault.counterpart, 2))
+        at = fault.lacking in asked or f"{fault.counterpart}:{fault.lacking}" in sides[0].reference.places
     return Answer(not found.passed, at, _told(fault, said), said)
 
 

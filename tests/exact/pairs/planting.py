@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.exact.planted.source import Fault, line_of
 
@@ -14,11 +16,13 @@ class Planted(Fault):
     """A fault, whose `case` is its pair.
 
     `says` are texts that the sentence holds each of, in small letters, alternatives by `|`: with these a reader knows
-    what to change. `source` is how the port's program is had.
+    what to change. `source` is how the port's program is had. `lacks` is text on the reference's line whose operation
+    the fault takes out of the port, or leaves without effect there.
     """
 
     says: tuple[str, ...] = ()
     source: str = "graph"
+    lacks: str = ""
 
     @property
     def name(self) -> str:
@@ -30,12 +34,32 @@ class Planted(Fault):
         text = self.file.read_text()
         return line_of(text, self.old), self.line
 
+    @property
+    def counterpart(self) -> Path:
+        """The reference's file."""
+        return self.file.with_name("torch_side.py")
 
-def planted_in(pair: str, *changes: tuple[str, ...]) -> list[Planted]:
-    """Faults of a pair, their ports run by graph and stand-in in turn; each is (`old`, `new`, `at`, *`says`)."""
+    @property
+    def lacking(self) -> int | None:
+        """The reference's line that the port lacks."""
+        return line_of(self.counterpart.read_text(), self.lacks) if self.lacks else None
+
+
+def planted_in(pair: str, *changes: tuple[str, ...], lacks: Mapping[str, str] | None = None) -> list[Planted]:
+    """Faults of a pair, their ports run by graph and stand-in in turn; each is (`old`, `new`, `at`, *`says`).
+
+    `lacks` has texts of the reference by `new`.
+    """
     return [
         Planted(
-            f"{PACKAGE}.{pair}.mlx_side", old, new, pair, at, says=tuple(says), source=("graph", "standin")[place % 2]
+            f"{PACKAGE}.{pair}.mlx_side",
+            old,
+            new,
+            pair,
+            at,
+            says=tuple(says),
+            source=("graph", "standin")[place % 2],
+            lacks=(lacks or {}).get(new, ""),
         )
         for place, (old, new, at, *says) in enumerate(changes)
     ]

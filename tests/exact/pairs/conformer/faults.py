@@ -2,6 +2,19 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "return self.down(h)": "x = x + 0.5 * self.ff1(x)",
+    "q.transpose": "content = torch.einsum(",
+    "place = ((q + self.v).transpose(0, 2, 1, 3) @ p)[..., :length]": "place = place.gather(",
+    "scores = scores + 0.0": "scores = scores.masked_fill(",
+    "h = h * 1.0": "x = F.glu(",
+    "h = self.depthwise(h)": "return self.pointwise2(",
+    "x = self.attn(x, mask)": "x = x + self.attention(",
+    "return x": "return self.norm(x)",
+    "h = nn.silu(self.up(x))": "return self.linear2(",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "conformer",
     ("return 0.5 * self.down(h)", "return self.down(h)", "", "0.5"),
@@ -105,6 +118,7 @@ FAULTS = planted_in(
         "",
         "15|layer_norm",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

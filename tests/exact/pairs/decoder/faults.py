@@ -2,6 +2,14 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "h = x + self.attention(x, mask)": "x = x + self.self_attn(",
+    "h = h * 1.0": "x = self.embed_tokens(tokens) * DIM**0.5",
+    "self.tok_embeddings.as_linear(h)": "return self.norm(x) @",
+    "scale=self.scale, mask=None)": "scores = q @ k.transpose(2, 3)",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "decoder",
     ("self.eps = 1e-5", "self.eps = 1e-6", "mx.fast.rms_norm(", "1e-05", "1e-06"),
@@ -77,6 +85,7 @@ FAULTS = planted_in(
         "self.wo(",
         "transposed|other order|o_proj",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

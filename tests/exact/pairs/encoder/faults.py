@@ -2,6 +2,16 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "scores = scores * 1.0": "scores = torch.matmul(q, k",
+    "mx.softmax(scores, axis=-1)": "context = torch.matmul(",
+    "x = words + 0 * self.position_embedding[: ids.shape[1]]": "x = self.norm(self.words(ids)",
+    "out.reshape(batch, length, dim)": "return self.dense(",
+    "h = self.attn(x, bias)": "x = self.attention_norm(x + self.attention",
+    "self.pool(first)": "torch.tanh(self.pooler",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "encoder",
     ("self.ln1 = nn.LayerNorm(dim, eps=1e-12)", "self.ln1 = nn.LayerNorm(dim)", "self.ln1(h)", "1e-12", "1e-05"),
@@ -88,6 +98,7 @@ FAULTS = planted_in(
         "self.fc2(",
         "layers.1.output",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

@@ -2,6 +2,17 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "scores = scores * 1.0": "weights = weights / weights.sum",
+    "self.shared(x)": "return out * 2.5",
+    "self.shared_gate(x) * self.shared(x)": "return out * 2.5",
+    "return self.factor * y, gates": "return out * 2.5",
+    "y = mx.sum(y, axis=-2)": "out = out + share * expert(x)",
+    "y, gates = self.moe(x)": "h = self.norm(x)",
+    "y = self.last(y)": "return self.final(",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "experts",
     ("scores = scores / mx.sum(scores, axis=-1, keepdims=True)", "scores = scores * 1.0", "", "sum"),
@@ -74,6 +85,7 @@ FAULTS = planted_in(
         "gate = mx.gather_mm(",
         "expert",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

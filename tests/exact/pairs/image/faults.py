@@ -2,6 +2,17 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "x = nn.relu(x)": "x = self.pool(F.relu6(",
+    "nn.relu(h)": "return F.relu(self.bn2(",
+    "h + self.shortcut(x)": "return F.relu(self.bn2(",
+    "h = self.a(x)": "h = F.relu(self.bn1(",
+    "x = nn.hardswish(self.atrous(x))": "x = x + F.hardswish(",
+    "return x + h": "h = self.gamma * self.pwconv2(",
+    "self.classifier(pooled)": "return self.head(self.norm(",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "image",
     ("nn.BatchNorm(width, eps=1e-3)", "nn.BatchNorm(width)", "self.stem_norm(", "0.001", "1e-05"),
@@ -28,12 +39,7 @@ FAULTS = planted_in(
     ("nn.relu(h + self.shortcut(x))", "nn.relu(h) + self.shortcut(x)", "", "relu"),
     ("h = nn.relu(self.a(x))", "h = self.a(x)", "", "relu"),
     ("padding=2, dilation=2, groups=4", "padding=1, dilation=1, groups=4", "self.atrous(x)", "dilation"),
-    (
-        "padding=2, dilation=2, groups=4)",
-        'padding=2, dilation=2, groups=4, bias=False); self.unused = {"bias": mx.zeros(2 * width)}',
-        "self.atrous(x)",
-        "bias|+",
-    ),
+    ("    mx.eval(", "    model.atrous.bias = mx.zeros(16); mx.eval(", "self.atrous(x)", "bias|+"),
     ("nn.hardswish(self.atrous(x))", "nn.silu(self.atrous(x))", "", "hardswish", "silu|sigmoid"),
     ("x = x + nn.hardswish(self.atrous(x))", "x = nn.hardswish(self.atrous(x))", "", "+ "),
     (
@@ -67,6 +73,7 @@ FAULTS = planted_in(
         "self.depthwise(x)",
         "flip|reverse|dwconv",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

@@ -5,6 +5,13 @@ from tests.exact.pairs.planting import planted_in, rewritten
 TABLE = "power @ filters().T"
 WINDOWED = "spectrum = mx.fft.rfft("
 
+LACKS = {
+    "wave = wave * 1.0": "emphasised = torch.cat(",
+    "power = mx.abs(spectrum)": "power = spectrum.real**2",
+    "log / (deviation + 1e-3)": "normalised = (log - log.mean",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "mel",
     ("length = WINDOW", "length = WINDOW - 1", WINDOWED, "window"),
@@ -65,6 +72,7 @@ FAULTS = planted_in(
         TABLE,
         "constant|differs",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

@@ -39,9 +39,10 @@ def reference(wave):
 
 
 def inputs() -> list[dict[str, np.ndarray]]:
+    """Clips that grow louder. The last is so quiet that the floor holds more than the largest value does."""
     rng = np.random.default_rng(0)
     sets = []
     for samples in (603, 841):
-        loudness = np.exp(-np.linspace(0, 9, samples))[::-1] * np.array([[1.0], [0.2]])
-        sets.append({"wave": (rng.standard_normal((2, samples)) * loudness).astype(np.float32)})
+        loudness = np.exp(-np.linspace(0, 9, samples))[::-1] * np.array([[1.0], [0.2], [0.01]])
+        sets.append({"wave": (rng.standard_normal((3, samples)) * loudness).astype(np.float32)})
     return sets

@@ -2,6 +2,22 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    'made["lstm.bias"] = state["lstm.bias_ih_l0"]': "forward, (h, c) = self.lstm(",
+    "mx.sigmoid(i) * g": "forward, (h, c) = self.lstm(",
+    "mx.sigmoid(o) * c": "forward, (h, c) = self.lstm(",
+    "now = gates[:, t]": "forward, (h, c) = self.lstm(",
+    "gates = x @ self.wx.T": "forward, (h, c) = self.lstm(",
+    "ahead, _, c = self.lstm(x, h, c)": "forward, (h, c) = self.lstm(",
+    "self.gru(ahead)": "backward, _ = self.gru(",
+    "back], axis=-1)": "both = torch.cat(",
+    "n = mx.tanh(xn + r * hn)": "backward, _ = self.gru(",
+    "x = mx.fast.layer_norm(x, self.ln.weight, None, 1e-5)": "x = self.norm(x)",
+    "self.score(both)": "weights = self.attend(",
+    "self.head(both)": "return torch.sigmoid(self.out(",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "recurrent",
     (
@@ -55,6 +71,7 @@ FAULTS = planted_in(
     ("self.head(both + context)", "self.head(both)", "", "+ "),
     ("mx.sigmoid(self.head(both + context))", "mx.sigmoid(1.702 * self.head(both + context))", "", "1.702"),
     ("bands, width, 4, stride=2, padding=1)", "bands, width, 4, stride=2, padding=2)", "self.front(x)", "padding"),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

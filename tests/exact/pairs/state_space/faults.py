@@ -2,6 +2,22 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "A = mx.exp(self.A_log)": "a = torch.exp(dt",
+    "A = -self.A_log": "a = torch.exp(dt",
+    "delta = nn.softplus(delta @ self.dt_proj.weight.T)": "dt = F.softplus(",
+    "mx.expand_dims(x, -1)": "bx = (dt * x)",
+    "new = new + h": "state = a[:, t] * state",
+    "        if False:": "state = a[:, t] * state",
+    "y = y + x": "y = torch.stack(made, dim=1) + self.D * x",
+    "y = y * 1.0": "y = torch.stack(made, dim=1) + self.D * x",
+    "x = self.conv1d(x)": "x = F.silu(",
+    "return self.out_proj(z * y)": "return self.out_proj(",
+    "return self.out_proj(y)": "return self.out_proj(",
+    "h = x + self.mixer(x)": "return self.norm_f(",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "state_space",
     ("A = -mx.exp(self.A_log)", "A = mx.exp(self.A_log)", "", "-|factor -1|negative"),
@@ -52,6 +68,7 @@ FAULTS = planted_in(
         "float16",
     ),
     ("y = (new @ mx.expand_dims(C, -1)).squeeze(2)", "y = (new @ mx.expand_dims(B, -1)).squeeze(2)", "", "split"),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

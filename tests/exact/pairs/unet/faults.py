@@ -2,6 +2,16 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "t[:, None] * freqs": "angles = 1000 * t",
+    "h = h * scale + shift": "h = self.norm2(h) * (1 + scale)",
+    "self.film(temb)": "scale, shift = self.time(",
+    "h = self.c2(h)": "return self.conv2(F.silu(h))",
+    "return h": "return self.conv2(F.silu(h))",
+    "h = self.gn(h)": "return self.out(F.silu(",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "unet",
     ("nn.GroupNorm(GROUPS, taken, pytorch_compatible=True)", "nn.GroupNorm(GROUPS, taken)", "self.gn1(x)", "group"),
@@ -71,6 +81,7 @@ FAULTS = planted_in(
     ("h = nn.silu(self.gn(h))", "h = self.gn(h)", "", "silu"),
     ("return self.head(h)", "return self.head(h.astype(mx.bfloat16).astype(mx.float32))", "", "bfloat16"),
     ("h = self.unpool(h)", "h = self.unpool(h) - self.unpool.bias", "", "bias"),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(

@@ -2,6 +2,16 @@
 
 from tests.exact.pairs.planting import planted_in, rewritten
 
+LACKS = {
+    "mx.sin(self.alpha * x)": "return x + (1.0 / (self.alpha",
+    "mx.square(mx.sin(x))": "return x + (1.0 / (self.alpha",
+    "h = self.pointwise(h)": "return x + self.conv2(",
+    "return h": "return x + self.conv2(",
+    "h = self.dilated(x)": "return x + self.conv2(",
+    "x = x + 0 * self.bias": "x = self.up(self.act(x))",
+}
+"""Of a fault by which the port lacks an operation: the line of the reference that has it."""
+
 FAULTS = planted_in(
     "vocoder",
     ("mx.square(mx.sin(self.alpha * x))", "mx.sin(self.alpha * x)", "", "sin", "pow|²|square"),
@@ -20,7 +30,7 @@ FAULTS = planted_in(
     ("return x + h", "return h", "", "+ "),
     ("h = self.dilated(self.snake1(x))", "h = self.dilated(x)", "", "act1|sin"),
     ("x = x + self.bias", "x = x + 0 * self.bias", "", "bias"),
-    ("for unit in self.units:", "for unit in self.units[::-1]:", "", "blocks"),
+    ("for unit in self.units:", "for unit in self.units[::-1]:", "x = unit(x)", "blocks"),
     (
         "weight = weight.transpose(order)",
         'weight = weight.transpose(order); weight = weight[:, ::-1] if ".up." in new else weight',
@@ -47,6 +57,7 @@ FAULTS = planted_in(
         "",
         "pad|places|shift|frames",
     ),
+    lacks=LACKS,
 )
 
 REWRITES = rewritten(
