@@ -96,6 +96,15 @@ class Quantities:
                 left.extend(self.parts[one])
         return inside
 
+    def takers(self, weights: Container[int]) -> dict[int, list[int]]:
+        """Of each of these weights the quantities that are made with it, in running order."""
+        takers: dict[int, list[int]] = {}
+        for step in self.runs.steps:
+            for key in step.inputs:
+                if key in weights:
+                    takers.setdefault(key, []).extend(self.of[made] for made in step.outputs if made in self.of)
+        return takers
+
     def _enter(self, key: int, parts: Iterable[int]) -> None:
         pooled = self.values[key]
         self.of[key] = key

@@ -114,7 +114,7 @@ class Walk:
         self.edges: dict[Edge, tuple[Pooled, Status]] = {}
         self.alternatives: dict[int, list[tuple[int, int]]] = {}
         self.arrangements: dict[tuple[tuple[int, ...], ...], dict[tuple[Arrangement, ...], None]] = {}
-        self.takers = _takers(reference, anchors)
+        self.takers = reference.takers({key for keys in anchors.same.values() for key in keys})
         self.lengths = tuple(candidate.lengths)
         for key in candidate.inputs:
             self.values[key] = candidate.given[key]
@@ -493,16 +493,3 @@ def _together(sets: Sequence[frozenset[int]]) -> frozenset[int]:
 def shape_pair(reference: Pooled, candidate: Pooled) -> tuple[tuple[int, ...], ...]:
     """Shapes of both at every length."""
     return tuple(array.shape for pooled in (reference, candidate) for array in pooled if array is not None)
-
-
-def _takers(reference: Quantities, anchors: Anchors) -> dict[int, list[int]]:
-    """Of each weight of the reference, the quantities that are made with it, in running order."""
-    used = {key for keys in anchors.same.values() for key in keys}
-    takers: dict[int, list[int]] = {}
-    for step in reference.runs.steps:
-        for key in step.inputs:
-            if key in used:
-                for made in step.outputs:
-                    if made in reference.of:
-                        takers.setdefault(key, []).append(reference.of[made])
-    return takers
