@@ -124,6 +124,7 @@ def compare(
     strict: bool = False,
     rules: Sequence[Rule] = (),
     call: Calls = None,
+    draws: Sequence[str] = (),
 ) -> Comparison:
     """Compare any two models: the mathematics in double, the arithmetic of every output as the device gives it.
 
@@ -134,7 +135,8 @@ def compare(
     or `torch`; found by itself when left out. `exact` leaves the device out. With `strict` rounding beyond the bounds
     does not pass: two noise floors, or those of the first of `rules` whose pattern is the output's. `call` is the
     method of both that is called, or a function of the model and its arrays by name, which returns arrays; a pair is
-    the reference's and the candidate's. Raises `InputError` for what cannot be judged.
+    the reference's and the candidate's. `draws` are the inputs that stand for what random calls give, in their order:
+    normal numbers of deviation 1, uniform ones in [0, 1). Raises `InputError` for what cannot be judged.
 
     >>> import numpy as np
     >>> from mlx_model import candidate
@@ -150,7 +152,7 @@ def compare(
     ...
     parity.base.errors.InputError: ...
     """
-    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rules, call)
+    return Comparison.of(reference, candidate, inputs, axes, source, exact, strict, rules, call, draws)
 
 
 def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given], **options: Any) -> Comparison:

@@ -72,6 +72,8 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--axes", action="append", default=[], metavar="AXES", help=text)
         text = "method to call, or MODULE:function of a model and its arrays; twice: the reference's, the port's"
         sub.add_argument("--call", action="append", default=[], metavar="NAME", help=text)
+        text = "input that stands for what a random call of both sides gives; again for the next call"
+        sub.add_argument("--draws", action="append", default=[], metavar="NAME", help=text)
         add_source(sub)
 
     def add_history(sub: argparse.ArgumentParser) -> None:

@@ -169,7 +169,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     """Compare two models, or dumps with a golden folder: `module:name` and files of graphs say which."""
     if ":" in options.reference and not Path(options.reference).is_dir():
         return _models(options, console)
-    of_models = ("inputs", "axes", "call", "source", "report", "exact", "strict")
+    of_models = ("inputs", "axes", "call", "draws", "source", "report", "exact", "strict")
     if odd := [f"--{name}" for name in of_models if getattr(options, name)]:
         raise InputError(
             f"{options.reference} is no 'module:name', so dumps are compared, and {', '.join(odd)} is for two models; "
@@ -217,6 +217,7 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
             exact=options.exact,
             strict=options.strict,
             call=options.call or None,
+            draws=options.draws,
         )
     for line in found.lines():
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -23,7 +23,8 @@ def repro(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str
     with progress(console) as say:
         say(f"proving {options.candidate} against {options.reference}")
         models = options.reference, options.candidate, options.inputs
-        found = Comparison.of(*models, options.axes, options.source, exact=True, call=options.call or None)
+        called = {"call": options.call or None, "draws": options.draws}
+        found = Comparison.of(*models, options.axes, options.source, exact=True, **called)
         say(f"running the scripts of departure {options.departure}")
         result = found.repro(options.out, options.departure - 1, options.overwrite)
     for name in ("reference.py", "candidate.py"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from parity.base.errors import InputError
-from parity.prove.inputs import structured
+from parity.exact.draws import UNIFORM, Draws, Kinds, handed
+from parity.prove.inputs import Inputs, structured
 from parity.prove.models import importable, inside, named, title
 
 Entry = str | Callable[[Any, dict[str, Any]], Any] | None
@@ -19,9 +21,14 @@ Entry = str | Callable[[Any, dict[str, Any]], Any] | None
 
 @dataclass(frozen=True)
 class Call:
-    """How one side is called."""
+    """How one side is called. `draws` are inputs that stand for random numbers, in the order in which it draws them.
+
+    A draw that is the name of a parameter is that argument. `kinds` are the numbers that both sides draw.
+    """
 
     entry: Entry = None
+    draws: tuple[str, ...] = ()
+    kinds: Kinds = field(default_factory=dict)
 
     @property
     def is_function(self) -> bool:
@@ -30,7 +37,7 @@ class Call:
     def anew(self) -> Call:
         """The same by name, for another import. Raises `NoProgram` for a function that has no such name."""
         if self.is_function:
-            return Call(importable(self.entry, "a function of the model and its arrays"))
+            return replace(self, entry=importable(self.entry, "a function of the model and its arrays"))
         return self
 
     def entered(self, model: Any, dotted: str) -> Callable[..., Any]:
@@ -50,13 +57,8 @@ class Call:
 
         Raises `InputError` for a parameter that has no key, and for a key of no parameter.
         """
-        function, inputs = self.entered(model, dotted), structured(arrays)
-        function = function.forward if hasattr(function, "forward") else function
-        try:
-            taken = inspect.signature(function).parameters.values()
-        except (TypeError, ValueError):
-            return list(inputs.values())
-        if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken):
+        taken, inputs = self._parameters(model, dotted), structured(arrays)
+        if not taken or any(parameter.kind is parameter.VAR_POSITIONAL for parameter in taken):
             return list(inputs.values())
         called = self._said(dotted)
         names = [parameter.name for parameter in taken if parameter.kind is not parameter.VAR_KEYWORD]
@@ -74,13 +76,13 @@ class Call:
 
     def in_order(self, model: Any, names: Sequence[str], dotted: str) -> list[str]:
         """Names of inputs in the order of their parameters, where these are the first ones; else as they are."""
-        function, outer = self.entered(model, dotted), list(structured(dict.fromkeys(names)))
-        try:
-            taken = inspect.signature(getattr(function, "forward", function)).parameters.values()
-        except (TypeError, ValueError):
-            return list(names)
+        drawn = self._drawn(model, dotted)
+        rest = [name for name in names if name not in drawn]
+        outer, taken = list(structured(dict.fromkeys(rest))), self._parameters(model, dotted)
         own = [one.name for one in taken if one.kind is one.POSITIONAL_OR_KEYWORD][: len(outer)]
-        return sorted(names, key=lambda name: own.index(name.split("/")[0])) if set(own) == set(outer) else list(names)
+        if set(own) != set(outer):
+            return list(names)
+        return [*sorted(rest, key=lambda name: own.index(name.split("/")[0])), *drawn]
 
     def of_reference(self, model: Any, names: Sequence[str], dotted: str) -> ByKey:
         """The reference as a function of the arrays of these names, one by one: it takes them by name."""
@@ -97,10 +99,30 @@ class Call:
         return self._by_position(lambda given: self.entered(model, dotted)(*given.values()), model, names, dotted)
 
     def _by_position(self, call: Callable[..., Any], model: Any, names: Sequence[str], dotted: str) -> ByKey:
+        function, drawn = self.entered(model, dotted), self._drawn(model, dotted)
+
+        def run(*arrays: Any) -> Any:
+            given = dict(zip(names, arrays, strict=True))
+            draws = Draws(dotted, {name: given[name] for name in drawn}, self.kinds)
+            with handed(draws) if drawn else nullcontext():
+                if self.is_function:
+                    return function(model, structured(given))
+                return call(structured({name: array for name, array in given.items() if name not in drawn}))
+
+        return ByKey(run)
+
+    def _parameters(self, model: Any, dotted: str) -> list[inspect.Parameter]:
+        """Those of the model or of its method; none where they are not known."""
         function = self.entered(model, dotted)
-        if self.is_function:
-            call = lambda given: function(model, given)  # noqa: E731 - one of two
-        return ByKey(lambda *arrays: call(structured(dict(zip(names, arrays, strict=True)))))
+        try:
+            return list(inspect.signature(getattr(function, "forward", function)).parameters.values())
+        except (TypeError, ValueError):
+            return []
+
+    def _drawn(self, model: Any, dotted: str) -> list[str]:
+        """The draws that are no arguments: random calls take them."""
+        own = [] if self.is_function else [one.name for one in self._parameters(model, dotted)]
+        return [name for name in self.draws if name not in own]
 
     def _said(self, dotted: str) -> str:
         return dotted if self.entry is None else f"{title(self.entry)} of {dotted}"
@@ -110,8 +132,8 @@ Calls = Entry | Sequence[Entry]
 """One for both sides, or those of the reference and of the candidate."""
 
 
-def both(given: Calls) -> tuple[Call, Call]:
-    """How the two sides are called. Raises `InputError` for what says that of neither."""
+def both(given: Calls, draws: Sequence[str] = (), sets: Sequence[Inputs] = ()) -> tuple[Call, Call]:
+    """How the two sides are called. Raises `InputError` for what says that of neither, and for draws of no inputs."""
     pair: list[Any] = list(given) if isinstance(given, tuple | list) else [given]
     pair = pair * 2 if len(pair) == 1 else pair
     if len(pair) != 2 or not all(one is None or isinstance(one, str) or callable(one) for one in pair):
@@ -119,7 +141,19 @@ def both(given: Calls) -> tuple[Call, Call]:
             f"call={given!r}: expected a method's name, a function of the model and its arrays, "
             "or two of these, the reference's first"
         )
-    return Call(pair[0]), Call(pair[1])
+    draws = (draws,) if isinstance(draws, str) else tuple(draws)
+    if odd := [name for name in draws if draws.count(name) > 1 or any(name not in inputs for inputs in sets)]:
+        raise InputError(f"draws name {odd[0]!r}; expected some of {', '.join(sets[0])}, each once")
+    kinds: Kinds = {}
+    return Call(pair[0], draws, kinds), Call(pair[1], draws, kinds)
+
+
+def standard(call: Call, sets: Sequence[Inputs]) -> list[str]:
+    """A sentence for each draw, of what it stands for. Raises `InputError` for numbers that are not standard."""
+    for name, (kind, side) in call.kinds.items():
+        if kind == UNIFORM and any(inputs[name].min() < 0 or inputs[name].max() >= 1 for inputs in sets):
+            raise InputError(f"{name} stands for uniform numbers of {side}: give numbers from 0 to 1, without 1")
+    return [f"{name} stands for {kind} numbers that are drawn" for name, (kind, _) in call.kinds.items()]
 
 
 class ByKey:

@@ -58,6 +58,7 @@ class Compared:
         strict: bool = False,
         rules: Sequence[Rule] = (),
         call: Calls = None,
+        draws: Sequence[str] = (),
     ) -> Self:
         """See `parity.compare`."""
         if exact and rules:
@@ -67,7 +68,8 @@ class Compared:
         if not exact:
             taken, rounded = device.single(taken)
         with kept(reference, candidate):
-            proof, evidence = proving.evidence(reference, candidate, taken, given.labels(sets), axes, source, call)
+            models, labels = (reference, candidate), given.labels(sets)
+            proof, evidence = proving.evidence(*models, taken, labels, axes, source, call, draws)
             proof.notes += rounded
             if exact:
                 return cls(proof, evidence)

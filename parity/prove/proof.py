@@ -21,7 +21,7 @@ from parity.match.values import Runs
 from parity.match.weights import Anchors
 from parity.prove import inputs as given
 from parity.prove import programs
-from parity.prove.calls import Call, Calls, both
+from parity.prove.calls import Call, Calls, both, standard
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.models import title
@@ -140,12 +140,13 @@ def evidence(
     axes: Sequence[str] = (),
     source: str | None = None,
     call: Calls = None,
+    draws: Sequence[str] = (),
 ) -> tuple[Proof, Evidence]:
     """`prove` on sets of inputs as `read_all` gives them, called by their labels, and what the proof was made of."""
     prepare()
     orders = given.declared(axes)
     given.check_declared(orders, sets[0])
-    calls = both(call)
+    calls = both(call, draws, sets)
     ours = programs.reference(reference, sets, calls[0])
     sets = [{name: inputs[name] for name in ours.names} for inputs in sets]
     references = [
@@ -172,7 +173,10 @@ def evidence(
         if kind != programs.GRAPH or source is not None:
             raise
         notes.append(f"run in the stand-in for mlx.core, for its graph cannot be had: {error}")
-        proof, best = _judge(port, programs.STANDIN, sets, orders, references, ours.model)
+        try:
+            proof, best = _judge(port, programs.STANDIN, sets, orders, references, ours.model)
+        except NoProgram as again:
+            raise NoProgram(f"{again}; its graph cannot be had either: {error}") from again
     if ours.keys and best.sources.keys and ours.keys != best.sources.keys:
         raise InputError(
             f"the reference gives {', '.join(ours.keys)}, the port {', '.join(best.sources.keys)}: give the same keys"
@@ -182,7 +186,7 @@ def evidence(
         names = ", ".join(ours.keys or best.sources.keys)
         notes.append(f"{named} gives {names} by name and {other} gives no names: outputs are compared in this order")
     proof.reference = called
-    proof.notes = [*notes, *_asked(sets, proof.source), *proof.notes]
+    proof.notes = [*notes, *standard(port.call, sets), *_asked(sets, proof.source), *proof.notes]
     return proof, Evidence(sets, ours.model, calls[0], references, port, best)
 
 

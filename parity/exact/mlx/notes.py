@@ -18,7 +18,7 @@ from parity.exact.places import caller
 from parity.exact.primitives.registry import advice
 from parity.exact.program import NoProgram
 
-OWN = ("parity.exact.mlx", "parity.capture", "mlx")
+OWN = ("parity.exact", "parity.capture", "mlx")
 """Packages whose own lines are not the place of an operation: `nn.Linear` stands where a port calls it."""
 
 TRANSFORMS = ("grad", "jvp", "value_and_grad", "vjp", "vmap")

@@ -163,7 +163,7 @@ class _Recorder(TorchDispatchMode):
         if call.random and not self.random and call.name not in operations.DROPPING:
             raise NoProgram(
                 f"{call.name} at {self._place()} draws at random, so no two runs are the same: make what it draws an "
-                "argument of both sides, or switch it off as eval() does"
+                "argument of both sides, name an input that stands for it in draws=, or switch it off as eval() does"
             )
         taken = tuple(self.memory.number(tensor) for tensor in call.tensors)
         for tensor in call.written:
