@@ -19,6 +19,9 @@ ROWS, REORDERED = "as rows among others", "with the numbers of each row in anoth
 PART = "in part"
 """How the candidate holds a value. In part: no more of it than what the reference takes out of it."""
 
+_FAR = 4096
+"""So many values before or behind another one are looked at, at most: a loop of many steps may lie between."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -100,7 +103,7 @@ def _near(walk: Walk, partner: Mapping[int, int], key: int) -> dict[int, frozens
     for found in _next_found(walk, partner, key):
         near[found] = frozenset()
         left, seen = [found], set[int]()
-        while left:
+        while left and len(seen) < _FAR:
             one = left.pop(0)
             for taken in candidate.steps[candidate.makers[one]].inputs if one in candidate.makers else ():
                 if taken in seen:
@@ -119,7 +122,7 @@ def _next_found(walk: Walk, partner: Mapping[int, int], key: int) -> Iterator[in
     made_by = runs.steps[runs.makers[key]] if key in runs.makers else None
     left = [key, *(made_by.inputs if made_by is not None and made_by.choice is not None else ())]
     seen = set(left)
-    while left:
+    while left and len(seen) < _FAR:
         for place in runs.users.get(left.pop(0), ()):
             for made in runs.steps[place].outputs:
                 if made in seen:
