@@ -7,9 +7,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tests.ports import architectures
+from ports.language import port
+from ports.language.architectures import ARCHITECTURES
+from ports.language.reference import model
+from ports.language.sides import CHECKPOINT, sides
 
-FOLDER = Path(__file__).resolve().parents[2] / "build" / "llama"
+NAME = "llama-linear"
+FOLDER = Path(__file__).resolve().parents[2] / "build" / NAME
 
 
 class Logits(nn.Module):
@@ -26,12 +30,13 @@ class Logits(nn.Module):
 
 def reference() -> Logits:
     """The same weights each time."""
-    return Logits(architectures.reference("llama"))
+    return Logits(model(ARCHITECTURES[NAME]).model)
 
 
 def candidate() -> Any:
     """The port with the reference's weights."""
     if not (FOLDER / "config.json").is_file():
         FOLDER.mkdir(parents=True, exist_ok=True)
-        architectures.save(architectures.reference("llama"), "llama", FOLDER)
-    return architectures.port("llama", FOLDER)
+        sides(NAME, FOLDER)
+    CHECKPOINT[0] = FOLDER
+    return port.loaded(NAME, mended=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import parity
 from ports import page, pairs
 from ports.pair import EXPECTED, judge
 from ports.row import row
@@ -25,6 +26,15 @@ def test_a_pair_is_as_the_page_says(name):
         assert found.matches[1] == 0
     if found.modules:
         assert found.arithmetic in ("equal", "rounding")
+
+
+@pytest.mark.parametrize("name", ["gemma3_text", "llama", "mamba", "mixtral", "starcoder2"])
+def test_the_stand_in_says_what_the_graph_says(name, tmp_path):
+    pair = pairs.named(f"mlx-lm/{name}")
+    sides = pair.make(tmp_path)
+    found = parity.compare(sides.reference, sides.candidate, sides.inputs, source="standin", exact=True)
+    assert found.proof.proven == (not pair.departures)
+    assert len(found.departures) == len(pair.departures)
 
 
 def test_the_page_has_the_pairs_that_are_here():
