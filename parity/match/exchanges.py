@@ -68,7 +68,7 @@ def exchanges(walk: Walk, key: int, habits: set[tuple[object, ...]]) -> list[Exc
                 origin = origins[quantity]
                 move = Move("differs", quantity, k, (), frozenset({quantity}), cone, origin)
                 rows.append(Exchange((move,), price(1 + len(cone)) + last))
-            if quantity in made_of and quantity in held and (k != key or quantity in wanted):
+            if quantity in made_of and walk.complete(quantity) and (k != key or quantity in wanted):
                 move = Move("extra", quantity, k, (), frozenset(), cone)
                 rows.append(Exchange((move,), price(len(cone)) + 1 + last))
     rows.extend(single.values())
@@ -140,7 +140,7 @@ def targets(walk: Walk, key: int) -> list[int]:
 
 def _habit(walk: Walk, move: Move, habits: set[tuple[object, ...]]) -> bool:
     """The same operations were exchanged before. What is missing says little about what else is there."""
-    return move.kind in ("differs", "extra") and not move.static(walk) and mark(walk, move) in habits
+    return move.kind in ("differs", "extra", "operand") and not move.static(walk) and mark(walk, move) in habits
 
 
 def _uses(walk: Walk, cones: dict[int, frozenset[int]]) -> dict[int, list[Edge]]:

@@ -142,7 +142,8 @@ class Trials:
                 return None
             if changed not in moved and not before.settled and status.settled:
                 now = {status.quantity} if status.quantity is not None else status.made_of  # of its entries
-                found += not now <= put and walk.seen.keys().isdisjoint(now)
+                new = status.entry is None or all(status.entry not in walk.given.get(one, ()) for one in now)
+                found += new and not now <= put and walk.seen.keys().isdisjoint(now)
         last, before = overlay.status.get(key, walk.status[key]), walk.status[key]
         near = last.age <= 1 and (last.age < before.age or last.depth <= before.depth / 2)
         healed = (last.settled and not self.elsewhere(key, last.quantity)) or (

@@ -9,8 +9,10 @@ exchanged for the reference's value, and only what follows from the exchange is 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -138,18 +140,21 @@ class Walk:
     def held(self, key: int) -> Container[int]:
         """The quantities that are found, and those of which entries are that this value is made of.
 
-        A value of several entries is made of some that are right, perhaps, beside wrong ones: a quantity of which
-        entries are missing that others have is not held.
+        A quantity of which entries are missing that one before it has is not held: those are what is wrong.
         """
         apart = self.status[key].made_of - self.seen.keys()
-        if not apart:
-            return self.seen
-        given = {one: self.given.get(one, set()) for one in apart}
-        every = set[Place]().union(*given.values())
-        axes = {one: {axis for axis, _ in places} for one, places in given.items()}
-        return self.seen.keys() | {
-            one for one in apart if given[one] >= {place for place in every if place[0] in axes[one]}
+        lacking = {
+            one
+            for one, other in permutations(apart, 2)
+            if not self.given.get(other, set()) <= self.given.get(one, set()) and self.reference.made_from(one, [other])
         }
+        return self.seen.keys() | apart - lacking if apart else self.seen
+
+    def complete(self, quantity: int) -> bool:
+        """The quantity is found, or each of its entries is."""
+        given, first = self.given.get(quantity, set()), self.reference.values[quantity][0]
+        counts = Counter(axis for axis, _ in given)
+        return quantity in self.seen or any(first is not None and n == first.shape[axis] for axis, n in counts.items())
 
     def astray(self, key: int, status: Status | None = None) -> bool:
         """A departure lies before this value."""
