@@ -246,15 +246,11 @@ class Search:
         again = self.trials.judge(exchange, outcome.arrangements, overlay, key)
         if again is None or again.healed < outcome.healed:
             return False
-        number = len(self.departures)
         for move, row in zip(exchange.moves, outcome.arrangements, strict=True):
             self._note(move, row, overlay, again.found > 0)
         if len(exchange.moves) == 1 and not static:
             self._note_order(exchange.moves[0], outcome.arrangements[0], overlay)
         self.walk.commit(overlay)
-        if self.walk.look_again(place):
-            for departure in self.departures[number:]:
-                departure.healed = True
         return True
 
     def _at_counterpart(self, exchange: Exchange, outcome: Outcome, place: int, key: int) -> tuple[Exchange, Outcome]:
@@ -354,7 +350,6 @@ class Search:
         for part, rows in parts:
             self._note(part, rows, overlay, False)
         self.walk.commit(overlay)
-        self.walk.look_again(place)
 
     def _parts(self, move: Move) -> Iterator[Move]:
         """Exchanges of what lies before a value that is exchanged."""

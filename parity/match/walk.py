@@ -248,19 +248,6 @@ class Walk:
             if status.quantity is not None:
                 self.seen.setdefault(status.quantity, set()).add(-1)
 
-    def look_again(self, until: int) -> bool:
-        """Behind an exchange: values that rounded constants move are looked up again; gives whether one is found."""
-        found = False
-        for place in range(until + 1) if self.unresolved else ():
-            if any(
-                not self.status[key].settled and self.status[key].rounded for key in self.candidate.steps[place].outputs
-            ):
-                overlay = Overlay()
-                self._evaluate(place, overlay, self.lengths)
-                self.commit(overlay)
-                found = found or any(status.quantity is not None for status in overlay.status.values())
-        return found
-
     def snapshot(self) -> tuple[object, ...]:
         """The state, for `restore`."""
         seen = {quantity: set(keys) for quantity, keys in self.seen.items()}
