@@ -57,9 +57,9 @@ def _reading(walk: Walk, key: int, quantity: int, wanted: Pooled) -> tuple[set[i
     rows, found = walk.status[key].arrangements, arranged(wanted, walk.reference.values[quantity])
     if walk.status[key].quantity != quantity or not rows or found is None:
         return None
-    one, other = rows[0], found[0][0]
-    said = f"{_said(one)}; the reference reads it {_said(other)}"
-    return _strides(one), _strides(other), Reading(quantity, f"read {said}", tuple(_layout(walk, key)))
+    one, other, held = rows[0], found[0][0], walk.values[key]
+    said = f"read {_said(one, held)}; the reference reads it {_said(other, wanted)}"
+    return _strides(one, held), _strides(other, wanted), Reading(quantity, said, tuple(_layout(walk, key)))
 
 
 def _layout(walk: Walk, key: int) -> Iterator[Place | None]:
@@ -70,13 +70,17 @@ def _layout(walk: Walk, key: int) -> Iterator[Place | None]:
         key = steps[makers[key]].inputs[0]
 
 
-def _strides(arrangement: Arrangement) -> set[int]:
-    return {int(np.prod(arrangement.split[place:])) for place in range(len(arrangement.split))}
+def _strides(arrangement: Arrangement, value: Pooled) -> set[int]:
+    """Where the axes begin that are read; those of the value itself where its elements lie as they are."""
+    first = value[0]
+    axes = first.shape if arrangement.plain and first is not None else arrangement.split
+    return {int(np.prod(axes[place:])) for place in range(len(axes))}
 
 
-def _said(arrangement: Arrangement) -> str:
-    if arrangement.plain:
-        return "as it lies"
+def _said(arrangement: Arrangement, value: Pooled) -> str:
+    first = value[0]
+    if arrangement.plain and first is not None:
+        return f"as it lies, {' × '.join(map(str, first.shape))}"
     return (
         f"as {' × '.join(map(str, arrangement.split))}, its axes in the order {', '.join(map(str, arrangement.order))}"
     )
