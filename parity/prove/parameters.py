@@ -46,11 +46,20 @@ def apart(departure: Departure) -> Iterator[str]:
         if kind not in theirs:
             continue
         one, other = _arguments(kind, node.arguments), _arguments(kind, theirs[kind].arguments)
-        both = [name for name in COMPARED if name in one and name in other and one[name] != other[name]]
-        if both:
-            yield f"{kind}: " + ", ".join(f"{name} {_said(one[name])} against {_said(other[name])}" for name in both)
+        if said := differing(node, theirs[kind]):
+            yield said
         elif "axis" in one and "axis" in other and _places(one["axis"], rank) != _places(other["axis"], rank):
             yield f"{kind} over axis {_said(one['axis'])} against axis {_said(other['axis'])}"
+
+
+def differing(ours: Node, theirs: Node) -> str:
+    """`convolution: padding 1 against 2`, of operations of one kind; empty where nothing compared differs."""
+    kind, there = (KINDS.get(name, name) for name in (plain(node.operation) for node in (ours, theirs)))
+    one, other = _arguments(kind, ours.arguments), _arguments(kind, theirs.arguments)
+    both = [name for name in COMPARED if name in one and name in other and one[name] != other[name]]
+    if kind != there or not both:
+        return ""
+    return f"{kind}: " + ", ".join(f"{name} {_said(one[name])} against {_said(other[name])}" for name in both)
 
 
 def rows(explanation: Explanation) -> Iterator[str]:

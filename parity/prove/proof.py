@@ -27,6 +27,7 @@ from parity.prove.inputs import Inputs, Order
 from parity.prove.models import title
 from parity.prove.outputs import Output, compare, effects, exchanged
 from parity.prove.programs import Port
+from parity.prove.shapes import parting
 from parity.prove.weights import audited
 from parity.prove.weights import exchanged as with_weights
 
@@ -343,7 +344,12 @@ def _attempt(
                 for one in constants.unresolved
             }
         )
-    outputs = compare(made, [reference.outputs for reference in references], orders)
+    try:
+        outputs = compare(made, [reference.outputs for reference in references], orders)
+    except InputError as error:
+        ours, theirs = references[0].quantities, Runs(sources.programs[:1], sources.inputs[:1])
+        anchors = Anchors(ours.runs, theirs, ours.values, theirs.static())
+        raise InputError(f"{error}; {where}" if (where := parting(ours, theirs, anchors)) else str(error)) from error
     return Attempt(layout, sources, all_exact, all_unresolved, made, outputs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import linecache
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from parity.exact.places import CALLS
 from tests.exact.pairs.planting import PACKAGE, Planted
 from tests.exact.planted.find import lines
 from tests.exact.planted.source import planted
+
+_PLACE = re.compile(r"\S+\.py:\d+")
 
 FEW = 3
 """Departures among which a fault has to be named."""
@@ -27,6 +30,7 @@ class Answer:
     the lines of the port that are printed, and those that call them: one has to be the changed line, or that of the
     operation which goes wrong. Where an operation was taken out, the port has no such line. Then the first departure
     counts alone, and has to name the line of the reference that was to be ported, which the fault's `lacks` says.
+    Where nothing can be compared, the refusal has to name the line.
     `told`: the sentences hold what the fault's `says` ask for.
     """
 
@@ -69,7 +73,9 @@ def answer(fault: Planted) -> Answer:
     try:
         found, said = compared(fault.case, [fault], fault.source)
     except parity.InputError as error:
-        return Answer(True, False, _told(fault, str(error)), str(error))
+        said = str(error)
+        at = any(f"{fault.file}:{line}" in said for line in fault.lines)
+        return Answer(True, at, _told(fault, _PLACE.sub("", said)), said)
     matching = found.proof.found
     first = [] if matching is None else [matching.departures[group.first] for group in matching.groups[:FEW]]
     nodes = [node for departure in first for node in (*departure.candidate, *departure.takers)]
