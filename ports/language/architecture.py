@@ -51,8 +51,6 @@ class Architecture:
     scaled: Mapping[str, float] = field(default_factory=dict)
     published: Publishing | None = None
     nested: bool = False
-    lengths: tuple[int, ...] = (11, 16)
-    batch: int = 2
 
     @property
     def correction(self) -> str:
