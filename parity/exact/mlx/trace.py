@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -34,7 +34,8 @@ def trace(
     that is float32 becomes a constant with `rounded`. `draws` are what calls of `mx.random` give, in order, or a
     function that gives one of a shape.
 
-    Raises `NoProgram` where the control flow depends on values, or where a primitive has no definition in double.
+    Raises `NoProgram` where the control flow depends on values, where a primitive has no definition in double, or where
+    the function runs as it is and refuses float64: it asks its arrays for their dtype.
     """
     root = function if root is None and isinstance(function, nn.Module) else root
     notes, taps = Notes(draws), list[tuple[str, Any]]()
@@ -53,22 +54,36 @@ def trace(
             *(array for array, _ in notes.arrays),
         ]
 
+    refused, graph = None, None
     with _on_cpu(), _uncompiled(), _undrawn(), _doubled(root, parameters):
         arrays = [_double(mx.array(value)) for value in inputs]
         mx.eval(arrays)
         try:
             graph = exported(traced, arrays)
         except Exception as error:
-            if "Attempting to eval" not in str(error):
-                error.add_note(
-                    "While a function is traced float64 stands in for float32; the stand-in reports float32."
-                )
-                raise
-            raise NoProgram(
-                f"{source or 'the function'} asks for a value at {_innermost(error)}: a graph has no values, so "
-                "control flow that depends on them cannot be traced; run the port in the stand-in for mlx.core"
-            ) from error
+            refused = error
+    if graph is None:
+        assert refused is not None
+        _refuse(refused, function, inputs, source or "the function")
     return _program(graph, len(results), [path for path, _ in taps], [path for path, _ in parameters], notes, source)
+
+
+def _refuse(error: Exception, function: Callable[..., Any], inputs: Sequence[Any], source: str) -> NoReturn:
+    """Raise what keeps the function from being traced, or its own error where it does not run as it is either."""
+    if "Attempting to eval" in str(error):
+        raise NoProgram(
+            f"{source} asks for a value at {_innermost(error)}: a graph has no values, so control flow that depends on "
+            "them cannot be traced; run the port in the stand-in for mlx.core"
+        ) from error
+    try:
+        with _on_cpu():
+            mx.eval([array for _, array in tree_flatten(function(*map(mx.array, inputs)))])
+    except Exception as own:
+        raise own from None
+    raise NoProgram(
+        f"{source} refuses float64, which stands in for float32 while it is traced, at {_innermost(error)} "
+        f"({type(error).__name__}: {error}); run the port in the stand-in for mlx.core, which reports float32"
+    ) from error
 
 
 def _program(graph: Graph, outputs: int, taps: list[str], parameters: list[str], notes: Notes, source: str) -> Program:

@@ -208,11 +208,18 @@ def test_a_function_with_a_gradient_of_its_own_is_refused_with_its_line() -> Non
         trace(lambda x: function(x), [x(3)])
 
 
-def test_a_port_that_refuses_float64_is_told_why_it_sees_it() -> None:
+def test_a_port_that_refuses_float64_has_no_graph() -> None:
     names = {mx.float32: "single"}
-    with pytest.raises(KeyError) as caught:
+    with pytest.raises(NoProgram, match=rf"refuses float64.*{__file__}:\d+ \(KeyError: .*float64\).*the stand-in"):
         trace(lambda x: x * len(names[x.dtype]), [x(3)])
-    assert "float64 stands in for float32" in caught.value.__notes__[0]
+
+
+def test_a_port_that_does_not_run_as_it_is_has_its_own_error() -> None:
+    def wrong(x: Any) -> Any:
+        return x @ mx.zeros((7, 2))
+
+    with pytest.raises(ValueError, match="matmul"):
+        trace(wrong, [x(3, 4)])
 
 
 def test_transforms_are_traced() -> None:
