@@ -2,6 +2,7 @@
 
 architecture.py     a configuration, and what is known of its port
 architectures.py    all of them: dense.py, mixtures.py and recurrent.py, of what options.py and departures.py share
+drawn.py            what becomes of random weights
 published.py        names and layouts of published checkpoints
 reference.py        the model of transformers, its prompt and one more token
 port.py             the same of mlx-lm

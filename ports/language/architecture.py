@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ports.language.drawn import Drawing
 from ports.language.published import Publishing
 from ports.pair import Departure
 
@@ -31,8 +32,8 @@ class Architecture:
 
     - `settings` are what the configuration says beyond `COMMON`; `arguments` what mlx-lm reads under another name or
       expects to find. A `nested` configuration is the `text_config` of a larger one.
-    - `published` makes the weights of a published checkpoint of those that transformers writes. Weights whose names end
-      as those of `scaled` are multiplied by its numbers.
+    - `drawn` makes each weight of a normal one, and `published` makes the weights of a published checkpoint of those
+      that transformers writes.
     - `mended` are lines of the port, or of `part` that it imports from, with which it is equal; `amended` are such
       lines of the reference; `correction` says so.
     - `refused` is a part of the sentence with which a pair cannot run, and `reason` the cause.
@@ -48,7 +49,7 @@ class Architecture:
     amended: Mapping[str, str] = field(default_factory=dict)
     refused: str = ""
     reason: str = ""
-    scaled: Mapping[str, float] = field(default_factory=dict)
+    drawn: Drawing | None = None
     published: Publishing | None = None
     nested: bool = False
 

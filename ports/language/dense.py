@@ -18,8 +18,9 @@ from ports.language.departures import (
     WINDOW,
     WINDOWED,
 )
+from ports.language.drawn import ternary
 from ports.language.options import DYNAMIC, GPT2, LATENT, LINEAR, LLAMA3, LONG, SLIDING, THETA, WINDOWS, YARN
-from ports.language.published import gemma3n, olmo, renamed, without
+from ports.language.published import gemma3n, olmo, packed, renamed, without
 from ports.pair import Departure
 
 DENSE = {
@@ -40,8 +41,17 @@ DENSE = {
     ),
     "bitnet": same(
         "bitnet",
-        refused="weight_scale",
-        reason="the port holds packed ternary weights for a Metal kernel; the reference's are not packed",
+        drawn=ternary,
+        published=packed,
+        mended={
+            "_bitlinear_kernel = make_bitlinear_kernel()": (
+                "_bitlinear_kernel = lambda inputs, **settings: [inputs[0] @ mx.concatenate("
+                "[(inputs[1] // 4**place % 4).astype(mx.float32) - 1 for place in range(4)]).T * inputs[2]]"
+            )
+        },
+        part="bitlinear_layers",
+        refused="Metal",
+        reason="the port has its products of packed ternary weights in a kernel for Metal alone",
     ),
     "cohere": same("cohere", settings={"use_qk_norm": True, "logit_scale": 0.25}),
     "cohere2": same(

@@ -15,6 +15,7 @@ from ports.language.departures import (
     WINDOW,
     WINDOWED,
 )
+from ports.language.drawn import scaled
 from ports.language.options import (
     ERNIE,
     EXPERTS,
@@ -95,7 +96,7 @@ MIXTURES = {
         mended=BIASED,
         **UNBIASED,
     ),
-    "ernie4_5_moe": same("ernie4_5_moe", settings=ERNIE, scaled={"e_score_correction_bias": 0.0}),
+    "ernie4_5_moe": same("ernie4_5_moe", settings=ERNIE, drawn=scaled("e_score_correction_bias", 0.0)),
     "ernie4_5_moe-bias": same(
         "ernie4_5_moe",
         settings=ERNIE,
@@ -141,7 +142,7 @@ MIXTURES = {
         "glm_moe_dsa",
         settings=INDEXED,
         arguments=INDEXED_BY,
-        scaled={"indexer.wk.weight": 0.01},
+        drawn=scaled("indexer.wk.weight", 0.01),
         departures=(
             Departure("the norm of the indexer's keys adds 1e-05, where transformers adds 1e-06", "1e-06", "1e-05"),
         ),

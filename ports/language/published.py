@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ports.language.drawn import TERNARY
+
 Weights = dict[str, Tensor]
 Publishing = Callable[[Weights], Weights]
 
@@ -99,4 +101,17 @@ def olmo(weights: Weights) -> Weights:
             "ff_out": ["mlp.down_proj"],
         }.items():
             published[f"{new}.{joint}.weight"] = torch.cat([weights[f"{old}.{part}.weight"] for part in parts])
+    return published
+
+
+def packed(weights: Weights) -> Weights:
+    """Ternary projections as BitNet has them: two bits a number, four rows apart by a quarter of all in a byte."""
+    published: Weights = {}
+    for name, value in weights.items():
+        if not name.endswith("_proj.weight"):
+            published[name] = value
+            continue
+        quarters = ((value / TERNARY).round() + 1).to(torch.uint8).chunk(4)
+        published[name] = sum((part << 2 * place for place, part in enumerate(quarters)), torch.zeros_like(quarters[0]))
+        published[f"{name}_scale"] = torch.tensor([TERNARY])
     return published

@@ -48,6 +48,6 @@ def model(architecture: Architecture, mended: bool = False) -> Decoding:
         for name, value in [*decoding.named_parameters(), *corrections]:
             about = 1.0 if value.ndim == 1 and isinstance(value, nn.Parameter) else 0.0
             value.copy_(0.1 * torch.randn_like(value) + about)
-            for end, factor in architecture.scaled.items():
-                value.mul_(factor if name.endswith(end) else 1.0)
+            if architecture.drawn:
+                value.copy_(architecture.drawn(name, value))
     return decoding.eval()

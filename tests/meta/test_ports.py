@@ -19,7 +19,7 @@ from ports import __main__ as command
 from ports import page, pairs
 from ports.confirmed import false_matches, unseen
 from ports.corrected import corrected
-from ports.language import published
+from ports.language import drawn, published
 from ports.pair import Departure, Pair, Sides, judge
 from ports.row import load, row, save
 
@@ -224,6 +224,15 @@ def test_published_checkpoints_have_their_names_and_layouts():
     )
     assert (fused["m.experts.up_proj.weight"] == numbers(1, 2, 6)[..., 1::2].mT).all()
     assert fused["m.experts.gate_proj.bias"].tolist() == [[0.0, 2.0, 4.0]]
+    weights = drawn.ternary("m.q_proj.weight", torch.randn(8, 3, generator=torch.Generator().manual_seed(0)))
+    bytes_ = published.packed({"m.q_proj.weight": weights})
+    assert {name: tuple(value.shape) for name, value in bytes_.items()} == {
+        "m.q_proj.weight": (2, 3),
+        "m.q_proj.weight_scale": (1,),
+    }
+    rows = torch.cat([bytes_["m.q_proj.weight"] // 4**place % 4 for place in range(4)]).float() - 1
+    assert (rows * bytes_["m.q_proj.weight_scale"] == weights).all()
+    assert set(rows.unique().tolist()) == {-1.0, 0.0, 1.0}
 
 
 def test_a_pair_that_runs_with_lines_corrected_has_a_section():
