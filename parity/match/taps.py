@@ -166,7 +166,12 @@ def _taken_apart(walk: Walk, partner: Mapping[int, int], key: int) -> Pair | Non
             if len(step.inputs) > 1:
                 other = True
                 continue
-            for made, there in zip(step.outputs, step.compute([places], walk.lengths), strict=True):
+            try:
+                results = step.compute([places], walk.lengths)
+            except (ArithmeticError, LookupError, RuntimeError, ValueError):  # it takes no places, as `one_hot` does
+                other = True
+                continue
+            for made, there in zip(step.outputs, results, strict=True):
                 taken = _elements(arrays, there, walk.reference.values[made])
                 if not taken:
                     other = True

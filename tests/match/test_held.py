@@ -112,8 +112,14 @@ def test_a_projection_at_each_step_of_a_loop(shift: int) -> None:
     assert ways(matched(*programs)) == {"project": ROWS}
 
 
-def heads(x: np.ndarray, fused: bool) -> Program:
-    """Keys and values of each of two heads one behind the other, or of all heads."""
+def limited(x: np.ndarray) -> np.ndarray:
+    if np.any(abs(x) > 100):
+        raise ValueError("values must be smaller than 100")
+    return np.where(x > 50, 1.0, 0.0)
+
+
+def heads(x: np.ndarray, fused: bool, limit: bool = False) -> Program:
+    """Keys and values of each of two heads one behind the other, or of all heads; `limit`: an operation beside them."""
     b = Builder()
     h = b.input(x)
     size = (2, x.shape[1], 2, WIDTH // 2)
@@ -122,14 +128,17 @@ def heads(x: np.ndarray, fused: bool) -> Program:
         weight = np.concatenate([first, second], -1).reshape(WIDTH, -1)
         both = b.tap("both", h @ b.constant(weight)).reshape(*size[:3], WIDTH)
         key, value = both.part(0, WIDTH // 2), both.part(WIDTH // 2, WIDTH)
+        if limit:
+            key = key + b.run("limited", limited, both).part(0, WIDTH // 2)
     else:
         key, value = ((h @ b.constant(weight)).reshape(*size) for weight in (FIRST, SECOND))
     mixed = b.run("tanh", np.tanh, key) * value
     return b.program(mixed.reshape(*x.shape) @ b.constant(LAST))
 
 
-def test_keys_and_values_of_each_head_together() -> None:
-    programs = ([heads(x, fused) for x in inputs()] for fused in (True, False))
+@pytest.mark.parametrize("limit", [False, True])
+def test_keys_and_values_of_each_head_together(limit: bool) -> None:
+    programs = ([heads(x, fused, limit) for x in inputs()] for fused in (True, False))
     assert ways(matched(*programs)) == {"both": PIECES}
 
 
