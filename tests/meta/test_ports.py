@@ -224,7 +224,7 @@ def test_published_checkpoints_have_their_names_and_layouts():
     )
     assert (fused["m.experts.up_proj.weight"] == numbers(1, 2, 6)[..., 1::2].mT).all()
     assert fused["m.experts.gate_proj.bias"].tolist() == [[0.0, 2.0, 4.0]]
-    weights = drawn.ternary("m.q_proj.weight", torch.randn(8, 3, generator=torch.Generator().manual_seed(0)))
+    weights = drawn.ternary("m.q_proj.weight", 0.1 * torch.randn(8, 3, generator=torch.Generator().manual_seed(0)))
     bytes_ = published.packed({"m.q_proj.weight": weights})
     assert {name: tuple(value.shape) for name, value in bytes_.items()} == {
         "m.q_proj.weight": (2, 3),
