@@ -31,7 +31,6 @@ SAMPLE = [
     "nn.GroupNorm(8, given",  # groups
     "padding=1, dilation=1, groups=4",  # a dilation
     "[(0, 0), (0, 6), (0, 0)]",  # a side of padding
-    "mx.tanh(xn + r * hn + self.bias_n)",  # a gate before or after a product
     "n = mx.tanh(xn + z * (hn + self.bias_n))",  # a gate for the other
     "return self.factor * (y + shared)",  # an order
     "self.norm = nn.RMSNorm(dim, eps=1e-6)",  # an epsilon behind a loop
