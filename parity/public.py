@@ -128,15 +128,18 @@ def compare(
 ) -> Comparison:
     """Compare any two models: the mathematics in double, the arithmetic of every output as the device gives it.
 
-    `reference` is a torch module, a function or a factory of one, or the name of one as `module:name`. `candidate` is
-    the same in MLX or in PyTorch, or a `.mlxfn` file. `inputs` are arrays in the reference's layout, by the names of
-    its arguments, or a `.npz` file of such; several of other lengths prove more. Layouts of the candidate are found by
-    value; `axes` declares one: `x: b c t -> b t c`. `source` is how the candidate's program is had: `graph`, `standin`
-    or `torch`; found by itself when left out. `exact` leaves the device out. With `strict` rounding beyond the bounds
-    does not pass: two noise floors, or those of the first of `rules` whose pattern is the output's. `call` is the
-    method of both that is called, or a function of the model and its arrays by name, which returns arrays; a pair is
-    the reference's and the candidate's. `draws` are the inputs that stand for what random calls give, in their order:
-    normal numbers of deviation 1, uniform ones in [0, 1). Raises `InputError` for what cannot be judged.
+    `reference` is a torch module, a function, a factory of one, or a name `module:name` of these; a function may be of
+    NumPy's arrays. `candidate` is the same in MLX or in PyTorch, or a `.mlxfn` file. `inputs` are arrays in the
+    reference's layout, by the names of its arguments, or a `.npz` file of such; several of other lengths prove more.
+    Layouts of the candidate are found by value; `axes` declares one: `x: b c t -> b t c`. `source` is how the
+    candidate's program is had: `graph`, `standin` or `torch`; found by itself when left out. `exact` leaves the device
+    out. With `strict` rounding beyond the bounds does not pass: two noise floors, or those of the first of `rules`
+    whose pattern is the output's.
+
+    `call` is the method of both that is called, or a function of the model and its arrays by name, which returns
+    arrays; a pair is the reference's and the candidate's. `draws` are the inputs that stand for what random calls give,
+    in their order: normal numbers of deviation 1, uniform ones in [0, 1). Raises `InputError` for what cannot be
+    judged.
 
     >>> import numpy as np
     >>> from mlx_model import candidate

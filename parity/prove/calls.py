@@ -24,11 +24,13 @@ class Call:
     """How one side is called. `draws` are inputs that stand for random numbers, in the order in which it draws them.
 
     A draw that is the name of a parameter is that argument. `kinds` are the numbers that both sides draw.
+    `numpy`: the side takes and gives NumPy's arrays.
     """
 
     entry: Entry = None
     draws: tuple[str, ...] = ()
     kinds: Kinds = field(default_factory=dict)
+    numpy: bool = False
 
     @property
     def is_function(self) -> bool:
@@ -109,7 +111,7 @@ class Call:
                     return function(model, structured(given))
                 return call(structured({name: array for name, array in given.items() if name not in drawn}))
 
-        return ByKey(run)
+        return ByKey(run, self.numpy)
 
     def _parameters(self, model: Any, dotted: str) -> list[inspect.Parameter]:
         """Those of the model or of its method; none where they are not known."""
@@ -159,23 +161,25 @@ def standard(call: Call, sets: Sequence[Inputs]) -> list[str]:
 class ByKey:
     """A function whose dictionaries are in the order of their keys: either side may build them in another."""
 
-    def __init__(self, function: Callable[..., Any]):
-        self.function, self.keys = function, tuple[str, ...]()
+    def __init__(self, function: Callable[..., Any], numpy: bool = False):
+        self.function, self.numpy, self.keys = function, numpy, tuple[str, ...]()
 
     def __call__(self, *args: Any) -> Any:
         result = self.function(*args)
         if type(result) is dict:
             self.keys = tuple(sorted(map(str, result)))
-        return _sorted(result)
+        return _sorted(result, self.numpy)
 
 
-def _sorted(result: Any) -> Any:
-    """Raises `InputError` for numbers, which nothing would judge."""
+def _sorted(result: Any, numpy: bool) -> Any:
+    """Raises `InputError` for numbers, which nothing would judge, and for NumPy's arrays among a framework's."""
+    if numpy and isinstance(result, np.ndarray | np.generic):
+        return result
     if isinstance(result, bool | int | float | complex | np.ndarray | np.generic):
         kind = type(result).__name__
         raise InputError(
             f"a result holds {str(result)[:40]} ({kind}), which is not judged: give the framework's arrays"
         )
     if type(result) is dict:
-        return {key: _sorted(result[key]) for key in sorted(result, key=str)}
-    return type(result)(_sorted(part) for part in result) if type(result) in (list, tuple) else result
+        return {key: _sorted(result[key], numpy) for key in sorted(result, key=str)}
+    return type(result)(_sorted(part, numpy) for part in result) if type(result) in (list, tuple) else result

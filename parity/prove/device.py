@@ -16,6 +16,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.contract import ACCUMULATED, Rule
+from parity.exact import functions
 from parity.judge.arithmetic import in_doubt, settled
 from parity.judge.mathematics import Mathematics
 from parity.judge.verdict import Verdict, judge
@@ -106,8 +107,7 @@ def _plain(array: np.ndarray) -> np.ndarray:
 
 def _reference(proof: Proof, evidence: Evidence, inputs: Inputs) -> list[np.ndarray]:
     """The outputs of the reference in float32, in order."""
-    from parity.exact.torch.run import run
-
+    run = functions.run if evidence.call.numpy else import_module("parity.exact.torch.run").run
     model, called = evidence.model, title(evidence.model)
     function = evidence.call.of_reference(model, list(inputs), called)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.exact import functions
 from parity.exact.constants import stored
+from parity.exact.places import Place
 from parity.exact.program import Program
 from parity.prove.calls import Call
 from parity.prove.inputs import Inputs
@@ -32,7 +34,7 @@ class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
 
     `model` is the side itself, before it was widened; None for a file. `keys` are those of a dictionary that it gives,
-    `names` those of the inputs, in the order in which the side takes them.
+    `names` those of the inputs, in the order in which the side takes them, `call` how it is called.
     """
 
     programs: list[Program]
@@ -41,6 +43,7 @@ class Sources:
     model: Any = None
     keys: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    call: Call = field(default_factory=Call)
 
 
 Give = Callable[[Sequence[Inputs]], Sources]
@@ -71,9 +74,31 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
         notes += _in_single(single(model))
     names = call.in_order(model, list(sets[0]), dotted)
     function, taken = call.of_reference(model, names, dotted), [[inputs[name] for name in names] for inputs in sets]
-    programs = [running(model, partial(record, function, arrays, random=False), dotted) for arrays in taken]
+    try:
+        programs = [running(model, partial(record, function, arrays, random=False), dotted) for arrays in taken]
+    except InputError as error:
+        if is_module(model):
+            raise
+        call = replace(call, numpy=True)
+        function = call.of_reference(model, names, dotted)
+        programs = _of_numpy(function, taken, dotted, call.entered(model, dotted), error)
+        notes.append(f"{dotted} takes and gives NumPy's arrays: it is one operation, which nothing looks into")
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
-    return Sources(programs, taken, notes, single_precision, function.keys, tuple(names))
+    return Sources(programs, taken, notes, single_precision, function.keys, tuple(names), call)
+
+
+def _of_numpy(
+    function: Callable[..., Any], taken: list[list[np.ndarray]], dotted: str, entered: Any, error: InputError
+) -> list[Program]:
+    """The programs of a function that takes and gives NumPy's arrays. Raises `error` for another one."""
+    code = getattr(entered, "__code__", None)
+    place = code and Place(code.co_filename, code.co_firstlineno, code.co_name)
+    try:
+        return [functions.record(function, arrays, dotted, place) for arrays in taken]
+    except InputError:
+        raise
+    except Exception:  # whatever it raises that takes tensors
+        raise error from None
 
 
 def _in_single(found: Iterable[str]) -> Iterator[str]:

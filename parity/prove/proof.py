@@ -188,7 +188,7 @@ def evidence(
         notes.append(f"{named} gives {names} by name and {other} gives no names: outputs are compared in this order")
     proof.reference = called
     proof.notes = [*notes, *standard(port.call, sets), *_asked(sets, proof.source), *proof.notes]
-    return proof, Evidence(sets, ours.model, calls[0], references, port, best)
+    return proof, Evidence(sets, ours.model, ours.call, references, port, best)
 
 
 def _judge(
