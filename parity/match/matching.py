@@ -17,7 +17,8 @@ from parity.match.explanation import Explanation, describe, explain
 from parity.match.groups import Group, grouped
 from parity.match.parts import Pieces
 from parity.match.quantities import Quantities
-from parity.match.taps import Pair, counterpart, paired
+from parity.match.rows import gathered, reordered
+from parity.match.taps import REORDERED, ROWS, Pair, counterpart, paired
 from parity.match.values import Pooled, Runs, arranged
 from parity.match.walk import Walk
 from parity.match.weights import Anchors, telling
@@ -154,7 +155,8 @@ def confirm(
 ) -> list[Pair]:
     """The pairs that are not equal on other inputs, of the same programs at other lengths: false matches.
 
-    A pair that follows from a departure is equal in a mended run alone, and is left out.
+    A pair that follows from a departure is equal in a mended run alone, and is left out. Modules that are found as rows
+    or in another order come too where both programs run the same operations again, as many experts for example.
     """
     assert matching.programs is not None
     ours, theirs = (
@@ -163,15 +165,34 @@ def confirm(
             matching.programs, (references, candidates), (reference_inputs, candidate_inputs), strict=True
         )
     )
+    again = all(
+        _operations(program) == _operations(first)
+        for first, programs in zip(matching.programs, (references, candidates), strict=True)
+        for program in programs
+    )
+    otherwise = [pair for pair in matching.taps.values() if again and pair.how in (ROWS, REORDERED)]
     wrong = []
-    for pair in matching.pairs:
-        one, other = ours.get(pair.reference), theirs.get(pair.candidate)
-        if pair.follows or one is None or other is None:
+    for pair in (*matching.pairs, *otherwise):
+        one, held = (
+            ours.get(pair.reference),
+            {key: theirs[key] for key in pair.held or [pair.candidate] if key in theirs},
+        )
+        if pair.follows or one is None or not held:
             continue
-        found = arranged(other, one, bound)
-        if found is None or (pair.arrangements and found[0][0].order != pair.arrangements[0].order):
+        if pair.how == ROWS:
+            equal = bool(gathered(one, [list(held.items())], bound))
+        elif pair.how == REORDERED:
+            equal = reordered(one, list(held.items()), bound) is not None
+        else:
+            found = arranged(held[pair.candidate], one, bound)
+            equal = found is not None and (not pair.arrangements or found[0][0].order == pair.arrangements[0].order)
+        if not equal:
             wrong.append(pair)
     return wrong
+
+
+def _operations(program: Program) -> list[tuple[str, str]]:
+    return [(node.operation, node.module) for node in program.nodes]
 
 
 def _others(first: Program, programs: Sequence[Program], inputs: Sequence[Sequence[np.ndarray]]) -> dict[int, Pooled]:

@@ -14,7 +14,7 @@ Held = tuple[int, Pooled]
 """A value of the candidate with its key."""
 
 
-def gathered(value: Pooled, groups: Sequence[Sequence[Held]]) -> tuple[int, ...]:
+def gathered(value: Pooled, groups: Sequence[Sequence[Held]], bound: float = BOUND) -> tuple[int, ...]:
     """Keys of the first group of values that together have all rows of this one, at every length at which it is there.
 
     A row lies along the last axis. One of a single number is none: among many numbers, one is easily found. A value of
@@ -24,18 +24,19 @@ def gathered(value: Pooled, groups: Sequence[Sequence[Held]]) -> tuple[int, ...]
         return ()
     for group in groups:
         keys: dict[int, None] = {}
-        if all(array is None or _covered(array, [(k, v[n]) for k, v in group], keys) for n, array in enumerate(value)):
+        held = ([(key, pooled[length]) for key, pooled in group] for length in range(len(value)))
+        if all(array is None or _covered(array, there, keys, bound) for array, there in zip(value, held, strict=True)):
             return tuple(keys)
     return ()
 
 
-def reordered(value: Pooled, values: Sequence[Held]) -> int | None:
+def reordered(value: Pooled, values: Sequence[Held], bound: float = BOUND) -> int | None:
     """Key of the first value that has this one's rows at the same places, the numbers of each row in another order.
 
     The chosen experts of a token may stand in another order, and the keys of attention in a cache.
     """
     for key, held in values:
-        if all(array is None or _same_rows(there, array) for array, there in zip(value, held, strict=True)):
+        if all(array is None or _same_rows(there, array, bound) for array, there in zip(value, held, strict=True)):
             return key
     return None
 
@@ -47,7 +48,9 @@ def _rows(array: np.ndarray | None) -> np.ndarray | None:
     return array.reshape(-1, array.shape[-1])
 
 
-def _covered(array: np.ndarray, held: Sequence[tuple[int, np.ndarray | None]], keys: dict[int, None]) -> bool:
+def _covered(
+    array: np.ndarray, held: Sequence[tuple[int, np.ndarray | None]], keys: dict[int, None], bound: float
+) -> bool:
     """All rows are among those held; `keys` gets the values that they are taken from."""
     wanted = _rows(array)
     assert wanted is not None
@@ -56,7 +59,7 @@ def _covered(array: np.ndarray, held: Sequence[tuple[int, np.ndarray | None]], k
         rows = _rows(there)
         if rows is not None and rows.shape[1] == wanted.shape[1] and missing.any():
             found = missing.copy()
-            found[missing] = _among(wanted[missing], rows, BOUND * root_mean_square(array))
+            found[missing] = _among(wanted[missing], rows, bound * root_mean_square(array))
             if found.any():
                 keys[key] = None
                 missing &= ~found
@@ -78,8 +81,8 @@ def _among(wanted: np.ndarray, rows: np.ndarray, near: float) -> np.ndarray:
         )
 
 
-def _same_rows(held: np.ndarray | None, array: np.ndarray) -> bool:
+def _same_rows(held: np.ndarray | None, array: np.ndarray, bound: float) -> bool:
     if held is None or min(held.ndim, array.ndim) < 2 or held.size != array.size or held.shape[-1] != array.shape[-1]:
         return False
     one, other = (np.sort(x.reshape(-1, x.shape[-1]), -1) for x in (held, array))
-    return array.shape[-1] > 1 and difference(one, other) <= BOUND
+    return array.shape[-1] > 1 and difference(one, other) <= bound

@@ -27,8 +27,8 @@ _FAR = 4096
 class Pair:
     """A value of the reference and the candidate's that is the same quantity; numbers are those of the first programs.
 
-    `follows` are the departures that had to be mended before the two were equal. `how` is one of the words above, and
-    `candidate` the first of several values that hold the reference's.
+    `follows` are the departures that had to be mended before the two were equal. `how` is one of the words above;
+    `held` are all values of the candidate that together hold the reference's, the first of them `candidate`.
     """
 
     reference: int
@@ -37,6 +37,7 @@ class Pair:
     error: float
     follows: tuple[int, ...] = ()
     how: str = VALUE
+    held: tuple[int, ...] = ()
 
 
 def paired(walk: Walk, quantity: int, key: int) -> Pair:
@@ -86,12 +87,13 @@ def _pair(
     arrangements: tuple[Arrangement, ...] = (),
     error: float = 0.0,
 ) -> Pair | None:
-    """The pair of a value that these values of the candidate hold; None where the first length has either not."""
-    ours, theirs = walk.reference.runs.numbers[key][0], walk.candidate.numbers[keys[0]][0]
-    if ours is None or theirs is None:
+    """The pair of a value that these values of the candidate hold; None where the first length has none of either."""
+    ours = walk.reference.runs.numbers[key][0]
+    theirs = [number for one in keys if (number := walk.candidate.numbers[one][0]) is not None]
+    if ours is None or not theirs:
         return None
     follows = frozenset[int]().union(*(walk.status[one].follows for one in keys))
-    return Pair(ours, theirs, arrangements, error, tuple(sorted(follows)), how)
+    return Pair(ours, theirs[0], arrangements, error, tuple(sorted(follows)), how, tuple(theirs))
 
 
 def _near(walk: Walk, partner: Mapping[int, int], key: int) -> dict[int, frozenset[int]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parity.exact.program import Program
-from parity.match.matching import Matching, match
+from parity.match.matching import Matching, confirm, match
 from parity.match.taps import PIECES, REORDERED, ROWS, VALUE
 
 from .blocks import softmax
@@ -21,8 +21,8 @@ DOWN = DRAW.standard_normal((EXPERTS, HIDDEN, WIDTH)) / 4
 FIRST, SECOND, LAST = (DRAW.standard_normal((WIDTH, WIDTH)) / 4 for _ in range(3))
 
 
-def inputs() -> list[np.ndarray]:
-    return [np.random.default_rng(n).standard_normal((2, n, WIDTH)) for n in LENGTHS]
+def inputs(seed: int = 0) -> list[np.ndarray]:
+    return [np.random.default_rng((seed, n)).standard_normal((2, n, WIDTH)) for n in LENGTHS]
 
 
 def matched(ours: list[Program], theirs: list[Program]) -> Matching:
@@ -80,6 +80,17 @@ def test_an_expert_apart_and_a_choice_in_another_order() -> None:
     experts = {f"expert{number}": ROWS for number in range(EXPERTS)}
     assert ways(matching) == {"router": VALUE, "chosen": REORDERED, "weights": REORDERED, **experts}
     assert matching.unmatched_taps == []
+
+
+def test_rows_and_orders_are_confirmed_on_other_inputs() -> None:
+    make = each_expert, all_experts
+    matching = matched(*([one(x) for x in inputs()] for one in make))
+    others = [[x] for x in inputs(seed=1)]
+    programs = [[one(x) for (x,) in others] for one in make]
+    assert confirm(matching, *programs, others, others) == []
+    wrong = confirm(matching, *programs, others, [[1 - x] for (x,) in others])
+    otherwise = [name for name, how in ways(matching).items() if how != VALUE]
+    assert [name for name, pair in matching.taps.items() if pair in wrong] == ["router", *otherwise]
 
 
 def test_an_expert_with_other_numbers_is_not_found() -> None:
