@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from parity.base.errors import InputError
@@ -16,6 +19,8 @@ from parity.exact.program import NoProgram
 
 _NAMED = 8
 """Names that are suggested at most."""
+
+_FRAMEWORKS = {"torch", "mlx", "numpy", "parity", *sys.stdlib_module_names}
 
 
 def title(given: Any) -> str:
@@ -109,8 +114,10 @@ def kept(*given: Any) -> Iterator[None]:
     """Modules are afterwards as they were before: their modes, caches and counters.
 
     Meanwhile they hold copies of everything but their parts and PyTorch's parameters, so that what a run leaves in a
-    module reaches no other run. The state of a script is no attribute, and stays with the script.
+    module reaches no other run. The state of a script is no attribute, and stays with the script. A cache of
+    `functools` that has grown is emptied: what it has of one run, in double or of a trace, is wrong in another.
     """
+    sizes = [(cache, cache.cache_info().currsize) for cache in _caches()]
     parts = {id(part): part for value in given if is_module(value) for _, part in value.named_modules()}
     shared = parts | {id(one): one for part in parts.values() for one in _parameters(part)}
     before = [(held, dict(held)) for part in parts.values() if not hasattr(part, "_c") for held in _held(part)]
@@ -122,6 +129,22 @@ def kept(*given: Any) -> Iterator[None]:
         for held, content in before:
             dict.clear(held)
             dict.update(held, content)
+        known = {id(cache): size for cache, size in sizes}
+        for cache in _caches():
+            if cache.cache_info().currsize > known.get(id(cache), 0):
+                cache.cache_clear()
+
+
+def _caches() -> list[Any]:
+    """The functions of modules whose results `functools` keeps, but those of the frameworks and of this package."""
+    kind = type(lru_cache(len))
+    return [
+        value
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] not in _FRAMEWORKS and isinstance(module, ModuleType)
+        for value in list(vars(module).values())
+        if type(value) is kind and str(value.__module__).partition(".")[0] not in _FRAMEWORKS
+    ]
 
 
 def _parameters(part: Any) -> list[Any]:

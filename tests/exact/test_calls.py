@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import mlx.core as mx
@@ -171,6 +172,38 @@ def test_a_function_is_imported_anew_for_the_stand_in(sides):
             Path("x.npz"),
             call=(sides.encoded_in_torch, lambda model, arrays: sides.encoded(model, arrays)),
         )
+
+
+@lru_cache
+def table(count: int) -> mx.array:
+    return mx.cos(mx.arange(count) * 0.1)
+
+
+@lru_cache
+def table_in_torch(count: int) -> torch.Tensor:
+    return torch.cos(torch.arange(count) * 0.1)
+
+
+def test_a_cache_of_tables_reaches_no_other_run():
+    """A table that was made in a trace is of double, in which MLX's cosine is that of float32."""
+    dtypes = []
+
+    def port(x: mx.array) -> mx.array:
+        dtypes.append(table(8).dtype)
+        return x * table(8)
+
+    kept_before = table(3)
+    for _ in range(2):
+        found = parity.compare(
+            lambda x: x * table_in_torch(8), port, arrays(3), call=lambda model, given: model(**given)
+        )
+        assert found.passed and found.proof.outputs[0].error < 1e-15
+        assert dtypes.pop() == mx.float32 and dtypes.pop() == mx.float64
+    assert table.cache_info().currsize == 0
+    table(8)
+    before = table(3)
+    assert parity.compare(lambda x: x * table_in_torch(8), port, arrays(3)).passed
+    assert table(3) is before and before is not kept_before
 
 
 @pytest.mark.parametrize(
