@@ -295,6 +295,7 @@ MIXTURES = {
         "phimoe",
         settings={
             **PHIMOE,
+            "num_hidden_layers": 2,
             "rope_parameters": {**FACTORS, "original_max_position_embeddings": 64},
             "original_max_position_embeddings": 64,
         },
