@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,12 +15,15 @@ from parity.base.errors import InputError
 from parity.exact import functions
 from parity.exact.constants import stored
 from parity.exact.places import Place
-from parity.exact.program import Program
+from parity.exact.program import Program, Recording
 from parity.prove.calls import Call
+from parity.prove.doubles import in_double
 from parity.prove.inputs import Inputs
 from parity.prove.models import importable, is_factory, is_module, kept, made, named, root_of, title
 
 GRAPH, STANDIN, FILE, TORCH = "graph", "standin", "file", "torch"
+Made = TypeVar("Made", Program, Recording)
+
 ASKED = (GRAPH, STANDIN, TORCH)
 """The sources that a user may ask for."""
 
@@ -34,7 +37,8 @@ class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
 
     `model` is the side itself, before it was widened; None for a file. `keys` are those of a dictionary that it gives,
-    `names` those of the inputs, in the order in which the side takes them, `call` how it is called.
+    `names` those of the inputs, in the order in which the side takes them, `call` how it is called. `results` are what
+    the reference gave in double, itself.
     """
 
     programs: list[Program]
@@ -44,6 +48,7 @@ class Sources:
     keys: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     call: Call = field(default_factory=Call)
+    results: list[list[np.ndarray]] = field(default_factory=list)
 
 
 Give = Callable[[Sequence[Inputs]], Sources]
@@ -55,7 +60,7 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
 
     A factory is called several times, once with double as the default dtype: it should do nothing but make the model.
     """
-    from parity.exact.torch import record, single
+    from parity.exact.torch import single
 
     value, dotted = named(given), title(given)
     model = made(value, dotted)
@@ -68,14 +73,13 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
                 "the reference is judged in eval mode: its dropout is off, its norms take their running statistics"
             )
         model.eval()
-    single_precision = model
-    if is_module(model):
-        model = _twin(value, model)
-        notes += _in_single(single(model))
     names = call.in_order(model, list(sets[0]), dotted)
-    function, taken = call.of_reference(model, names, dotted), [[inputs[name] for name in names] for inputs in sets]
+    taken = [[inputs[name] for name in names] for inputs in sets]
+    called, results = partial(call.of_reference, names=names, dotted=dotted), list[list[np.ndarray]]()
     try:
-        programs = [running(model, partial(record, function, arrays, random=False), dotted) for arrays in taken]
+        recorded, rounded, said = in_double(value, model, called, taken, partial(running, dotted=dotted))
+        programs, results, function = recorded
+        notes += [*said, *_in_single(rounded)]
     except InputError as error:
         if is_module(model):
             raise
@@ -84,7 +88,7 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
         programs = _of_numpy(function, taken, dotted, call.entered(model, dotted), error)
         notes.append(f"{dotted} takes and gives NumPy's arrays: it is one operation, which nothing looks into")
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
-    return Sources(programs, taken, notes, single_precision, function.keys, tuple(names), call)
+    return Sources(programs, taken, notes, model, function.keys, tuple(names), call, results)
 
 
 def _of_numpy(
@@ -111,7 +115,7 @@ def _in_single(found: Iterable[str]) -> Iterator[str]:
         yield f"the reference in single precision: {texts[0]}{more}"
 
 
-def running(model: Any, record: Callable[..., Program], dotted: str) -> Program:
+def running(model: Any, record: Callable[..., Made], dotted: str) -> Made:
     """The program of a run, which leaves the model as it was. Raises `InputError` for what the model itself raises."""
     try:
         with kept(model):

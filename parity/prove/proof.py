@@ -22,6 +22,7 @@ from parity.match.weights import Anchors
 from parity.prove import inputs as given
 from parity.prove import programs
 from parity.prove.calls import Call, Calls, both, standard
+from parity.prove.doubles import replayed
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.models import title
@@ -161,6 +162,9 @@ def evidence(
                 raise InputError(
                     f"{called}: output {place} is NaN for {label}, which equals nothing; give other inputs"
                 )
+    for label, one, results in zip(labels, references, ours.results, strict=False):
+        if said := replayed(one.outputs, results):
+            raise InputError(f"{called}, {label}: {said}")
     port = Port(candidate, calls[1])
     if port.is_file and source is not None:
         raise InputError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")

@@ -11,7 +11,7 @@ In this package `import torch` is PyTorch: imports are absolute.
 from parity.exact.program import Recording
 from parity.exact.torch.check import narrowing, single
 from parity.exact.torch.recorder import observe, record, recording
-from parity.exact.torch.twins import twin
+from parity.exact.torch.twins import copied, twin
 from parity.exact.torch.widening import widened
 
-__all__ = ["Recording", "narrowing", "observe", "record", "recording", "single", "twin", "widened"]
+__all__ = ["Recording", "copied", "narrowing", "observe", "record", "recording", "single", "twin", "widened"]

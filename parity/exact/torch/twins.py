@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType
+from dataclasses import fields, is_dataclass
+from functools import partial
+from types import BuiltinFunctionType, CellType, FunctionType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.weight_norm import WeightNorm
@@ -23,6 +26,9 @@ COMPUTED = 2.0**-7
 of radians among them. Drawn values and those of another formula differ by more."""
 _MODES = ("training", "_is_full_backward_hook", "_backend")
 """What a module is switched to, which is no part of its function."""
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+_HELD = ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
+"""Where a module has its tensors and parts, which are compared by themselves."""
 
 
 def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = None) -> nn.Module:
@@ -50,7 +56,7 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
             model, again = build, _constructor(build)
             second = None if again is None else _made_alike(again, model)
             if again is None or second is None:
-                return _copy(model)
+                return copied(model)
             build = again
         else:
             second = None if model is None else build()
@@ -189,26 +195,51 @@ def _made_alike(build: Callable[[], nn.Module], model: nn.Module) -> nn.Module |
 
 
 def _settings(model: nn.Module) -> dict[str, Any]:
-    """The class of each module, and what it holds besides tensors: numbers, texts, functions. Modes are none."""
+    """The class of each module, its hooks, and what it holds besides tensors: numbers, texts, functions, records.
+
+    Modes are none, nor is a configuration, of which a module is made anew.
+    """
     found: dict[str, Any] = {}
     for path, module in model.named_modules():
         found[path] = (
             f"{type(module).__module__}.{type(module).__qualname__}"  # parametrised ones have classes of their own
         )
         for name, value in vars(module).items():
-            if name not in _MODES and (value is None or _is_setting(value)):
-                found[f"{path}.{name}"] = getattr(value, "__code__", value)
+            if name in _HOOKS:
+                found[f"{path}.{name}"] = [_setting(hook) for hook in value.values()]
+            elif name in (*_MODES, *_HELD, "config") or "_hooks" in name:
+                continue
+            elif (said := _setting(value)) is not None or value is None:
+                found[f"{path}.{name}"] = said
     return found
 
 
-def _is_setting(value: Any) -> bool:
+def _setting(value: Any) -> Any:
+    """What two modules that were made alike have alike, in a form that can be compared; None for anything else."""
+    if value is None or isinstance(value, int | float | complex | str | bytes | torch.dtype | BuiltinFunctionType):
+        return value
     if isinstance(value, tuple | list):
-        return all(map(_is_setting, value))
-    return isinstance(value, int | float | complex | str | torch.dtype | FunctionType | BuiltinFunctionType)
+        return [_setting(part) for part in value]
+    if isinstance(value, dict):
+        known = {str(key): _setting(part) for key, part in value.items() if part is None or _setting(part) is not None}
+        return known if known or not value else None
+    if isinstance(value, np.ndarray):
+        return value.shape, value.tobytes()
+    if isinstance(value, FunctionType):
+        closed = [cell.cell_contents for cell in value.__closure__ or () if cell != CellType()]
+        return value.__code__, _setting(closed), _setting(value.__defaults__)
+    if isinstance(value, partial):
+        return _setting(value.func), _setting(value.args), _setting(value.keywords)
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__, _setting({field.name: getattr(value, field.name) for field in fields(value)})
+    return None
 
 
-def _copy(model: nn.Module) -> nn.Module:
-    """The module widened as it is: its tables stay as rounded as they are, which is remarked."""
+def copied(model: nn.Module) -> nn.Module:
+    """The module copied and widened as it is, in eval mode and without gradients.
+
+    Its tables stay as rounded as they are, which is remarked.
+    """
     with torch.no_grad():
         wide = copy.deepcopy(model)
     rounded = _widen_scripts(wide)
