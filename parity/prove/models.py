@@ -7,7 +7,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -114,17 +114,21 @@ def kept(*given: Any) -> Iterator[None]:
     """Modules are afterwards as they were before: their modes, caches and counters.
 
     Meanwhile they hold copies of everything but their parts and PyTorch's parameters, so that what a run leaves in a
-    module reaches no other run. The state of a script is no attribute, and stays with the script. A cache of
-    `functools` that has grown is emptied: what it has of one run, in double or of a trace, is wrong in another.
+    module reaches no other run. Parameters that a run writes to are put back. The state of a script is no attribute,
+    and stays with the script. A cache of `functools` that has grown is emptied: what it has of one run, in double or of
+    a trace, is wrong in another.
     """
     sizes = [(cache, cache.cache_info().currsize) for cache in _caches()]
     parts = {id(part): part for value in given if is_module(value) for _, part in value.named_modules()}
-    shared = parts | {id(one): one for part in parts.values() for one in _parameters(part)}
+    parameters = [one for part in parts.values() for one in _parameters(part)]
+    shared = parts | {id(one): one for one in parameters}
     before = [(held, dict(held)) for part in parts.values() if not hasattr(part, "_c") for held in _held(part)]
-    for held, content in before:
-        dict.update(held, {name: _copied(value, shared) for name, value in content.items()})
+    with _detached(parameters):
+        for held, content in before:
+            dict.update(held, {name: _copied(value, shared) for name, value in content.items()})
     try:
-        yield
+        with _unwritten(parameters):
+            yield
     finally:
         for held, content in before:
             dict.clear(held)
@@ -145,6 +149,22 @@ def _caches() -> list[Any]:
         for value in list(vars(module).values())
         if type(value) is kind and str(value.__module__).partition(".")[0] not in _FRAMEWORKS
     ]
+
+
+def _detached(parameters: list[Any]) -> AbstractContextManager[Any]:
+    if not parameters:
+        return nullcontext()
+    from parity.exact.torch.copies import Detached
+
+    return Detached()
+
+
+def _unwritten(parameters: list[Any]) -> AbstractContextManager[Any]:
+    if not parameters:
+        return nullcontext()
+    from parity.exact.torch.copies import unwritten
+
+    return unwritten(parameters)
 
 
 def _parameters(part: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 import torch
+from torch.nn.utils.prune import random_unstructured
 
 import parity
 
@@ -95,3 +96,79 @@ def test_a_table_that_is_made_once_is_no_state():
     found = parity.compare(Reference(), Tabled(), SETS)
     assert found.passed
     assert notes(found) == []
+
+
+class Normed(torch.nn.Module):
+    """The older weight norm: the folded weight is a tensor that was computed from two parameters."""
+
+    def __init__(self, width):
+        super().__init__()
+        with pytest.warns(FutureWarning):
+            self.inner = torch.nn.utils.weight_norm(torch.nn.Linear(width, 40, bias=False))
+        self.inner.weight_g.data *= 1.5
+        self.inner(torch.zeros(1, width))
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Pruned(torch.nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.inner = random_unstructured(torch.nn.Linear(width, 40, bias=False), "weight", 0.5)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class Remembering(torch.nn.Module):
+    """It has been called once, outside of a proof."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.inner, self.outputs = torch.nn.Linear(width, 40, bias=False), []
+        self(torch.zeros(1, width))
+
+    def forward(self, x):
+        self.outputs.append(self.inner(x))
+        return self.outputs[-1]
+
+
+@pytest.mark.parametrize("kind", [Normed, Pruned, Remembering])
+@pytest.mark.parametrize("scale", [1.0, 1.001])
+def test_a_model_may_hold_tensors_computed_from_its_parameters(kind, scale):
+    torch.manual_seed(0)
+    model = kind(5)
+    port = nn.Linear(5, 40, bias=False)
+    port.weight = mx.array(model.inner.weight.detach().numpy() * np.float32(scale))
+    assert parity.compare(model, port, SETS[0], exact=True).passed == (scale == 1)
+    assert len(getattr(model, "outputs", [0])) == 1
+
+
+class Writing(torch.nn.Module):
+    """Its parameter is what `forward` writes to."""
+
+    def __init__(self, step=1.0):
+        super().__init__()
+        self.count, self.step = torch.nn.Parameter(torch.zeros(1)), step
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.count.add_(self.step)
+        return x + self.count
+
+
+class Replacing(Writing):
+    """Its parameter gets other memory."""
+
+    def forward(self, x):
+        self.count.data = self.count.data + self.step
+        return x + self.count
+
+
+@pytest.mark.parametrize("kind", [Writing, Replacing])
+@pytest.mark.parametrize("step", [1.0, 1.001])
+def test_parameters_that_a_model_writes_are_put_back_after_each_run(kind, step):
+    model = kind(step)
+    assert parity.compare(model, lambda x: x + 1, SETS).passed == (step == 1)
+    assert model.count.item() == 0

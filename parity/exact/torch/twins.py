@@ -16,6 +16,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from parity.base.errors import InputError
 from parity.exact.torch.check import remarks
+from parity.exact.torch.copies import Detached
 from parity.exact.torch.operations import NARROW, WIDEST
 from parity.exact.torch.widening import widened
 
@@ -240,7 +241,7 @@ def copied(model: nn.Module) -> nn.Module:
 
     Its tables stay as rounded as they are, which is remarked.
     """
-    with torch.no_grad():
+    with torch.no_grad(), Detached():
         wide = copy.deepcopy(model)
     rounded = _widen_scripts(wide)
     for parameter in wide.parameters():
