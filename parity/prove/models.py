@@ -16,6 +16,7 @@ from typing import Any
 
 from parity.base.errors import InputError
 from parity.exact.program import NoProgram
+from parity.prove.reach import Reach
 
 _NAMED = 8
 """Names that are suggested at most."""
@@ -113,23 +114,27 @@ def made(value: Any, dotted: str) -> Any:
 def kept(*given: Any) -> Iterator[None]:
     """Modules are afterwards as they were before: their modes, caches and counters.
 
-    Meanwhile they hold copies of everything but their parts and PyTorch's parameters, so that what a run leaves in a
-    module reaches no other run. Parameters that a run writes to are put back. The state of a script is no attribute,
-    and stays with the script. A cache of `functools` that has grown is emptied: what it has of one run, in double or of
-    a trace, is wrong in another.
+    So is what a function reaches: modules, lists and caches that it closes over. Meanwhile modules hold copies of
+    everything but their parts and PyTorch's parameters, so that what a run leaves in a module reaches no other run.
+    Parameters that a run writes to are put back. The state of a script is no attribute, and stays with the script. A
+    cache of `functools` that has grown is emptied: what it has of one run, in double or of a trace, is wrong in
+    another.
     """
     sizes = [(cache, cache.cache_info().currsize) for cache in _caches()]
-    parts = {id(part): part for value in given if is_module(value) for _, part in value.named_modules()}
-    parameters = [one for part in parts.values() for one in _parameters(part)]
+    reach = Reach.of(*given)
+    parts = {id(part): part for value in reach.modules for _, part in value.named_modules()}
+    parameters = [one for part in parts.values() for one in _parameters(part)] + reach.tensors
     shared = parts | {id(one): one for one in parameters}
     before = [(held, dict(held)) for part in parts.values() if not hasattr(part, "_c") for held in _held(part)]
     with _detached(parameters):
         for held, content in before:
             dict.update(held, {name: _copied(value, shared) for name, value in content.items()})
+    around = reach.hold()
     try:
         with _unwritten(parameters):
             yield
     finally:
+        reach.restore(around)
         for held, content in before:
             dict.clear(held)
             dict.update(held, content)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
@@ -172,3 +174,83 @@ def test_parameters_that_a_model_writes_are_put_back_after_each_run(kind, step):
     model = kind(step)
     assert parity.compare(model, lambda x: x + 1, SETS).passed == (step == 1)
     assert model.count.item() == 0
+
+
+MODEL = Caching()
+
+
+def of_a_global(x):
+    return MODEL(x)
+
+
+def around_a_closure(model=None):
+    model = model or Caching()
+    return lambda x: model(x)
+
+
+def counting():
+    seen = []
+
+    def port(x):
+        seen.append(x)
+        return mx.tanh(x) * len(seen)
+
+    return port
+
+
+def rebinding():
+    before = None
+
+    def port(x):
+        nonlocal before
+        before = x if before is None else mx.concatenate([before, x])
+        return mx.tanh(before)
+
+    return port
+
+
+class Around:
+    """No module: what it holds is one."""
+
+    def __init__(self):
+        self.models = {"inner": Caching()}
+
+    def __call__(self, x):
+        return self.models["inner"](x)
+
+
+def in_place():
+    total = mx.zeros((2, 5))
+
+    def port(x):
+        total[:] = total + x
+        return mx.tanh(total)
+
+    return port
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        of_a_global,
+        around_a_closure(),
+        partial(lambda model, x: model(x), Caching()),
+        Caching().__call__,
+        counting(),
+        rebinding(),
+        in_place(),
+        Around().__call__,
+    ],
+    ids=["global", "closure", "partial", "method", "list", "rebinding", "in_place", "object"],
+)
+def test_what_a_function_reaches_is_as_it_was_before(port):
+    for scale in (1, 1.001):
+        found = parity.compare(lambda x, scale=scale: torch.tanh(x) * scale, port, SETS[0])
+        assert found.passed == (scale == 1), found
+    assert port(mx.ones((2, 5))).shape == (2, 5)
+
+
+def test_tensors_that_a_function_writes_to_are_put_back():
+    total = torch.zeros(1)
+    assert parity.compare(lambda x: x + total.add_(1), lambda x: x + 1, SETS).passed
+    assert total.item() == 0
