@@ -59,6 +59,8 @@ def _entries(held: np.ndarray, wanted: np.ndarray) -> str:
         if order is None:
             continue
         moved = np.flatnonzero(order != np.arange(count))
+        if not moved.size:  # they are in order, and apart by rounding
+            continue
         if moved.size == 2:
             return f"with entries {moved[0]} and {moved[1]} of axis {axis} exchanged: exchange them back"
         if np.array_equal(order, np.roll(np.arange(count), count // 2)) and count % 2 == 0:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from parity.match.arrangement import find, root_mean_square
-from parity.match.audit.lying import said
+from parity.match.audit.lying import arranged, said
 from parity.match.audit.tensor import Made, Normed, Tensor
 
 NEAR = 2e-6
 """Largest |Δ| in units of the RMS of two tensors that were computed alike, one of them in single precision."""
+
+_ONE = 1e-4
+"""Distance from 1 of a factor that nobody chose: the numbers have other digits."""
 
 Hit = tuple[int, tuple[str, ...], str]
 """Number of a tensor that was found, the paths of what it is made of, and how."""
@@ -46,10 +49,14 @@ class Near:
                 yield number, said(arrangement, held.shape, value.shape)
 
 
-def computed(near: Near, made: Iterable[Made]) -> Iterator[Hit]:
-    """Tensors that the other side's program makes of its own alone."""
+def computed(near: Near, made: Iterable[Made], tensors: Mapping[str, Tensor]) -> Iterator[Hit]:
+    """Tensors that the other side's program makes of its own alone; what it only moves has the same bits."""
     for one in made:
         for number, lies in near.find(one.value):
+            held = near.tensors[number].read()
+            parts = [tensors[name].read() for name in one.sources if name in tensors]
+            if _moved(one.value, parts) and arranged(held, one.value.astype(held.dtype)) is None:
+                continue
             yield number, one.sources, "; ".join(filter(None, (f"by {', '.join(one.operations)}", lies)))
 
 
@@ -94,6 +101,8 @@ def factors(near: Near, tensors: Sequence[Tensor]) -> Iterator[Hit]:
         for number in near.by_size.get(tensor.size, ()):
             held = near.tensors[number]
             factor = held.ends[0] / first
+            if abs(factor - 1) < _ONE:
+                continue
             if factor and abs(held.ends[1] / last / factor - 1) < 10 * NEAR:
                 values, other = held.read(), tensor.read()
                 turned = other * np.float64(factor)
@@ -101,6 +110,11 @@ def factors(near: Near, tensors: Sequence[Tensor]) -> Iterator[Hit]:
                 if (arrangement := find(values, other * np.float64(factor), NEAR)) is not None:
                     lies = said(arrangement, values.shape, other.shape)
                     yield number, tensor.names, "; ".join(filter(None, (f"{factor:.8g} times it", lies)))
+
+
+def _moved(value: np.ndarray, parts: Sequence[np.ndarray]) -> bool:
+    """All of its numbers are numbers of these."""
+    return bool(np.isin(value, np.concatenate([part.ravel() for part in parts])).all()) if parts else False
 
 
 def _double(tensor: Tensor) -> np.ndarray:

@@ -191,10 +191,10 @@ class _Search:
                 continue
             held = [tensor for tensor in self.sides[1 - side].tensors if tensor.dtype != CODES and tensor.told]
             near = folding.Near(held)
-            hits: list[folding.Hit] = list(folding.computed(near, self.sides[side].made(near.sizes)))
+            paths = {tensor.name: tensor for tensor in self.sides[side].tensors}
+            hits: list[folding.Hit] = list(folding.computed(near, self.sides[side].made(near.sizes), paths))
             if not side:
                 hits += folding.batch_norms(near, self.sides[0].norms)
-            paths = {tensor.name: tensor for tensor in self.sides[side].tensors}
             for number, names, said in hits:
                 made_of = [paths[name] for name in names if name in paths]
                 if held[number] in others or any(tensor in mine for tensor in made_of):
