@@ -308,6 +308,104 @@ def test_a_tensor_that_was_changed_is_said_to_be_which():
     assert how == ("fused", "differs") and evidence.startswith("but for entry 5 along axis 0, of 16")
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_an_order_of_axes_is_said_where_it_makes_tensors_near(seed):
+    """Square weights that were never loaded are by chance a little nearer to the transposed ones."""
+    ours = drawn(16, 16, seed=40)
+    fresh = np.random.default_rng(seed).uniform(-0.25, 0.25, (16, 16)).astype(np.float32)
+
+    def given(held: np.ndarray) -> np.ndarray:
+        (row,) = audit(Side([tensor("w", ours)]), Side([tensor("w", held)])).rows
+        ((_, values),) = row.as_reference
+        return values()
+
+    assert np.array_equal(given(fresh), fresh)
+    noisy = ours.T + drawn(16, 16, seed=seed) * np.float32(0.01)
+    assert np.array_equal(given(noisy), noisy.T)
+
+
+def test_the_same_checkpoint_with_other_digits():
+    ours = {f"{n}.weight": drawn(6, 8, seed=n) for n in range(6)}
+
+    def judged(change: Callable[[np.ndarray], np.ndarray]) -> Audit:
+        port = {name: change(array) for name, array in ours.items()}
+        return audit(*(Side([tensor(name, array) for name, array in side.items()]) for side in (ours, port)))
+
+    def codes(array: np.ndarray) -> np.ndarray:
+        step = np.abs(array).max(1, keepdims=True) / 127
+        return (np.round(array / step) * step).astype(np.float32)
+
+    def cut(array: np.ndarray) -> np.ndarray:
+        return (array.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+    for change in (codes, cut):
+        found = judged(change)
+        assert not found.another and not found.passed and len(found.departures) == 1
+        said = "0.weight, 1.weight, 2.weight and 3 more of the port: other digits, apart from the reference's by "
+        assert found.sentences[0].startswith(said)
+    assert judged(lambda array: array[::-1, ::-1] ** 3).another
+
+
+EMBEDDING = drawn(100, 16, seed=30)
+
+
+def rearranged(*moves: tuple[int, int]) -> np.ndarray:
+    """The embedding with each first row overwritten by what the second one was."""
+    other = EMBEDDING.copy()
+    for place, row in moves:
+        other[place] = EMBEDDING[row]
+    return other
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (rearranged((70, 69)), "but that along axis 0 entry 70 is its entry 69: convert the tensor anew"),
+        (rearranged((60, 61), (61, 60)), "with entries 60 and 61 of axis 0 exchanged: exchange them back"),
+        (rearranged((1, 2), (2, 3), (3, 1)), "with the entries of axis 0 in another order"),
+    ],
+)
+def test_entries_in_an_order_that_no_layout_has(held, said):
+    (only,) = audit(Side([tensor("e", EMBEDDING)]), Side([tensor("e", held)])).rows
+    assert only.how == ("differs",) and only.evidence.startswith(said)
+    ((_, values),) = only.as_reference
+    assert np.array_equal(values(), held)
+
+
+@pytest.mark.parametrize("order", [np.roll(np.arange(100), 25), np.arange(100).reshape(-1, 4)[:, ::-1].ravel()])
+def test_entries_in_an_order_that_a_layout_has(order):
+    """Gates as wholes, or the few of each head."""
+    (only,) = audit(Side([tensor("e", EMBEDDING)]), Side([tensor("e", EMBEDDING[order])])).rows
+    assert only.found and not only.unlike
+
+
+def test_what_a_program_only_moves_has_the_same_bits():
+    ours = drawn(16, 16)
+    side = Side([tensor("w", ours)], lambda sizes: [Made(ours.T.astype(np.float64), ("w",), ("transpose",))])
+    moved = ours.copy()
+    moved[3, 4] += np.float32(1.5e-6)
+    for held, said in ((moved, "but for entry 3 of axis 0"), (ours * np.float32(1 + 5e-7), "apart from it by ")):
+        (only,) = audit(side, Side([tensor("w", held)])).rows
+        assert only.how == ("differs",) and only.evidence.startswith(said)
+    (only,) = audit(side, Side([tensor("w", ours)])).rows
+    assert only.how == ("as it is",)
+    parts = lambda sizes: [Made(ours[:, ::2].astype(np.float64), ("w",), ("slice",))]  # noqa: E731
+    assert audit(Side([tensor("w", ours)], parts), Side([tensor("v", ours[:, ::2])])).rows[0].found
+
+
+def test_a_copy_of_a_tied_tensor_that_was_changed():
+    table = drawn(20, 8)
+    one = Tensor("embed", (20, 8), "float32", lambda: table, others=("head",))
+
+    def judged(head: np.ndarray) -> Audit:
+        return audit(Side([one]), Side([tensor("embed", table), tensor("head", head)]))
+
+    found = judged(changed(table))
+    assert row(found, "head")[0] == ("differs",) and "but for entry 10 of axis 0, of 20" in found.departures[0]
+    assert not found.passed and judged(table).passed
+    assert row(judged(drawn(20, 8, seed=1)), "head")[0] == ("alone",)
+
+
 def test_what_no_output_is_made_of():
     ours, theirs = drawn(6, 4), drawn(6, 4, seed=1)
     found = audit(Side([tensor("a", ours), tensor("b", theirs, used=False)]), Side([tensor("a", ours, used=False)]))

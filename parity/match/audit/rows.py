@@ -44,6 +44,7 @@ class Row:
     `how` has words of this file, `evidence` says more. Where the port computes with other numbers than the reference,
     `as_reference` has each such tensor of the reference, and a function that gives the port's numbers in its layout.
     `shaped` are the port's weights in it that have a counterpart of their shape. `places` say where both take it.
+    `apart` is how far all numbers of one that differs are from the reference's, in units of its RMS, where it is near.
     """
 
     reference: tuple[str, ...]
@@ -53,6 +54,7 @@ class Row:
     as_reference: tuple[tuple[Tensor, Callable[[], np.ndarray]], ...] = field(default=(), repr=False, compare=False)
     shaped: int = field(default=0, repr=False, compare=False)
     places: tuple[str, ...] = ()
+    apart: float | None = field(default=None, compare=False)
 
     @property
     def found(self) -> bool:
@@ -110,9 +112,10 @@ class Audit:
 
     @property
     def matched(self) -> tuple[int, int]:
-        """Tensors of the port that are found by value, of those with a counterpart of their shape."""
+        """Tensors of the port that are found by value or nearly, of those with a counterpart of their shape."""
         both = [row for row in self.rows if row.reference and row.candidate]
-        return sum(row.shaped for row in both if not row.others), sum(row.shaped for row in both)
+        found = [row for row in both if not row.others or row.apart is not None]
+        return sum(row.shaped for row in found), sum(row.shaped for row in both)
 
     @property
     def another(self) -> bool:
@@ -165,7 +168,19 @@ class Audit:
 
     def _wrong(self) -> Iterator[tuple[str, Row]]:
         """A sentence for each tensor of other numbers, and one for all that lost digits alike, with the first row."""
-        yield from ((str(row), row) for row in self.rows if row.others)
+        digits = [row for row in self.rows if row.others and row.apart is not None]
+        digits = digits if len(digits) > 1 else []
+        yield from ((str(row), row) for row in self.rows if row.others and row not in digits)
+        if digits:
+            apart = [row.apart or 0.0 for row in digits]
+            names = [", ".join(row.candidate) for row in digits]
+            least, most = f"{min(apart):.1e}", f"{max(apart):.1e}"
+            yield (
+                f"{_listed(names)} of the port: other digits, apart from the reference's by {least}"
+                + (f" to {most}" if most != least else "")
+                + " of their RMS",
+                digits[0],
+            )
         alike: dict[str, list[Row]] = {}
         for row in self.rows:
             if row.unlike and not row.others:
@@ -194,14 +209,15 @@ class Audit:
         found = [row for row in ours if row.found]
         if not ours or self.another:
             return
-        count, all_of_them = (sum(len(row.reference) for row in some) for some in (found, ours))
+        count, all_of_them = (len({name for row in some for name in row.reference}) for some in (found, ours))
         unused = sum(len(row.reference) for row in ours if row.how == (ALONE, UNUSED))
         ways = Counter[str]()
         for row in found:
             ways[CAST if CAST in row.how else row.how[0]] += len(row.reference)
         said = ", ".join(f"{ways[way]} {'as they are' if way == SAME else way}" for way in ORDER if ways[way])
         rest = f"; {unused} more reach no output" if unused else ""
-        yield f"{count} of {all_of_them - unused} tensors of the reference are found in the port by value: {said}{rest}"
+        said = f": {said}" if said else ""
+        yield f"{count} of {all_of_them - unused} tensors of the reference are found in the port by value{said}{rest}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -9,10 +9,10 @@ import numpy as np
 
 from parity.exact.constants import HALF
 from parity.match.audit import folding, quantised, rows
-from parity.match.audit.leftover import NEAR, fresh, likeliest, pairs
+from parity.match.audit.leftover import NEAR, distance, fresh, likeliest, pairs
 from parity.match.audit.lying import corners, lying, reversed_axes
 from parity.match.audit.rows import Audit, Row
-from parity.match.audit.slices import WHOLE, Cut, Slices, entry_sizes, merged, runs
+from parity.match.audit.slices import WHOLE, Cut, Slices, entry_sizes, merged, regular, runs
 from parity.match.audit.tensor import Side, Tensor, nearest
 from parity.match.orders import how
 
@@ -36,6 +36,7 @@ def audit(reference: Side, candidate: Side) -> Audit:
     search.quantised()
     search.factors()
     search.differing()
+    search.untied()
     search.alone()
     return Audit(search.rows)
 
@@ -58,6 +59,7 @@ class _Search:
         ways: Iterable[str],
         *evidence: str,
         as_reference: Iterable[tuple[Tensor, Callable[[], np.ndarray]]] = (),
+        apart: float | None = None,
     ) -> None:
         """A row of these tensors, which are accounted for with it."""
         sides = list(dict.fromkeys(ours)), list(dict.fromkeys(theirs))
@@ -74,7 +76,8 @@ class _Search:
                 for name, side in zip(("reference", "port"), sides, strict=True)
                 if side and side[0].taken
             )
-            self.rows.append(Row(names[0], names[1], tuple(ways), "; ".join(said), tuple(as_reference), shaped, places))
+            given = tuple(as_reference)
+            self.rows.append(Row(*names, tuple(ways), "; ".join(said), given, shaped, places, apart))
         for left, tensors in zip(self.left, sides, strict=True):
             left[:] = [tensor for tensor in left if tensor not in tensors]
 
@@ -155,6 +158,8 @@ class _Search:
             made_of = list(dict.fromkeys(one for part in found.parts for one in sources[part.number]))
             if found.lost:
                 self._but_for(tensor, made_of, found, dtype)
+            elif len(made_of) == 1 and made_of[0].size == tensor.size and not regular(found.rows):
+                self._disordered(made_of[0], tensor, found)
             elif len(made_of) == 1 and made_of[0].size > tensor.size:
                 split.setdefault(made_of[0], []).append((tensor, found))
             else:
@@ -166,6 +171,18 @@ class _Search:
         for one, pieces in split.items():
             said = [f"{tensor.name} is {found.parts[0].text}" for tensor, found in pieces]
             self._narrowed([one], [tensor for tensor, _ in pieces], [rows.SPLIT], said, dtype)
+
+    def _disordered(self, one: Tensor, tensor: Tensor, found: Cut) -> None:
+        """Entries of one tensor in an order that no layout has, or some of them in the place of others."""
+        order = found.rows
+        wrong = [place for place, row in enumerate(order) if place != row]
+        if set(order) == set(range(len(order))):
+            said = _order(one, tensor) or f"with its entries {found.along} in another order: put them back in order"
+        else:
+            which = ", ".join(f"entry {place} is its entry {order[place]}" for place in wrong[:3])
+            more = f", and of {len(wrong) - 3} more" if len(wrong) > 3 else ""
+            said = f"but that {found.along} {which}{more}: convert the tensor anew"
+        self._differs(one, tensor, said)
 
     def _but_for(self, tensor: Tensor, made_of: list[Tensor], found: Cut, dtype: str) -> None:
         """Most of a tensor is the reference's: entries were added to it, or some of a fused one are wrong."""
@@ -231,7 +248,10 @@ class _Search:
         never = {_module(other) for one, other, apart, made in found if made and apart >= NEAR and not fresh(one)}
         for one, other, apart, made in found:
             if apart < NEAR:
-                self._differs(one, other, _order(one, other) or f"apart from it by {apart:.1e} of its RMS")
+                said = _order(one, other)
+                self._differs(
+                    one, other, said or f"apart from it by {apart:.1e} of its RMS", apart=None if said else apart
+                )
             elif made and not fresh(one):
                 self._differs(one, other, f"{made}, as in a layer that was made and not loaded", rows.UNFILLED)
             elif other.path and _module(other) in never:
@@ -239,9 +259,20 @@ class _Search:
             else:
                 self._differs(one, other, "with other numbers")
 
-    def _differs(self, one: Tensor, other: Tensor, said: str, way: str = rows.DIFFERS) -> None:
+    def _differs(
+        self, one: Tensor, other: Tensor, said: str, way: str = rows.DIFFERS, apart: float | None = None
+    ) -> None:
         values = partial(_as_reference, one, other)
-        self.add([one], [other], [way], said, as_reference=[(one, values)])
+        self.add([one], [other], [way], said, as_reference=[(one, values)], apart=apart)
+
+    def untied(self) -> None:
+        """Copies of a tensor that is one at several paths of the reference, of which the port has changed one."""
+        for other in [tensor for tensor in self.left[1] if tensor.weight and tensor.dtype != CODES]:
+            for one in self.sides[0].tensors:
+                if one.others and one.lengths == other.lengths and distance(one, other) < NEAR:
+                    said = _order(one, other) or f"apart from it by {distance(one, other):.1e} of its RMS"
+                    self.add([one], [other], [rows.DIFFERS], said)
+                    break
 
     def alone(self) -> None:
         """What has no counterpart."""

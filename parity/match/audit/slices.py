@@ -14,6 +14,9 @@ from parity.match.audit.tensor import LEAST
 _HITS = 8
 """Places of the reference that are looked at for one entry, at most."""
 
+_BLOCKS = 8
+"""Blocks that a layout exchanges, or entries of a block, at most."""
+
 WHOLE = -1
 """The axis of a tensor that is one entry itself."""
 
@@ -53,6 +56,11 @@ class Cut:
     count: int
     parts: tuple[Part, ...]
     lost: tuple[int, ...]
+
+    @property
+    def rows(self) -> list[int]:
+        """Which entry of another tensor each of its entries is, where the parts are all of one."""
+        return [row for part in self.parts for row in part.rows]
 
     @property
     def along(self) -> str:
@@ -136,6 +144,22 @@ class Slices:
         theirs = other if part.axis == WHOLE else other.take(part.rows, part.axis)
         enough = len(part.rows) * size >= LEAST or theirs.size == other.size or theirs.size == moved.size > 2
         return enough and arranged(moved[part.start : part.stop], theirs, whole=True) is not None
+
+
+def regular(rows: Sequence[int]) -> bool:
+    """Entries are in an order that a layout has, and each is there once.
+
+    A few blocks are exchanged as wholes, as the gates of a recurrent layer, or each of many blocks has its few entries
+    in the same order.
+    """
+    order, count = np.array(rows), len(rows)
+    if not np.array_equal(np.sort(order), np.arange(count)):
+        return False
+    for few in (n for n in range(2, min(_BLOCKS, count // 2) + 1) if count % n == 0):
+        blocks, groups = order.reshape(few, -1), order.reshape(-1, few)
+        if (np.diff(blocks, axis=1) == 1).all() or (groups - groups[:1] == few * np.arange(len(groups))[:, None]).all():
+            return True
+    return False
 
 
 def entry_sizes(arrays: Sequence[np.ndarray]) -> frozenset[int]:
