@@ -10,6 +10,7 @@ from typing import Any, Self
 from parity.base.errors import InputError
 from parity.contract import Rule
 from parity.judge.verdict import Verdict
+from parity.match.audit import Audit
 from parity.match.matching import Matching
 from parity.prove import device
 from parity.prove import inputs as given
@@ -32,8 +33,13 @@ class Compared:
 
     @property
     def passed(self) -> bool:
-        """The mathematics is proven, and every output passes on the device."""
-        return self.proof.proven and all(verdict.passed for verdict in self.verdicts)
+        """The mathematics is proven, no weight is another one, and every output passes on the device."""
+        return self.proof.proven and not self.weights.unseen and all(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def weights(self) -> Audit:
+        """Every tensor of both sides, accounted for by its values."""
+        return self.proof.weights
 
     @cached_property
     def matching(self) -> Matching:

@@ -29,7 +29,7 @@ from parity.prove.models import title
 from parity.prove.outputs import Output, compare, effects, exchanged
 from parity.prove.programs import Port
 from parity.prove.shapes import parting
-from parity.prove.weights import audited
+from parity.prove.weights import audited, beside_equal_outputs
 from parity.prove.weights import exchanged as with_weights
 
 _NEAR = 1e-4
@@ -224,7 +224,10 @@ def _judge(
             unresolved=list(best.unresolved[0].values()),
             notes=_in_half(best),
         )
-        if not all(output.equal for output in best.outputs):
+        if all(output.equal for output in best.outputs):
+            given_to = [(reference.program, reference.inputs) for reference in references]
+            proof.weights = beside_equal_outputs(proof.weights, given_to, best.made, best.outputs)
+        else:
             proof.swapped = exchanged(best.made, [reference.outputs for reference in references], best.outputs)
             proof.swapped += _arguments_swapped(give, sets, orders, references)
             _departed(proof, best, references)

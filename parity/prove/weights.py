@@ -6,9 +6,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from parity.exact.program import Program, widened
-from parity.match.audit import Audit, Tensor, audit
+import numpy as np
+
+from parity.exact.program import Program, evaluate, widened
+from parity.match.audit import Audit, Row, Tensor, audit, rows
+from parity.prove.outputs import Output, compare
 from parity.prove.tensors import side
+
+Run = tuple[Program, list[np.ndarray]]
+"""A program and what it is run on."""
+
+_ROUNDED = 1e-3
+"""Largest distance, in units of the RMS, of all numbers of two tensors that are one table, computed in two ways."""
 
 
 def audited(reference: Any, candidate: Any, programs: tuple[Program, Program], restored: Collection[int]) -> Audit:
@@ -33,6 +42,33 @@ def exchanged(programs: Sequence[Program], found: Audit) -> list[Program]:
                 constants[number] = replace(constants[number], array=value.reshape(constants[number].array.shape))
         made.append(replace(program, constants=constants))
     return made
+
+
+def beside_equal_outputs(
+    found: Audit, references: Sequence[Run], made: Sequence[Sequence[np.ndarray]], outputs: Sequence[Output]
+) -> Audit:
+    """An audit of two models whose outputs are equal, with what that says of each tensor that has other numbers.
+
+    The reference with the port's tensor gives the port's outputs, where no input shows that it is another one. Where it
+    does not, the port's program makes up for the tensor: a norm folded in, channels in another order. What rounding
+    moves is neither. `references` are programs with their inputs, `made` the port's outputs and `outputs` their bounds.
+    """
+    return replace(found, rows=[_beside(row, references, made, outputs) if row.others else row for row in found.rows])
+
+
+def _beside(
+    row: Row, references: Sequence[Run], made: Sequence[Sequence[np.ndarray]], outputs: Sequence[Output]
+) -> Row:
+    if (not row.as_reference and rows.FUSED in row.how) or (row.apart is not None and row.apart < _ROUNDED):
+        return row
+    changed = exchanged([program for program, _ in references], Audit([row]))
+    runs = [evaluate(one, inputs, keep=False) for one, (_, inputs) in zip(changed, references, strict=True)]
+    wanted = [[values[number] for number in one.outputs] for one, values in zip(changed, runs, strict=True)]
+    if all(now.error <= output.bound for now, output in zip(compare(made, wanted, {}), outputs, strict=True)):
+        said = "no input shows it, for the outputs are equal"
+        return replace(row, how=(*row.how, rows.UNSEEN), evidence=f"{row.evidence}; {said}")
+    said = "what the port computes makes up for it, for the outputs are equal"
+    return replace(row, how=(*row.how, rows.UNDONE), evidence=f"{row.evidence}; {said}", as_reference=())
 
 
 def _numbers(program: Program, first: Program, tensor: Tensor) -> list[int]:

@@ -11,7 +11,6 @@ from typing import Any
 from parity.base.errors import InputError
 from parity.base.files import write_text
 from parity.base.jsonfile import write_json
-from parity.match.audit import Audit
 from parity.prove.comparison import Compared
 from parity.show import proof as show
 from parity.show.page import OF_A_COMPARISON
@@ -56,16 +55,11 @@ class Comparison(Compared):
     True
     """
 
-    @property
-    def weights(self) -> Audit:
-        """Every tensor of both sides, accounted for by its values."""
-        return self.proof.weights
-
     @cached_property
     def departures(self) -> list[str]:
         """Every place where the port departs: weights first, then operations with both formulas and their lines."""
         if self.proof.proven:
-            return []
+            return self.weights.unseen
         found = self.proof.found
         if found is None:
             return self.weights.departures
@@ -146,7 +140,7 @@ class Comparison(Compared):
         said = str(self)
         cases = [(f"output {place} in double", output.equal, said) for place, output in enumerate(self.proof.outputs)]
         cases += [(f"{verdict.tap} on the device", verdict.passed, verdict.reason) for verdict in self.verdicts]
-        cases += [(text, False, text) for text in self.proof.independent]
+        cases += [(text, False, text) for text in (*self.weights.unseen, *self.proof.independent)]
         failed = str(sum(not passed for _, passed, _ in cases))
         suite = ElementTree.Element("testsuite", name="parity", tests=str(len(cases)), failures=failed)
         for name, passed, text in cases:

@@ -26,6 +26,8 @@ KINDS = {
 def lines(proof: Proof) -> Iterator[str]:
     """The verdict first, then what it rests on, then every departure."""
     verdict = "PROVEN" if proof.proven else "NOT PROVEN"
+    if proof.proven and proof.weights.unseen:
+        verdict = "WRONG WEIGHTS, of which these inputs show nothing"
     yield f"{verdict}: {proof.candidate} against {proof.reference}, in double, by {KINDS[proof.source]}"
     for shapes in proof.shapes:
         yield "  inputs " + ", ".join(f"{name} {shape}" for name, shape in shapes.items())

@@ -205,6 +205,75 @@ def test_what_a_loader_has_folded():
     assert all(row.found for row in found.weights.rows), found.weights.sentences
 
 
+class Embedded(torch.nn.Module):
+    """Tokens `(B, T)` -> `(B, T, 4)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.out = torch.nn.Embedding(40, 16), torch.nn.Linear(16, 4)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.out(self.embed(tokens))
+
+
+class EmbeddedPort(mlx.nn.Module):
+    def __init__(self, model: Embedded, embedding: np.ndarray, order: list[int]) -> None:
+        super().__init__()
+        self.embed, self.out = mlx.nn.Embedding(40, 16), mlx.nn.Linear(16, 4)
+        self.embed.weight = mx.array(embedding[:, order])
+        self.out.weight = mx.array(model.out.weight.detach().numpy()[:, order])
+        self.out.bias = mx.array(model.out.bias.detach().numpy())
+
+    def __call__(self, tokens: mx.array) -> mx.array:
+        return self.out(self.embed(tokens))
+
+
+def of_tokens(change: Callable[[np.ndarray], Any], order: list[int] | None = None) -> parity.Comparison:
+    """An embedding of 40, changed in the port, of which the inputs take the first 20."""
+    torch.manual_seed(0)
+    model = Embedded().eval()
+    embedding = model.embed.weight.detach().numpy().copy()
+    change(embedding)
+    port = EmbeddedPort(model, embedding, list(range(16)) if order is None else order)
+    tokens = np.random.default_rng(0).integers(0, 20, (2, 9))
+    return parity.compare(model, port, {"tokens": tokens}, exact=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows[30].fill(0), "but for entry 30 of axis 0, of 40: convert the tensor anew"),
+        (lambda rows: np.copyto(rows[30], rows[29]), "but that along axis 0 entry 30 is its entry 29"),
+    ],
+)
+def test_a_wrong_row_that_no_input_reaches_is_a_failure(change, said, tmp_path: Path):
+    found = of_tokens(change)
+    assert found.proof.proven and not found.passed
+    assert found.first.startswith(f"embed.weight of the port is embed.weight of the reference {said}")
+    assert found.first.endswith("; no input shows it, for the outputs are equal")
+    (departure,) = found.departures
+    assert "self.embed(tokens)" in departure and str(found).startswith("WRONG WEIGHTS, of which these inputs show")
+    with pytest.raises(AssertionError, match="no input shows it"):
+        found.raise_if_failed()
+    found.save(tmp_path)
+    stored = json.loads((tmp_path / "comparison.json").read_text())
+    assert not stored["passed"] and stored["proven"] and stored["first"] == found.first
+    assert "<h1>Fail</h1>" in (tmp_path / "index.html").read_text()
+    assert 'failures="1"' in (tmp_path / "junit.xml").read_text()
+
+
+def test_what_the_port_makes_up_for_is_no_failure():
+    """All channels between two layers in another order, in both."""
+    order = np.random.default_rng(1).permutation(16).tolist()
+    found = of_tokens(lambda rows: None, order)
+    assert found.passed and not found.departures
+    rows = {name: row.how for row in found.weights.rows for name in row.candidate}
+    assert rows["embed.weight"] == rows["out.weight"] == ("differs", "undone")
+    assert any("what the port computes makes up for it" in text for text in found.weights.sentences)
+    assert of_tokens(lambda rows: None).passed
+    assert not of_tokens(lambda rows: rows[3].fill(0)).proof.proven
+
+
 def test_a_file_and_functions_have_their_constants(reference, tmp_path):
     model = port(reference)
     for n in (5, 9):

@@ -15,6 +15,8 @@ SAME, PERMUTED, FLIPPED, FOLDED, FUSED, SPLIT, STACKED, CAST, QUANTISED, TIED, U
     "as it is", "permuted", "flipped", "folded", "fused", "split", "stacked", "cast", "quantised", "tied", "unused",
     "differs", "never loaded", "alone",
 )  # fmt: skip
+UNSEEN, UNDONE = "unseen", "undone"
+"""Other numbers beside equal outputs: no input shows them, or what the port computes makes up for them."""
 
 ORDER = SAME, PERMUTED, FLIPPED, FOLDED, FUSED, SPLIT, STACKED, CAST, QUANTISED
 """Ways in which a tensor is found by its values."""
@@ -64,7 +66,7 @@ class Row:
     @property
     def others(self) -> bool:
         """The numbers are others, not the same ones with fewer digits, and outputs are made of them."""
-        return UNUSED not in self.how and bool({DIFFERS, UNFILLED}.intersection(self.how))
+        return not {UNUSED, UNDONE}.intersection(self.how) and bool({DIFFERS, UNFILLED}.intersection(self.how))
 
     @property
     def unlike(self) -> bool:
@@ -80,7 +82,7 @@ class Row:
         sides = [", ".join(names) for names in (self.candidate, self.reference)]
         what = f"{sides[0]} of the port is {sides[1]} of the reference" if all(sides) else ""
         what = what or (f"{sides[0]} of the port" if sides[0] else f"{sides[1]} of the reference")
-        how = [word for word in self.how if word not in (SAME, DIFFERS, UNUSED)]
+        how = [word for word in self.how if word not in (SAME, DIFFERS, UNUSED, UNSEEN, UNDONE)]
         if DIFFERS in self.how:
             return f"{what} {self.evidence}"
         return ", ".join(filter(None, (what, *how, self.evidence)))
@@ -109,6 +111,11 @@ class Audit:
     def passed(self) -> bool:
         """No tensor of the port has other numbers than the reference's."""
         return not any(row.unlike for row in self.rows)
+
+    @property
+    def unseen(self) -> list[str]:
+        """Tensors with other numbers beside equal outputs, as departures."""
+        return ["\n  ".join([str(row), *row.places]) for row in self.rows if UNSEEN in row.how]
 
     @property
     def matched(self) -> tuple[int, int]:
@@ -199,9 +206,9 @@ class Audit:
                 yield f"of {whose} alone: {_listed(names)}"
 
     def _idle(self) -> Iterator[str]:
-        """Weights that one side alone computes with."""
+        """Weights that one side alone computes with, and those with other numbers that the port makes up for."""
         for row in self.rows:
-            if UNUSED in row.how and row.reference and row.candidate:
+            if UNDONE in row.how or (UNUSED in row.how and row.reference and row.candidate):
                 yield str(row)
 
     def _summed(self) -> Iterator[str]:

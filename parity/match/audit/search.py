@@ -77,7 +77,7 @@ class _Search:
                 if side and side[0].taken
             )
             given = tuple(as_reference)
-            self.rows.append(Row(*names, tuple(ways), "; ".join(said), given, shaped, places, apart))
+            self.rows.append(Row(names[0], names[1], tuple(ways), "; ".join(said), given, shaped, places, apart))
         for left, tensors in zip(self.left, sides, strict=True):
             left[:] = [tensor for tensor in left if tensor not in tensors]
 
