@@ -239,12 +239,16 @@ def _judge(
 def _departed(proof: Proof, best: Attempt, references: list[Reference]) -> None:
     """Look for what the weights do not explain: the reference is given the port's before, where these are others."""
     before = [reference.program for reference in references]
-    changed = with_weights(before, proof.weights)
-    if changed != before:
+    changed = before
+    for crossing in [True, False] if any(row.crossing for row in proof.weights.rows) else [False]:
+        changed = with_weights(before, proof.weights, crossing)
+        if changed == before:
+            continue
         runs = [evaluate(one, reference.inputs, keep=False) for one, reference in zip(changed, references, strict=True)]
         wanted = [[values[number] for number in one.outputs] for one, values in zip(changed, runs, strict=True)]
-        equal = all(output.equal for output in compare(best.made, wanted, {}))
-        proof.weights = replace(proof.weights, explains=equal)
+        if all(output.equal for output in compare(best.made, wanted, {})):
+            proof.weights = replace(proof.weights, explains=True, exchanged=crossing)
+            break
     if not proof.weights.explains and not proof.weights.another:
         proof.found = matched(best, references, proof.notes, changed)
 

@@ -25,12 +25,12 @@ def audited(reference: Any, candidate: Any, programs: tuple[Program, Program], r
     return audit(side(reference, programs[0]), side(candidate, programs[1], restored))
 
 
-def exchanged(programs: Sequence[Program], found: Audit) -> list[Program]:
+def exchanged(programs: Sequence[Program], found: Audit, crossing: bool = False) -> list[Program]:
     """The reference's programs with the port's numbers in place of those that the port does not have.
 
-    As they are where there are none such.
+    As they are where there are none such. `crossing`: also with those tensors exchanged that hold each other's values.
     """
-    given = [pair for row in found.rows for pair in row.as_reference]
+    given = [pair for row in found.rows for pair in (*row.as_reference, *(row.crossing if crossing else ()))]
     if not given:
         return list(programs)
     values = [(tensor, widened(value())) for tensor, value in given]

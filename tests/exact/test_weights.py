@@ -205,6 +205,44 @@ def test_what_a_loader_has_folded():
     assert all(row.found for row in found.weights.rows), found.weights.sentences
 
 
+class Gated(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.up = torch.nn.Linear(64, 48), torch.nn.Linear(64, 48)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.silu(self.gate(x)) * self.up(x)
+
+
+class GatedPort(mlx.nn.Module):
+    """`crossed` says which names hold the reference's other ones, and `taken` whether the call takes them so."""
+
+    def __init__(self, model: Gated, crossed: bool, taken: bool) -> None:
+        super().__init__()
+        self.gate, self.up = mlx.nn.Linear(64, 48), mlx.nn.Linear(64, 48)
+        self.taken = taken
+        for name, other in (("gate", "up"), ("up", "gate")):
+            held = getattr(model, other if crossed else name)
+            self[name].weight, self[name].bias = (mx.array(a.detach().numpy()) for a in (held.weight, held.bias))
+
+    def __call__(self, x: mx.array) -> mx.array:
+        gate, up = (self.up, self.gate) if self.taken else (self.gate, self.up)
+        return mlx.nn.silu(gate(x)) * up(x)
+
+
+def test_two_tensors_that_are_exchanged():
+    torch.manual_seed(0)
+    model = Gated().eval()
+    found = compared(model, GatedPort(model, crossed=True, taken=False))
+    assert not found.passed and not found.weights.passed and found.weights.explains and len(found.departures) == 2
+    said = "up.weight of the port is gate.weight of the reference, and gate.weight is up.weight: exchange the two"
+    assert found.first == said and "proven: with these weights" in found.departures[-1]
+    found = compared(model, GatedPort(model, crossed=True, taken=True))
+    assert found.passed and found.weights.passed and said in found.weights.sentences
+    found = compared(model, GatedPort(model, crossed=False, taken=True))
+    assert not found.passed and not any("exchange the two" in text for text in found.weights.sentences)
+
+
 class Embedded(torch.nn.Module):
     """Tokens `(B, T)` -> `(B, T, 4)`."""
 

@@ -406,6 +406,31 @@ def test_a_copy_of_a_tied_tensor_that_was_changed():
     assert row(judged(drawn(20, 8, seed=1)), "head")[0] == ("alone",)
 
 
+def test_two_tensors_that_hold_each_other_s_values():
+    ours = {f"blocks.{n}.{name}.weight": drawn(6, 4, seed=10 * n + k) for n in (0, 1) for k, name in enumerate("ab")}
+
+    def judged(swap: Callable[[str], str]) -> Audit:
+        port = {name.replace("blocks", "layers"): ours[swap(name)] for name in ours}
+        return audit(*(Side([tensor(name, array) for name, array in side.items()]) for side in (ours, port)))
+
+    def crossing(found: Audit) -> list[str]:
+        return [str(row) for row in found.rows if row.crossing]
+
+    swapped = {"blocks.0.a.weight": "blocks.0.b.weight", "blocks.0.b.weight": "blocks.0.a.weight"}
+    found = judged(lambda name: swapped.get(name, name))
+    said = (
+        "layers.0.b.weight of the port is blocks.0.a.weight of the reference, "
+        "and layers.0.a.weight is blocks.0.b.weight: exchange the two"
+    )
+    assert crossing(found) == [said]
+    assert found.passed and said in found.sentences
+    assert crossing(judged(lambda name: name)) == []
+    layers = judged(lambda name: name.translate(str.maketrans("01", "10")))
+    assert len(crossing(layers)) == 2
+    cycle = {"blocks.0.a.weight": "blocks.1.b.weight"}
+    assert crossing(judged(lambda name: cycle.get(name, name))) == []
+
+
 def test_what_no_output_is_made_of():
     ours, theirs = drawn(6, 4), drawn(6, 4, seed=1)
     found = audit(Side([tensor("a", ours), tensor("b", theirs, used=False)]), Side([tensor("a", ours, used=False)]))

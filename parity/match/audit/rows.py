@@ -46,6 +46,7 @@ class Row:
     `how` has words of this file, `evidence` says more. Where the port computes with other numbers than the reference,
     `as_reference` has each such tensor of the reference, and a function that gives the port's numbers in its layout.
     `shaped` are the port's weights in it that have a counterpart of their shape. `places` say where both take it.
+    `crossing` has the same of two tensors that hold each other's values, which may be meant.
     `apart` is how far all numbers of one that differs are from the reference's, in units of its RMS, where it is near.
     """
 
@@ -56,6 +57,7 @@ class Row:
     as_reference: tuple[tuple[Tensor, Callable[[], np.ndarray]], ...] = field(default=(), repr=False, compare=False)
     shaped: int = field(default=0, repr=False, compare=False)
     places: tuple[str, ...] = ()
+    crossing: tuple[tuple[Tensor, Callable[[], np.ndarray]], ...] = field(default=(), repr=False, compare=False)
     apart: float | None = field(default=None, compare=False)
 
     @property
@@ -101,16 +103,18 @@ class Row:
 class Audit:
     """What every tensor of either side is on the other.
 
-    `explains`: with the port's weights in the reference both programs give the same outputs.
+    `explains`: with the port's weights in the reference both programs give the same outputs. `exchanged`: they do with
+    those exchanged that hold each other's values.
     """
 
     rows: list[Row]
     explains: bool = False
+    exchanged: bool = False
 
     @property
     def passed(self) -> bool:
         """No tensor of the port has other numbers than the reference's."""
-        return not any(row.unlike for row in self.rows)
+        return not self.exchanged and not any(row.unlike for row in self.rows)
 
     @property
     def unseen(self) -> list[str]:
@@ -178,6 +182,7 @@ class Audit:
         digits = [row for row in self.rows if row.others and row.apart is not None]
         digits = digits if len(digits) > 1 else []
         yield from ((str(row), row) for row in self.rows if row.others and row not in digits)
+        yield from ((str(row), row) for row in self.rows if row.crossing and self.exchanged)
         if digits:
             apart = [row.apart or 0.0 for row in digits]
             names = [", ".join(row.candidate) for row in digits]
@@ -206,8 +211,10 @@ class Audit:
                 yield f"of {whose} alone: {_listed(names)}"
 
     def _idle(self) -> Iterator[str]:
-        """Weights that one side alone computes with, and those with other numbers that the port makes up for."""
+        """Weights that one side alone computes with, those that the port makes up for, and those that are crossed."""
         for row in self.rows:
+            if row.crossing and not self.exchanged:
+                yield str(row)
             if UNDONE in row.how or (UNUSED in row.how and row.reference and row.candidate):
                 yield str(row)
 

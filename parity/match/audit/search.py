@@ -9,6 +9,7 @@ import numpy as np
 
 from parity.exact.constants import HALF
 from parity.match.audit import folding, quantised, rows
+from parity.match.audit.crossed import crossed
 from parity.match.audit.leftover import NEAR, distance, fresh, likeliest, pairs
 from parity.match.audit.lying import corners, lying, reversed_axes
 from parity.match.audit.rows import Audit, Row
@@ -38,7 +39,7 @@ def audit(reference: Side, candidate: Side) -> Audit:
     search.differing()
     search.untied()
     search.alone()
-    return Audit(search.rows)
+    return Audit(crossed(search.rows, reference.tensors))
 
 
 class _Search:
@@ -77,7 +78,7 @@ class _Search:
                 if side and side[0].taken
             )
             given = tuple(as_reference)
-            self.rows.append(Row(names[0], names[1], tuple(ways), "; ".join(said), given, shaped, places, apart))
+            self.rows.append(Row(names[0], names[1], tuple(ways), "; ".join(said), given, shaped, places, apart=apart))
         for left, tensors in zip(self.left, sides, strict=True):
             left[:] = [tensor for tensor in left if tensor not in tensors]
 
