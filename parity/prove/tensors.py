@@ -37,15 +37,16 @@ def side(model: Any, program: Program, restored: Collection[int] = ()) -> Side:
         )
     owned = {path for paths, *_ in held for path in paths}
     for number, constant in program.constants.items():
-        if constant.name in owned or constant.array.dtype.kind != "f" or not constant.array.size:
+        if constant.name in owned or constant.array.dtype.kind not in "fc" or not constant.array.size:
             continue
         dtype = constant.rounded or program.dtypes.get(number, "float32")
-        read = partial(np.asarray, constant.array)
-        told = _told(constant.array)
+        array = _parts(constant.array)
+        read = partial(np.asarray, array)
+        told = _told(array)
         tensors.append(
             Tensor(
                 constant.name,
-                constant.array.shape,
+                array.shape,
                 dtype,
                 read,
                 number in needed,
@@ -74,7 +75,7 @@ Held = tuple[tuple[str, ...], tuple[int, ...], str, Callable[[], np.ndarray]]
 
 
 def _of_module(model: Any) -> Iterator[Held]:
-    """What a checkpoint of the module holds, those of real numbers. One tensor at several paths is one."""
+    """What a checkpoint of the module holds. One tensor at several paths is one; complex ones are read as two parts."""
     torch = hasattr(model, "state_dict")
     arrays = dict(model.state_dict(keep_vars=True)) if torch else dict(_flat(model.parameters()))
     paths: dict[Any, list[str]] = {}
@@ -84,8 +85,9 @@ def _of_module(model: Any) -> Iterator[Held]:
     for several in paths.values():
         array = arrays[several[0]]
         dtype = str(array.dtype).rpartition(".")[2]
-        if dtype.startswith(("float", "bfloat", "uint32")):
-            yield tuple(several), tuple(array.shape), dtype, partial(_values, array)
+        if dtype.startswith(("float", "bfloat", "complex", "int", "uint", "bool")):
+            shape = (*array.shape, 2) if dtype.startswith("complex") else tuple(array.shape)
+            yield tuple(several), shape, dtype, partial(_values, array)
 
 
 def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -100,11 +102,16 @@ def _flat(tree: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _values(array: Any) -> np.ndarray:
     """Where they lie; half precision is widened, into a copy."""
     if hasattr(array, "value"):  # the stand-in's
-        return np.asarray(array.value)
+        return _parts(np.asarray(array.value))
     from parity.capture.runner import adapter
 
     view: np.ndarray = adapter("torch" if hasattr(array, "data_ptr") else "mlx").view(array)
-    return view
+    return _parts(view)
+
+
+def _parts(array: np.ndarray) -> np.ndarray:
+    """Real and imaginary parts along a last axis."""
+    return np.stack([array.real, array.imag], axis=-1) if array.dtype.kind == "c" else array
 
 
 def _told(array: np.ndarray) -> bool:

@@ -39,7 +39,10 @@ def exchanged(programs: Sequence[Program], found: Audit, crossing: bool = False)
         constants = dict(program.constants)
         for tensor, value in values:
             for number in _numbers(program, programs[0], tensor):
-                constants[number] = replace(constants[number], array=value.reshape(constants[number].array.shape))
+                held = constants[number].array
+                parts = value.reshape(*held.shape, 2) if held.dtype.kind == "c" else value.reshape(held.shape)
+                array = parts[..., 0] + 1j * parts[..., 1] if held.dtype.kind == "c" else parts
+                constants[number] = replace(constants[number], array=array)
         made.append(replace(program, constants=constants))
     return made
 

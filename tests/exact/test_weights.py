@@ -243,6 +243,47 @@ def test_two_tensors_that_are_exchanged():
     assert not found.passed and not any("exchange the two" in text for text in found.weights.sentences)
 
 
+class Turned(torch.nn.Module):
+    """A complex parameter and a buffer of integers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turn = torch.nn.Parameter(torch.randn(64, dtype=torch.complex64))
+        self.register_buffer("order", torch.randperm(64))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x * self.turn).real[..., self.order]
+
+
+class TurnedPort(mlx.nn.Module):
+    def __init__(self, turn: np.ndarray, order: np.ndarray) -> None:
+        super().__init__()
+        self.turn, self.order = mx.array(turn), mx.array(order)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return mx.real(x * self.turn)[..., self.order]
+
+
+def test_complex_parameters_and_integers_have_rows():
+    torch.manual_seed(0)
+    model = Turned().eval()
+    turn, order = model.turn.detach().numpy(), model.order.numpy()
+    found = compared(model, TurnedPort(turn, order))
+    assert found.passed and [row.how for row in found.weights.rows] == [("as it is",)] * 2
+    wrong = turn.copy()
+    wrong[2] *= 1.5
+    found = compared(model, TurnedPort(wrong, order))
+    assert found.weights.explains
+    assert (
+        found.first
+        == "turn of the port is turn of the reference but for entry 2 of axis 0, of 64: convert the tensor anew"
+    )
+    found = compared(model, TurnedPort(turn, np.roll(order, 1)))
+    assert (
+        found.weights.explains and found.first == "order of the port is order of the reference with other int64 numbers"
+    )
+
+
 class Embedded(torch.nn.Module):
     """Tokens `(B, T)` -> `(B, T, 4)`."""
 

@@ -406,6 +406,19 @@ def test_a_copy_of_a_tied_tensor_that_was_changed():
     assert row(judged(drawn(20, 8, seed=1)), "head")[0] == ("alone",)
 
 
+def test_integers_are_equal_or_others():
+    index = np.arange(6).reshape(2, 3)
+
+    def judged(held: np.ndarray, name: str = "index") -> Audit:
+        return audit(Side([tensor("index", index, "int64")]), Side([tensor(name, held, "int32")]))
+
+    assert judged(index.astype(np.int32), "other").rows[0].how == ("as it is",)
+    found = judged(index + (index == 4))
+    assert found.rows[0].how == ("differs",) and not found.passed
+    assert found.departures == ["index of the port is index of the reference with other int64 numbers"]
+    assert [row.evidence for row in judged(index + 1, "other").rows] == ["a table", "a table"]
+
+
 def test_two_tensors_that_hold_each_other_s_values():
     ours = {f"blocks.{n}.{name}.weight": drawn(6, 4, seed=10 * n + k) for n in (0, 1) for k, name in enumerate("ab")}
 

@@ -203,9 +203,16 @@ class Audit:
 
     def _alone(self) -> Iterator[str]:
         for side, whose in (("reference", "the reference"), ("candidate", "the port")):
-            alone = [row for row in self.rows if ALONE in row.how and UNUSED not in row.how and row.evidence != TABLE]
+            alone = [
+                row
+                for row in self.rows
+                if ALONE in row.how and UNUSED not in row.how and not row.evidence.startswith(TABLE)
+            ]
             names = [
-                name + (f" ({row.evidence})" if row.evidence else "") for row in alone for name in getattr(row, side)
+                name + (f" ({row.evidence})" if row.evidence else "")
+                for row in alone
+                if not row.evidence.startswith(TABLE)
+                for name in getattr(row, side)
             ]
             if names:
                 yield f"of {whose} alone: {_listed(names)}"
@@ -219,7 +226,7 @@ class Audit:
                 yield str(row)
 
     def _summed(self) -> Iterator[str]:
-        ours = [row for row in self.rows if row.reference and row.evidence != TABLE]
+        ours = [row for row in self.rows if row.reference and not row.evidence.startswith(TABLE)]
         found = [row for row in ours if row.found]
         if not ours or self.another:
             return

@@ -14,10 +14,10 @@ from parity.match.audit.leftover import NEAR, distance, fresh, likeliest, pairs
 from parity.match.audit.lying import corners, lying, reversed_axes
 from parity.match.audit.rows import Audit, Row
 from parity.match.audit.slices import WHOLE, Cut, Slices, entry_sizes, merged, regular, runs
-from parity.match.audit.tensor import Side, Tensor, nearest
+from parity.match.audit.tensor import CODES, Side, Tensor, nearest
 from parity.match.orders import how
 
-SINGLE, CODES = "float32", "uint32"
+SINGLE = "float32"
 
 _LOST = 0.5
 """Share of a tensor's entries that may be other numbers where the rest is the reference's."""
@@ -26,6 +26,7 @@ _LOST = 0.5
 def audit(reference: Side, candidate: Side) -> Audit:
     """Account for every tensor of two sides by its values."""
     search = _Search(reference, candidate)
+    search.integers()
     search.filled()
     search.whole(SINGLE)
     search.flipped()
@@ -70,7 +71,7 @@ class _Search:
                 ways.append(rows.UNUSED)
                 said.append(f"no output of {name} is made of it")
         names = [tuple(dict.fromkeys(name for tensor in side for name in tensor.names)) for side in sides]
-        shaped = sum(tensor.weight and tensor.fill is None for tensor in sides[1]) if sides[0] else 0
+        shaped = sum(tensor.weight and tensor.real and tensor.fill is None for tensor in sides[1]) if sides[0] else 0
         if any(tensor.told for side in sides for tensor in side):
             places = tuple(
                 f"{name}: {side[0].taken}"
@@ -87,7 +88,7 @@ class _Search:
         groups: dict[tuple[tuple[int, ...], float], tuple[list[Tensor], list[Tensor]]] = {}
         for side in (0, 1):
             for tensor in self.left[side]:
-                if tensor.dtype != CODES and (fill := tensor.fill) is not None:
+                if tensor.real and (fill := tensor.fill) is not None:
                     groups.setdefault((tensor.lengths, fill), ([], []))[side].append(tensor)
         for (_, fill), (ours, theirs) in groups.items():
             for one in list(ours):
@@ -97,6 +98,22 @@ class _Search:
                 self.add([one], [other], [rows.SAME], f"all {fill:g}" if one.size > 1 else f"the number {fill:g}")
                 if one.size > 1:  # a program may have one number once for all layers
                     theirs.remove(other)
+
+    def integers(self) -> None:
+        """Integers and booleans, which nothing rounds: equal, or by their paths others."""
+        ours, theirs = (
+            [tensor for tensor in self.left[side] if not tensor.real and tensor.dtype != CODES] for side in (0, 1)
+        )
+        for other in theirs:
+            alike = [one for one in ours if one.shape == other.shape]
+            equal = [one for one in alike if np.array_equal(one.read(), other.read())]
+            same = next((one for one in equal or alike if one.path == other.path), None)
+            if one := same or next(iter(equal), None):
+                ours.remove(one)
+                if equal:
+                    self.add([one], [other], [rows.SAME])
+                else:
+                    self._differs(one, other, f"with other {one.dtype} numbers")
 
     def whole(self, dtype: str) -> None:
         """Tensors that are one of the reference's, its axes in some order."""
@@ -207,7 +224,7 @@ class _Search:
             mine, others = self.left[side], self.left[1 - side]
             if not mine and not others:
                 continue
-            held = [tensor for tensor in self.sides[1 - side].tensors if tensor.dtype != CODES and tensor.told]
+            held = [tensor for tensor in self.sides[1 - side].tensors if tensor.real and tensor.told]
             near = folding.Near(held)
             paths = {tensor.name: tensor for tensor in self.sides[side].tensors}
             hits: list[folding.Hit] = list(folding.computed(near, self.sides[side].made(near.sizes), paths))
@@ -223,7 +240,7 @@ class _Search:
         """Codes of a few bits, and the weights of which they are within half a step."""
         for one in list(quantised.quantised(self.left[1])):
             parts = (one.codes, one.scales, one.biases)
-            ours = [tensor for tensor in self.left[0] if tensor.dtype != CODES]
+            ours = [tensor for tensor in self.left[0] if tensor.real]
             found = quantised.partner(one, ours)
             if found is not None:
                 tensor, bits, group = found
@@ -233,7 +250,7 @@ class _Search:
 
     def factors(self) -> None:
         """Tensors that are the reference's times a number."""
-        ours, theirs = ([tensor for tensor in self.left[side] if tensor.dtype != CODES] for side in (0, 1))
+        ours, theirs = ([tensor for tensor in self.left[side] if tensor.real] for side in (0, 1))
         if ours and theirs:
             by_name = {tensor.name: tensor for tensor in ours}
             for number, names, said in list(folding.factors(folding.Near(theirs), ours)):
@@ -242,9 +259,7 @@ class _Search:
 
     def differing(self) -> None:
         """Tensors that stand for each other by their shape, and have other numbers."""
-        ours, theirs = (
-            [tensor for tensor in self.left[side] if tensor.weight and tensor.dtype != CODES] for side in (0, 1)
-        )
+        ours, theirs = ([tensor for tensor in self.left[side] if tensor.weight and tensor.real] for side in (0, 1))
         found = [(one, other, apart, fresh(other)) for one, other, apart in pairs(ours, theirs)]
         never = {_module(other) for one, other, apart, made in found if made and apart >= NEAR and not fresh(one)}
         for one, other, apart, made in found:
@@ -268,9 +283,9 @@ class _Search:
 
     def untied(self) -> None:
         """Copies of a tensor that is one at several paths of the reference, of which the port has changed one."""
-        for other in [tensor for tensor in self.left[1] if tensor.weight and tensor.dtype != CODES]:
+        for other in [tensor for tensor in self.left[1] if tensor.weight and tensor.real]:
             for one in self.sides[0].tensors:
-                if one.others and one.lengths == other.lengths and distance(one, other) < NEAR:
+                if one.real and one.others and one.lengths == other.lengths and distance(one, other) < NEAR:
                     said = _order(one, other) or f"apart from it by {distance(one, other):.1e} of its RMS"
                     self.add([one], [other], [rows.DIFFERS], said)
                     break
@@ -283,13 +298,13 @@ class _Search:
                     [tensor] * (1 - side),
                     [tensor] * side,
                     [rows.ALONE],
-                    "codes of a few bits" if tensor.dtype == CODES else fresh(tensor) if tensor.weight else rows.TABLE,
+                    _unlike_any(tensor),
                 )
 
     def _of(self, side: int, dtype: str) -> Iterator[Tensor]:
         """What is left of a side and can be found by its numbers."""
         for tensor in self.left[side]:
-            if tensor.dtype != CODES and tensor.fill is None:
+            if tensor.real and tensor.fill is None:
                 yield tensor
 
     def _narrowed(
@@ -304,6 +319,13 @@ class _Search:
         narrow = narrow and not all(tensor.restored for tensor in theirs)
         replaced = [(one, partial(one.rounded, dtype)) for one in ours] if narrow else []
         self.add(ours, theirs, [*ways, rows.CAST], *evidence, f"{whose} is rounded to {dtype}", as_reference=replaced)
+
+
+def _unlike_any(tensor: Tensor) -> str:
+    """What is said of a tensor without a counterpart."""
+    if tensor.dtype == CODES:
+        return "codes of a few bits"
+    return fresh(tensor) if tensor.weight and tensor.real else rows.TABLE
 
 
 def _module(tensor: Tensor) -> str:

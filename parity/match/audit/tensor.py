@@ -11,6 +11,9 @@ import numpy as np
 from parity.exact.constants import HALF
 from parity.exact.operations import casts
 
+CODES = "uint32"
+"""The dtype of packed codes of a few bits."""
+
 LEAST = 8
 """Different numbers that tell a tensor from others of its size, where nothing else does."""
 
@@ -19,7 +22,8 @@ LEAST = 8
 class Tensor:
     """One tensor of a side: a parameter or buffer by its path, or a constant of the program.
 
-    `read` gives its values where they lie, or widened; nothing keeps them. `used`: some output is made of it.
+    `read` gives its values where they lie, or widened; nothing keeps them. Complex ones have two parts, the last axis.
+    `used`: some output is made of it.
     `weight`: a checkpoint has it; others are tables. `number` is that of the constant in the side's first program.
     `told`: it has a name, or enough numbers to be no mere argument. `restored`: the reference's digits are taken where
     rounding lost them. `taken` is the module and the line that take it first, in words.
@@ -36,6 +40,11 @@ class Tensor:
     told: bool = True
     restored: bool = False
     taken: str = ""
+
+    @property
+    def real(self) -> bool:
+        """It has numbers that may be rounded: no integers, and no codes of a few bits."""
+        return not self.dtype.startswith(("int", "uint", "bool"))
 
     @property
     def name(self) -> str:
