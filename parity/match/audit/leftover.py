@@ -17,6 +17,9 @@ _MOST = 64
 NEAR = 0.5
 """RMS of the difference, in units of the RMS, of two tensors one of which was changed."""
 
+DIGITS = 0.15
+"""The same of two tensors of one checkpoint with other digits: codes of four bits are apart by that."""
+
 _SAMPLED = 512
 """Numbers of two tensors that are compared, to see whether they are near."""
 

@@ -230,15 +230,15 @@ class Audit:
         found = [row for row in ours if row.found]
         if not ours or self.another:
             return
-        count, all_of_them = (len({name for row in some for name in row.reference}) for some in (found, ours))
+        ways = {name: CAST if CAST in row.how else row.how[0] for row in reversed(found) for name in row.reference}
+        all_of_them = len({name for row in ours for name in row.reference})
         unused = sum(len(row.reference) for row in ours if row.how == (ALONE, UNUSED))
-        ways = Counter[str]()
-        for row in found:
-            ways[CAST if CAST in row.how else row.how[0]] += len(row.reference)
-        said = ", ".join(f"{ways[way]} {'as they are' if way == SAME else way}" for way in ORDER if ways[way])
+        counts = Counter(ways.values())
+        said = ", ".join(f"{counts[way]} {'as they are' if way == SAME else way}" for way in ORDER if counts[way])
         rest = f"; {unused} more reach no output" if unused else ""
         said = f": {said}" if said else ""
-        yield f"{count} of {all_of_them - unused} tensors of the reference are found in the port by value{said}{rest}"
+        known = f"{len(ways)} of {all_of_them - unused} tensors of the reference"
+        yield f"{known} are found in the port by value{said}{rest}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from parity.exact.constants import HALF
 from parity.match.audit import folding, quantised, rows
 from parity.match.audit.crossed import crossed
-from parity.match.audit.leftover import NEAR, distance, fresh, likeliest, pairs
+from parity.match.audit.leftover import DIGITS, NEAR, distance, fresh, likeliest, pairs
 from parity.match.audit.lying import corners, lying, reversed_axes
 from parity.match.audit.rows import Audit, Row
 from parity.match.audit.slices import WHOLE, Cut, Slices, entry_sizes, merged, regular, runs
@@ -265,9 +265,8 @@ class _Search:
         for one, other, apart, made in found:
             if apart < NEAR:
                 said = _order(one, other)
-                self._differs(
-                    one, other, said or f"apart from it by {apart:.1e} of its RMS", apart=None if said else apart
-                )
+                digits = apart if not said and apart < DIGITS else None
+                self._differs(one, other, said or f"apart from it by {apart:.1e} of its RMS", apart=digits)
             elif made and not fresh(one):
                 self._differs(one, other, f"{made}, as in a layer that was made and not loaded", rows.UNFILLED)
             elif other.path and _module(other) in never:
