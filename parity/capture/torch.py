@@ -79,9 +79,9 @@ def start(values: list[Tensor]) -> None:
 
 
 def view(value: Tensor) -> np.ndarray:
-    """The value where it lies; half precision is a widened copy."""
+    """The value where it lies; half precision and float8 are a widened copy."""
     value = value.detach().cpu()
-    if value.dtype in (torch.float16, torch.bfloat16):
+    if value.is_floating_point() and value.dtype.itemsize < 4:
         value = value.float()
     return value.numpy()
 

@@ -48,8 +48,11 @@ def single(sets: Sequence[Inputs]) -> tuple[list[Inputs], list[str]]:
 
 def decided(rules: Sequence[Rule], count: int) -> list[Rule]:
     """Of each output the first rule that matches it, else `RULE`. Raises `InputError` for a rule that decides none."""
-    if odd := [rule for rule in rules if not isinstance(rule, Rule)]:
-        raise InputError(f"rules hold {odd[0]!r}; expected parity.Rule(pattern, mode, ratio64, ratio32, why)")
+    rules = [rules] if isinstance(rules, Rule) else rules
+    if odd := [rule for rule in rules if not (isinstance(rule, Rule) and all(map(_is_bound, _bounds(rule))))]:
+        raise InputError(
+            f"rules hold {odd[0]!r}; expected parity.Rule(pattern, mode, ratio64, ratio32, why), its bounds 0 or more"
+        )
     names = [f"{OUTPUT} {place}" for place in range(count)]
     found = [next((rule for rule in rules if rule.matches(name, ACCUMULATED)), RULE) for name in names]
     if idle := [rule for rule in rules if rule not in found]:
@@ -58,6 +61,14 @@ def decided(rules: Sequence[Rule], count: int) -> list[Rule]:
             f"{ACCUMULATED}, and the first rule that matches decides: correct or remove it"
         )
     return found
+
+
+def _bounds(rule: Rule) -> tuple[Any, Any]:
+    return rule.ratio64, rule.ratio32
+
+
+def _is_bound(value: Any) -> bool:
+    return isinstance(value, int | float) and value >= 0
 
 
 def verdicts(proof: Proof, evidence: Evidence, rules: Sequence[Rule] = (), strict: bool = False) -> list[Verdict]:
@@ -112,10 +123,12 @@ def _reference(proof: Proof, evidence: Evidence, inputs: Inputs) -> list[np.ndar
     function = evidence.call.of_reference(model, list(inputs), called)
     try:
         return _first(proof, "reference", model, lambda: run(function, list(inputs.values())))
-    except RuntimeError as error:
+    except InputError:
+        raise
+    except Exception as error:  # whatever the reference raises
         raise InputError(
-            f"{called} runs in double, and with float32 inputs it does not ({error}); give a reference whose weights "
-            "are float32, or leave the device out with --exact"
+            f"{called} runs in double, and with float32 inputs it does not ({type(error).__name__}: {error}); "
+            "give a reference whose weights are float32, or leave the device out with --exact"
         ) from error
 
 

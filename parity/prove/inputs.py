@@ -131,7 +131,7 @@ def declared(texts: Sequence[str]) -> dict[str, Order]:
     """Orders from texts like `x: b c t -> b t c`. Raises `InputError` for what is none."""
     orders = {}
     for text in [texts] if isinstance(texts, str) else texts:
-        name, colon, rest = text.partition(":")
+        name, colon, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
         before, arrow, after = rest.partition("->")
         ours, theirs = before.split(), after.split()
         if not (colon and arrow and ours) or len(set(ours)) != len(ours) or sorted(ours) != sorted(theirs):

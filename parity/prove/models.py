@@ -110,6 +110,18 @@ def made(value: Any, dotted: str) -> Any:
         raise InputError(f"{dotted}: cannot be made ({type(error).__name__}: {error})") from error
 
 
+def check_filled(model: Any, dotted: str) -> None:
+    """Raises `InputError` for a torch module with tensors that have no values yet."""
+    for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if hasattr(tensor, "materialize"):
+            raise InputError(f"{dotted}: {name} is lazy and has no shape yet: call the model once before it is judged")
+        if tensor.is_meta:
+            raise InputError(
+                f"{dotted}: {name} is on the meta device, where nothing has values: make the model on the CPU, or load "
+                "its weights with load_state_dict(..., assign=True)"
+            )
+
+
 @contextmanager
 def kept(*given: Any) -> Iterator[None]:
     """Modules are afterwards as they were before: their modes, caches and counters.

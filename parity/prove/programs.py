@@ -19,7 +19,7 @@ from parity.exact.program import Program, Recording
 from parity.prove.calls import Call
 from parity.prove.doubles import in_double
 from parity.prove.inputs import Inputs
-from parity.prove.models import importable, is_factory, is_module, kept, made, named, root_of, title
+from parity.prove.models import check_filled, importable, is_factory, is_module, kept, made, named, root_of, title
 
 GRAPH, STANDIN, FILE, TORCH = "graph", "standin", "file", "torch"
 Made = TypeVar("Made", Program, Recording)
@@ -68,6 +68,7 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
     if is_module(model):
         if not hasattr(model, "named_parameters"):
             raise InputError(f"{dotted} is no torch module; name the PyTorch reference first, then the port")
+        check_filled(model, dotted)
         if model.training and any(hasattr(part, "p") or hasattr(part, "running_mean") for part in model.modules()):
             notes.append(
                 "the reference is judged in eval mode: its dropout is off, its norms take their running statistics"
@@ -156,6 +157,8 @@ class Port:
         """The model or function. Raises `InputError` where there is none."""
         model = made(named(self.given), self.title)
         if is_module(model):
+            if hasattr(model, "named_parameters"):
+                check_filled(model, self.title)
             model.eval()
         return model
 
