@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -136,12 +136,14 @@ def match(
         values = candidate.static(constants.exact)
     walk = Walk(quantities, candidate, anchors, values, constants.unresolved)
     search = Search(walk)
-    walk.pass_through(search.mend)
+    equal = _equal(quantities, candidate, constants.exact)
+    walk.pass_through(_left_as_it_is if equal else search.mend)
     search.mend_modules()
-    for position in range(len(candidate.outputs)):
+    for position in range(len(candidate.outputs) if not equal else 0):
         search.mend_output(position)
     result = _result(walk, search, constants.unresolved)
-    result.remaining = [*_replayed(walk, search.departures, constants.exact), *_not_given(walk)]
+    if not equal:
+        result.remaining = [*_replayed(walk, search.departures, constants.exact), *_not_given(walk)]
     return result
 
 
@@ -257,6 +259,30 @@ def _output(walk: Walk, departure: Departure) -> int | None:
     return None
 
 
+def _equal(quantities: Quantities, candidate: Runs, exact: Mapping[int, Pooled]) -> bool:
+    """All outputs of the candidate are the reference's as they are: what is not found before them is a rewrite."""
+    wanted = quantities.runs.outputs
+    if len(wanted) != len(candidate.outputs):
+        return False
+    runs = []
+    for length, program in enumerate(candidate.programs):
+        given = [array for key in candidate.inputs if (array := candidate.given[key][length]) is not None]
+        values = evaluate(program, given, _at(candidate, exact, length), keep=False)
+        runs.append([values[number] for number in program.outputs])
+    pairs = zip(zip(*runs, strict=True), wanted, strict=True)
+    return all(arranged(made, quantities.values[key]) is not None for made, key in pairs)
+
+
+def _at(candidate: Runs, pooled: Mapping[int, Pooled], length: int) -> dict[int, np.ndarray]:
+    """Values at one length, by the numbers that they have in its program."""
+    numbers = ((candidate.numbers[key][length], arrays[length]) for key, arrays in pooled.items())
+    return {number: array for number, array in numbers if number is not None and array is not None}
+
+
+def _left_as_it_is(place: int, key: int) -> None:
+    """Nothing is mended in a candidate whose outputs are equal."""
+
+
 def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pooled]) -> Iterator[str]:
     """Outputs that differ when the candidate runs once more, with the departures exchanged and nothing else.
 
@@ -265,10 +291,7 @@ def _replayed(walk: Walk, departures: Sequence[Departure], exact: dict[int, Pool
     candidate, quantities = walk.candidate, walk.reference
     for length, program in enumerate(candidate.programs):
         places = {id(node): place for place, node in enumerate(program.nodes)}
-        replace, edges = {}, {}
-        for key, pooled in exact.items():
-            if (number := candidate.numbers[key][length]) is not None and (array := pooled[length]) is not None:
-                replace[number] = array
+        replace, edges = _at(candidate, exact, length), {}
         for departure in departures:
             value, number = departure.value[length], candidate.numbers[departure.key][length]
             if value is None or number is None:
