@@ -97,3 +97,27 @@ def test_the_first_steps_of_two_lengths_are_the_same() -> None:
         assert "concatenate" not in alone  # of six states, and of nine
         values = runs.evaluate()
         assert [array.shape for array in values[runs.outputs[0]] if array is not None] == [(2, 6, 16), (2, 9, 16)]
+
+
+def at_once(b: Builder, x: Value) -> Value:
+    """A sum over time, the last step counted most."""
+    weights = b.constant(0.9 ** np.arange(x.shape[1])[::-1].reshape(-1, 1))
+    return (x * weights).sum(1) @ b.constant(INTO)
+
+
+def in_a_long_loop(b: Builder, x: Value, most: int) -> Value:
+    """The same sum, none of whose states the other program has."""
+    state = step(x, 0)
+    for place in range(1, x.shape[1]):
+        state = state + step(x, place) * 0.9 ** -min(place, most)
+    return (state * 0.9 ** (x.shape[1] - 1)).reshape(2, 12) @ b.constant(INTO)
+
+
+@pytest.mark.parametrize("most", [99, 30])
+def test_a_long_loop_whose_result_is_equal_has_no_departure(most: int) -> None:
+    (ours, given), (theirs, taken) = (
+        programs(make, (100,)) for make in (at_once, lambda b, x: in_a_long_loop(b, x, most))
+    )
+    matching = match(ours, theirs, given, taken, least=1)
+    assert matching.equal == (most == 99)
+    assert bool(matching.departures) == (most != 99)
