@@ -29,6 +29,7 @@ from parity.prove.models import title
 from parity.prove.outputs import Output, compare, effects, exchanged
 from parity.prove.programs import Port
 from parity.prove.shapes import parting
+from parity.prove.tables import as_meant
 from parity.prove.weights import audited, beside_equal_outputs
 from parity.prove.weights import exchanged as with_weights
 
@@ -83,7 +84,10 @@ class Reference:
 
 @dataclass
 class Attempt:
-    """The port's programs in one layout of the inputs, and their outputs compared."""
+    """The port's programs in one layout of the inputs, and their outputs compared.
+
+    `held` is the first as it was given, before the reference's tables in double took the place of those named `tables`.
+    """
 
     layout: dict[str, Order]
     sources: programs.Sources
@@ -91,6 +95,8 @@ class Attempt:
     unresolved: list[dict[int, str]]
     made: list[list[np.ndarray]]
     outputs: list[Output]
+    held: Program
+    tables: list[str]
 
     @property
     def error(self) -> float:
@@ -200,11 +206,11 @@ def _judge(
 ) -> tuple[Proof, Attempt]:
     with programs.candidate(port, kind) as give:
         try:
-            best = _best(give, sets, orders, references)
+            best = _best(give, sets, orders, references, model)
         except NoProgram:
             raise
         except InputError as error:
-            if said := _arguments_swapped(give, sets, orders, references):
+            if said := _arguments_swapped(give, sets, orders, references, model):
                 raise InputError(f"{error}; {'; '.join(said)}") from error
             raise
         names = list(sets[0])
@@ -220,16 +226,16 @@ def _judge(
                 for side, program in (("reference", references[0].program), ("port", best.sources.programs[0]))
                 for name in _unused(program, names)
             ],
-            audited(model, best.sources.model, (references[0].program, best.sources.programs[0]), best.exact[0]),
+            audited(model, best.sources.model, (references[0].program, best.held), best.exact[0]),
             unresolved=list(best.unresolved[0].values()),
-            notes=_in_half(best),
+            notes=[*_in_half(best), *_in_double(best)],
         )
         if all(output.equal for output in best.outputs):
             given_to = [(reference.program, reference.inputs) for reference in references]
             proof.weights = beside_equal_outputs(proof.weights, given_to, best.made, best.outputs)
         else:
             proof.swapped = exchanged(best.made, [reference.outputs for reference in references], best.outputs)
-            proof.swapped += _arguments_swapped(give, sets, orders, references)
+            proof.swapped += _arguments_swapped(give, sets, orders, references, model)
             _departed(proof, best, references)
             if kind == programs.FILE:
                 proof.views = dict(misplaced(references[0].program, best.sources.programs[0]))
@@ -291,7 +297,13 @@ def _widest(found: Matching) -> int:
     return max((len(one.reference) + len(one.candidate) for one in found.departures), default=0)
 
 
-def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]) -> Attempt:
+def _best(
+    give: programs.Give,
+    sets: list[Inputs],
+    orders: Mapping[str, Order],
+    references: list[Reference],
+    model: Any,
+) -> Attempt:
     """The layout of the inputs in which the outputs are nearest to the reference's."""
     best: Attempt | None = None
     failures: list[InputError] = []
@@ -304,7 +316,7 @@ def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], 
             failures.append(error)
             continue
         try:
-            attempt = _attempt(sources, layout, orders, references)
+            attempt = _attempt(sources, layout, orders, references, model)
         except InputError as error:
             failures.insert(0, error)  # it runs: what it gives says more than what others cannot take
             continue
@@ -320,7 +332,7 @@ def _best(give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], 
 
 
 def _arguments_swapped(
-    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference]
+    give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference], model: Any
 ) -> list[str]:
     """A sentence for the first two arguments with which exchanged the port gives the reference's outputs."""
     names = list(sets[0])
@@ -328,7 +340,9 @@ def _arguments_swapped(
         exchange = {one: other, other: one}
         order = [exchange.get(name, name) for name in names]
         try:
-            attempt = _best(give, [{name: inputs[name] for name in order} for inputs in sets], orders, references)
+            attempt = _best(
+                give, [{name: inputs[name] for name in order} for inputs in sets], orders, references, model
+            )
         except InputError:
             continue
         if all(output.equal for output in attempt.outputs):
@@ -337,8 +351,16 @@ def _arguments_swapped(
 
 
 def _attempt(
-    sources: programs.Sources, layout: dict[str, Order], orders: Mapping[str, Order], references: list[Reference]
+    sources: programs.Sources,
+    layout: dict[str, Order],
+    orders: Mapping[str, Order],
+    references: list[Reference],
+    model: Any,
 ) -> Attempt:
+    held, (_, tables) = sources.programs[0], as_meant(sources.programs[0], references[0].program, model)
+    if tables:
+        meant = [as_meant(program, references[0].program, model)[0] for program in sources.programs]
+        sources = replace(sources, programs=meant)
     made, all_exact, all_unresolved = [], [], []
     for reference, program, inputs in zip(references, sources.programs, sources.inputs, strict=True):
         ours, theirs = reference.quantities, Runs([program], [inputs])
@@ -361,7 +383,7 @@ def _attempt(
         ours, theirs = references[0].quantities, Runs(sources.programs[:1], sources.inputs[:1])
         anchors = Anchors(ours.runs, theirs, ours.values, theirs.static())
         raise InputError(f"{error}; {where}" if (where := parting(ours, theirs, anchors)) else str(error)) from error
-    return Attempt(layout, sources, all_exact, all_unresolved, made, outputs)
+    return Attempt(layout, sources, all_exact, all_unresolved, made, outputs, held, tables)
 
 
 def _allowed(best: Attempt, references: list[Reference]) -> list[Output]:
@@ -406,6 +428,15 @@ def _in_half(best: Attempt) -> list[str]:
         f"the port holds {one.name or 'a constant'} {one.array.shape} in {one.rounded}: what is proven holds for the "
         "reference's values, of which the port has roundings"
         for one in kept
+    ]
+
+
+def _in_double(best: Attempt) -> list[str]:
+    """Of each table for which the reference's in double was taken: what is proven holds for that."""
+    return [
+        f"the port holds the reference's own {name} in single precision, bit for bit: what is proven holds for both in "
+        "double"
+        for name in best.tables
     ]
 
 

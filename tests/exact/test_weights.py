@@ -284,6 +284,43 @@ def test_complex_parameters_and_integers_have_rows():
     )
 
 
+class Positions(torch.nn.Module):
+    """Sines and cosines of up to 3000 radians, which single precision moves by far more than half an ulp."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        angles = torch.arange(2900, 3000).float()[:, None] * torch.exp(torch.arange(32).float() * -0.25)
+        self.register_buffer("table", torch.cat([angles.sin(), angles.cos()], 1))
+        self.out = torch.nn.Linear(64, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(x + self.table[: x.shape[1]])
+
+
+class PositionsPort(mlx.nn.Module):
+    def __init__(self, model: Positions, table: np.ndarray) -> None:
+        super().__init__()
+        self.table, self.out = mx.array(table), mlx.nn.Linear(64, 8)
+        self.out.weight, self.out.bias = (mx.array(a.detach().numpy()) for a in (model.out.weight, model.out.bias))
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return self.out(x + self.table[: x.shape[1]])
+
+
+def test_the_model_s_own_table_bit_for_bit_is_what_was_meant():
+    torch.manual_seed(0)
+    model = Positions().eval()
+    table = model.table.numpy()
+    found = compared(model, PositionsPort(model, table))
+    assert found.passed and found.proof.outputs[0].error < 1e-12
+    assert any("the reference's own table in single precision, bit for bit" in text for text in found.proof.notes)
+    assert {row.how for row in found.weights.rows} == {("as it is",)}
+    other = table.copy()
+    other[2, 3] += 1e-5
+    found = compared(model, PositionsPort(model, other))
+    assert not found.passed and not any("bit for bit" in text for text in found.proof.notes)
+
+
 class Embedded(torch.nn.Module):
     """Tokens `(B, T)` -> `(B, T, 4)`."""
 
