@@ -13,6 +13,9 @@ from parity.exact.program import Constant, Program, widened
 SIGNIFICANT = {"float32": 24, "complex64": 24, "float16": 11, "bfloat16": 8}
 """Significant bits of the dtypes that are narrower than double."""
 
+LARGEST = {"float16": 65504.0, "bfloat16": (2 - 2.0**-7) * 2.0**127}
+"""A mask's, and meant: half an ulp more is infinite in half precision, in which a program goes on with them."""
+
 HALF = ("bfloat16", "float16")
 """Half precision, the wider exponent first: most of its numbers are numbers of the other, too."""
 
@@ -34,9 +37,9 @@ def rounded(array: np.ndarray, dtype: str) -> str:
 def half_ulp(array: np.ndarray, dtype: str) -> np.ndarray:
     """How far the value that was meant can be from each value stored in `dtype`; 0 where nothing is rounded.
 
-    Zeros, infinities and NaN are what they say.
+    Zeros, infinities, NaN and the largest number of half precision are what they say.
     """
-    told = np.isfinite(array) & (array != 0)
+    told = np.isfinite(array) & (array != 0) & (np.abs(array) != LARGEST.get(dtype, np.inf))
     if dtype not in SIGNIFICANT:
         return np.zeros(array.shape)
     _, exponent = np.frexp(np.where(told, np.abs(array), 1.0))

@@ -64,3 +64,30 @@ def test_what_a_mask_is_to_another():
         == "masked otherwise at 1 of 36 places, first (4, 1), which the reference has let through"
     )
     assert relation((mask,), (mask,)) == ""
+
+
+class Hiding(torch.nn.Module):
+    """Attention in half precision, of which one row has no key: the lowest number of float16 makes its keys alike."""
+
+    lowest = torch.finfo(torch.float16).min
+
+    def forward(self, x: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
+        scores = (x * 0).half() @ x.half().transpose(-1, -2)
+        hidden = scores.masked_fill(~keep[:, None, None], self.lowest)
+        return hidden.softmax(-1).float()
+
+
+@pytest.mark.parametrize("lowest", [Hiding.lowest, -1.0])
+def test_a_row_without_a_key_in_half_precision(lowest: float) -> None:
+    def port(x: mx.array, keep: mx.array) -> mx.array:
+        half, ones = (x * 0).astype(mx.float16), mx.eye(4).astype(mx.float16)
+        ones = mx.broadcast_to(ones, (2, 3, 4, 4))
+        mask = keep[:, None, None]
+        return mx.fast.scaled_dot_product_attention(half, half, ones, scale=1.0, mask=mask).astype(mx.float32)
+
+    model = Hiding()
+    model.lowest = lowest
+    keep = np.array([[True, True, False, False], [False] * 4])
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 4)).astype(np.float32)
+    found = parity.compare(model, port, {"x": x, "keep": keep}, exact=True)
+    assert found.passed == (lowest == Hiding.lowest), str(found)

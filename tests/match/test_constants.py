@@ -115,6 +115,13 @@ def test_the_largest_number_is_no_interval_of_all_numbers() -> None:
     np.testing.assert_array_equal(half_ulp(np.array([-largest, 0.0, -np.inf]), "float32"), [2.0**103, 0, 0])
 
 
+@pytest.mark.parametrize(("dtype", "largest"), [("float16", 65504.0), ("bfloat16", 255 * 2.0**120)])
+def test_half_an_ulp_of_the_largest_number_would_be_infinite_in_half_precision(dtype: str, largest: float) -> None:
+    below = largest * (1 - 2.0**-12) * 0.75
+    error, smaller = half_ulp(np.array([-largest, below]), dtype)
+    assert error == 0 < smaller
+
+
 def with_biases(names: tuple[str, str], added: float) -> Matching:
     """The reference adds two biases one after the other; the candidate one, which float32 holds."""
     draw = np.random.default_rng(2)

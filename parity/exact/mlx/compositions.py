@@ -12,8 +12,13 @@ from typing import Any
 
 import mlx.core as mx
 
-LEAST = float(mx.finfo(mx.float32).min)
-"""What a masked score becomes, as in MLX: float32's, whose place double takes."""
+
+def least(dtype: Any) -> float:
+    """What a masked score becomes, as in MLX: the lowest number of its dtype, of float32 where double takes its place.
+
+    Half precision has its own, for in half precision float32's is -inf.
+    """
+    return float(mx.finfo(mx.float32 if dtype == mx.float64 else dtype).min)
 
 
 def rms_norm(x: Any, weight: Any, eps: float, *, stream: Any = None) -> Any:
@@ -83,7 +88,7 @@ def scaled_dot_product_attention(
         if mask.ndim >= 3:
             one = mask.shape[-3] == 1
             mask = mx.expand_dims(mask, -3) if one else mx.unflatten(mask, -3, (groups, each))
-        scores = mx.where(mask, scores, LEAST) if mask.dtype == mx.bool_ else scores + mask
+        scores = mx.where(mask, scores, least(scores.dtype)) if mask.dtype == mx.bool_ else scores + mask
     if sinks is not None:
         column = mx.unflatten(sinks, 0, (groups, each))[None, :, :, None, None]
         column = mx.broadcast_to(column, (*scores.shape[:-1], 1))
