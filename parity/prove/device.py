@@ -81,12 +81,12 @@ def verdicts(proof: Proof, evidence: Evidence, rules: Sequence[Rule] = (), stric
     ]
     for number, inputs in enumerate(evidence.sets):
         reference, candidate = _reference(proof, evidence, inputs), _candidate(proof, evidence.port, inputs)
-        exact = [_plain(array) for array in evidence.references[number].outputs]
+        exact = evidence.references[number].outputs
         names = [
             f"{OUTPUT} {place}" + (f" of inputs {number}" * (len(evidence.sets) > 1)) for place in range(len(exact))
         ]
         judged = [
-            judge(name, "", ACCUMULATED, rule, _ordered(ours, output.order), theirs, wide)
+            judge(name, "", ACCUMULATED, rule, _plain(_ordered(ours, output.order)), _plain(theirs), _plain(wide))
             for name, rule, output, ours, theirs, wide in zip(
                 names, bounds, proof.outputs, candidate, reference, exact, strict=True
             )
@@ -144,7 +144,7 @@ def _first(proof: Proof, side: str, model: Any, run: Callable[[], list[np.ndarra
         )
         if text not in proof.notes:
             proof.notes.append(text)
-    return [_plain(array) for array in made]
+    return made
 
 
 def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
@@ -155,7 +155,7 @@ def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
             from parity.exact.mlx.run import imported
             from parity.exact.mlx.run import run as run_mlx
 
-            return [_plain(array) for array in run_mlx(imported(port.title), list(taken.values()))]
+            return run_mlx(imported(port.title), list(taken.values()))
         function = port.call.of_port(port.model, list(taken), port.title)
         run = import_module(f"parity.exact.{'torch' if proof.source == programs.TORCH else 'mlx'}.run").run
         return _first(proof, "port", port.model, lambda: run(function, list(taken.values())))
