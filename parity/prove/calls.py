@@ -6,14 +6,15 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
-
-import numpy as np
 
 from parity.base.errors import InputError
 from parity.exact.draws import UNIFORM, Draws, Kinds, handed
+from parity.prove.arguments import handed_over
 from parity.prove.inputs import Inputs, structured
 from parity.prove.models import importable, inside, named, title
+from parity.prove.results import Names, Results
 
 Entry = str | Callable[[Any, dict[str, Any]], Any] | None
 """None for the model, a method's name, or a function of the model and its arrays by name, which `module:name` names."""
@@ -23,13 +24,16 @@ Entry = str | Callable[[Any, dict[str, Any]], Any] | None
 class Call:
     """How one side is called. `draws` are inputs that stand for random numbers, in the order in which it draws them.
 
-    A draw that is the name of a parameter is that argument. `kinds` are the numbers that both sides draw.
-    `numpy`: the side takes and gives NumPy's arrays.
+    A draw that is the name of a parameter is that argument. `kinds` are the numbers that both sides draw. `ahead` and
+    `like` are what the port's call learns from the reference: how many of the inputs are its first parameters, None for
+    all, and the names of what it gives. `numpy`: the side takes and gives NumPy's arrays.
     """
 
     entry: Entry = None
     draws: tuple[str, ...] = ()
     kinds: Kinds = field(default_factory=dict)
+    ahead: int | None = None
+    like: Names = None
     numpy: bool = False
 
     @property
@@ -76,17 +80,22 @@ class Call:
             )
         return inputs
 
-    def in_order(self, model: Any, names: Sequence[str], dotted: str) -> list[str]:
-        """Names of inputs in the order of their parameters, where these are the first ones; else as they are."""
-        drawn = self._drawn(model, dotted)
-        rest = [name for name in names if name not in drawn]
-        outer, taken = list(structured(dict.fromkeys(rest))), self._parameters(model, dotted)
-        own = [one.name for one in taken if one.kind is one.POSITIONAL_OR_KEYWORD][: len(outer)]
-        if set(own) != set(outer):
-            return list(names)
-        return [*sorted(rest, key=lambda name: own.index(name.split("/")[0])), *drawn]
+    def in_order(self, model: Any, names: Sequence[str], dotted: str) -> tuple[list[str], int]:
+        """Names of inputs in the order of their parameters, and how many of these are the first ones.
 
-    def of_reference(self, model: Any, names: Sequence[str], dotted: str) -> ByKey:
+        As they are, and all of them, where no parameters are known.
+        """
+        drawn, taken = self._drawn(model, dotted), self._parameters(model, dotted)
+        rest = [name for name in names if name not in drawn]
+        if self.is_function or not taken or any(one.kind is one.VAR_POSITIONAL for one in taken):
+            return [*rest, *drawn], len(structured(dict.fromkeys(rest)))
+        own = [one.name for one in taken if one.kind is not one.VAR_KEYWORD]
+        places = {name: own.index(outer) for name in rest if (outer := name.split("/")[0]) in own}
+        rest.sort(key=lambda name: places.get(name, len(own)))
+        pairs = zip(structured(dict.fromkeys(rest)), own, strict=False)
+        return [*rest, *drawn], sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+    def of_reference(self, model: Any, names: Sequence[str], dotted: str) -> Results:
         """The reference as a function of the arrays of these names, one by one: it takes them by name."""
 
         def call(given: dict[str, Any]) -> Any:
@@ -96,11 +105,17 @@ class Call:
 
         return self._by_position(call, model, names, dotted)
 
-    def of_port(self, model: Any, names: Sequence[str], dotted: str) -> ByKey:
-        """The port as a function of the arrays of these names, one by one: it takes them in their order."""
-        return self._by_position(lambda given: self.entered(model, dotted)(*given.values()), model, names, dotted)
+    def of_port(self, model: Any, names: Sequence[str], dotted: str) -> Results:
+        """The port as a function of the arrays of these names, one by one; see `handed_over`."""
 
-    def _by_position(self, call: Callable[..., Any], model: Any, names: Sequence[str], dotted: str) -> ByKey:
+        def call(given: dict[str, Any]) -> Any:
+            ahead = len(given) if self.ahead is None else self.ahead
+            placed, named = handed_over(self._parameters(model, dotted), given, ahead, self._said(dotted))
+            return self.entered(model, dotted)(*placed, **named)
+
+        return self._by_position(call, model, names, dotted)
+
+    def _by_position(self, call: Callable[..., Any], model: Any, names: Sequence[str], dotted: str) -> Results:
         function, drawn = self.entered(model, dotted), self._drawn(model, dotted)
 
         def run(*arrays: Any) -> Any:
@@ -111,7 +126,7 @@ class Call:
                     return function(model, structured(given))
                 return call(structured({name: array for name, array in given.items() if name not in drawn}))
 
-        return ByKey(run, self.numpy)
+        return Results(run, self.like, self.numpy)
 
     def _parameters(self, model: Any, dotted: str) -> list[inspect.Parameter]:
         """Those of the model or of its method; none where they are not known."""
@@ -156,30 +171,3 @@ def standard(call: Call, sets: Sequence[Inputs]) -> list[str]:
         if kind == UNIFORM and any(inputs[name].min() < 0 or inputs[name].max() >= 1 for inputs in sets):
             raise InputError(f"{name} stands for uniform numbers of {side}: give numbers from 0 to 1, without 1")
     return [f"{name} stands for {kind} numbers that are drawn" for name, (kind, _) in call.kinds.items()]
-
-
-class ByKey:
-    """A function whose dictionaries are in the order of their keys: either side may build them in another."""
-
-    def __init__(self, function: Callable[..., Any], numpy: bool = False):
-        self.function, self.numpy, self.keys = function, numpy, tuple[str, ...]()
-
-    def __call__(self, *args: Any) -> Any:
-        result = self.function(*args)
-        if type(result) is dict:
-            self.keys = tuple(sorted(map(str, result)))
-        return _sorted(result, self.numpy)
-
-
-def _sorted(result: Any, numpy: bool) -> Any:
-    """Raises `InputError` for numbers, which nothing would judge, and for NumPy's arrays among a framework's."""
-    if numpy and isinstance(result, np.ndarray | np.generic):
-        return result
-    if isinstance(result, bool | int | float | complex | np.ndarray | np.generic):
-        kind = type(result).__name__
-        raise InputError(
-            f"a result holds {str(result)[:40]} ({kind}), which is not judged: give the framework's arrays"
-        )
-    if type(result) is dict:
-        return {key: _sorted(result[key], numpy) for key in sorted(result, key=str)}
-    return type(result)(_sorted(part, numpy) for part in result) if type(result) in (list, tuple) else result

@@ -10,8 +10,8 @@ import numpy as np
 
 from parity.exact.program import Program, Recording
 from parity.match.arrangement import difference, relative_error
-from parity.prove.calls import ByKey
 from parity.prove.models import is_factory, is_module, kept
+from parity.prove.results import Results
 
 NEAR = 1e-4
 """Relative RMSE up to which a model in float32 and its twin in double are one function."""
@@ -20,10 +20,10 @@ FAR = 1e-2
 REPLAYED = 1e-8
 """How far a recorded program may be from the run that it was recorded in: sums in another order, no more."""
 
-Call = Callable[[Any], ByKey]
+Call = Callable[[Any], Results]
 Running = Callable[[Any, Callable[..., Recording]], Recording]
 
-Recorded = tuple[list[Program], list[list[np.ndarray]], ByKey]
+Recorded = tuple[list[Program], list[list[np.ndarray]], Results]
 """Programs of all sets of inputs, what each run gave, and the function that was called."""
 
 

@@ -20,6 +20,7 @@ from parity.prove.calls import Call
 from parity.prove.doubles import in_double
 from parity.prove.inputs import Inputs
 from parity.prove.models import check_filled, importable, is_factory, is_module, kept, made, named, root_of, title
+from parity.prove.results import Names
 
 GRAPH, STANDIN, FILE, TORCH = "graph", "standin", "file", "torch"
 Made = TypeVar("Made", Program, Recording)
@@ -36,17 +37,18 @@ class Refused(InputError):
 class Sources:
     """Programs of one side, one for each set of inputs, with the arrays that each takes and what is to be known.
 
-    `model` is the side itself, before it was widened; None for a file. `keys` are those of a dictionary that it gives,
-    `names` those of the inputs, in the order in which the side takes them, `call` how it is called. `results` are what
-    the reference gave in double, itself.
+    `model` is the side itself, before it was widened; None for a file. `given` are the names of what it gives, `names`
+    those of the inputs, in the order in which the side takes them, `ahead` how many of these are its first parameters,
+    and `call` how it is called. `results` are what the reference gave in double, itself.
     """
 
     programs: list[Program]
     inputs: list[list[np.ndarray]]
     notes: list[str] = field(default_factory=list)
     model: Any = None
-    keys: tuple[str, ...] = ()
+    given: Names = None
     names: tuple[str, ...] = ()
+    ahead: int | None = None
     call: Call = field(default_factory=Call)
     results: list[list[np.ndarray]] = field(default_factory=list)
 
@@ -74,7 +76,7 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
                 "the reference is judged in eval mode: its dropout is off, its norms take their running statistics"
             )
         model.eval()
-    names = call.in_order(model, list(sets[0]), dotted)
+    names, ahead = call.in_order(model, list(sets[0]), dotted)
     taken = [[inputs[name] for name in names] for inputs in sets]
     called, results = partial(call.of_reference, names=names, dotted=dotted), list[list[np.ndarray]]()
     try:
@@ -89,7 +91,7 @@ def reference(given: Any, sets: Sequence[Inputs], call: Call) -> Sources:
         programs = _of_numpy(function, taken, dotted, call.entered(model, dotted), error)
         notes.append(f"{dotted} takes and gives NumPy's arrays: it is one operation, which nothing looks into")
     notes += _in_single(dict.fromkeys(text for program in programs for text in single(program)))
-    return Sources(programs, taken, notes, model, function.keys, tuple(names), call, results)
+    return Sources(programs, taken, notes, model, function.names, tuple(names), ahead, call, results)
 
 
 def _of_numpy(
@@ -234,7 +236,7 @@ def _giving(port: Port, model: Any, record: Callable[..., Program]) -> Give:
         function = port.call.of_port(model, list(sets[0]), port.title)
         taken = [list(inputs.values()) for inputs in sets]
         programs = [running(model, partial(record, function, arrays), port.title) for arrays in taken]
-        return Sources([stored(program) for program in programs], taken, model=port.model, keys=function.keys)
+        return Sources([stored(program) for program in programs], taken, model=port.model, given=function.names)
 
     return give
 

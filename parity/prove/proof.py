@@ -28,6 +28,7 @@ from parity.prove.inputs import Inputs, Order
 from parity.prove.models import title
 from parity.prove.outputs import Output, compare, effects, exchanged
 from parity.prove.programs import Port
+from parity.prove.results import named_alike
 from parity.prove.shapes import parting
 from parity.prove.tables import as_meant
 from parity.prove.weights import audited, beside_equal_outputs
@@ -171,7 +172,7 @@ def evidence(
     for label, one, results in zip(labels, references, ours.results, strict=False):
         if said := replayed(one.outputs, results):
             raise InputError(f"{called}, {label}: {said}")
-    port = Port(candidate, calls[1])
+    port = Port(candidate, replace(calls[1], ahead=ours.ahead, like=ours.given))
     if port.is_file and source is not None:
         raise InputError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")
     if source not in (None, *programs.ASKED):
@@ -188,14 +189,8 @@ def evidence(
             proof, best = _judge(port, programs.STANDIN, sets, orders, references, ours.model)
         except NoProgram as again:
             raise NoProgram(f"{again}; its graph cannot be had either: {error}") from again
-    if ours.keys and best.sources.keys and ours.keys != best.sources.keys:
-        raise InputError(
-            f"the reference gives {', '.join(ours.keys)}, the port {', '.join(best.sources.keys)}: give the same keys"
-        )
-    if bool(ours.keys) != bool(best.sources.keys) and len(ours.keys or best.sources.keys) > 1:
-        named, other = ("the reference", "the port") if ours.keys else ("the port", "the reference")
-        names = ", ".join(ours.keys or best.sources.keys)
-        notes.append(f"{named} gives {names} by name and {other} gives no names: outputs are compared in this order")
+    if kind != programs.FILE:
+        notes += named_alike(ours.given, best.sources.given)
     proof.reference = called
     proof.notes = [*notes, *standard(port.call, sets), *_asked(sets, proof.source), *proof.notes]
     return proof, Evidence(sets, ours.model, ours.call, references, port, best)

@@ -91,3 +91,70 @@ def test_a_reference_in_half_precision_is_refused_on_the_device():
     )
     with pytest.raises(parity.InputError, match="give a reference whose weights are float32"):
         parity.compare(model, port, {"input": X})
+
+
+class Optional(torch.nn.Module):
+    """`mask` may be left out before `scale`."""
+
+    def forward(self, x, mask=None, scale=None):
+        y = torch.tanh(x)
+        y = y if mask is None else y + mask
+        return y if scale is None else y * scale
+
+
+def masked_or_scaled(x, mask=None, scale=None):
+    y = mx.tanh(x)
+    y = y if mask is None else y + mask
+    return y if scale is None else y * scale
+
+
+def by_the_mask(x, mask=None, scale=None):
+    return mx.tanh(x) if mask is None else mx.tanh(x) * mask
+
+
+def by_keyword_alone(x, *, mask=None, scale=None):
+    return masked_or_scaled(x, mask, scale)
+
+
+@pytest.mark.parametrize("keys", [("x", "scale"), ("scale", "x")])
+@pytest.mark.parametrize(
+    ("port", "right"),
+    [
+        (masked_or_scaled, True),
+        (by_the_mask, False),
+        (by_keyword_alone, True),
+        (lambda inputs, mask=None, scale=None: masked_or_scaled(inputs, mask, scale), True),
+        (lambda x, **given: masked_or_scaled(x, **given), True),
+        (lambda a, b: masked_or_scaled(a, None, b), True),
+        (lambda a, b: masked_or_scaled(b, None, a), False),
+    ],
+    ids=["right", "wrong", "keyword-only", "first renamed", "anything", "no other way", "exchanged"],
+)
+def test_what_stands_behind_an_argument_that_is_left_out_goes_by_name(port, right, keys):
+    given = {key: {"x": X, "scale": Y}[key] for key in keys}
+    assert parity.compare(Optional(), port, given, exact=True).passed is right
+
+
+def test_arguments_by_name_are_so_on_the_device():
+    assert parity.compare(Optional(), masked_or_scaled, {"x": X, "scale": Y}).passed
+    assert not parity.compare(Optional(), by_the_mask, {"x": X, "scale": Y}).passed
+
+
+def test_keyword_only_arguments_without_a_gap():
+    given = {"x": X, "mask": Y, "scale": X[::-1].copy()}
+    assert parity.compare(Optional(), by_keyword_alone, given, exact=True).passed
+    assert not parity.compare(Optional(), lambda x, *, mask, scale: masked_or_scaled(x, scale, mask), given).passed
+
+
+def test_an_argument_that_the_port_may_leave_out_before_one_that_is_given():
+    port = masked_or_scaled
+    assert parity.compare(lambda x, scale: x.tanh() * scale, port, {"x": X, "scale": Y}, exact=True).passed
+    assert not parity.compare(lambda x, scale: x.tanh() + scale, port, {"x": X, "scale": Y}, exact=True).passed
+
+
+@pytest.mark.parametrize(
+    "port", [lambda x, bias=None, gain=None: x, lambda x, *, gain=None: x], ids=["by position", "by keyword"]
+)
+def test_a_port_without_the_names_that_are_needed(port):
+    with pytest.raises(parity.InputError, match=r"gain, and no scale\. An input that does not stand"):
+        parity.compare(Optional(), port, {"x": X, "scale": Y}, exact=True)
