@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -85,6 +85,51 @@ def exchanged(
                 end = ": they are swapped" if swapped else ""
                 said.append(f"{OUTPUT} {place} equals the reference's {OUTPUT} {other}{end}")
     return said
+
+
+def undecided(
+    wanted: Sequence[Sequence[np.ndarray]], outputs: Sequence[Output], orders: Mapping[str, Order]
+) -> list[str]:
+    """A sentence for each output found in another order of axes that are equally long in every set of inputs."""
+    said = []
+    for place, output in enumerate(outputs):
+        if f"{OUTPUT} {place}" in orders or (place == 0 and OUTPUT in orders):
+            continue
+        shapes = [theirs[place].shape for theirs in wanted]
+        for one, other in combinations(range(len(output.order)), 2):
+            turned = output.order.index(one) > output.order.index(other)
+            if turned and all(shape[one] == shape[other] > 1 for shape in shapes):
+                said.append(
+                    f"{OUTPUT} {place}: axes {one} and {other} are equally long ({shapes[0][one]}) and stand in "
+                    "another order in the port, which may have mixed them up; give other lengths, or declare the order "
+                    "that is meant with axes"
+                )
+    return said
+
+
+def constant(wanted: Sequence[Sequence[np.ndarray]]) -> list[str]:
+    """A sentence for each output of the reference that is one number, or one row, whatever the inputs."""
+    said = []
+    for place, arrays in enumerate(zip(*wanted, strict=True)):
+        if any(array.dtype.kind not in "fc" or not array.size for array in arrays):
+            continue
+        first = arrays[0].flat[0]
+        if all((array == first).all() for array in arrays) and (first == 0 or any(a.size > 1 for a in arrays)):
+            what = f"is {first:g} everywhere"
+        elif all(_one_row(array, arrays[0]) for array in arrays):
+            what = "is the same numbers in every row"
+        else:
+            continue
+        said.append(f"{OUTPUT} {place} {what}: what it is made of is not proven; give weights or inputs that reach it")
+    return said
+
+
+def _one_row(array: np.ndarray, other: np.ndarray) -> bool:
+    """Whether an array is one row of numbers again and again, the last axis long, and the same as the other's."""
+    if array.ndim < 2 or array.shape[-1] != other.shape[-1] or array.size == array.shape[-1]:
+        return False
+    rows = array.reshape(-1, array.shape[-1])
+    return bool((rows == other.reshape(-1, other.shape[-1])[0]).all())
 
 
 def _pairs(

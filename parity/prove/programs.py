@@ -130,6 +130,8 @@ def running(model: Any, record: Callable[..., Made], dotted: str) -> Made:
         hint = (
             "; a function runs in double, and what it closes over stays as it is: give the module, or what makes it"
             if "dtype" in str(error) and "<" in dotted
+            else '; a function of PyTorch is a port with source="torch"'
+            if "Tensor" in str(error) and "array" in str(error)
             else ""
         )
         raise InputError(

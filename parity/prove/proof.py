@@ -26,7 +26,7 @@ from parity.prove.doubles import replayed
 from parity.prove.files import misplaced
 from parity.prove.inputs import Inputs, Order
 from parity.prove.models import title
-from parity.prove.outputs import Output, compare, effects, exchanged
+from parity.prove.outputs import Output, compare, constant, effects, exchanged, undecided
 from parity.prove.programs import Port
 from parity.prove.results import named_alike
 from parity.prove.shapes import parting
@@ -191,6 +191,10 @@ def evidence(
             raise NoProgram(f"{again}; its graph cannot be had either: {error}") from again
     if kind != programs.FILE:
         notes += named_alike(ours.given, best.sources.given)
+    wanted = [one.outputs for one in references]
+    notes += undecided(wanted, proof.outputs, orders)
+    if any(one.name for one in references[0].program.constants.values()):
+        notes += constant(wanted)
     proof.reference = called
     proof.notes = [*notes, *standard(port.call, sets), *_asked(sets, proof.source), *proof.notes]
     return proof, Evidence(sets, ours.model, ours.call, references, port, best)

@@ -93,3 +93,58 @@ def test_a_complex_output_in_another_layout():
     assert found.passed, str(found)
     assert found.proof.outputs[0].order == (0, 2, 1)
     assert not parity.compare(torch.fft.rfft, lambda x: mx.fft.rfft(x).transpose(0, 2, 1).conj(), x).passed
+
+
+def attention(q, k):
+    return torch.softmax(q @ k.mT, -1)
+
+
+def transposed(q, k):
+    return mx.softmax(q @ k.swapaxes(-1, -2), -1).swapaxes(-1, -2)
+
+
+def queries(*lengths: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    return {name: random.standard_normal((2, n, 4)).astype(np.float32) for name, n in zip("qk", lengths, strict=True)}
+
+
+def test_axes_that_are_equally_long_and_stand_in_another_order_are_said():
+    said = "output 0: axes 1 and 2 are equally long (5) and stand in another order in the port"
+    found = parity.compare(attention, transposed, [queries(5, 5), queries(7, 7)], exact=True)
+    assert any(note.startswith(said) for note in found.proof.notes)
+    for given, options in (([queries(5, 5), queries(7, 5)], {}), (queries(5, 5), {"axes": "output: b q k -> b k q"})):
+        found = parity.compare(attention, transposed, given, exact=True, **options)
+        assert found.passed and not any(note.startswith("output 0") for note in found.proof.notes)
+    assert not parity.compare(attention, transposed, queries(5, 5), exact=True, axes="output: b q k -> b q k").passed
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.5])
+def test_an_output_that_nothing_reaches_is_said(bias):
+    first, last = torch.nn.Linear(6, 16), torch.nn.Linear(16, 7)
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    last.bias.data += bias * torch.arange(7)
+    numbers = mx.array(last.bias.detach().numpy())
+    found = parity.compare(
+        torch.nn.Sequential(first, last), lambda x: x @ mx.zeros((6, 7)) + numbers, {"input": X}, exact=True
+    )
+    what = "is the same numbers in every row" if bias else "is 0 everywhere"
+    assert f"output 0 {what}: what it is made of is not proven; give weights or inputs that reach it" in (
+        found.proof.notes
+    )
+    torch.nn.init.ones_(last.weight)
+    weights = [mx.array(one.detach().numpy()) for one in (first.weight, first.bias)]
+    found = parity.compare(
+        torch.nn.Sequential(first, last),
+        lambda x: (x @ weights[0].T + weights[1]) @ mx.ones((16, 7)) + numbers,
+        {"input": X},
+        exact=True,
+    )
+    assert found.passed and not any("what it is made of" in note for note in found.proof.notes)
+
+
+def test_a_torch_function_as_port_is_told_its_source():
+    with pytest.raises(parity.InputError, match='a function of PyTorch is a port with source="torch"'):
+        parity.compare(torch.tanh, lambda x: torch.tanh(x), {"x": X})
+    assert parity.compare(torch.tanh, lambda x: torch.tanh(x), {"x": X}, source="torch").passed
+    assert not parity.compare(torch.tanh, lambda x: torch.sin(x), {"x": X}, source="torch").passed
