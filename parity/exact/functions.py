@@ -32,6 +32,8 @@ def record(function: Callable[..., Any], inputs: Sequence[np.ndarray], source: s
 
     arrays = [widened(array) for array in inputs]
     made, again = compute(*arrays), compute(*arrays)
+    if not made:
+        raise TypeError(f"{source} gives no arrays")
     if not all(np.array_equal(*pair, equal_nan=pair[0].dtype.kind in "fc") for pair in zip(made, again, strict=True)):
         raise InputError(f"{source} gives something else when it is called again: make what it draws an argument")
     values = dict(enumerate([*arrays, *made]))
