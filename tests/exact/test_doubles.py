@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as mlx_nn
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 import parity
+from parity.exact import torch as exact_torch
 
 SETS = [{"x": np.random.default_rng(n).standard_normal((4, n)).astype(np.float32)} for n in (6, 9)]
 
@@ -149,3 +151,43 @@ class Unstable(torch.nn.Module):
 def test_a_model_that_float32_does_not_hold_is_said_to_be():
     found = parity.compare(Unstable(), mlx_nn.Identity(), SETS, exact=True)
     assert any("in float32 is" in note and "from itself in double" in note for note in found.proof.notes)
+
+
+class Shared(torch.nn.Module):
+    """Takes a part that stands elsewhere too; an activation without tensors is shared by all."""
+
+    ACTIVATION = torch.nn.Tanh()
+
+    def __init__(self, part: torch.nn.Module) -> None:
+        super().__init__()
+        self.part, self.activation = part, self.ACTIVATION
+        self.table = torch.arange(7) / 7
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.part(x)) + self.table
+
+
+@pytest.mark.parametrize("kind", ["the model", "a part"])
+def test_what_existed_before_is_not_written_to(kind):
+    part = torch.nn.Linear(6, 7)
+    model, weight, bias = Shared(part), part.weight, part.bias
+    table, before = model.table, weight.detach().clone()
+
+    def build() -> torch.nn.Module:
+        return model if kind == "the model" else Shared(part)
+
+    def port(gain: float) -> Any:
+        w, b, t = (mx.array(one.detach().numpy()) for one in (weight, bias, table))
+        return lambda x: gain * mx.tanh(x @ w.T + b) + t
+
+    given = {"x": np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)}
+    assert parity.compare(build, port(1.0), given).passed
+    assert not parity.compare(build, port(1.001), given).passed
+    assert part.weight is weight and part.bias is bias and model.table is table
+    assert weight.dtype == table.dtype == torch.float32 and weight.requires_grad and torch.equal(weight, before)
+
+
+def test_a_part_without_tensors_may_be_shared():
+    """A table is still computed anew in double."""
+    made = exact_torch.twin(lambda: Shared(torch.nn.Linear(6, 7)), Shared(torch.nn.Linear(6, 7)))
+    assert torch.equal(made.table, torch.arange(7, dtype=torch.float64) / 7)

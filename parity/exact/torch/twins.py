@@ -49,7 +49,8 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
 
     `build` may be the model itself. A model is made anew as `type(model)(model.config)`, with the eager experts of a
     mixture, or as `type(model)()`. Where neither gives the same parameters and settings, it is copied and widened, and
-    `parity.exact.torch.single` names the tables that stay rounded. Raises `InputError` where the two builds differ in
+    `parity.exact.torch.single` names the tables that stay rounded. So it is where `build` gives a model that existed
+    before, or one with a part that did: nothing is written to these. Raises `InputError` where the two builds differ in
     their parameters.
     """
     with torch.random.fork_rng(devices=[]):
@@ -65,6 +66,8 @@ def twin(build: Callable[[], nn.Module] | nn.Module, model: nn.Module | None = N
         with widened() as entered:
             wide = build()
     second = model if second is None else second
+    if _held(wide) & (_held(model) | _held(second)):
+        return copied(model)  # what `build` gives existed before, or has parts that did: they are somebody's own
     _take_parameters(wide, model, second)
     named = _take_tables(wide, model, second)
     _fold(wide)
@@ -89,6 +92,11 @@ def _take_parameters(wide: nn.Module, model: nn.Module, second: nn.Module) -> No
             setattr(wide.get_submodule(path), leaf, mine)
         else:
             mine.data = _chosen(mine.detach(), parameter.detach(), again.get(name))
+
+
+def _held(model: nn.Module) -> set[int]:
+    """The identities of parameters, and of what holds the other tensors: a twin is written to in these."""
+    return {id(one) for one in model.parameters()} | {id(holder) for holder, _, _ in _tables(model).values()}
 
 
 def _parameters(model: nn.Module) -> dict[str, nn.Parameter]:
