@@ -73,7 +73,7 @@ CONV = "conv.weight of the port is conv.weight of the reference "
             FIRST + "with axis 0 interleaved otherwise, read as 2 x 4",
         ),
         (exchanged("weight", "bias"), "k.weight of the port is q.weight of the reference, and q.weight is k.weight"),
-        (exchanged("weight"), "q.weight of the port is k.weight of the reference, in the place of q.weight"),
+        (exchanged("weight"), "k.weight of the port is q.weight of the reference, and q.weight is k.weight"),
         (one_row, "out.weight of the port is out.weight of the reference but for entry 3 of axis 0, of 20"),
         (lambda weights: {}, ""),
     ],
