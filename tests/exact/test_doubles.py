@@ -183,7 +183,7 @@ def test_what_existed_before_is_not_written_to(kind):
     given = {"x": np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)}
     assert parity.compare(build, port(1.0), given).passed
     assert not parity.compare(build, port(1.001), given).passed
-    assert part.weight is weight and part.bias is bias and model.table is table
+    assert part.weight is weight and part.bias is bias and model.table is table and part.training
     assert weight.dtype == table.dtype == torch.float32 and weight.requires_grad and torch.equal(weight, before)
 
 
