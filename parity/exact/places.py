@@ -53,11 +53,11 @@ def caller(*skipped: str, depth: int = 1) -> Place | None:
 
 
 def _outside(frame: FrameType, packages: tuple[str, ...]) -> FrameType | None:
-    """The nearest caller of a frame that is in none of the packages."""
+    """The nearest caller of a frame that is in none of the packages; None where this package called the model."""
     found = frame.f_back
     while found is not None and _inside(found, packages):
         found = found.f_back
-    return found
+    return None if found is None or _inside(found, ("parity",)) else found
 
 
 def _inside(frame: FrameType, packages: tuple[str, ...]) -> bool:
