@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.base import runtime
+from parity.base.errors import InputError
 from parity.contract import LOCAL, Contract, Rule
 from parity.contract.implementation import Case, resolve
 from parity.diagnose.bisect import Bisection, Found
@@ -166,7 +167,11 @@ def assert_parity(reference: Any, candidate: Any, inputs: Given | Sequence[Given
     >>> found.passed
     True
     """
-    found = compare(reference, candidate, inputs, **options)
+    __tracebackhide__ = True  # the failure is the test's line
+    try:
+        found = compare(reference, candidate, inputs, **options)
+    except InputError as error:
+        raise error.with_traceback(None) from None
     found.raise_if_failed()
     return found
 

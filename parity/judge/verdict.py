@@ -142,12 +142,13 @@ def judge(
     exact: np.ndarray | None,
     floor: float | None = None,
     margins: np.ndarray | None = None,
+    advice: str = "is the axis order declared in [layouts] right?",
 ) -> Verdict:
     """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
 
     A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
     ratio32 is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
-    a tie, either is right.
+    a tie, either is right. `advice` is given with another shape.
     """
     few = allowance(distinct(reference))
     bound_ratio64, bound_ratio32 = few * rule.ratio64, few * rule.ratio32
@@ -160,7 +161,7 @@ def judge(
         "bound_ratio32": bound_ratio32,
     }
     if candidate.shape != reference.shape:
-        reason = f"shape {candidate.shape}, expected {reference.shape}; is the axis order declared in [layouts] right?"
+        reason = f"shape {candidate.shape}, expected {reference.shape}; {advice}"
         return Verdict(**base, passed=False, reason=reason)
     if reference.size == 0:
         return Verdict(**base, passed=False, reason="empty tensor: nothing was verified")

@@ -18,17 +18,23 @@ DRAWS = 4
 """Times that unresolved constants are moved by half an ulp up or down, for their effect on the outputs."""
 
 
+_RANK = 5
+"""Axes of an output whose orders are all tried."""
+
+
 @dataclass(frozen=True)
 class Output:
     """One output over all sets of inputs: largest error and its bound, in RMS of the reference's, and axes.
 
-    `apart` says of integers, which have no size to be off by, how many differ and where the first does.
+    `errors` are those of each set. `apart` says of integers, which have no size to be off by, how many differ and where
+    the first does.
     """
 
     error: float
     bound: float
     order: Order
     apart: str = ""
+    errors: tuple[float, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -62,9 +68,12 @@ def compare(
         others = (other for other in range(len(wanted[0])) if other != place)
         if not fits and not any(_same(made, place, wanted, other) for other in others):
             shapes = f"{pairs[0][0].shape}, expected {pairs[0][1].shape} in some order of axes"
+            if rank > _RANK and name not in orders:
+                shapes += f"; orders are tried of up to {_RANK} axes: give this one with --axes"
             raise InputError(f"{name} of the port has shape {shapes}")
         apart = "" if best[0] <= BOUND else integers_apart(pairs, best[1])
-        outputs.append(Output(best[0], BOUND, best[1], apart))
+        errors = tuple(_apart([pair], best[1]) for pair in pairs)
+        outputs.append(Output(best[0], BOUND, best[1], apart, errors))
     return outputs
 
 
@@ -139,7 +148,7 @@ def _pairs(
 
 
 def _orders(rank: int) -> list[Order]:
-    return list(permutations(range(rank))) if rank < 6 else [tuple(range(rank))]
+    return list(permutations(range(rank))) if rank <= _RANK else [tuple(range(rank))]
 
 
 def _same(made: Sequence[Sequence[np.ndarray]], place: int, wanted: Sequence[Sequence[np.ndarray]], other: int) -> bool:
