@@ -188,7 +188,9 @@ class Search:
         first: tuple[Exchange, Outcome] | None = None
         whole: tuple[Exchange, Outcome] | None = None
         least = float("inf")
-        for exchange in islice(exchanges(self.walk, key, self.habits), _TRIALS):
+        for exchange in islice([] if self.trials.spent else exchanges(self.walk, key, self.habits), _TRIALS):
+            if self.trials.spent:
+                break
             if exchange.cost > budget or exchange.cost > least + _REACH:
                 if exchange.known:
                     continue

@@ -19,6 +19,7 @@ from parity.match.parts import Pieces
 from parity.match.quantities import Quantities
 from parity.match.rows import gathered, reordered
 from parity.match.taps import REORDERED, ROWS, Pair, counterpart, paired
+from parity.match.trials import WORK
 from parity.match.values import Pooled, Runs, arranged
 from parity.match.walk import Walk
 from parity.match.weights import Anchors, telling
@@ -35,7 +36,7 @@ class Matching:
     the reference. `unmatched_taps` are names without one, `unmatched_operations` the candidate's operations whose
     results are no quantity of the reference: what it computes another way. `remaining` are the outputs that still
     differ when all departures are exchanged in a run of their own, as "output 0 at length 1", and those that the
-    candidate does not give.
+    candidate does not give. `notes` say where the search was cut short.
     """
 
     pairs: list[Pair]
@@ -47,6 +48,7 @@ class Matching:
     unresolved: list[Unresolved] = field(default_factory=list)
     remaining: list[str] = field(default_factory=list)
     programs: tuple[Program, Program] | None = field(default=None, repr=False)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def equal(self) -> bool:
@@ -142,6 +144,10 @@ def match(
     for position in range(len(candidate.outputs) if not equal else 0):
         search.mend_output(position)
     result = _result(walk, search, constants.unresolved)
+    if search.trials.spent:
+        result.notes.append(
+            f"the search ended after {WORK:,} operations run in trials: some departures may be stretches"
+        )
     if not equal:
         result.remaining = [*_replayed(walk, search.departures, constants.exact), *_not_given(walk)]
     return result

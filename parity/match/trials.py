@@ -20,6 +20,9 @@ Half of it is gained by two results that are near each other."""
 _VAIN = 32
 """Steps behind an exchange of which nothing is found, after which it is given up."""
 
+WORK = 200_000
+"""Operations that are run in trials for one pair of programs, at most: planted faults take 140,000 or fewer."""
+
 LIKE, NEAR = 0.5, 0.05
 """Relative RMSE up to which two values may be, and up to which they must be, each other's counterparts."""
 
@@ -32,10 +35,18 @@ class Outcome:
 
 
 class Trials:
-    """Tries exchanges in a walk. `departures` are those found before: their count is the number of the next."""
+    """Tries exchanges in a walk. `departures` are those found before: their count is the number of the next.
+
+    `work` counts the operations that were run so.
+    """
 
     def __init__(self, walk: Walk, departures: Sized) -> None:
-        self.walk, self.departures = walk, departures
+        self.walk, self.departures, self.work = walk, departures, 0
+
+    @property
+    def spent(self) -> bool:
+        """No more exchanges are searched."""
+        return self.work >= WORK
 
     def tried(self, exchange: Exchange, place: int, key: int) -> Outcome | None:
         """What the exchange mends at the first length, in the best of the likeliest arrangements."""
@@ -124,7 +135,9 @@ class Trials:
                 edges.update(dict.fromkeys(move.edges, there))
             else:
                 changes[move.key] = there
-        return walk.propagate(changes, edges, place, lengths, vain)
+        overlay = walk.propagate(changes, edges, place, lengths, vain)
+        self.work += len(overlay.status)
+        return overlay
 
     def judge(
         self, exchange: Exchange, rows: tuple[tuple[Arrangement, ...], ...], overlay: Overlay, key: int

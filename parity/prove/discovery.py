@@ -102,6 +102,7 @@ class Discovered:
                 raise InputError(f"{title(reference)} is a function: taps are what modules give; name a module")
             best, kind = _matched(port, source, sets, ours, notes)
             theirs, matching, over = best.theirs, best.matching, best.over
+            notes.extend(matching.notes)
             finder = Finder(
                 matching,
                 (ours.programs[:over], theirs.programs[:over]),

@@ -286,6 +286,7 @@ def matched(
         if found is None or len(first.taps) > len(found.taps) or 0 < _widest(first) < _widest(found):
             found = first
             notes.append("the operations differ from length to length: departures are those of the first inputs")
+    notes.extend(found.notes)
     if not found.equal and not found.departures:
         notes.append("no departure was found that explains the difference of the output")
     return found

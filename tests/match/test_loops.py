@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from parity.exact.program import Program
+from parity.match import trials
 from parity.match.matching import Matching, match
 from parity.match.values import Runs
 
@@ -121,3 +122,11 @@ def test_a_long_loop_whose_result_is_equal_has_no_departure(most: int) -> None:
     matching = match(ours, theirs, given, taken, least=1)
     assert matching.equal == (most == 99)
     assert bool(matching.departures) == (most != 99)
+
+
+def test_a_search_that_is_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = compared("scaled")
+    monkeypatch.setattr(trials, "WORK", 10)
+    cut = compared("scaled")
+    assert not whole.notes and all(departure.healed for departure in whole.departures)
+    assert "the search ended after" in cut.notes[0] and not all(departure.healed for departure in cut.departures)
