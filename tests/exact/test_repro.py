@@ -177,3 +177,22 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert "there is no departure 3: there are 1" in capsys.readouterr().err
     assert main([*line, "--overwrite", "--departure", "0"]) == BROKEN
     assert "departures are counted from 1" in capsys.readouterr().err
+
+
+def test_a_weight_is_no_operation_and_is_refused(tmp_path):
+    model = Reference()
+    port = mlx.nn.Conv1d(6, 8, 3, padding=1)
+    weight = model.conv.weight.detach().numpy().transpose(0, 2, 1)
+    port.weight, port.bias = mx.array(weight[:, ::-1].copy()), mx.array(model.conv.bias.detach().numpy())
+    inputs = {"input": np.random.default_rng(0).standard_normal((2, 6, 9)).astype(np.float32)}
+    found = parity.compare(model.conv, port, inputs, exact=True)
+    assert len(found.departures) == 1
+    with pytest.raises(parity.InputError, match="departure 1 is a weight, which is no operation"):
+        found.repro(tmp_path / "weight.zip")
+
+
+def test_an_operator_keeps_its_name():
+    from parity.exact.torch import record
+
+    program = record(lambda x: (x > 0) & (x < 1), [np.zeros((2, 3), np.float32)])
+    assert [node.operation for node in program.nodes] == ["aten.gt", "aten.lt", "aten.__and__"]

@@ -171,7 +171,7 @@ class Call:
     @property
     def functional(self) -> str:
         """The name without the underscore of what works in place."""
-        return self.name.removesuffix("_")
+        return self.name if self.name.endswith("__") else self.name.removesuffix("_")
 
     def run(self) -> Any:
         result = self.func(*self.args, **self.kwargs)

@@ -106,6 +106,8 @@ def piece(
     title, value = f"departure {number + 1}", departure.value[0]
     if None in departure.numbers or value is None or not np.isfinite(departure.error):
         raise InputError(f"{title} is no few operations with one value, so it cannot be run by itself")
+    if departure.numbers[1] in theirs.constants and departure.kind not in ("operand", "order"):
+        raise InputError(f"{title} is a weight, which is no operation: correct how it is converted")
     given = evaluate(ours, inputs[0])
     mended = exact | _mended(found.departures, departure)
     values = evaluate(theirs, inputs[1], mended)
