@@ -25,7 +25,8 @@ def x(*shape: int) -> np.ndarray:
 
 
 def module(make: Callable[[], nn.Module]) -> nn.Module:
-    """With weights drawn by their names."""
+    """With weights drawn by their names. Codes of a few bits are MLX's own."""
+    mx.random.seed(0)
     made = make()
     drawn = [
         (path, mx.array(normal("trace", path, array.shape)) if array.dtype == mx.float32 else array)
@@ -65,7 +66,9 @@ def compare(function: Callable[..., Any], inputs: list[np.ndarray], root: nn.Mod
     program = trace(function, inputs, root)
     values = evaluate(program, inputs)
     for number, (_, array) in zip(program.outputs, tree_flatten(result), strict=True):
-        np.testing.assert_allclose(values[number], np.array(array), rtol=bound, atol=bound)
+        finite = values[number][np.isfinite(values[number])]
+        size = float(np.abs(finite).max(initial=1))  # a small sum of large terms has their rounding
+        np.testing.assert_allclose(values[number], np.array(array), rtol=bound, atol=bound * size)
         assert program.dtypes[number] == str(array.dtype).rpartition(".")[2]
     assert unresolved(program) == {}
     assert independent(program) == []
