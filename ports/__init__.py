@@ -5,6 +5,6 @@ corrected.py    a module of a port with some of its lines corrected
 confirmed.py    the matches of a pair, tried on inputs that no search has seen
 pairs.py        all pairs, and their shards
 row.py          what is kept of a judged pair
-page.py         docs/ports.md, made of rows
+page.py         docs/ports.md and docs/ports/, made of rows
 language/ …     a folder a subject, each with `PAIRS`
 """

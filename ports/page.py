@@ -1,4 +1,4 @@
-"""`docs/ports.md`: a row a pair, and a section for each that departs or cannot run."""
+"""`docs/ports.md`: a row a pair; and a page a package in `docs/ports/`, with a section for each pair that departs."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ reference's modules that were found in the port by value, without names. *Mathem
 the port with the corrected lines is equal in double, or everything behind the reference's own value is.
 """
 
+DEPARTURES = """# Departures of {package}
+
+`python -m ports --write docs/ports.md` makes this page, which belongs to [a table of all pairs](../ports.md). Each
+section has the first departure as it is printed, shortened, and what it is proven by.
+"""
+
 
 def write(rows: Sequence[Row], file: Path) -> None:
-    """Write the page: without times and without the paths of this machine."""
-    parts = [HEAD, *_summary(rows), *_table(rows)]
-    for one in rows:
-        parts += section(one)
-    write_text("\n".join(parts) + "\n", file)
+    """Write the page and those of the packages: without times and without the paths of this machine."""
+    write_text("\n".join([HEAD, *_summary(rows), *_table(rows)]) + "\n", file)
+    for package in sorted({_package(one) for one in rows if _has_section(one)}):
+        texts = [DEPARTURES.format(package=package).rstrip()]
+        for one in rows:
+            texts += section(one) if _package(one) == package else ()
+        (folder := file.with_suffix("")).mkdir(exist_ok=True)
+        write_text("\n".join(texts) + "\n", folder / f"{package}.md")
 
 
 def _summary(rows: Sequence[Row]) -> Iterator[str]:
@@ -54,20 +63,36 @@ def _table(rows: Sequence[Row]) -> Iterator[str]:
 def cells(one: Row) -> list[str]:
     """What the table says of a pair on any machine: all but its arithmetic. A pair with a section has a link."""
     modules = "{} of {}".format(*one.modules) if one.modules else ""
-    name = f"[{one.name}](#{_anchor(one.name)})" if _has_section(one) else one.name
+    name = f"[{one.name}](ports/{_package(one)}.md#{_anchor(one.name)})" if _has_section(one) else one.name
     return [name, modules, one.mathematics.replace("|", "\\|"), one.verdict]
 
 
 def section(one: Row) -> Iterator[str]:
-    """What is said of a pair that departs, or runs with lines corrected; nothing for another."""
+    """What is said of a pair that departs, or that runs with its lines corrected; nothing for another."""
     if not _has_section(one):
         return
     yield from ("", f"## {one.name}", "")
-    yield from (f"- {sentence}" for sentence in one.departures)
+    if one.departures:
+        yield from (f"- {sentence}" for sentence in one.departures)
+        yield ""
+    yield from ("```text", *_shown(one.first))
     if one.proof:
-        yield from ("", f"Proven: {one.proof[0].lower()}{one.proof[1:]}")
-    if one.first:
-        yield from ("", "```text", one.first, "```")
+        yield f"proven: {one.proof[0].lower()}{one.proof[1:]}"
+    yield "```"
+
+
+def _shown(first: str) -> Iterator[str]:
+    """Of what the harness printed: what departs, and each side's formula with its first line."""
+    lines = first.splitlines()
+    yield from lines[:1]
+    for number, line in enumerate(lines):
+        if line.startswith(("  reference: ", "  port: ")):
+            yield line
+            yield from (after for after in lines[number + 1 : number + 2] if after.startswith("    "))
+
+
+def _package(one: Row) -> str:
+    return one.name.partition("/")[0]
 
 
 def _has_section(one: Row) -> bool:

@@ -171,12 +171,15 @@ def test_the_command_judges_keeps_and_writes(tmp_path, monkeypatch, capsys):
     text = (tmp_path / "page.md").read_text()
     assert "2 pairs; by verdict: " in text
     assert "| toy/tanh | " in text
-    assert "[toy/other, 16 Hz](#toyother-16-hz)" in text
-    assert "## toy/other, 16 Hz" in text
-    assert "- the GELU is another" in text
-    assert "Proven: with the reference's values in the places of all departures" in text
+    assert "[toy/other, 16 Hz](ports/toy.md#toyother-16-hz)" in text
+    section = (tmp_path / "page" / "toy.md").read_text()
+    assert "## toy/other, 16 Hz" in section
+    assert "- the GELU is another" in section
+    assert "  reference: " in section and "  port: " in section
+    assert "proven: with the reference's values in the places of all departures" in section
+    assert "toy/tanh" not in section
     assert "2 run in double as they are installed (100.0%), 0 more with lines corrected." in text
-    assert str(tmp_path.parent) not in text
+    assert str(tmp_path.parent) not in text + section
     for one in load(kept):
         assert f"| {' | '.join(page.cells(one))} |" in text
 
@@ -237,5 +240,5 @@ def test_published_checkpoints_have_their_names_and_layouts():
 
 def test_a_pair_that_runs_with_lines_corrected_has_a_section():
     mended = made(failing, refused="weights", reason="no weights", mended=partial(sides, port), correction="weights")
-    assert "Proven: with weights, all of it is equal in double." in list(page.section(row(judge(mended))))
+    assert "proven: with weights, all of it is equal in double." in list(page.section(row(judge(mended))))
     assert list(page.section(row(judge(made(failing, refused="weights"))))) == []

@@ -12,7 +12,9 @@ from ports import page, pairs
 from ports.pair import EXPECTED, judge
 from ports.row import row
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "ports.md").read_text()
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = (DOCS / "ports.md").read_text()
+SECTIONS = "\n".join(page.read_text() for page in sorted((DOCS / "ports").glob("*.md")))
 NAMES = [pair.name for pair in pairs.every()]
 
 
@@ -21,7 +23,7 @@ def test_a_pair_is_as_the_page_says(name):
     found = row(judge(pairs.named(name)))
     assert found.verdict in EXPECTED, found.why
     assert f"| {' | '.join(page.cells(found))} |" in PAGE
-    assert "\n".join(page.section(found)) in PAGE
+    assert "\n".join(page.section(found)) in SECTIONS
     if found.matches:
         assert found.matches[1] == 0
     if found.modules:
@@ -39,6 +41,6 @@ def test_the_stand_in_says_what_the_graph_says(name, tmp_path):
 
 def test_the_page_has_the_pairs_that_are_here():
     rows = re.findall(
-        r"^\| \[?(\S.*?)(?:\]\(#.*?\))? \| .* \| (?:equal|departs|cannot run) \|", PAGE, flags=re.MULTILINE
+        r"^\| \[?(\S.*?)(?:\]\(.*?#.*?\))? \| .* \| (?:equal|departs|cannot run) \|", PAGE, flags=re.MULTILINE
     )
     assert rows == NAMES
