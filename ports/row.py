@@ -12,7 +12,7 @@ from typing import Any
 from parity.base.errors import InputError
 from ports.pair import Judged
 
-MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:site-packages|dist-packages|site|ports)/")
+MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:site-packages|ports)/")
 """Whatever is before a package in the path of a file."""
 
 

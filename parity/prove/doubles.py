@@ -36,11 +36,11 @@ def in_double(
     was made with is no part of it, as an option in a dictionary or a hook; then the model is copied and widened.
     `call` gives the function of a model that is called, `running` runs a recording of a model.
     """
-    from parity.exact.torch import copied, single, twin
+    from parity.exact.torch import copied, single
 
     if not is_module(model):
         return _recorded(model, call, taken, running), [], []
-    wide = twin(given, model) if is_factory(given) else twin(model)
+    wide = widened(given, model)
     recorded = _recorded(wide, call, taken, running)
     apart = _apart(model, call, taken[0], recorded)
     if apart > NEAR:
@@ -50,6 +50,13 @@ def in_double(
             wide, recorded, apart = plain, again, nearer
     said = f"the reference in float32 is {apart:.1e} of the RMS from itself in double, for the first inputs"
     return recorded, list(single(wide)), [said] * (apart > FAR)
+
+
+def widened(given: Any, model: Any) -> Any:
+    """The torch module in double, built anew where a factory was given."""
+    from parity.exact.torch import twin
+
+    return twin(given, model) if is_factory(given) else twin(model)
 
 
 def replayed(made: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> str:

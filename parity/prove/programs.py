@@ -17,9 +17,9 @@ from parity.exact.constants import stored
 from parity.exact.places import Place
 from parity.exact.program import Program, Recording
 from parity.prove.calls import Call
-from parity.prove.doubles import in_double
+from parity.prove.doubles import in_double, widened
 from parity.prove.inputs import Inputs
-from parity.prove.models import check_filled, importable, is_factory, is_module, kept, made, named, root_of, title
+from parity.prove.models import check_filled, importable, is_module, kept, made, named, root_of, title
 from parity.prove.results import Names
 
 GRAPH, STANDIN, FILE, TORCH = "graph", "standin", "file", "torch"
@@ -139,13 +139,6 @@ def running(model: Any, record: Callable[..., Made], dotted: str) -> Made:
         ) from error
 
 
-def _twin(given: Any, model: Any) -> Any:
-    """The torch module in double, built anew where a factory was given."""
-    from parity.exact.torch import twin
-
-    return twin(given, model) if is_factory(given) else twin(model)
-
-
 class Port:
     """The port as it was given: by name, as an object, or as a file. It is made once, for its graph and its device."""
 
@@ -173,7 +166,7 @@ class Port:
     @cached_property
     def twin(self) -> Any:
         """The torch port in double; a function is its own."""
-        return _twin(named(self.given), self.model) if is_module(self.model) else self.model
+        return widened(named(self.given), self.model) if is_module(self.model) else self.model
 
     @property
     def importable(self) -> str:

@@ -169,7 +169,7 @@ def evidence(
                 raise InputError(
                     f"{called}: output {place} is NaN for {label}, which equals nothing; give other inputs"
                 )
-    for label, one, results in zip(labels, references, ours.results, strict=False):
+    for label, one, results in zip(labels, references, ours.results, strict=bool(ours.results)):
         if said := replayed(one.outputs, results):
             raise InputError(f"{called}, {label}: {said}")
     port = Port(candidate, replace(calls[1], ahead=ours.ahead, like=ours.given))

@@ -230,7 +230,8 @@ def _setting(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [_setting(part) for part in value]
     if isinstance(value, dict):
-        known = {str(key): _setting(part) for key, part in value.items() if part is None or _setting(part) is not None}
+        said = {str(key): (part, _setting(part)) for key, part in value.items()}
+        known = {key: setting for key, (part, setting) in said.items() if part is None or setting is not None}
         return known if known or not value else None
     if isinstance(value, np.ndarray):
         return value.shape, value.tobytes()
