@@ -9,7 +9,7 @@ import pytest
 
 from tests.docs.markdown import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "writers" / "README.md"])
 
 
 def anchors(text: str) -> set[str]:

@@ -1,0 +1,59 @@
+// `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, and `copy DTYPE FILE FOLDER TAP` what it reads.
+import Foundation
+
+func copy<T: ParityElement>(_ type: T.Type, _ arguments: [String]) throws {
+    let (values, shape) = try ParityDump.read(type, arguments[0])
+    try ParityDump(arguments[1]).write(arguments[2], values, shape)
+}
+
+func samples(_ folder: String) throws {
+    let dump = try ParityDump(folder)
+    let ramp = (0..<24).map { Float($0) / 4 - 1 }
+    var byColumns = ramp
+    for (i, value) in ramp.enumerated() {
+        byColumns[i / 12 + i / 4 % 3 * 2 + i % 4 * 6] = value
+    }
+    try dump.write("decoder.mid.3.resnet[step=2]", ramp, [2, 3, 4])
+    try dump.write("fortran[order=F]", byColumns, [2, 3, 4], order: .fortran)
+    try dump.write("float64", [Double(bitPattern: 0x4009_21fb_5444_2d18), -0.0, .infinity], [3])
+    try dump.write("float16", [1, -2, 0.5, 65504] as [Float16], [2, 2])
+    try dump.write("bfloat16", ParityDump.widened([0x3f80, 0xc000, 0x4049]), [3])
+    try dump.write("t3.token[token=0]", [7, -8, 1 << 62] as [Int64], [1, 3])
+    try dump.write("int32", [-1, .max] as [Int32], [2])
+    try dump.write("bool", [true, false, true], [3, 1])
+    try dump.write("scalar", [0.25] as [Float], [])
+    try dump.write("empty", [] as [Float], [0, 3])
+    try dump.write("twenty.axes", [0] as [UInt8], [Int](repeating: 1, count: 20))
+}
+
+func twice(_ folder: String, _ tap: String) throws {
+    let dump = try ParityDump(folder)
+    try dump.write(tap, [1] as [Float], [])
+    try dump.write(tap, [1] as [Float], [])
+}
+
+func run(_ arguments: [String]) throws {
+    if arguments[0] == "samples" {
+        return try samples(arguments[1])
+    }
+    if arguments[0] == "twice" {
+        return try twice(arguments[1], arguments[2])
+    }
+    let given = Array(arguments[2...])
+    switch arguments[1] {
+    case "float32": try copy(Float.self, given)
+    case "float64": try copy(Double.self, given)
+    case "float16": try copy(Float16.self, given)
+    case "int64": try copy(Int64.self, given)
+    case "int32": try copy(Int32.self, given)
+    case "bool": try copy(Bool.self, given)
+    default: throw ParityDumpError(description: "no such dtype: \(arguments[1])")
+    }
+}
+
+do {
+    try run(Array(CommandLine.arguments.dropFirst()))
+} catch {
+    FileHandle.standardError.write(Data("\(error)\n".utf8))
+    exit(1)
+}
