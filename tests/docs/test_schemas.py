@@ -18,6 +18,7 @@ from parity.cli import main
 from spec.files.wav_file import wav
 from spec.synthetic.cache import cached
 from tests.docs.markdown import ROOT
+from tests.exact.cpp.build import committed
 from tests.exact.cpp.subject import inputs
 from tests.meta.conftest import TOY
 
@@ -26,8 +27,8 @@ COMMANDS = [
     ("result", "verify {toy} --case gain --history {out}/history.sqlite"),
     ("result.pass", "verify {toy}"),
     ("proof", "verify {toy} --case gain --exact"),
-    ("port", "prove tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
-    ("port.compare", "compare tests.exact.cpp.called:Reference tests/exact/cpp/gelu.mlxfn --inputs {out}/x.npz"),
+    ("port", "prove tests.exact.cpp.called:decoder_block {gelu} --inputs {out}/x.npz"),
+    ("port.compare", "compare tests.exact.cpp.called:decoder_block {gelu} --inputs {out}/x.npz"),
     (
         "discovery",
         "discover tests.meta.faults.models:TorchScale tests.meta.faults.models:MlxScale --inputs {out}/four.npz "
@@ -71,13 +72,13 @@ FILES = {
 def written(tmp_path_factory) -> dict[str, Any]:
     """What the commands write, by the schema's name and what made it."""
     out = tmp_path_factory.mktemp("written")
-    np.savez(out / "x.npz", **dict(zip(("x", "mask", "t"), inputs(), strict=True)))
+    np.savez(out / "x.npz", **inputs("decoder_block"))
     np.savez(out / "four.npz", x=np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         patch.setattr(sys, "path", list(sys.path))
         for name, command in COMMANDS:
-            line = command.format(toy=f"--contract {TOY}", out=out)
+            line = command.format(toy=f"--contract {TOY}", out=out, gelu=committed("decoder_block", "gelu"))
             assert main([*line.split(), "--json", str(out / f"{name}.json")]) in (0, 1), line
     found = {name: json.loads((out / f"{name}.json").read_text()) for name, _ in COMMANDS}
     return found | {name: json.loads((out / file).read_text()) for name, file in FILES.items()}

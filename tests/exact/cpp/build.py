@@ -17,39 +17,42 @@ import numpy as np
 
 from parity.exact import mlxfn
 from parity.exact.graph import Graph
+from tests.exact.cpp.faults import PARTS, RIGHT, Fault, kinds
+from tests.exact.cpp.subject import checkpoint, shapes
 
 HERE = Path(__file__).parent
-KINDS = ("none", "gelu", "epsilon", "padding")
 
 
-def committed(kind: str) -> Path:
-    return HERE / f"{'right' if kind == 'none' else kind}.mlxfn"
+def committed(part: str, kind: str = RIGHT) -> Path:
+    return HERE / "graphs" / f"{part}.{kind}.mlxfn"
 
 
-def compiled(folder: Path) -> Path:
-    """The program, built against the headers and the library of MLX's wheel."""
+def compiled(source: Path, program: Path) -> Path:
+    """A program of one C++ file, built against the headers and the library of MLX's wheel."""
     import mlx.core as mx
 
     package = Path(mx.__file__).parent
-    program = folder / "block"
-    subprocess.run(
-        ["g++", "-std=c++20", "-O1", f"-I{package / 'include'}", str(HERE / "block.cpp"), "-o", str(program)]
-        + [f"-L{package / 'lib'}", "-lmlx", f"-Wl,-rpath,{package / 'lib'}"],
-        check=True,
-    )
+    command = ["g++", "-std=c++20", "-O1", "-Wall", "-Wextra", "-Werror", f"-isystem{package / 'include'}", str(source)]
+    library = [f"-L{package / 'lib'}", "-lmlx", f"-Wl,-rpath,{package / 'lib'}"]
+    subprocess.run([*command, "-o", str(program), *library], check=True)
     return program
 
 
-def weights_file(folder: Path) -> Path:
-    """The weights as MLX lays them out: convolutions (out, k, in)."""
-    from safetensors.numpy import save_file
+def exporter(folder: Path, fault: Fault | None = None) -> Path:
+    """The program that exports, made in `folder` from the sources, of which one may have a fault."""
+    for source in (*HERE.glob("*.h"), HERE / "export.cpp"):
+        text = source.read_text()
+        if fault and source.name == fault.file:
+            assert fault.right in text, f"{fault.file} has no {fault.right}"
+            text = text.replace(fault.right, fault.wrong)
+        (folder / source.name).write_text(text)
+    return compiled(folder / "export.cpp", folder / "export")
 
-    from tests.exact.cpp.subject import weights
 
-    path = folder / "weights.safetensors"
-    turned = {name: array.transpose(0, 2, 1) if array.ndim == 3 else array for name, array in weights().items()}
-    save_file({name: np.ascontiguousarray(array) for name, array in turned.items()}, path)
-    return path
+def exported(program: Path, weights: Path, part: str, out: Path, options: list[str] | None = None) -> Path:
+    """The graph that the program writes of a part: for the subject's shapes where no others are given."""
+    subprocess.run([program, weights, out, part, *(options or shapes(part))], check=True)
+    return out
 
 
 def same(a: Graph, b: Graph) -> bool:
@@ -80,19 +83,20 @@ def main() -> int:
     if shutil.which("g++") is None:
         print("there is no g++: install g++", file=sys.stderr)
         return 2
-    differing = []
+    differing, count = [], 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        program, weights = compiled(folder), weights_file(folder)
-        for kind in KINDS:
-            made = folder / f"{kind}.mlxfn"
-            subprocess.run([program, weights, kind, made], check=True)
-            known = committed(kind)
-            if accept:
-                shutil.copyfile(made, known)
-            elif not known.exists() or not same(mlxfn.read(made).graph, mlxfn.read(known).graph):
-                differing.append(known.name)
-    print(f"differ: {', '.join(differing)}" if differing else f"{len(KINDS)} files as they should be")
+        weights, right = checkpoint(folder), exporter(folder)
+        for part, faults in PARTS.items():
+            for kind in kinds(part):
+                program = right if kind == RIGHT else exporter(folder, faults[kind])
+                made, known = exported(program, weights, part, folder / "made.mlxfn"), committed(part, kind)
+                count += 1
+                if accept:
+                    shutil.copyfile(made, known)
+                elif not known.exists() or not same(mlxfn.read(made).graph, mlxfn.read(known).graph):
+                    differing.append(known.name)
+    print(f"differ: {', '.join(differing)}" if differing else f"{count} files as they should be")
     return int(bool(differing))
 
 

@@ -1,21 +1,50 @@
-"""The reference's block called as the C++ port is: channels last, one mask of frames."""
+"""Parts of the reference, called as the C++ port is: channels last, frames of all items in one mask."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from torch import Tensor, nn
 
 from reference.attention_mask import attention_bias
 from reference.decoder import UNetBlock
-from tests.exact.cpp.subject import CONFIG, WIDTH_IN, weights
+from reference.flow import Flow
+from reference.weights.flow import load_flow
+from tests.exact.cpp.subject import CONFIG, LENGTHS, checkpoint
 
 
-class Reference(UNetBlock):
+class Encoder(nn.Module):
+    """`x (B, T, c)` -> mu `(B, 2T, C)`: the encoder and its projection, for items of so many valid tokens."""
+
+    def __init__(self, flow: Flow, lengths: Sequence[int]) -> None:
+        super().__init__()
+        self.encoder, self.projection, self.lengths = flow.encoder, flow.encoder_proj, lengths
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.projection(self.encoder(x, self.lengths))
+
+
+class DecoderBlock(nn.Module):
     """`x (B, M, width_in)`, `mask (B, M)` and `t (B, time_width)` -> `(B, M, width)`."""
 
-    def __init__(self) -> None:
-        super().__init__(CONFIG, WIDTH_IN, outer=False)
-        self.load_state_dict({name: torch.from_numpy(array) for name, array in weights().items()}, strict=True)
+    def __init__(self, block: UNetBlock) -> None:
+        super().__init__()
+        self.block = block
 
     def forward(self, x: Tensor, mask: Tensor, t: Tensor) -> Tensor:
-        return super().forward(x.transpose(1, 2), mask[:, None], attention_bias(mask), t).transpose(1, 2)
+        return self.block(x.transpose(1, 2), mask[:, None], attention_bias(mask), t).transpose(1, 2)
+
+
+def flow() -> Flow:
+    with TemporaryDirectory() as folder:
+        return load_flow(checkpoint(Path(folder)).parent, CONFIG)
+
+
+def encoder() -> nn.Module:
+    return Encoder(flow(), LENGTHS)
+
+
+def decoder_block() -> nn.Module:
+    return DecoderBlock(flow().decoder.mid_blocks[0])

@@ -1,52 +1,48 @@
-"""What the C++ port is of: one block of the reference's decoder, tiny, with weights drawn by name."""
+"""What the C++ port is of: the flow's encoder and a block of its decoder, so small that graphs can be committed."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
-import torch
 
 from parity.base.draws import normal
-from reference.attention_mask import attention_bias
-from reference.decoder import UNetBlock
-from spec.config import DecoderConfig
+from spec.config import DecoderConfig, EncoderConfig, FlowConfig
+from spec.files.checkpoint import S3GEN
+from spec.keys.flow import flow_keys
+from spec.synthetic import values
 
-WIDTH_IN, FRAMES, BATCH = 12, 7, 2
-CONFIG = DecoderConfig(width=16, heads=2, head_width=8, transformer_blocks=1, mid_blocks=1)
-
-
-def weights() -> dict[str, np.ndarray]:
-    """The reference's weights by name, float32; those of layer norms near 1."""
-    block = UNetBlock(CONFIG, WIDTH_IN, outer=False)
-    drawn = {}
-    for name, tensor in block.state_dict().items():
-        noise = normal("cpp", name, tuple(tensor.shape))
-        near_one = "norm" in name and name.endswith("weight")
-        drawn[name] = np.float32(1) + np.float32(0.1) * noise if near_one else np.float32(0.3) * noise
-    return drawn
+CONFIG = FlowConfig(
+    encoder=EncoderConfig(width=16, heads=4, linear_units=32, blocks=1, up_blocks=1),
+    decoder=DecoderConfig(width=16, heads=4, head_width=4, transformer_blocks=1, mid_blocks=1),
+)
+BLOCK, LENGTHS, FRAMES = "mid_blocks.0", (7, 5, 4), 9
 
 
-def reference() -> torch.nn.Module:
-    """The block in double, with the same values."""
-    block = UNetBlock(CONFIG, WIDTH_IN, outer=False).double().eval()
-    block.load_state_dict(
-        {name: torch.from_numpy(array.astype(np.float64)) for name, array in weights().items()}, strict=True
-    )
-    return block
+def checkpoint(folder: Path) -> Path:
+    """`s3gen.safetensors` in `folder`, in the published format, of which only the flow is there."""
+    from safetensors.numpy import save_file
+
+    path = folder / S3GEN
+    save_file({key.name: values(key) for key in flow_keys(CONFIG)}, path)
+    return path
 
 
-def inputs() -> list[np.ndarray]:
-    """x (B, M, width_in), mask (B, M) and t (B, time_width). The second item ends in padding, and frames are faint.
+def shapes(part: str) -> list[str]:
+    """What the program that exports is told of a part."""
+    if part == "encoder":
+        return [str(length) for length in LENGTHS]
+    return [BLOCK, str(CONFIG.decoder.heads), str(len(LENGTHS)), str(FRAMES)]
 
-    The variance of a faint frame is near the epsilon of a layer norm.
-    """
-    x = normal("cpp", "x", (BATCH, FRAMES, WIDTH_IN)) * np.logspace(-3, 0, FRAMES, dtype=np.float32)[:, None]
-    mask = np.ones((BATCH, FRAMES), np.float32)
+
+def inputs(part: str) -> dict[str, np.ndarray]:
+    """By the names of the reference's arguments, as `called` has them."""
+    if part == "encoder":
+        return {"x": normal("cpp", "x", (len(LENGTHS), max(LENGTHS), CONFIG.encoder.width))}
+    # Frames are faint, so that their variance is near the epsilon of a layer norm, and the second item ends in padding.
+    width, time_width = CONFIG.decoder.width, CONFIG.decoder.time_width
+    x = normal("cpp", "frames", (len(LENGTHS), FRAMES, width))
+    mask = np.ones(x.shape[:2], np.float32)
     mask[1, -2:] = 0
-    return [x, mask, normal("cpp", "t", (BATCH, CONFIG.time_width))]
-
-
-def expected(x: np.ndarray, mask: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """What the reference gives in double: (B, M, width)."""
-    x, mask, t = (torch.from_numpy(array.astype(np.float64)) for array in (x, mask, t))
-    with torch.no_grad():
-        return reference()(x.transpose(1, 2), mask[:, None], attention_bias(mask), t).transpose(1, 2).numpy()
+    faint = np.logspace(-3, 0, FRAMES, dtype=np.float32)[:, None]
+    return {"x": x * faint, "mask": mask, "t": normal("cpp", "t", (len(LENGTHS), time_width))}
