@@ -24,7 +24,8 @@ def main(names: list[str]) -> int:
         others = f", or test what there is: `tox -e writers -- {' '.join(there)}`" if there else ""
         print(f"there is no {' and no '.join(missing)}: install {', '.join(missing)}{others}", file=sys.stderr)
         return 2
-    return int(pytest.main([str(HERE / "compiled.py"), "-k", " or ".join(names)]) != 0)
+    files = [str(file) for file in sorted(HERE.glob("compiled_*.py"))]
+    return int(pytest.main([*files, "-k", " or ".join(names)]) != 0)
 
 
 if __name__ == "__main__":

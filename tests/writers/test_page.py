@@ -19,7 +19,7 @@ def example(language: str) -> str:
     return found
 
 
-def given(folder: Path) -> np.ndarray:
+def golden_input(folder: Path) -> np.ndarray:
     """The input of the examples, stored in Fortran order."""
     x = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
     (folder / "golden" / "inputs").mkdir(parents=True)
@@ -35,7 +35,7 @@ def assert_steps(folder: Path, x: np.ndarray) -> None:
 
 
 def test_the_example_in_python(tmp_path):
-    x = given(tmp_path)
+    x = golden_input(tmp_path)
     program = [sys.executable, "-c", example("python")]
     subprocess.run(program, cwd=tmp_path, env={"PYTHONPATH": str(WRITERS)}, check=True)
     assert_steps(tmp_path, x)

@@ -13,7 +13,7 @@ from parity.base import npy
 from tests.writers.languages import LANGUAGES
 from tests.writers.samples import SAMPLES
 from tests.writers.test_golden import GOLDEN
-from tests.writers.test_page import assert_steps, example, given
+from tests.writers.test_page import assert_steps, example, golden_input
 
 EXPECTED = "expected {'descr': '<f4', 'fortran_order': False, 'shape': (6,), }"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -41,7 +41,7 @@ def test_samples_are_the_committed_files(run: Run, tmp_path: Path):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_example_of_the_page_dumps_its_steps(tmp_path: Path, language: str):
-    x = given(tmp_path)
+    x = golden_input(tmp_path)
     program = LANGUAGES[language].build(example(language), tmp_path)
     subprocess.run([program], cwd=tmp_path, check=True)
     assert_steps(tmp_path, x)

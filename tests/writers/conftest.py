@@ -1,0 +1,15 @@
+"""What the programs of all languages are given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.writers.judging import make_golden
+
+
+@pytest.fixture(scope="session")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `golden` and `weights`; read it, never write into it."""
+    return make_golden(tmp_path_factory.mktemp("given"))
