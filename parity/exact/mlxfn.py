@@ -20,8 +20,11 @@ from parity.exact.primitives import Output
 from parity.exact.primitives.registry import advice
 from parity.exact.program import NoProgram
 
-VERSION = "0.32.4"
-"""The version of MLX whose states of primitives are known here. Other versions write other fields."""
+VERSIONS = ("0.31.1", "0.31.2", "0.32.0", "0.32.1", "0.32.2", "0.32.3", "0.32.4")
+"""Versions of MLX whose fields are known here, the oldest first. mlx-swift 0.31 and MLX-C 0.6 write 0.31.1."""
+
+VERSION = VERSIONS[-1]
+"""The one that is installed beside this package."""
 
 DTYPES = (
     *("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
@@ -45,6 +48,16 @@ STATES = {
 
 b bool, i int32 or enum, z uint64, f float32, d float64, t dtype, s text; v, l, Z lists of int32, int64, uint64.
 """
+
+METADATA = "0.32.1"
+"""The version since which a text of the user's stands behind the header."""
+
+LATER = {
+    "SliceUpdate": ("0.31.2", 0, 4),
+    "ScaledDotProductAttention": ("0.32.2", 4, False),
+    "FFT": ("0.32.4", 3, False),
+}
+"""Of a primitive the version since which its state has a field more, that field's place, and what it was without."""
 
 OPAQUE = ("CustomKernel", "RMSNormVJP", "LayerNormVJP")
 """Primitives whose fields are not read."""
@@ -85,18 +98,20 @@ class _Broken(Exception):
 
 class _Reader:
     def __init__(self, path: str, data: np.ndarray) -> None:
-        self.path, self.data, self.at = path, data, 0
+        self.path, self.data, self.at, self.version = path, data, 0, VERSION
 
     def exported(self) -> Exported:
         version = self.text()
         if not version.replace(".", "").replace("dev", "").replace("+", "").isalnum():
             raise _Broken("it begins with no version of MLX")
-        if version != VERSION:
+        if version not in VERSIONS:
             raise InputError(
-                f"{self.path}: exported by MLX {version}, expected {VERSION}: versions differ in what they write; "
-                "export it again with that version"
+                f"{self.path}: exported by MLX {version}, expected one of {', '.join(VERSIONS)}: versions differ in "
+                "what they write; export it again with one of these"
             )
-        count, shapeless, metadata = self.number("i"), bool(self.number("?")), self.text()
+        self.version = version
+        count, shapeless = self.number("i"), bool(self.number("?"))
+        metadata = "" if self.before(METADATA) else self.text()
         if count != 1:
             raise InputError(f"{self.path}: holds {count} functions, expected one; export each to a file of its own")
         graph = self.function()
@@ -131,7 +146,7 @@ class _Reader:
         name = self.text()
         if name in OPAQUE:
             raise NoProgram(f"{self.path}: the primitive {name} has no definition in double: {advice(name)}")
-        arguments = tuple(self.field(kind) for kind in STATES.get(name, ""))
+        arguments = self.state(name)
         if siblings := self.number("Q"):
             outputs = self.names()
             shapes = [self.numbers("i") for _ in range(self.number("Q"))]
@@ -145,6 +160,18 @@ class _Reader:
             raise _Broken("an input that nothing makes")
         graph.said.update(zip(outputs, said, strict=True))
         graph.calls.append(Call(name, arguments, tuple(inputs), tuple(outputs)))
+
+    def state(self, name: str) -> tuple[Any, ...]:
+        kinds = STATES.get(name, "")
+        since, place, without = LATER.get(name, (VERSIONS[0], 0, None))
+        if not self.before(since):
+            return tuple(self.field(kind) for kind in kinds)
+        fields = [self.field(kind) for kind in kinds[:place] + kinds[place + 1 :]]
+        return (*fields[:place], without, *fields[place:])
+
+    def before(self, version: str) -> bool:
+        """Whether the file is of an older MLX."""
+        return VERSIONS.index(self.version) < VERSIONS.index(version)
 
     def take(self, count: int) -> np.ndarray:
         if count > self.data.size - self.at:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 import parity.capture.mlx
+from parity.base.errors import InputError
 from parity.capture import probe
 from parity.capture.mlx import to_numpy
+from parity.exact import mlxfn
 
 
 def environment() -> dict[str, str]:
@@ -27,6 +30,12 @@ def run(model: Callable[..., Any], inputs: Sequence[np.ndarray]) -> list[np.ndar
 
 
 def imported(path: str) -> Callable[..., Any]:
-    """The function of a `.mlxfn` file."""
+    """The function of a `.mlxfn` file. Raises `InputError` for one of another MLX, of which the fields are others."""
+    exported, installed = mlxfn.read(path).version, importlib.metadata.version("mlx")
+    if exported != installed:
+        raise InputError(
+            f"{path}: exported by MLX {exported}, and the device's is {installed}, which does not run it; "
+            "--exact leaves the device out"
+        )
     function: Any = mx.import_function(path)
     return lambda *arrays: function(*arrays)

@@ -79,6 +79,14 @@ def remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest))
 
 
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a / b. Of two integers the quotient rounded to zero, as C++ has it: an MLX before 0.32.4 divides them so."""
+    if np.result_type(a, b).kind not in "iu":
+        return np.asarray(np.true_divide(a, b))
+    quotient = np.abs(a) // np.abs(b)
+    return np.asarray(np.where((a < 0) == (b < 0), quotient, -quotient))
+
+
 def floor_divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """floor(a / b). An integer divided by 0 gives 0; a float gives ±∞ or NaN."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -43,7 +43,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Add": np.add,
     "ArcTan2": np.arctan2,
     "BitwiseInvert": np.invert,
-    "Divide": np.true_divide,
+    "Divide": special.divide,
     "DivMod": special.divmod,
     "FloorDivide": special.floor_divide,
     "Greater": np.greater,

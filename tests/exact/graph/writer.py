@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from parity.exact.graph import Graph
-from parity.exact.mlxfn import DTYPES, STATES, VERSION
+from parity.exact.mlxfn import DTYPES, LATER, METADATA, STATES, VERSION, VERSIONS
 from parity.exact.primitives import Output
 
 
 def write(path: Path, graph: Graph, gpu: bool = False, version: str = VERSION, functions: int = 1) -> Path:
     numbers = {name: 1000 + place for place, name in enumerate(graph.said)}
-    parts = [_text(version), struct.pack("<i?", functions, False), _text("")]
+    since = VERSIONS.index(version) if version in VERSIONS else 0
+    metadata = [_text("")] if since >= VERSIONS.index(METADATA) else []
+    parts = [_text(version), struct.pack("<i?", functions, False), *metadata]
     parts += [_list([_text(name) for name in graph.keywords])]
     parts += [_names(numbers, graph.inputs), _list([_output(graph.said[name]) for name in graph.inputs])]
     parts += [_names(numbers, graph.outputs)]
@@ -25,7 +27,9 @@ def write(path: Path, graph: Graph, gpu: bool = False, version: str = VERSION, f
             array = (array.view(np.uint32) >> 16).astype(np.uint16)
         tape.append(struct.pack("<Q??", numbers[name], False, True) + said + array.tobytes())
     for call in graph.calls:
-        state = zip(STATES.get(call.name, ""), call.arguments, strict=True)
+        state = list(zip(STATES.get(call.name, ""), call.arguments, strict=True))
+        if call.name in LATER and since < VERSIONS.index(LATER[call.name][0]):
+            del state[LATER[call.name][1]]
         fields = b"".join(_field(kind, value) for kind, value in state)
         stream = struct.pack("<iii", 0, int(gpu), 0)
         said = [graph.said[name] for name in call.outputs]
