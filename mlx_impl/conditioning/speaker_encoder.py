@@ -125,29 +125,35 @@ class TDNNLayer(nn.Module):
         return nn.relu(self.norm(self.conv(x)))
 
 
-class CAMLayer(nn.Module):
-    """`b t c` -> `b t c`. Context-aware masking: a convolution times a gate that sees the averages.
+class SegmentAverages(nn.Module):
+    """`b t c` -> `b t c`. Each frame becomes the average of its segment; the last segment may be shorter."""
 
-    The gate's context is the average over all time plus that over the frame's own segment; the last segment may be
-    shorter.
-    """
-
-    def __init__(self, config: SpeakerEncoderConfig, dilation: int):
+    def __init__(self, segment: int):
         super().__init__()
-        width = config.bottleneck
-        self.segment = config.segment
-        self.conv = Conv1d(width, config.growth, 3, padding=dilation, dilation=dilation, bias=False)
-        self.conv1 = Conv1d(width, width // 2, 1)
-        self.conv2 = Conv1d(width // 2, config.growth, 1)
+        self.segment = segment
 
-    def segment_averages(self, x: mx.array) -> mx.array:
-        """`(B, T, c)` -> `(B, T, c)`: each frame becomes the average of its segment."""
+    def __call__(self, x: mx.array) -> mx.array:
         batch, frames, channels = x.shape
         segments = -(-frames // self.segment)
         padded = mx.pad(x, ((0, 0), (0, segments * self.segment - frames), (0, 0)))
         sums = blocked_sum(padded.reshape(batch, segments, self.segment, channels))[:, :, 0]
         counts = [min(self.segment, frames - segment * self.segment) for segment in range(segments)]
         return mx.repeat(sums / mx.array(counts)[:, None], self.segment, axis=1)[:, :frames]
+
+
+class CAMLayer(nn.Module):
+    """`b t c` -> `b t c`. Context-aware masking: a convolution times a gate that sees the averages.
+
+    The gate's context is the average over all time plus that over the frame's own segment.
+    """
+
+    def __init__(self, config: SpeakerEncoderConfig, dilation: int):
+        super().__init__()
+        width = config.bottleneck
+        self.segment_averages = SegmentAverages(config.segment)
+        self.conv = Conv1d(width, config.growth, 3, padding=dilation, dilation=dilation, bias=False)
+        self.conv1 = Conv1d(width, width // 2, 1)
+        self.conv2 = Conv1d(width // 2, config.growth, 1)
 
     def __call__(self, x: mx.array) -> mx.array:
         context = mean_over_time(x) + self.segment_averages(x)

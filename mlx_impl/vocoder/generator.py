@@ -20,6 +20,17 @@ from mlx_impl.vocoder.stft import ISTFT, STFT
 from spec.config import VocoderConfig
 
 
+class LeakyReLU(nn.Module):
+    """`b t c` -> `b t c`. x where it is positive, `slope` times x elsewhere."""
+
+    def __init__(self, slope: float):
+        super().__init__()
+        self.slope = slope
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return F.leaky_relu(x, self.slope)
+
+
 class Snake(nn.Module):
     """`b t c` -> `b t c`. x + sin(alpha x)^2 / alpha, with an alpha for each channel."""
 
@@ -60,33 +71,42 @@ class ResBlock(nn.Module):
         return x
 
 
+class Join(nn.Module):
+    """`b t c`, `b t c` -> `b t c`. Mel and source, added. In the `last` level the mel gets a frame more, reflected."""
+
+    def __init__(self, last: bool):
+        super().__init__()
+        self.last = last
+
+    def __call__(self, x: mx.array, source: mx.array) -> mx.array:
+        return (mx.concatenate([x[:, 1:2], x], axis=1) if self.last else x) + source
+
+
 class Level(nn.Module):
     """`b t c`, `b t c` -> `b t c`. One upsampling: `x` to half the width and `rate` times the frames.
 
     The source's spectrum joins at its frame rate; then the mean of the residual blocks is taken, which differ in kernel
-    size. The last level has a frame more, reflected, as the STFT has.
+    size. The last level has a frame more, as the STFT has.
     """
 
     def __init__(self, config: VocoderConfig, index: int):
         super().__init__()
         width, rate, kernel = config.width // 2**index, config.upsample_rates[index], config.upsample_kernels[index]
         stride = math.prod(config.upsample_rates[index + 1 :])  # the frame rate of the source to this level's
-        self.slope = config.slope
         self.last = stride == 1
+        self.activation = LeakyReLU(config.slope)
         self.up = ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)
         taps = 1 if self.last else 2 * stride
         self.source_down = Conv1d(config.n_fft + 2, width // 2, taps, stride, padding=stride // 2)
         self.source_resblock = ResBlock(width // 2, config.source_kernels[index], config.dilations)
+        self.join = Join(self.last)
         self.resblocks = [ResBlock(width // 2, kernel, config.dilations) for kernel in config.resblock_kernels]
 
     def __call__(self, x: mx.array, spectrum: mx.array) -> mx.array:
-        x = self.up(F.leaky_relu(x, self.slope))
-        if self.last:
-            x = mx.concatenate([x[:, 1:2], x], axis=1)
+        x = self.up(self.activation(x))
         with beside(free=not self.last):
             source = self.source_resblock(self.source_down(spectrum))
-        x = x + source
-        return summed(self.resblocks, x) / len(self.resblocks)
+        return summed(self.resblocks, self.join(x, source)) / len(self.resblocks)
 
 
 class HiFTGenerator(nn.Module):
@@ -99,6 +119,7 @@ class HiFTGenerator(nn.Module):
         self.stft = STFT(config)
         self.conv_pre = Conv1d(config.mel_bins, config.width, 7, padding=3)
         self.levels = [Level(config, index) for index in range(len(config.upsample_rates))]
+        self.activation = LeakyReLU(config.last_slope)
         self.conv_post = Conv1d(config.width // 2 ** len(config.upsample_rates), bins, 7, padding=3)
         self.istft = ISTFT(config)
 
@@ -112,7 +133,7 @@ class HiFTGenerator(nn.Module):
 
         The slope is not that of the levels: upstream leaves it out.
         """
-        x = self.conv_post(F.leaky_relu(x, self.config.last_slope)).astype(mx.float32)
+        x = self.conv_post(self.activation(x)).astype(mx.float32)
         bins = self.config.n_fft // 2 + 1
         magnitude = observe("vocoder.magnitude", F.exp(x[:, :, :bins]))
         phase = observe("vocoder.phase", mx.sin(x[:, :, bins:]))

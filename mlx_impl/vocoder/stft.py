@@ -26,18 +26,29 @@ class STFT(nn.Module):
         return stft(x, self.n_fft, self.hop)
 
 
+class Polar(nn.Module):
+    """`b t c`, `b t c` -> `b t c`. Magnitude, at most `limit`, and phase in rad -> real, then imaginary parts."""
+
+    def __init__(self, limit: float):
+        super().__init__()
+        self.limit = limit
+
+    def __call__(self, magnitude: mx.array, phase: mx.array) -> mx.array:
+        magnitude = mx.minimum(magnitude, self.limit)
+        return mx.concatenate([magnitude * mx.cos(phase), magnitude * mx.sin(phase)], axis=-1)
+
+
 class ISTFT(nn.Module):
     """`b t c`, `b t c` -> `b t`. Magnitude and phase in rad of F frames -> hop (F - 1) samples.
 
-    Magnitudes are limited first. The inverse of `STFT`: windowed frames are added and divided by the sum of the squared
+    The inverse of `STFT`: windowed frames are added and divided by the sum of the squared
     windows.
     """
 
     def __init__(self, config: VocoderConfig):
         super().__init__()
-        self.n_fft, self.hop, self.limit = config.n_fft, config.hop, config.magnitude_limit
+        self.n_fft, self.hop = config.n_fft, config.hop
+        self.polar = Polar(config.magnitude_limit)
 
     def __call__(self, magnitude: mx.array, phase: mx.array) -> mx.array:
-        magnitude = mx.minimum(magnitude, self.limit)
-        spectrum = mx.concatenate([magnitude * mx.cos(phase), magnitude * mx.sin(phase)], axis=-1)
-        return istft(spectrum, self.n_fft, self.hop)
+        return istft(self.polar(magnitude, phase), self.n_fft, self.hop)

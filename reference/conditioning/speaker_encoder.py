@@ -116,25 +116,31 @@ class TDNNLayer(nn.Module):
         return F.relu(self.norm(self.conv(x)))
 
 
+class SegmentAverages(nn.Module):
+    """`b c t` -> `b c t`. Each frame becomes the average of its segment; the last segment may be shorter."""
+
+    def __init__(self, segment: int):
+        super().__init__()
+        self.segment = segment
+
+    def forward(self, x: Tensor) -> Tensor:
+        averages = F.avg_pool1d(x, self.segment, stride=self.segment, ceil_mode=True)
+        return averages.repeat_interleave(self.segment, dim=-1)[..., : x.shape[-1]]
+
+
 class CAMLayer(nn.Module):
     """`b c t` -> `b c t`. Context-aware masking: a convolution times a gate that sees the averages.
 
-    The gate's context is the average over all time plus that over the frame's own segment; the last segment may be
-    shorter.
+    The gate's context is the average over all time plus that over the frame's own segment.
     """
 
     def __init__(self, config: SpeakerEncoderConfig, dilation: int):
         super().__init__()
         width = config.bottleneck
-        self.segment = config.segment
+        self.segment_averages = SegmentAverages(config.segment)
         self.conv = nn.Conv1d(width, config.growth, 3, padding=dilation, dilation=dilation, bias=False)
         self.conv1 = nn.Conv1d(width, width // 2, 1)
         self.conv2 = nn.Conv1d(width // 2, config.growth, 1)
-
-    def segment_averages(self, x: Tensor) -> Tensor:
-        """`(B, c, T)` -> `(B, c, T)`: each frame becomes the average of its segment."""
-        averages = F.avg_pool1d(x, self.segment, stride=self.segment, ceil_mode=True)
-        return averages.repeat_interleave(self.segment, dim=-1)[..., : x.shape[-1]]
 
     def forward(self, x: Tensor) -> Tensor:
         context = x.mean(-1, keepdim=True) + self.segment_averages(x)

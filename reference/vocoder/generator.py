@@ -17,6 +17,17 @@ from reference.vocoder.stft import ISTFT, STFT
 from spec.config import VocoderConfig
 
 
+class LeakyReLU(nn.Module):
+    """`b c t` -> `b c t`. x where it is positive, `slope` times x elsewhere."""
+
+    def __init__(self, slope: float):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.slope)
+
+
 class Snake(nn.Module):
     """`b c t` -> `b c t`. x + sin(alpha x)^2 / alpha, with an alpha for each channel."""
 
@@ -58,32 +69,41 @@ class ResBlock(nn.Module):
         return x
 
 
+class Join(nn.Module):
+    """`b c t`, `b c t` -> `b c t`. Mel and source, added. In the `last` level the mel gets a frame more, reflected."""
+
+    def __init__(self, last: bool):
+        super().__init__()
+        self.last = last
+
+    def forward(self, x: Tensor, source: Tensor) -> Tensor:
+        return (F.pad(x, (1, 0), mode="reflect") if self.last else x) + source
+
+
 class Level(nn.Module):
     """`b c t`, `b c t` -> `b c t`. One upsampling: `x` to half the width and `rate` times the frames.
 
     The source's spectrum joins at its frame rate; then the mean of the residual blocks is taken, which differ in kernel
-    size. The last level has a frame more, reflected, as the STFT has.
+    size. The last level has a frame more, as the STFT has.
     """
 
     def __init__(self, config: VocoderConfig, index: int):
         super().__init__()
         width, rate, kernel = config.width // 2**index, config.upsample_rates[index], config.upsample_kernels[index]
         stride = math.prod(config.upsample_rates[index + 1 :])  # the frame rate of the source to this level's
-        self.slope = config.slope
-        self.last = stride == 1
+        last = stride == 1
+        self.activation = LeakyReLU(config.slope)
         self.up = nn.ConvTranspose1d(width, width // 2, kernel, rate, padding=(kernel - rate) // 2)
-        taps = 1 if self.last else 2 * stride
+        taps = 1 if last else 2 * stride
         self.source_down = nn.Conv1d(config.n_fft + 2, width // 2, taps, stride, padding=stride // 2)
         self.source_resblock = ResBlock(width // 2, config.source_kernels[index], config.dilations)
+        self.join = Join(last)
         self.resblocks = nn.ModuleList(
             ResBlock(width // 2, kernel, config.dilations) for kernel in config.resblock_kernels
         )
 
     def forward(self, x: Tensor, spectrum: Tensor) -> Tensor:
-        x = self.up(F.leaky_relu(x, self.slope))
-        if self.last:
-            x = F.pad(x, (1, 0), mode="reflect")
-        x = x + self.source_resblock(self.source_down(spectrum))
+        x = self.join(self.up(self.activation(x)), self.source_resblock(self.source_down(spectrum)))
         total = self.resblocks[0](x)
         for block in self.resblocks[1:]:
             total = total + block(x)
@@ -100,6 +120,7 @@ class HiFTGenerator(nn.Module):
         self.stft = STFT(config)
         self.conv_pre = nn.Conv1d(config.mel_bins, config.width, 7, padding=3)
         self.levels = nn.ModuleList(Level(config, index) for index in range(len(config.upsample_rates)))
+        self.activation = LeakyReLU(config.last_slope)
         self.conv_post = nn.Conv1d(config.width // 2 ** len(config.upsample_rates), bins, 7, padding=3)
         self.istft = ISTFT(config)
 
@@ -110,7 +131,7 @@ class HiFTGenerator(nn.Module):
 
     def finish(self, x: Tensor, observe: Observe = unobserved) -> Tensor:
         """What the last level gives -> wave `(B, N)`. The slope is not that of the levels: upstream leaves it out."""
-        x = self.conv_post(F.leaky_relu(x, self.config.last_slope))
+        x = self.conv_post(self.activation(x))
         bins = self.config.n_fft // 2 + 1
         magnitude = observe("vocoder.magnitude", torch.exp(x[:, :bins]))
         phase = observe("vocoder.phase", torch.sin(x[:, bins:]))

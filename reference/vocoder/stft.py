@@ -28,19 +28,31 @@ class STFT(nn.Module):
         return torch.cat([spectrum.real, spectrum.imag], dim=1)  # (B, n_fft + 2, N / hop + 1)
 
 
+class Polar(nn.Module):
+    """`b c t`, `b c t` -> `b c t`. Magnitude, at most `limit`, and phase in rad -> real, then imaginary parts."""
+
+    def __init__(self, limit: float):
+        super().__init__()
+        self.limit = limit
+
+    def forward(self, magnitude: Tensor, phase: Tensor) -> Tensor:
+        magnitude = magnitude.clip(max=self.limit)
+        return torch.cat([magnitude * phase.cos(), magnitude * phase.sin()], dim=1)
+
+
 class ISTFT(nn.Module):
     """`b c t`, `b c t` -> `b t`. Magnitude and phase in rad of F frames -> hop (F - 1) samples.
 
-    Magnitudes are limited first. The inverse of `STFT`: windowed frames are added and divided by the sum of the squared
+    The inverse of `STFT`: windowed frames are added and divided by the sum of the squared
     windows.
     """
 
     def __init__(self, config: VocoderConfig):
         super().__init__()
-        self.n_fft, self.hop, self.limit = config.n_fft, config.hop, config.magnitude_limit
+        self.n_fft, self.hop = config.n_fft, config.hop
+        self.polar = Polar(config.magnitude_limit)
 
     def forward(self, magnitude: Tensor, phase: Tensor) -> Tensor:
         window = torch.from_numpy(hann_window(self.n_fft)).to(magnitude)
-        magnitude = magnitude.clip(max=self.limit)
-        spectrum = torch.complex(magnitude * phase.cos(), magnitude * phase.sin())
-        return torch.istft(spectrum, self.n_fft, self.hop, self.n_fft, window=window)
+        real, imaginary = self.polar(magnitude, phase).chunk(2, dim=1)
+        return torch.istft(torch.complex(real, imaginary), self.n_fft, self.hop, self.n_fft, window=window)

@@ -16,7 +16,7 @@ import mlx_impl.weights.conditioning
 from mlx_impl.conditioning.mel import LogMelSpectrogram, PowerMelSpectrogram, PromptMel
 from mlx_impl.conditioning.resample import Resample
 from mlx_impl.conditioning.s3tokenizer import FSQ, Memory
-from mlx_impl.conditioning.speaker_encoder import BatchNorm, StatsPool
+from mlx_impl.conditioning.speaker_encoder import BatchNorm, SegmentAverages, StatsPool
 from mlx_impl.ops.summation import mean_over_time
 from tests.mutants.activations import tanh_gelu
 from tests.mutants.battery import checkpoint, constant, mutant, wrap
@@ -24,6 +24,7 @@ from tests.mutants.battery import checkpoint, constant, mutant, wrap
 F = mlx_impl.ops.functional
 VOICE = "tiny-conditioning"
 TOKENIZER = "tokenizer.encoder"
+DENSE = "speaker_encoder.blocks.0.layers.0"
 
 
 @mutant("log10 for the natural logarithm", VOICE, "prompt_mel", "log base")
@@ -129,6 +130,11 @@ def _(m):
         return mx.concatenate([y[:, :1], y[:, :-1]], axis=1)
 
     wrap(m, Resample, "__call__", call)
+
+
+@mutant("segments of twice the length", VOICE, f"{DENSE}.cam.segment_averages", "mixing", "arithmetic")
+def _(m):
+    wrap(m, SegmentAverages, "__init__", lambda init, self, segment: init(self, 2 * segment))
 
 
 @mutant("Bessel's correction left out", VOICE, "speaker_encoder.stats", "Bessel")

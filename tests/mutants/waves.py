@@ -20,7 +20,7 @@ from mlx_impl.ode import unobserved
 from mlx_impl.ops.convolution import Conv1d
 from mlx_impl.vocoder import Vocoder
 from mlx_impl.vocoder.f0 import ConvRNNF0Predictor
-from mlx_impl.vocoder.generator import HiFTGenerator, Level, ResidualUnit
+from mlx_impl.vocoder.generator import HiFTGenerator, Join, Level, ResidualUnit
 from mlx_impl.vocoder.source import SineGenerator, SourceModule
 from mlx_impl.vocoder.stft import STFT
 from tests.mutants.battery import constant, loaded, mutant, wrap
@@ -30,10 +30,9 @@ GENERATOR = "vocoder.generator"
 UNIT = f"{GENERATOR}.levels.0.source_resblock.units.0"
 
 
-def finish(slope=None, magnitude=F.exp, phase=mx.sin):
+def finish(magnitude=F.exp, phase=mx.sin):
     def call(self, x, observe=unobserved):
-        used = self.config.last_slope if slope is None else slope
-        x = self.conv_post(mx.maximum(x, used * x)).astype(mx.float32)
+        x = self.conv_post(self.activation(x)).astype(mx.float32)
         bins = self.config.n_fft // 2 + 1
         amplitude = observe("vocoder.magnitude", magnitude(x[:, :, :bins]))
         angle = observe("vocoder.phase", phase(x[:, :, bins:]))
@@ -43,16 +42,35 @@ def finish(slope=None, magnitude=F.exp, phase=mx.sin):
     return call
 
 
-@mutant("last slope 0.1 for 0.01", "tiny-vocoder", f"{GENERATOR}.conv_post", "activation")
+@mutant("last slope 0.1 for 0.01", "tiny-vocoder", f"{GENERATOR}.activation", "activation")
 def _(m):
-    m.setattr(HiFTGenerator, "finish", finish(slope=0.1))
+    def change(model):
+        model.vocoder.generator.activation.slope = 0.1
+
+    loaded(m, "wave", change)
 
 
-@mutant("slope 0.01 for 0.1", "tiny-vocoder", f"{GENERATOR}.levels.0.up", "activation")
+@mutant("slope 0.01 for 0.1", "tiny-vocoder", f"{GENERATOR}.levels.0.activation", "activation")
 def _(m):
     def change(model):
         for level in model.vocoder.generator.levels:
-            level.slope = 0.01
+            level.activation.slope = 0.01
+
+    loaded(m, "wave", change)
+
+
+@mutant("a frame repeated for the reflected one", "tiny-vocoder", f"{GENERATOR}.levels.2.join", "arithmetic")
+def _(m):
+    def call(original, self, x, source):
+        return mx.concatenate([x[:, :1], x], axis=1) + source if self.last else original(self, x, source)
+
+    wrap(m, Join, "__call__", call)
+
+
+@mutant("magnitude limited to 2", "tiny-vocoder", f"{GENERATOR}.istft.polar", "few values", "arithmetic")
+def _(m):
+    def change(model):
+        model.vocoder.generator.istft.polar.limit = 2.0
 
     loaded(m, "wave", change)
 

@@ -296,7 +296,7 @@ def test_statistics_are_mean_and_unbiased_deviation(side):
 @pytest.mark.parametrize("frames", [1, 15, 16, 17, 100])
 def test_segment_averages(side, frames):
     layer = side.model.speaker_encoder.blocks[0].layers[0].cam
-    assert layer.segment == 16
+    assert layer.segment_averages.segment == 16
     x = np.arange(3 * frames, dtype=np.float32).reshape(1, 3, frames) ** 2
     averages = side.common(
         layer.segment_averages(side.own(x if side.name == "reference" else x.swapaxes(1, 2))), channels_first=True

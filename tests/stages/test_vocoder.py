@@ -31,9 +31,9 @@ CHECKPOINT = synthetic_checkpoint(load("tiny-vocoder"))
 @pytest.mark.parametrize(
     ("wrong", "tap"),
     [
-        ("last_slope", "vocoder.generator.conv_post"),
+        ("last_slope", "vocoder.generator.activation"),
         ("audio_limit", "vocoder.generator"),
-        ("magnitude_limit", "vocoder.generator.istft"),
+        ("magnitude_limit", "vocoder.generator.istft.polar"),
         ("threshold", "vocoder.voiced"),
         ("noise_deviation", "vocoder.harmonics"),
         ("sine_amplitude", "vocoder.source.sine_gen"),

@@ -37,6 +37,7 @@ VOICE = audio.voice_of(synthetic_voice("upstream", 3.1, 24000), 24000)
 NOT_SHARED = re.compile(
     r"^(prompt_mel|resample|tokenizer(\.log_mel|\.quantizer(\.bound)?)?|speaker_encoder(\.filter_bank|\.stats)?"
     r"|tokenizer\.encoder\.blocks\.\d+\.attn\.memory|speaker_encoder\.head\.blocks\.\d+\.shortcut"
+    r"|speaker_encoder\.blocks\.\d+\.layers\.\d+\.cam\.segment_averages"
     r"|voice_encoder(\.mel|\.partials|\.encoder|\.encoder\.lstm\.\d+)?)$"
 )
 

@@ -61,7 +61,7 @@ IDIOMS = [
         "mlx_impl.vocoder.generator",
         "tiny-vocoder",
         ("F.snake(x, self.alpha)", "x + mx.square(mx.sin(x * self.alpha)) / (self.alpha + 1e-9)"),
-        ("summed(self.resblocks, x) / len(self.resblocks)", "summed(self.resblocks, x) * (1 / len(self.resblocks))"),
+        ("self.join(x, source)) / len(self.resblocks)", "self.join(x, source)) * (1 / len(self.resblocks))"),
         ("F.leaky_relu(x, self.slope)", "nn.leaky_relu(x, self.slope)"),
     ),
     *rewrites(
