@@ -34,7 +34,7 @@ public struct ParityDumpError: Error, CustomStringConvertible {
 
 /// A folder of dumps.
 public final class ParityDump {
-    /// The order of values in memory. A shape is that of the axes, first to last: ggml's `ne` is one in Fortran order.
+    /// The order of values in memory. A shape is that of the axes from first to last: `ne` of ggml backwards, in C order.
     public enum Order {
         case c, fortran
     }
@@ -50,18 +50,23 @@ public final class ParityDump {
 
     /// The values of a tap. A loop numbers its taps: "ode.state[step=3]".
     public func write<T: ParityElement>(_ tap: String, _ values: [T], _ shape: [Int], order: Order = .c) throws {
-        if tap.isEmpty || tap.hasPrefix(".") || tap.contains(where: { "/\\\0".contains($0) }) {
-            throw ParityDumpError(description: "tap '\(tap)': a name begins with no dot and has no / and no \\")
-        }
         if Self.count(shape) != values.count {
             throw ParityDumpError(description: "tap '\(tap)': \(values.count) values for the shape \(shape)")
+        }
+        var bytes = try Self.header(T.descr, shape, order)
+        values.withUnsafeBytes { bytes.append(contentsOf: $0) }
+        try put(tap, ".npy", bytes)
+    }
+
+    /// A file of a tap, whole or not at all.
+    public func put(_ tap: String, _ ending: String, _ bytes: Data) throws {
+        if tap.isEmpty || tap.hasPrefix(".") || tap.contains(where: { "/\\\0".contains($0) }) {
+            throw ParityDumpError(description: "tap '\(tap)': a name begins with no dot and has no / and no \\")
         }
         if !written.insert(tap).inserted {
             throw ParityDumpError(description: "tap '\(tap)' is dumped twice: number it, as in \(tap)[step=1]")
         }
-        var bytes = try Self.header(T.descr, shape, order)
-        values.withUnsafeBytes { bytes.append(contentsOf: $0) }
-        try bytes.write(to: folder.appendingPathComponent(tap + ".npy", isDirectory: false), options: .atomic)
+        try bytes.write(to: folder.appendingPathComponent(tap + ending, isDirectory: false), options: .atomic)
     }
 
     /// Bfloat16 numbers as floats of the same values, for NPY has no bfloat16.
@@ -91,28 +96,33 @@ public final class ParityDump {
         if T.self == Bool.self && file[start...].contains(where: { $0 > 1 }) {
             throw refusal("bools other than 0 and 1")
         }
-        func place(_ index: Int) -> Int {
-            var (rest, step, place) = (index, size, 0)
-            for length in shape.reversed() {
-                step /= length
-                place += rest % length * step
-                rest /= length
-            }
-            return place
-        }
         let values = file.withUnsafeBytes { bytes in
             (0..<size).map { index in
-                let from = order == .c ? index : place(index)
-                return bytes.loadUnaligned(fromByteOffset: start + from * width, as: T.self)
+                let at = place(index, shape, size, order)
+                return bytes.loadUnaligned(fromByteOffset: start + at * width, as: T.self)
             }
         }
         return (values, shape)
     }
 
+    /// Where the value stands in memory that is the `index`-th in C order.
+    public static func place(_ index: Int, _ shape: [Int], _ size: Int, _ order: Order) -> Int {
+        if order == .c {
+            return index
+        }
+        var (rest, step, at) = (index, size, 0)
+        for length in shape.reversed() {
+            step /= length
+            at += rest % length * step
+            rest /= length
+        }
+        return at
+    }
+
     private static let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59, 1, 0]
 
     /// How many numbers a shape has; nil where an axis is negative or no memory could hold them.
-    private static func count(_ shape: [Int]) -> Int? {
+    static func count(_ shape: [Int]) -> Int? {
         shape.reduce(1) { product, length in
             guard let product, length >= 0 else { return nil }
             let (result, overflow) = product.multipliedReportingOverflow(by: length)

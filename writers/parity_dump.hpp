@@ -28,7 +28,7 @@
 
 namespace parity {
 
-// The order of values in memory. A shape is that of the axes, first to last: ggml's `ne` is one in Fortran order.
+// The order of values in memory. A shape is that of the axes from first to last: `ne` of ggml backwards, in C order.
 enum class Order { C, Fortran };
 using Shape = std::vector<std::size_t>;
 
@@ -58,6 +58,17 @@ inline std::size_t count(const Shape& shape) {
     return product;
 }
 
+// Where the value stands in memory that is the i-th in C order.
+inline std::size_t place(std::size_t i, const Shape& shape, std::size_t size, Order order) {
+    if (order == Order::C) return i;
+    std::size_t at = 0;
+    for (std::size_t axis = shape.size(), step = size; axis-- > 0; i /= shape[axis]) {
+        step /= shape[axis];
+        at += i % shape[axis] * step;
+    }
+    return at;
+}
+
 // What a header says, as numpy.save spells it.
 inline std::string dictionary(const std::string& descr, const Shape& shape, Order order) {
     std::string lengths;
@@ -85,18 +96,22 @@ public:
     // The values of a tap, as many as `shape` says. A loop numbers its taps: "ode.state[step=3]".
     template <class T>
     void write(const std::string& tap, const T* values, const Shape& shape, Order order = Order::C) {
-        const std::string head = header(descr<T>(), shape, order);
-        const auto size = std::streamsize(count(shape) * sizeof(T));
+        put(tap, ".npy", header(descr<T>(), shape, order), values, count(shape) * sizeof(T));
+    }
+
+    // A file of a tap, whole or not at all: `head`, and `size` bytes of `data`.
+    void put(const std::string& tap, const std::string& ending, const std::string& head, const void* data = nullptr,
+             std::size_t size = 0) {
         if (tap.empty() || tap[0] == '.' || tap.find_first_of(std::string("/\\\0", 3)) != std::string::npos) {
             throw std::runtime_error("tap '" + tap + "': a name begins with no dot and has no / and no \\");
         }
         if (!written_.insert(tap).second) {
             throw std::runtime_error("tap '" + tap + "' is dumped twice: number it, as in " + tap + "[step=1]");
         }
-        const auto file = folder_ / (tap + ".npy"), partial = folder_ / ("." + tap + ".npy.partial");
+        const auto file = folder_ / (tap + ending), partial = folder_ / ("." + tap + ending + ".partial");
         std::ofstream out(partial, std::ios::binary);
         out << head;
-        out.write(reinterpret_cast<const char*>(values), size);
+        out.write(static_cast<const char*>(data), std::streamsize(size));
         out.close();
         std::error_code failed, ignored;
         if (out) std::filesystem::rename(partial, file, failed);
@@ -141,12 +156,7 @@ Array<T> read(const std::filesystem::path& path) {
     const std::size_t size = count(array.shape);
     if (file.size() != start + size * sizeof(T)) throw refusal("truncated or over-long");
     for (std::size_t i = 0; i < size; ++i) {
-        std::size_t place = order == Order::C ? i : 0, rest = i, step = size;
-        for (std::size_t axis = order == Order::C ? 0 : array.shape.size(); axis-- > 0; rest /= array.shape[axis]) {
-            step /= array.shape[axis];
-            place += rest % array.shape[axis] * step;
-        }
-        const char* from = file.data() + start + place * sizeof(T);
+        const char* from = file.data() + start + place(i, array.shape, size, order) * sizeof(T);
         if (std::is_same_v<T, bool> && std::uint8_t(*from) > 1) throw refusal("bools other than 0 and 1");
         T value;
         std::memcpy(&value, from, sizeof value);

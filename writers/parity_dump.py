@@ -10,6 +10,7 @@ NumPy alone: copy this file into the port. MIT licence, as all of chatterbox-par
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,24 @@ class Dump:
 
         Raises `ValueError` for a name that is no file name or was dumped before, and for what are no numbers.
         """
+        array = np.asarray(values)
+        if array.dtype.char not in "?bhilqBHILQefd":
+            raise ValueError(f"tap {tap!r}: got dtype {array.dtype}; expected bool, integers, float16, 32 or 64")
+        array = array.astype(array.dtype.newbyteorder("<"), order="A", copy=False)
+        file = io.BytesIO()
+        np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
+        self.put(tap, ".npy", file.getvalue())
+
+    def put(self, tap: str, ending: str, data: bytes) -> None:
+        """A file of a tap, whole or not at all. Raises `ValueError` for the tap as `write` does."""
         if not tap or tap.startswith(".") or any(character in tap for character in "/\\\0"):
             raise ValueError(f"tap {tap!r}: a name begins with no dot and has no / and no \\")
         if tap in self.written:
             raise ValueError(f"tap {tap!r} is dumped twice: number it, as in {tap}[step=1]")
-        array = np.asarray(values)
-        if array.dtype.char not in "?bhilqBHILQefd":
-            raise ValueError(
-                f"tap {tap!r}: got dtype {array.dtype}; expected bool, integers, float16 to 64, complex64 or 128"
-            )
-        array = array.astype(array.dtype.newbyteorder("<"), order="A", copy=False)
-        partial = self.folder / f".{tap}.npy.partial"
+        partial = self.folder / f".{tap}{ending}.partial"
         try:
-            with partial.open("wb") as file:
-                np.lib.format.write_array(file, array, version=(1, 0), allow_pickle=False)
-            os.replace(partial, self.folder / f"{tap}.npy")
+            partial.write_bytes(data)
+            os.replace(partial, self.folder / f"{tap}{ending}")
         finally:
             partial.unlink(missing_ok=True)
         self.written.add(tap)

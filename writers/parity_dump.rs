@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 const MAGIC: &[u8; 8] = b"\x93NUMPY\x01\x00";
 
-/// The order of values in memory. A shape is that of the axes, first to last: ggml's `ne` is one in Fortran order.
+/// The order of values in memory. A shape is that of the axes from first to last: `ne` of ggml backwards, in C order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     C,
@@ -95,6 +95,20 @@ fn count<T: Element>(shape: &[usize]) -> Option<usize> {
     count.checked_mul(T::SIZE).map(|_| count)
 }
 
+/// Where the value stands in memory that is the `index`-th in C order.
+pub fn place(mut index: usize, shape: &[usize], size: usize, order: Order) -> usize {
+    if order == Order::C {
+        return index;
+    }
+    let (mut step, mut at) = (size, 0);
+    for &length in shape.iter().rev() {
+        step /= length;
+        at += index % length * step;
+        index /= length;
+    }
+    at
+}
+
 /// What a header says, as numpy.save spells it.
 fn dictionary<T: Element>(shape: &[usize], order: Order) -> String {
     let (descr, fortran) = (T::DESCR, if order == Order::C { "False" } else { "True" });
@@ -131,19 +145,24 @@ impl Dump {
 
     /// The values of a tap. A loop numbers its taps: "ode.state[step=3]".
     pub fn write<T: Element>(&mut self, tap: &str, values: &[T], shape: &[usize], order: Order) -> Result<()> {
-        if tap.is_empty() || tap.starts_with('.') || tap.contains(['/', '\\', '\0']) {
-            return Err(refusal(format!("tap '{tap}': a name begins with no dot and has no / and no \\")));
-        }
         if count::<T>(shape) != Some(values.len()) {
             return Err(refusal(format!("tap '{tap}': {} values for the shape {shape:?}", values.len())));
+        }
+        let mut bytes = header::<T>(shape, order)?;
+        values.iter().for_each(|value| value.put(&mut bytes));
+        self.put(tap, ".npy", &bytes)
+    }
+
+    /// A file of a tap, whole or not at all.
+    pub fn put(&mut self, tap: &str, ending: &str, bytes: &[u8]) -> Result<()> {
+        if tap.is_empty() || tap.starts_with('.') || tap.contains(['/', '\\', '\0']) {
+            return Err(refusal(format!("tap '{tap}': a name begins with no dot and has no / and no \\")));
         }
         if !self.written.insert(tap.into()) {
             return Err(refusal(format!("tap '{tap}' is dumped twice: number it, as in {tap}[step=1]")));
         }
-        let mut bytes = header::<T>(shape, order)?;
-        values.iter().for_each(|value| value.put(&mut bytes));
-        let partial = self.folder.join(format!(".{tap}.npy.partial"));
-        let file = self.folder.join(format!("{tap}.npy"));
+        let partial = self.folder.join(format!(".{tap}{ending}.partial"));
+        let file = self.folder.join(format!("{tap}{ending}"));
         let written = fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, file));
         written.inspect_err(|_| drop(fs::remove_file(&partial)))
     }
@@ -173,17 +192,8 @@ pub fn read<T: Element>(path: impl AsRef<Path>) -> Result<Array<T>> {
     }
     let size = count::<T>(&shape).filter(|size| size * T::SIZE == data.len());
     let size = size.ok_or_else(|| refuse("truncated or over-long"))?;
-    let place = |index: usize| {
-        let (mut rest, mut step, mut place) = (index, size, 0);
-        for &length in shape.iter().rev() {
-            step /= length;
-            place += rest % length * step;
-            rest /= length;
-        }
-        place
-    };
-    let places = (0..size).map(|index| if order == Order::C { index } else { place(index) });
-    let values = places.map(|place| T::get(&data[place * T::SIZE..][..T::SIZE]));
+    let places = (0..size).map(|index| place(index, &shape, size, order));
+    let values = places.map(|at| T::get(&data[at * T::SIZE..][..T::SIZE]));
     let values = values.collect::<Option<_>>().ok_or_else(|| refuse("bools other than 0 and 1"))?;
     Ok(Array { shape, values })
 }

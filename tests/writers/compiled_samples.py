@@ -14,6 +14,7 @@ from tests.writers.languages import LANGUAGES
 from tests.writers.samples import SAMPLES
 from tests.writers.test_golden import GOLDEN
 from tests.writers.test_page import assert_steps, example, golden_input
+from tests.writers.test_reduced import assert_record
 
 EXPECTED = "expected {'descr': '<f4', 'fortran_order': False, 'shape': (6,), }"
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -125,3 +126,21 @@ def test_an_older_dump_is_replaced(run: Run, tmp_path: Path):
     (tmp_path / "scalar.npy").write_bytes(b"old")
     assert run("samples", tmp_path).returncode == 0
     assert npy.read(tmp_path / "scalar.npy") == SAMPLES["scalar"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "int32", "bool"])
+@pytest.mark.parametrize("shape", [(5,), (2, 0), (0, 2), (2, 3, 1, 5)], ids=str)
+def test_a_record_is_what_the_definition_says(run: Run, tmp_path: Path, dtype: str, shape: tuple[int, ...]):
+    array = (np.random.default_rng(0).standard_normal(shape) * 3).astype(dtype)
+    if array.size and dtype.startswith("float"):
+        array.flat[:3] = np.nan, -np.inf, 1e-30
+    npy.write(tmp_path / "given.npy", array)
+    done = run("record", dtype, tmp_path / "given.npy", tmp_path / "dumps", "ode.state[step=2]")
+    assert done.returncode == 0, done.stderr
+    assert_record((tmp_path / "dumps" / "ode.state[step=2].json").read_bytes(), array, 1)
+
+
+def test_a_record_without_the_leading_axis_is_refused(run: Run, tmp_path: Path):
+    npy.write(tmp_path / "given.npy", np.zeros((), np.float32))
+    refusal(run("record", "float32", tmp_path / "given.npy", tmp_path / "dumps", "x"))
+    assert not (tmp_path / "dumps").exists() or list((tmp_path / "dumps").iterdir()) == []

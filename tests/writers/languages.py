@@ -13,13 +13,12 @@ WRITERS = HERE.parents[1] / "writers"
 
 @dataclass(frozen=True)
 class Language:
-    """`command` is the compiler with its options; a program named `out` is made of the files named `sources`."""
+    """`writers` are its files; `command` is the compiler, with options and the sources of a program, named `out`."""
 
     name: str
-    writer: str
+    writers: tuple[str, ...]
     main: str
     command: tuple[str, ...]
-    sources: tuple[str, ...]
 
     @property
     def compiler(self) -> str:
@@ -31,20 +30,21 @@ class Language:
 
     def build(self, text: str, folder: Path) -> Path:
         """Compile a program of that text in `folder`, with warnings as errors."""
-        shutil.copy(WRITERS / self.writer, folder)
+        for writer in self.writers:
+            shutil.copy(WRITERS / writer, folder)
         (folder / self.main).write_text(text)
-        subprocess.run([*self.command, *self.sources, "-o", "out"], cwd=folder, check=True)
+        subprocess.run([*self.command, "-o", "out"], cwd=folder, check=True)
         return folder / "out"
 
 
-GCC = ("g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
-RUSTC = ("rustc", "--edition=2021", "-O", "-Dwarnings")
-SWIFTC = ("swiftc", "-O", "-warnings-as-errors")
+GCC = ("g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "main.cpp")
+RUSTC = ("rustc", "--edition=2021", "-O", "-Dwarnings", "main.rs")
+SWIFTC = ("swiftc", "-O", "-warnings-as-errors", "main.swift", "ParityDump.swift", "ParityReduced.swift")
 LANGUAGES = {
     language.name: language
     for language in (
-        Language("cpp", "parity_dump.hpp", "main.cpp", GCC, ("main.cpp",)),
-        Language("rust", "parity_dump.rs", "main.rs", RUSTC, ("main.rs",)),
-        Language("swift", "ParityDump.swift", "main.swift", SWIFTC, ("main.swift", "ParityDump.swift")),
+        Language("cpp", ("parity_dump.hpp", "parity_reduced.hpp"), "main.cpp", GCC),
+        Language("rust", ("parity_dump.rs", "parity_reduced.rs"), "main.rs", RUSTC),
+        Language("swift", ("ParityDump.swift", "ParityReduced.swift"), "main.swift", SWIFTC),
     )
 }

@@ -1,10 +1,12 @@
-// `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, and `copy DTYPE FILE FOLDER TAP` what it reads.
+// `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, `copy DTYPE FILE FOLDER TAP` what it reads,
+// and `record DTYPE FILE FOLDER TAP` the record of what it reads, with one leading axis.
 #include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <memory>
 
 #include "parity_dump.hpp"
+#include "parity_reduced.hpp"
 
 template <class T>
 void copy(const std::string& file, const std::string& folder, const std::string& tap) {
@@ -12,6 +14,14 @@ void copy(const std::string& file, const std::string& folder, const std::string&
     const auto values = std::make_unique<T[]>(array.values.size());
     std::copy(array.values.begin(), array.values.end(), values.get());
     parity::Dump(folder).write(tap, values.get(), array.shape);
+}
+
+template <class T>
+void record(const std::string& file, const std::string& folder, const std::string& tap) {
+    const parity::Array<T> array = parity::read<T>(file);
+    const auto values = std::make_unique<T[]>(array.values.size());
+    std::copy(array.values.begin(), array.values.end(), values.get());
+    parity::Dump(folder).put(tap, ".json", parity::record(values.get(), array.shape, 1));
 }
 
 void samples(const std::string& folder) {
@@ -52,14 +62,19 @@ void twice(const std::string& folder, const std::string& tap) {
 int main(int, char** argv) try {
     if (argv[1] == std::string("samples")) return samples(argv[2]), 0;
     if (argv[1] == std::string("twice")) return twice(argv[2], argv[3]), 0;
-    const std::string dtype = argv[2];
-    if (dtype == "float32") copy<float>(argv[3], argv[4], argv[5]);
-    else if (dtype == "float64") copy<double>(argv[3], argv[4], argv[5]);
-    else if (dtype == "float16") copy<parity::float16>(argv[3], argv[4], argv[5]);
-    else if (dtype == "int64") copy<std::int64_t>(argv[3], argv[4], argv[5]);
-    else if (dtype == "int32") copy<std::int32_t>(argv[3], argv[4], argv[5]);
-    else if (dtype == "bool") copy<bool>(argv[3], argv[4], argv[5]);
-    else throw std::runtime_error("no such dtype: " + dtype);
+    const std::string command = argv[1] + std::string(" ") + argv[2], file = argv[3], folder = argv[4], tap = argv[5];
+    if (command == "copy float32") copy<float>(file, folder, tap);
+    else if (command == "copy float64") copy<double>(file, folder, tap);
+    else if (command == "copy float16") copy<parity::float16>(file, folder, tap);
+    else if (command == "copy int64") copy<std::int64_t>(file, folder, tap);
+    else if (command == "copy int32") copy<std::int32_t>(file, folder, tap);
+    else if (command == "copy bool") copy<bool>(file, folder, tap);
+    else if (command == "record float32") record<float>(file, folder, tap);
+    else if (command == "record float64") record<double>(file, folder, tap);
+    else if (command == "record int64") record<std::int64_t>(file, folder, tap);
+    else if (command == "record int32") record<std::int32_t>(file, folder, tap);
+    else if (command == "record bool") record<bool>(file, folder, tap);
+    else throw std::runtime_error("no such command: " + command);
     return 0;
 } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';

@@ -1,12 +1,21 @@
-//! `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, and `copy DTYPE FILE FOLDER TAP` what it reads.
+//! `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, `copy DTYPE FILE FOLDER TAP` what it reads,
+//! and `record DTYPE FILE FOLDER TAP` the record of what it reads, with one leading axis.
 mod parity_dump;
+mod parity_reduced;
 
 use parity_dump::{read, widened, Dump, Element, Order, F16};
+use parity_reduced::Number;
 use std::io::{Error, Result};
 
 fn copy<T: Element>(file: &str, folder: &str, tap: &str) -> Result<()> {
     let array = read::<T>(file)?;
     Dump::new(folder)?.write(tap, &array.values, &array.shape, Order::C)
+}
+
+fn record<T: Element + Number>(file: &str, folder: &str, tap: &str) -> Result<()> {
+    let array = read::<T>(file)?;
+    let record = parity_reduced::record(&array.values, &array.shape, 1, T::NAME)?;
+    Dump::new(folder)?.put(tap, ".json", record.as_bytes())
 }
 
 fn samples(folder: &str) -> Result<()> {
@@ -47,6 +56,11 @@ fn main() -> Result<()> {
         ["copy", "int64", file, folder, tap] => copy::<i64>(file, folder, tap),
         ["copy", "int32", file, folder, tap] => copy::<i32>(file, folder, tap),
         ["copy", "bool", file, folder, tap] => copy::<bool>(file, folder, tap),
+        ["record", "float32", file, folder, tap] => record::<f32>(file, folder, tap),
+        ["record", "float64", file, folder, tap] => record::<f64>(file, folder, tap),
+        ["record", "int64", file, folder, tap] => record::<i64>(file, folder, tap),
+        ["record", "int32", file, folder, tap] => record::<i32>(file, folder, tap),
+        ["record", "bool", file, folder, tap] => record::<bool>(file, folder, tap),
         _ => Err(Error::other("no such command")),
     }
 }

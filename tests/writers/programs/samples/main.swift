@@ -1,9 +1,15 @@
-// `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, and `copy DTYPE FILE FOLDER TAP` what it reads.
+// `samples FOLDER` dumps the samples, `twice FOLDER TAP` one tap twice, `copy DTYPE FILE FOLDER TAP` what it reads,
+// and `record DTYPE FILE FOLDER TAP` the record of what it reads, with one leading axis.
 import Foundation
 
 func copy<T: ParityElement>(_ type: T.Type, _ arguments: [String]) throws {
     let (values, shape) = try ParityDump.read(type, arguments[0])
     try ParityDump(arguments[1]).write(arguments[2], values, shape)
+}
+
+func record<T: ParityElement & ParityNumber>(_ type: T.Type, _ arguments: [String]) throws {
+    let (values, shape) = try ParityDump.read(type, arguments[0])
+    try ParityDump(arguments[1]).put(arguments[2], ".json", ParityReduced.record(values, shape, leading: 1))
 }
 
 func samples(_ folder: String) throws {
@@ -40,14 +46,19 @@ func run(_ arguments: [String]) throws {
         return try twice(arguments[1], arguments[2])
     }
     let given = Array(arguments[2...])
-    switch arguments[1] {
-    case "float32": try copy(Float.self, given)
-    case "float64": try copy(Double.self, given)
-    case "float16": try copy(Float16.self, given)
-    case "int64": try copy(Int64.self, given)
-    case "int32": try copy(Int32.self, given)
-    case "bool": try copy(Bool.self, given)
-    default: throw ParityDumpError(description: "no such dtype: \(arguments[1])")
+    switch "\(arguments[0]) \(arguments[1])" {
+    case "copy float32": try copy(Float.self, given)
+    case "copy float64": try copy(Double.self, given)
+    case "copy float16": try copy(Float16.self, given)
+    case "copy int64": try copy(Int64.self, given)
+    case "copy int32": try copy(Int32.self, given)
+    case "copy bool": try copy(Bool.self, given)
+    case "record float32": try record(Float.self, given)
+    case "record float64": try record(Double.self, given)
+    case "record int64": try record(Int64.self, given)
+    case "record int32": try record(Int32.self, given)
+    case "record bool": try record(Bool.self, given)
+    default: throw ParityDumpError(description: "no such command: \(arguments[0]) \(arguments[1])")
     }
 }
 
