@@ -38,15 +38,19 @@ def compiled(source: Path, program: Path) -> Path:
     return program
 
 
-def exporter(folder: Path, fault: Fault | None = None) -> Path:
-    """The program that exports, made in `folder` from the sources, of which one may have a fault."""
-    for source in (*HERE.glob("*.h"), HERE / "export.cpp"):
+def built(folder: Path, name: str, fault: Fault | None = None) -> Path:
+    """A program of the port, made in `folder` from its sources, of which one may have a fault."""
+    for source in (*HERE.glob("*.h"), HERE / name):
         text = source.read_text()
         if fault and source.name == fault.file:
             assert fault.right in text, f"{fault.file} has no {fault.right}"
             text = text.replace(fault.right, fault.wrong)
         (folder / source.name).write_text(text)
-    return compiled(folder / "export.cpp", folder / "export")
+    return compiled(folder / name, (folder / name).with_suffix(""))
+
+
+def exporter(folder: Path, fault: Fault | None = None) -> Path:
+    return built(folder, "export.cpp", fault)
 
 
 def exported(program: Path, weights: Path, part: str, out: Path, options: list[str] | None = None) -> Path:

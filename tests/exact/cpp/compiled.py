@@ -1,20 +1,31 @@
-"""`tox -e cpp`: what needs a compiler. The port from a tiny checkpoint as it is published, in several lengths."""
+"""`tox -e cpp`: what needs a compiler. The port from a tiny checkpoint as it is published, and docs/any-language.md."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import parity
+from fixtures import cases
 from parity.base.draws import normal
+from parity.cli import main
 from parity.prove import prove
 from reference.weights.flow import load_flow
 from spec.config import TINY
 from spec.files.checkpoint import S3GEN
+from tests.docs.markdown import ROOT, blocks
+from tests.docs.session import Session, missing
 from tests.exact.cpp import build
 from tests.exact.cpp.called import DecoderBlock, Encoder
+from tests.exact.cpp.faults import PARTS
+
+PAGE = ROOT / "docs" / "any-language.md"
+COMPILER = ("not run", "needs a compiler")
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +80,39 @@ def test_what_cannot_be_exported_is_said(
     assert outcome.returncode == 2
     assert said in outcome.stderr
     assert not (tmp_path / "port.mlxfn").exists()
+
+
+def test_the_page_runs_with_a_compiler(tmp_path: Path) -> None:
+    found = [replace(block, mark=("", "")) if block.mark == COMPILER else block for block in blocks(PAGE.read_text())]
+    session, output = Session(found, tmp_path), ""
+    for block in found:
+        if block.runs:
+            outcome = session.until(block)
+            assert outcome.code == 0, outcome.output
+            output += outcome.output
+        elif block.language == "text":
+            assert missing(block.text, output) == [], output
+    assert output.count("PROVEN: ") == 2
+    assert "NOT PROVEN" not in output
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Path:
+    contract, folder = parity.load_contract(ROOT / "fixtures" / "contract.toml"), tmp_path_factory.mktemp("golden")
+    parity.capture_trace(contract, cases.load("tiny-flow-batch"), folder / "golden", tiny_checkpoint, floors=True)
+    return folder / "golden"
+
+
+@pytest.mark.parametrize("fault", [None, "padding"])
+def test_dumps_of_the_encoder_are_judged(
+    golden: Path, tiny_checkpoint: Path, tmp_path: Path, fault: str | None
+) -> None:
+    program = build.built(tmp_path, "dump.cpp", PARTS["encoder"][fault] if fault else None)
+    (tmp_path / "dumps").mkdir()
+    subprocess.run([program, tiny_checkpoint / S3GEN, golden, tmp_path / "dumps", "accumulated"], check=True)
+    command = ["compare", str(golden), str(tmp_path / "dumps"), "--allow-missing", "--quiet"]
+    code = main([*command, "--json", str(tmp_path / "result.json")])
+    passed = {one["tap"]: one["passed"] for one in json.loads((tmp_path / "result.json").read_text())["verdicts"]}
+    assert len(passed) == 11
+    assert code == int(fault is not None)
+    assert [tap for tap in passed if not passed[tap]][:1] == (["encoder.pre_lookahead_layer"] if fault else [])

@@ -136,18 +136,24 @@ struct Encoder {
 
   int width() const { return embed.linear.weight.shape(1); }
 
-  array operator()(const array& x, const std::vector<int>& lengths) const {
+  array operator()(const array& x, const std::vector<int>& lengths, const Tap& tap = untapped) const {
     auto mask = padding_mask(lengths, x.shape(1));
-    auto h = through(encoders, pre_lookahead_layer(embed(x)), mask);
-    h = through(up_encoders, up_embed(up_layer(h)), mx::repeat(mask, up_layer.stride(), 1));
-    return projection(after_norm(h));
+    auto h = tap("encoder.embed", embed(x));
+    h = tap("encoder.pre_lookahead_layer", pre_lookahead_layer(h));
+    h = through("encoder.encoders", encoders, h, mask, tap);
+    h = tap("encoder.up_layer", up_layer(h));
+    h = tap("encoder.up_embed", up_embed(h));
+    h = through("encoder.up_encoders", up_encoders, h, mx::repeat(mask, up_layer.stride(), 1), tap);
+    h = tap("encoder.after_norm", after_norm(h));
+    return tap("encoder_proj", projection(h));
   }
 
  private:
-  static array through(const std::vector<ConformerLayer>& layers, array x, const array& mask) {
+  static array through(
+      const std::string& name, const std::vector<ConformerLayer>& layers, array x, const array& mask, const Tap& tap) {
     auto positions = relative_positions(x.shape(1), x.shape(2));
     auto bias = attention_bias(mask);
-    for (const auto& layer : layers) x = layer(x, positions, bias);
+    for (size_t i = 0; i < layers.size(); ++i) x = tap(name + "." + std::to_string(i), layers[i](x, positions, bias));
     return x;
   }
 };

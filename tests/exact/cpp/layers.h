@@ -4,6 +4,7 @@
 #include <mlx/mlx.h>
 
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -69,6 +70,11 @@ std::vector<Module> modules(const std::vector<Weights>& weights, const Options&.
   for (const auto& of_one : weights) made.emplace_back(of_one, options...);
   return made;
 }
+
+// Every block's value goes through one: it is looked at, and returned as it is or with another in its place.
+using Tap = std::function<array(const std::string& name, const array& value)>;
+
+inline array untapped(const std::string&, const array& value) { return value; }
 
 struct Linear {
   array weight;  // (out, in)
