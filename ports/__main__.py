@@ -19,22 +19,25 @@ def main() -> int:
     parser.add_argument("--shard", default="1/1", help="judge the i-th of n parts alone: 1/4")
     parser.add_argument("--only", action="append", metavar="NAME", help="judge this pair alone; may be repeated")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows, for --read")
+    text = "judge the ports of Chatterbox itself, for docs/peers.md, and no others"
+    parser.add_argument("--peers", action="store_true", help=text)
     text = "judge nothing, and take the rows of these files: the shards of one run"
     parser.add_argument("--read", type=Path, nargs="+", default=[], metavar="FILE", help=text)
-    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page: docs/ports.md")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the page: docs/ports.md or docs/peers.md")
     given = parser.parse_args()
-    rows = load(given.read) if given.read else list(_judged(given.only, given.shard))
+    rows = load(given.read) if given.read else list(_judged(given.only, given.shard, given.peers))
     if given.json:
         save(rows, given.json)
     if given.write:
-        page.write(rows, given.write)
+        page.write(rows, given.write, page.PEERS if given.peers else page.PORTS)
     return int(any(one.verdict not in EXPECTED for one in rows))
 
 
-def _judged(only: Sequence[str] | None, shard: str) -> Iterator[Row]:
+def _judged(only: Sequence[str] | None, shard: str, peers: bool) -> Iterator[Row]:
     """The row of each pair, printed as soon as it is judged, and the wall times at the end."""
     seconds = []
-    for pair in pairs.shard(shard, [pairs.named(name) for name in only] if only else pairs.every()):
+    chosen = [pairs.named(name, peers) for name in only] if only else pairs.every(peers)
+    for pair in pairs.shard(shard, chosen):
         found = row(judge(pair))
         print(found.line, flush=True)
         seconds += [found.seconds] * bool(found.modules)

@@ -1,38 +1,95 @@
-"""`docs/ports.md`: a row a pair; and a page a package in `docs/ports/`, with a section for each pair that departs."""
+"""A page of rows, one a pair, and beside it a page a package with a section for each pair that departs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from parity.base.files import write_text
 from ports.row import Row
 
-HEAD = """# Ports of others
+
+@dataclass(frozen=True)
+class Page:
+    """What a page says before its table, and each page of departures before its sections.
+
+    `every` departure of a pair is shown with its cause and its correction, or the first one alone.
+    """
+
+    head: str
+    departures: str
+    every: bool
+
+    def section(self, one: Row) -> Iterator[str]:
+        """What is said of a pair that departs, or that runs with its lines corrected; nothing for another."""
+        if not _has_section(one):
+            return
+        yield from ("", f"## {one.name}", "")
+        if self.every and any(one.causes):
+            for sentence, cause, correction in zip_longest(one.departures, one.causes, one.corrections, fillvalue=""):
+                yield from (f"- {sentence}", "", "```text", *_shown(cause), "```", "")
+                if correction:
+                    yield from ("```diff", correction, "```", "")
+            yield f"Proven: {_lower(one.proof)}" if one.proof else "Not proven."
+            return
+        if one.departures:
+            yield from (f"- {sentence}" for sentence in one.departures)
+            yield ""
+        yield from ("```text", *_shown(one.first))
+        if one.proof:
+            yield f"proven: {_lower(one.proof)}"
+        yield "```"
+
+
+PORTS = Page(
+    """# Ports of others
 
 `python -m ports --write docs/ports.md` makes this page. Weights are random and models are small, except where a name
 says otherwise: a row is about a program and its configuration, not about a checkpoint. *Modules* are calls of the
 reference's modules that were found in the port by value, without names. *Mathematics* compares both programs in double;
 *arithmetic* compares what both give on a CPU with what rounding allows. A departure is *proven* in one of two ways:
 the port with the corrected lines is equal in double, or everything behind the reference's own value is.
-"""
-
-DEPARTURES = """# Departures of {package}
+""",
+    """# Departures of {package}
 
 `python -m ports --write docs/ports.md` makes this page, which belongs to [a table of all pairs](../ports.md). Each
 section has the first departure as it is printed, shortened, and what it is proven by.
-"""
+""",
+    every=False,
+)
+
+PEERS = Page(
+    """# Other ports of Chatterbox
+
+`python -m ports --peers --write docs/peers.md` makes this page. Each port is judged against `reference/` in every stage
+that it has: at full size, on three short lengths, with random weights that the port loads by its own conversion.
+*Modules* are calls of the reference's modules that were found in the port by value, without names. *Mathematics*
+compares both programs in double; *arithmetic* compares what both give on a CPU with what rounding allows: where a port
+departs, that of the port with its lines corrected. What of a departure is a choice and what a mistake is for the
+reader. A stage whose name ends with a case has inputs that show what the others do not.
+""",
+    """# Departures of {package}
+
+`python -m ports --peers --write docs/peers.md` makes this page, which belongs to [a table of all stages](../peers.md).
+A departure has the first place at which it is found, the formula of either side there with its line, and the line of
+the port with which that stage is equal in double.
+""",
+    every=True,
+)
 
 
-def write(rows: Sequence[Row], file: Path) -> None:
+def write(rows: Sequence[Row], file: Path, page: Page = PORTS) -> None:
     """Write the page and those of the packages: without times and without the paths of this machine."""
-    write_text("\n".join([HEAD, *_summary(rows), *_table(rows)]) + "\n", file)
+    folder = file.with_suffix("")
+    write_text("\n".join([page.head, *_summary(rows), *_table(rows, folder.name)]) + "\n", file)
     for package in sorted({_package(one) for one in rows if _has_section(one)}):
-        texts = [DEPARTURES.format(package=package).rstrip()]
+        texts = [page.departures.format(package=package).rstrip()]
         for one in rows:
-            texts += section(one) if _package(one) == package else ()
-        (folder := file.with_suffix("")).mkdir(exist_ok=True)
+            texts += page.section(one) if _package(one) == package else ()
+        folder.mkdir(exist_ok=True)
         write_text("\n".join(texts) + "\n", folder / f"{package}.md")
 
 
@@ -53,32 +110,18 @@ def _summary(rows: Sequence[Row]) -> Iterator[str]:
     yield ""
 
 
-def _table(rows: Sequence[Row]) -> Iterator[str]:
+def _table(rows: Sequence[Row], folder: str) -> Iterator[str]:
     yield "| pair | modules | mathematics | verdict | arithmetic |"
     yield "|---|---|---|---|---|"
     for one in rows:
-        yield f"| {' | '.join([*cells(one), one.arithmetic])} |"
+        yield f"| {' | '.join([*cells(one, folder), one.arithmetic])} |"
 
 
-def cells(one: Row) -> list[str]:
+def cells(one: Row, folder: str = "ports") -> list[str]:
     """What the table says of a pair on any machine: all but its arithmetic. A pair with a section has a link."""
     modules = "{} of {}".format(*one.modules) if one.modules else ""
-    name = f"[{one.name}](ports/{_package(one)}.md#{_anchor(one.name)})" if _has_section(one) else one.name
+    name = f"[{one.name}]({folder}/{_package(one)}.md#{_anchor(one.name)})" if _has_section(one) else one.name
     return [name, modules, one.mathematics.replace("|", "\\|"), one.verdict]
-
-
-def section(one: Row) -> Iterator[str]:
-    """What is said of a pair that departs, or that runs with its lines corrected; nothing for another."""
-    if not _has_section(one):
-        return
-    yield from ("", f"## {one.name}", "")
-    if one.departures:
-        yield from (f"- {sentence}" for sentence in one.departures)
-        yield ""
-    yield from ("```text", *_shown(one.first))
-    if one.proof:
-        yield f"proven: {one.proof[0].lower()}{one.proof[1:]}"
-    yield "```"
 
 
 def _shown(first: str) -> Iterator[str]:
@@ -89,6 +132,10 @@ def _shown(first: str) -> Iterator[str]:
         if line.startswith(("  reference: ", "  port: ")):
             yield line
             yield from (after for after in lines[number + 1 : number + 2] if after.startswith("    "))
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[0].lower()}{sentence[1:]}"
 
 
 def _package(one: Row) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
@@ -15,31 +15,38 @@ import numpy as np
 
 import parity
 from ports.confirmed import false_matches
+from ports.corrected import Correction, corrections
 
 ARITHMETIC = ("equal", "rounding", "device", "wrong")
 """The words of a verdict on the device, the worst last."""
 
-EXPECTED = ("equal", "departs", "cannot run")
+EXPECTED = ("equal", "departs", "cannot run", "absent")
 """The words of pairs that are as the repository says of them."""
 
 
 @dataclass(frozen=True)
 class Sides:
-    """What `parity.compare` takes: both models, sets of inputs in the reference's layout, and options."""
+    """What `parity.compare` takes: both models, sets of inputs in the reference's layout, and options.
+
+    With `corrections` the port's packages are imported anew, and so is `user`, the module that imports them.
+    """
 
     reference: Any
     candidate: Any
     inputs: list[dict[str, np.ndarray]]
     options: Mapping[str, Any] = field(default_factory=dict)
+    corrections: Sequence[Correction] = ()
+    user: str = ""
 
 
 @dataclass(frozen=True)
 class Departure:
-    """A known difference: a sentence, and what either side's formula says of it."""
+    """A known difference: a sentence, what either side's formula says of it, and what of the port's source mends it."""
 
     sentence: str
     reference: str
     candidate: str
+    corrections: tuple[Correction, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Pair:
     `packages` are those whose versions the verdict is about, the port's first. `make` builds both sides; the folder is
     empty and is theirs. `departures` are known. `mended` builds the sides with all of them corrected, or with what
     keeps the pair from running, and `correction` says how. `refused` is a part of the sentence with which a pair cannot
-    run, `reason` the cause.
+    run, `reason` the cause. `absent` says why the port has nothing to be judged here. What is found is `confirmed` on
+    inputs that no search has seen, which takes as long as the comparison.
     """
 
     name: str
@@ -60,6 +68,8 @@ class Pair:
     correction: str = ""
     refused: str = ""
     reason: str = ""
+    absent: str = ""
+    confirmed: bool = True
 
     @property
     def versions(self) -> list[str]:
@@ -89,6 +99,12 @@ class Judged:
         return found is not None and bool(found.departures) and found.proven
 
     @property
+    def causes(self) -> list[str]:
+        """What the harness prints of each known departure, the first place of several; empty where it finds none."""
+        found = self.comparison.departures if self.comparison else []
+        return [next((text for text in found if _says(text, one)), "") for one in self.pair.departures]
+
+    @property
     def unknown(self) -> list[str]:
         """Departures that the pair does not name, and named ones that are not there."""
         if self.comparison is None:
@@ -100,7 +116,12 @@ class Judged:
 
     @property
     def word(self) -> str:
-        """`equal`; `departs`, named and proven; `unexplained`; `cannot run`, for the reason that is known; `failed`."""
+        """`equal`; `departs`, named and proven; `unexplained`; `cannot run`, for the reason that is known; `failed`.
+
+        `absent` is what the port does not have.
+        """
+        if self.pair.absent:
+            return "absent"
         right = self.mended is not None and self.mended.proof.proven
         if self.comparison is None:
             known = self.pair.refused and self.pair.refused in self.error
@@ -120,6 +141,8 @@ class Judged:
 def judge(pair: Pair) -> Judged:
     """Both questions about a pair, by `parity.compare`; with its departures corrected once more."""
     judged = Judged(pair)
+    if pair.absent:
+        return judged
     for attempt in (_as_it_is, _corrected):
         try:
             attempt(judged)
@@ -135,7 +158,7 @@ def _as_it_is(judged: Judged) -> None:
         comparison = _compared(sides)
         judged.seconds = time.perf_counter() - start
         found = comparison.matching  # made here, where an error of the search has a verdict
-        if comparison.proof.proven:
+        if comparison.proof.proven and judged.pair.confirmed:
             wrong = false_matches(comparison, sides.reference, sides.candidate, **sides.options)
             judged.matches = len(found.pairs), len(wrong)
     judged.comparison = comparison
@@ -148,7 +171,8 @@ def _corrected(judged: Judged) -> None:
 
 
 def _compared(sides: Sides) -> parity.Comparison:
-    return parity.compare(sides.reference, sides.candidate, sides.inputs, **sides.options)
+    with corrections(sides.corrections, sides.user):
+        return parity.compare(sides.reference, sides.candidate, sides.inputs, **sides.options)
 
 
 def _says(text: str, known: Departure) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 from parity.base.errors import InputError
 from ports.pair import Judged
 
-MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:site-packages|ports)/")
-"""Whatever is before a package in the path of a file."""
+MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:(?:site-packages|ports)/|(?=reference/))")
+"""Whatever is before a package, or before `reference/`, in the path of a file."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Row:
     """A pair and its verdict, without the models.
 
     `modules` are the calls of the reference's modules that were found in the port by value, and all of them. `matches`
-    are all values that were found, and those of them that are not equal on unseen inputs. `departures` are sentences,
-    `proof` says how they are proven, `first` is what the harness printed of the first one. `why` is the cause of a
-    verdict that is not as it is said to be.
+    are all values that were found, and those of them that are not equal on unseen inputs. `departures` are sentences;
+    of each, `causes` has what the harness printed of it, and `corrections` what of the port's source mends it. `proof`
+    says how they are proven, `first` is what the harness printed of the first one. `why` is the cause of a verdict that
+    is not as it is said to be.
     """
 
     name: str
@@ -34,6 +35,8 @@ class Row:
     modules: tuple[int, int] | None
     matches: tuple[int, int] | None
     departures: tuple[str, ...]
+    causes: tuple[str, ...]
+    corrections: tuple[str, ...]
     proof: str
     first: str
     why: str
@@ -56,11 +59,13 @@ def row(judged: Judged) -> Row:
         pair.name,
         tuple(pair.versions),
         judged.word,
-        ("equal" if proven else "differs") if found is not None else pair.reason or error,
+        ("equal" if proven else "differs") if found is not None else pair.absent or pair.reason or error,
         judged.arithmetic,
         found.modules if found is not None else None,
         judged.matches,
         tuple(known.sentence for known in pair.departures) if found is not None else (),
+        tuple(MACHINE.sub("", text) for text in judged.causes),
+        tuple("\n".join(text.difference for text in known.corrections) for known in pair.departures),
         _proof(judged),
         MACHINE.sub("", found.departures[0]) if found is not None and found.departures else "",
         {"failed": error, "unexplained": "; ".join(judged.unknown) or "not proven"}.get(judged.word, ""),

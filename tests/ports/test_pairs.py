@@ -23,7 +23,7 @@ def test_a_pair_is_as_the_page_says(name):
     found = row(judge(pairs.named(name)))
     assert found.verdict in EXPECTED, found.why
     assert f"| {' | '.join(page.cells(found))} |" in PAGE
-    assert "\n".join(page.section(found)) in SECTIONS
+    assert "\n".join(page.PORTS.section(found)) in SECTIONS
     if found.matches:
         assert found.matches[1] == 0
     if found.modules:

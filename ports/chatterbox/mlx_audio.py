@@ -1,0 +1,127 @@
+"""mlx-audio's Chatterbox: its models, made and loaded by themselves, and the stages that are more than a method."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest import mock
+
+import mlx.core as mx
+import numpy as np
+from mlx_audio.codec.models.s3 import S3TokenizerV2
+from mlx_audio.lm.sample_utils import make_sampler
+from mlx_audio.tts.models.chatterbox.config import LLAMA_CONFIGS
+from mlx_audio.tts.models.chatterbox.s3gen import S3Token2Wav
+from mlx_audio.tts.models.chatterbox.t3 import T3
+from mlx_audio.tts.models.chatterbox.t3 import t3 as loop
+from mlx_audio.tts.models.chatterbox.t3.cond_enc import T3Cond
+from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, VoiceEncoder, melspectrogram
+from mlx_audio.utils import resample_audio
+
+from ports.chatterbox.flow import STEPS
+from ports.chatterbox.subject import Arrays, filled
+from ports.chatterbox.t3 import BOTH, CHOSEN, LAYERS, SAMPLING, TOP_P, TWO_LAYERS
+from spec.config import SamplingConfig
+
+
+def tokenizer() -> Any:
+    return filled(S3TokenizerV2("speech_tokenizer_v2_25hz"), "s3gen", "tokenizer.")
+
+
+def speaker_encoder() -> Any:
+    return filled(S3Token2Wav(), "s3gen", "speaker_encoder.").speaker_encoder
+
+
+def voice_encoder() -> Any:
+    return filled(VoiceEncoder(), "ve")
+
+
+def flow() -> Any:
+    return filled(S3Token2Wav(), "s3gen", "flow.").flow
+
+
+def encoder() -> Any:
+    return flow().encoder
+
+
+def estimator() -> Any:
+    return flow().decoder.estimator
+
+
+def vocoder() -> Any:
+    return filled(S3Token2Wav(), "s3gen", "mel2wav.").mel2wav
+
+
+def t3() -> Any:
+    with mock.patch.dict(LLAMA_CONFIGS["Llama_520M"], num_hidden_layers=LAYERS):
+        return filled(T3(), "t3_cfg", config=TWO_LAYERS)
+
+
+def resample(wave: Any) -> Any:
+    """What the port does with NumPy, as the product with its response to unit impulses."""
+    return wave @ mx.array(resample_audio(np.eye(wave.shape[1], dtype=np.float32), 24000, 16000))
+
+
+def voice_mel(wave: Any) -> Any:
+    return melspectrogram(wave, VoiceEncConfig())
+
+
+def tokens(tokenizer: Any, given: Arrays) -> Any:
+    hidden, _ = tokenizer.encoder(given["mel"], mx.array([given["mel"].shape[2]]))
+    return hidden, tokenizer.quantizer.encode(hidden)
+
+
+def speaker(encoder: Any, given: Arrays) -> Any:
+    return encoder.inference(given["mel"].swapaxes(1, 2), [given["mel"].shape[2]], rate=1.3)
+
+
+def encoded(encoder: Any, given: Arrays) -> Any:
+    return encoder(given["x"], mx.array([given["x"].shape[1]]))[0]
+
+
+def mel(flow: Any, given: Arrays) -> Any:
+    """Its own inference, which takes its noise from an array that it keeps."""
+    flow.decoder.rand_noise, prompt_mel = given["noise"], given["prompt_mel"]
+    prompt, rest = mx.split(given["tokens"], [prompt_mel.shape[1] // 2], axis=1)
+    lengths, prompt_lengths = mx.array([rest.shape[1]]), mx.array([prompt.shape[1]])
+    given = (rest, lengths, prompt, prompt_lengths, prompt_mel, None, given["embedding"], True)
+    return flow.inference(*given, n_timesteps=STEPS)[0]
+
+
+def source(vocoder: Any, given: Arrays) -> Any:
+    return vocoder.m_source(vocoder._f0_upsample(given["f0"][:, None]).swapaxes(1, 2))[0].swapaxes(1, 2)
+
+
+def conditions(given: Arrays) -> tuple[Any, Any]:
+    heard = T3Cond(given["voice"], cond_prompt_speech_tokens=given["prompt"], emotion_adv=given["emotion"])
+    return heard, mx.concatenate([given["text"]] * 2)
+
+
+def prefix(t3: Any, given: Arrays) -> Any:
+    return t3._prepare_inference_context(*conditions(given), SAMPLING.guidance)
+
+
+def scores(t3: Any, given: Arrays) -> Any:
+    """What its own loop hands to its sampler, which gives it the chosen tokens."""
+    seen: list[Any] = []
+
+    def choose(scores: Any) -> Any:
+        seen.append(scores + 0)
+        return mx.array([(*CHOSEN, 0)[len(seen) - 1]])
+
+    with mock.patch.object(loop, "make_sampler", return_value=choose):
+        t3.inference(*conditions(given), max_new_tokens=len(CHOSEN) + 1)
+    return mx.concatenate(seen)
+
+
+def drawn_from(scores: Any, sampling: SamplingConfig = SAMPLING) -> Any:
+    """What its sampler draws from."""
+    with mock.patch.object(mx.random, "categorical", lambda logits: mx.softmax(logits, axis=-1)):
+        return make_sampler(sampling.temperature, sampling.top_p, sampling.min_p)(scores)
+
+
+def by_top_p(scores: Any) -> Any:
+    return drawn_from(scores, TOP_P)
+
+
+def by_both(scores: Any) -> Any:
+    return drawn_from(scores, BOTH)
