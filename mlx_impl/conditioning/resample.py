@@ -16,6 +16,17 @@ from mlx_impl.ops.linear import matmul
 from mlx_impl.ops.spectrum import framed
 
 
+class SincKernel(nn.Module):
+    """The filter of each phase, `c w`, in the dtype of a wave."""
+
+    def __init__(self, source: int, target: int):
+        super().__init__()
+        self.source, self.target = source, target
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        return sinc_kernel(self.source, self.target, wave.dtype)
+
+
 class Resample(nn.Module):
     """`b n` at `source` Hz -> `b n` at `target` Hz; N samples become ceil(N * target / source)."""
 
@@ -23,11 +34,12 @@ class Resample(nn.Module):
         super().__init__()
         divisor = math.gcd(source, target)
         self.source, self.target = source // divisor, target // divisor
+        self.kernel = SincKernel(self.source, self.target)
 
     def __call__(self, wave: mx.array) -> mx.array:
         if self.source == self.target:
             return wave
-        kernel = sinc_kernel(self.source, self.target, wave.dtype)
+        kernel = self.kernel(wave)
         width = (kernel.shape[1] - self.source) // 2
         padded = mx.pad(wave, ((0, 0), (width, width + self.source)))
         phases = matmul(framed(padded, kernel.shape[1], self.source), kernel.T)  # (B, windows, target)

@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
+from mlx_impl.conditioning.mel import Floor
 from mlx_impl.conditioning.tables import kaldi_mel_filters, povey_window
 from mlx_impl.ops import functional as F
 from mlx_impl.ops.convolution import Conv1d, Conv2d
@@ -23,25 +24,57 @@ LOWEST = 20.0  # Hz, of the filters
 PREEMPHASIS = 0.97
 
 
-class FilterBank(nn.Module):
-    """`b n` at 16 kHz -> `b t c` at 100 Hz: log mel powers less each bin's mean over time.
+class Frames(nn.Module):
+    """`b n` at 16 kHz -> `b t w` at 100 Hz. Each frame loses its mean, is pre-emphasised and windowed.
 
-    Only whole frames: N samples give 1 + (N - 400) // 160 frames. Each frame loses its mean and is pre-emphasised.
+    Only whole frames: N samples give 1 + (N - 400) // 160 frames.
     """
-
-    def __init__(self, mel_bins: int):
-        super().__init__()
-        self.mel_bins = mel_bins
 
     def __call__(self, wave: mx.array) -> mx.array:
         frames = framed(wave, FRAME, HOP)  # (B, T, FRAME)
         frames = frames - matmul(frames, mx.ones((FRAME, 1))) / FRAME
         previous = mx.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
-        frames = (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype)
-        power = power_spectrum(mx.pad(frames, ((0, 0), (0, 0), (0, N_FFT - FRAME))))
-        mel = matmul(power, kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, wave.dtype).T)
-        # Kaldi's floor is the float32 epsilon, whatever the dtype.
-        features = mx.log(mx.maximum(mel, np.finfo(np.float32).eps.item()))
+        return (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype)
+
+
+class FramePowers(nn.Module):
+    """`b t w` -> `b t f`. Squared magnitudes of the transform, of frames made longer by zeros."""
+
+    def __call__(self, frames: mx.array) -> mx.array:
+        return power_spectrum(mx.pad(frames, ((0, 0), (0, 0), (0, N_FFT - FRAME))))
+
+
+class KaldiFiltered(nn.Module):
+    """`b t f` -> `b t c`. Each filter's sum over the frequencies."""
+
+    def __init__(self, mel_bins: int):
+        super().__init__()
+        self.mel_bins = mel_bins
+
+    def __call__(self, powers: mx.array) -> mx.array:
+        return matmul(powers, kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, powers.dtype).T)
+
+
+class Logarithms(nn.Module):
+    """`b t c` -> `b t c`. Natural logarithms."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return mx.log(x)
+
+
+class FilterBank(nn.Module):
+    """`b n` at 16 kHz -> `b t c` at 100 Hz: log mel powers less each bin's mean over time."""
+
+    def __init__(self, mel_bins: int):
+        super().__init__()
+        self.frames = Frames()
+        self.powers = FramePowers()
+        self.filtered = KaldiFiltered(mel_bins)
+        self.floor = Floor(np.finfo(np.float32).eps.item())  # Kaldi's, whatever the dtype
+        self.logs = Logarithms()
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        features = self.logs(self.floor(self.filtered(self.powers(self.frames(wave)))))
         return features - mean_over_time(features)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from reference.conditioning.mel import Floor
 from reference.conditioning.tables import kaldi_mel_filters, povey_window
 from spec.config import SpeakerEncoderConfig
 
@@ -17,25 +18,57 @@ LOWEST = 20.0  # Hz, of the filters
 PREEMPHASIS = 0.97
 
 
-class FilterBank(nn.Module):
-    """`b n` at 16 kHz -> `b c t` at 100 Hz: log mel powers less each bin's mean over time.
+class Frames(nn.Module):
+    """`b n` at 16 kHz -> `b t w` at 100 Hz. Each frame loses its mean, is pre-emphasised and windowed.
 
-    Only whole frames: N samples give 1 + (N - 400) // 160 frames. Each frame loses its mean and is pre-emphasised.
+    Only whole frames: N samples give 1 + (N - 400) // 160 frames.
     """
-
-    def __init__(self, mel_bins: int):
-        super().__init__()
-        self.mel_bins = mel_bins
 
     def forward(self, wave: Tensor) -> Tensor:
         frames = wave.unfold(1, FRAME, HOP)  # (B, T, FRAME)
         frames = frames - frames.mean(dim=2, keepdim=True)
         previous = F.pad(frames, (1, 0), mode="replicate")[..., :-1]
-        frames = (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype).to(wave.device)
-        power = torch.fft.rfft(F.pad(frames, (0, N_FFT - FRAME))).abs().pow(2.0)
-        mel = power @ kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, wave.dtype).T.to(wave.device)
-        # Kaldi's floor is the float32 epsilon, whatever the dtype.
-        features = torch.clamp(mel, min=torch.finfo(torch.float32).eps).log()
+        return (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype).to(wave.device)
+
+
+class FramePowers(nn.Module):
+    """`b t w` -> `b t f`. Squared magnitudes of the transform, of frames made longer by zeros."""
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return torch.fft.rfft(F.pad(frames, (0, N_FFT - FRAME))).abs().pow(2.0)
+
+
+class KaldiFiltered(nn.Module):
+    """`b t f` -> `b t c`. Each filter's sum over the frequencies."""
+
+    def __init__(self, mel_bins: int):
+        super().__init__()
+        self.mel_bins = mel_bins
+
+    def forward(self, powers: Tensor) -> Tensor:
+        return powers @ kaldi_mel_filters(RATE, N_FFT, self.mel_bins, LOWEST, powers.dtype).T.to(powers.device)
+
+
+class Logarithms(nn.Module):
+    """`b t c` -> `b t c`. Natural logarithms."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.log()
+
+
+class FilterBank(nn.Module):
+    """`b n` at 16 kHz -> `b c t` at 100 Hz: log mel powers less each bin's mean over time."""
+
+    def __init__(self, mel_bins: int):
+        super().__init__()
+        self.frames = Frames()
+        self.powers = FramePowers()
+        self.filtered = KaldiFiltered(mel_bins)
+        self.floor = Floor(torch.finfo(torch.float32).eps)  # Kaldi's, whatever the dtype
+        self.logs = Logarithms()
+
+    def forward(self, wave: Tensor) -> Tensor:
+        features = self.logs(self.floor(self.filtered(self.powers(self.frames(wave)))))
         return (features - features.mean(dim=1, keepdim=True)).permute(0, 2, 1)
 
 

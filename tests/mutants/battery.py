@@ -62,6 +62,9 @@ def case(name: str) -> Case:
         return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=20, first=1))
     if name == "t3":
         return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=3, first=1))
+    if name == "quiet":
+        voice = cases.load("tiny-conditioning")
+        return replace(voice, inputs={name: wave * np.float32(1e-4) for name, wave in voice.inputs.items()})
     if name == "ten seconds":
         long = vocoder.build("mutant-phase", vocoder.VocoderCase("tiny", frames=500))
         return replace(long, segments=("source",))

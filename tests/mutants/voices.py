@@ -8,15 +8,16 @@ import mlx.core as mx
 import numpy as np
 
 import mlx_impl.conditioning.mel
+import mlx_impl.conditioning.resample
 import mlx_impl.conditioning.s3tokenizer
 import mlx_impl.conditioning.speaker_encoder
 import mlx_impl.conditioning.voice_encoder
 import mlx_impl.ops.functional
 import mlx_impl.weights.conditioning
-from mlx_impl.conditioning.mel import LogMelSpectrogram, PowerMelSpectrogram, PromptMel
+from mlx_impl.conditioning.mel import Decades, Floor, LogMelSpectrogram, PromptMagnitudes, PromptMel, VoicePowers
 from mlx_impl.conditioning.resample import Resample
 from mlx_impl.conditioning.s3tokenizer import FSQ, Memory
-from mlx_impl.conditioning.speaker_encoder import BatchNorm, SegmentAverages, StatsPool
+from mlx_impl.conditioning.speaker_encoder import BatchNorm, FramePowers, SegmentAverages, StatsPool
 from mlx_impl.ops.summation import mean_over_time
 from tests.mutants.activations import tanh_gelu
 from tests.mutants.battery import checkpoint, constant, mutant, wrap
@@ -37,25 +38,29 @@ def _(m):
     wrap(m, PromptMel, "__call__", lambda call, self, wave: call(self, wave) * (20 / math.log(10)))
 
 
-@mutant("log of powers for magnitudes", VOICE, "prompt_mel", "power", "gain", "scale", "gain and offset")
+@mutant("log of powers for magnitudes", VOICE, "prompt_mel.magnitudes", "power")
 def _(m):
-    m.setattr(mlx_impl.conditioning.mel.mx, "sqrt", lambda x: x)
+    wrap(m, PromptMagnitudes, "__call__", lambda call, self, wave: mx.square(call(self, wave)))
 
 
-@mutant("mel of magnitudes for powers", VOICE, "voice_encoder.mel[of=t3]", "power")
+@mutant("mel of magnitudes for powers", VOICE, "voice_encoder.mel.powers[of=t3]", "power")
 def _(m):
-    def call(self, wave):
-        n_fft = self.config.n_fft
-        frames = mlx_impl.conditioning.mel.framed(
-            mlx_impl.conditioning.mel.reflected(wave, n_fft // 2), n_fft, self.config.hop
-        )
-        window = mlx_impl.conditioning.mel.hann_window(n_fft, wave.dtype)
-        power = mx.sqrt(mlx_impl.conditioning.mel.power_spectrum(frames * window))
-        rate = self.config.sample_rate
-        filters = mlx_impl.conditioning.mel.mel_filters(rate, n_fft, self.config.mel_bins, rate / 2, wave.dtype)
-        return power @ filters.T
+    wrap(m, VoicePowers, "__call__", lambda call, self, wave: mx.sqrt(call(self, wave)))
 
-    m.setattr(PowerMelSpectrogram, "__call__", call)
+
+@mutant("magnitudes for powers in the x-vector", VOICE, "speaker_encoder.filter_bank.powers", "power")
+def _(m):
+    wrap(m, FramePowers, "__call__", lambda call, self, frames: mx.sqrt(call(self, frames)))
+
+
+@mutant("pre-emphasis left out", VOICE, "speaker_encoder.filter_bank.frames", "arithmetic")
+def _(m):
+    m.setattr(mlx_impl.conditioning.speaker_encoder, "PREEMPHASIS", 0.0)
+
+
+@mutant("log of 1e-10 for that of 1e-5", "quiet", "prompt_mel.floor", "limit")
+def _(m):
+    wrap(m, Floor, "__init__", lambda init, self, lowest: init(self, 1e-10 if lowest == 1e-5 else lowest))
 
 
 @mutant("log mel not normalised", VOICE, "tokenizer.log_mel", "gain and offset")
@@ -63,15 +68,9 @@ def _(m):
     wrap(m, LogMelSpectrogram, "__call__", lambda call, self, wave: 4 * call(self, wave) - 4)
 
 
-@mutant("log mel not limited", VOICE, "tokenizer.log_mel", "limit")
+@mutant("log mel not limited", VOICE, "tokenizer.log_mel.decades", "limit")
 def _(m):
-    def call(original, self, wave):
-        m2 = mlx_impl.conditioning.mel
-        frames = m2.framed(m2.reflected(wave, self.n_fft // 2), self.n_fft, self.hop)[:, :-1]
-        power = m2.power_spectrum(frames * self.window)
-        return (mx.log10(mx.maximum(power @ self.filters.T, 1e-10)) + 4.0) / 4.0
-
-    wrap(m, LogMelSpectrogram, "__call__", call)
+    m.setattr(Decades, "__call__", lambda self, x: mx.log10(x))
 
 
 def filters(change):
@@ -81,13 +80,13 @@ def filters(change):
     return patch
 
 
-mutant("filters without their areas", VOICE, "prompt_mel", "offset", "normalisation")(
+mutant("filters without their areas", VOICE, "prompt_mel.filtered", "offset", "normalisation")(
     filters(lambda table: table / mx.max(table, axis=1, keepdims=True))
 )
-mutant("filters upside down", VOICE, "prompt_mel", "permutation")(filters(lambda table: table[::-1]))
+mutant("filters upside down", VOICE, "prompt_mel.filtered", "permutation")(filters(lambda table: table[::-1]))
 
 
-@mutant("mel frames half a window late", VOICE, "prompt_mel", "shape", "shift")
+@mutant("mel frames half a window late", VOICE, "prompt_mel.magnitudes", "shape", "shift")
 def _(m):
     wrap(m, mlx_impl.conditioning.mel, "reflected", lambda f, wave, edge: f(wave, edge)[:, edge:])
 
@@ -105,22 +104,44 @@ def late(wave, samples):
     return mx.concatenate([mx.zeros_like(wave[:, :samples]), wave[:, :-samples]], axis=1)
 
 
-@mutant("mel half a hop late", VOICE, "prompt_mel", "shift")
+@mutant("mel half a hop late", VOICE, "prompt_mel.magnitudes", "shift")
 def _(m):
     wrap(m, PromptMel, "__call__", lambda call, self, wave: call(self, late(wave, 240)))
 
 
-@mutant("log mel half a hop late", VOICE, "tokenizer.log_mel", "shift")
+@mutant("log mel half a hop late", VOICE, "tokenizer.log_mel.powers", "shift")
 def _(m):
     wrap(m, LogMelSpectrogram, "__call__", lambda call, self, wave: call(self, late(wave, 80)))
 
 
-@mutant("symmetric window in the voice's mel", VOICE, "prompt_mel", "window")
+@mutant("symmetric window in the voice's mel", VOICE, "prompt_mel.magnitudes", "window")
 def _(m):
     def window(length, dtype):
         return mx.array((0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / (length - 1))).astype(np.float32))
 
     m.setattr(mlx_impl.conditioning.mel, "hann_window", window)
+
+
+@mutant("sincs of 64 zero crossings for 6", VOICE, "resample.kernel", "shape")
+def _(m):
+    def kernel(source, target, dtype):
+        swaps, base = 64, min(source, target) * 0.99
+        width = math.ceil(swaps * source / base)
+        offsets = np.arange(-width, width + source) / source
+        t = np.clip((offsets - np.arange(target)[:, None] / target) * base, -swaps, swaps)
+        return mx.array((np.sinc(t) * np.cos(t * np.pi / swaps / 2) ** 2 * (base / source)).astype(np.float32))
+
+    m.setattr(mlx_impl.conditioning.resample, "sinc_kernel", kernel)
+
+
+@mutant("sincs without their window", VOICE, "resample.kernel", "arithmetic", "window")
+def _(m):
+    def kernel(original, source, target, dtype):
+        base, width = min(source, target) * 0.99, (original(source, target, dtype).shape[1] - source) // 2
+        t = (np.arange(-width, width + source) / source - np.arange(target)[:, None] / target) * base
+        return mx.array((np.sinc(t) * (base / source)).astype(np.float32))
+
+    wrap(m, mlx_impl.conditioning.resample, "sinc_kernel", kernel)
 
 
 @mutant("resampled a sample late", VOICE, "resample", "shift")
