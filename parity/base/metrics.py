@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-PIECE = 1 << 13
-"""Values that are widened at a time. What is made of them stays in a core's cache, and OpenBLAS, which shares longer
-products out among threads that would spin beside those of the sides, keeps up to 10 000 values to one."""
+from parity.base.bfloat16 import widened
+from parity.base.walk import PIECE, walk
+
+ROW = 1 << 13
+"""Values that are multiplied in one call: OpenBLAS shares longer products out among threads, which would spin beside
+those of the sides, and keeps up to 10 000 values to one."""
 
 MASKED = 1e8
 """From this size on a number stands for an infinity: masks add -1e9, -1e10 or the lowest float32.
@@ -43,7 +45,7 @@ def dot(a: np.ndarray, b: np.ndarray) -> float:
 
     With NumPy's BLAS for all of them, judging a full-size step took 5.4 s beside MLX; so it takes less than 1.4 s.
     """
-    return float(np.dot(a, b)) if a.size <= PIECE else float(np.einsum("i,i->", a, b))
+    return float(np.dot(a, b)) if a.size <= ROW else float(np.einsum("i,i->", a, b))
 
 
 def rms(array: np.ndarray) -> float:
@@ -55,64 +57,80 @@ def rmse(candidate: np.ndarray, reference: np.ndarray) -> float:
     return rms(np.subtract(candidate, reference, dtype=np.float64))
 
 
-def difference(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None = None) -> Difference:
+def difference(
+    candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None = None, unmasked: bool = False
+) -> Difference:
     """Every number that one comparison yields, in one pass. Shapes must be equal: nothing is broadcast.
 
-    The pass is in the order of the axes, whatever the order in memory, so that the numbers do not depend on that.
+    The pass is in the order of the axes, whatever the order in memory, so that the numbers do not depend on that; of
+    arrays of more than `walk.WINDOW` values it is in their order in memory, and needs no memory for the whole of them.
+
+    With `unmasked` it is the comparison without what is masked alike on all sides, whose size would hide every other
+    difference; of the whole where nothing is masked, or everything.
     """
     if candidate.shape != reference.shape or candidate.size == 0:
         raise ValueError(f"cannot compare shapes {candidate.shape} and {reference.shape}")
     if exact is not None and exact.shape != reference.shape:
         raise ValueError(f"cannot compare shapes {exact.shape} and {reference.shape}")
-    size = candidate.size
+    size = kept = candidate.size
     buffers = np.empty((3, min(size, PIECE)))
     square = rr = cr = cc = noise = against_exact = 0.0
-    worst, place, done = -1.0, 0, 0
-    for part in _pieces(candidate.shape):
-        theirs = reference[part]
+    worst, where, nonfinite = -1.0, tuple[int, ...](), 0
+    for place, (ours, theirs, *wide) in walk(candidate, reference, *([] if exact is None else [exact])):
         c, r, delta = buffers[:, : theirs.size]
-        _widen(candidate[part], c)
+        _widen(ours, c)
         _widen(theirs, r)
+        hidden = _masked(c, r, *wide) if unmasked else None
+        if hidden is not None:
+            c[hidden] = r[hidden] = 0.0
+            kept -= int(np.count_nonzero(hidden))
         np.subtract(c, r, out=delta)
-        square, rr, cr, cc = square + dot(delta, delta), rr + dot(r, r), cr + dot(c, r), cc + dot(c, c)
-        np.abs(delta, out=delta)
-        at = int(np.argmax(delta))
-        if not (delta[at] <= worst or worst != worst):  # the first NaN is the worst
-            worst, place = float(delta[at]), done + at
-        if exact is not None:
-            _widen(exact[part], delta)
+        piece = _dot(c, c)
+        square, rr, cr, cc = square + _dot(delta, delta), rr + _dot(r, r), cr + _dot(c, r), cc + piece
+        nonfinite += 0 if math.isfinite(piece) else int(np.count_nonzero(~np.isfinite(c)))
+        most = max(float(delta.max()), -float(delta.min()))
+        if not (most <= worst or worst != worst):  # the first NaN is the worst
+            worst, where = most, place.at(int(np.argmax(np.abs(delta))))
+        if wide:
+            _widen(wide[0], delta)
+            if hidden is not None:
+                delta[hidden] = 0.0
             np.subtract(c, delta, out=c)
             np.subtract(r, delta, out=r)
-            against_exact, noise = against_exact + dot(c, c), noise + dot(r, r)
-        done += theirs.size
+            against_exact, noise = against_exact + _dot(c, c), noise + _dot(r, r)
+    if not kept:
+        return difference(candidate, reference, exact)
     return Difference(
-        rmse=math.sqrt(square / size),
+        rmse=math.sqrt(square / kept),
         max_abs=worst,
-        where=tuple(int(i) for i in np.unravel_index(place, candidate.shape)),
+        where=where,
         gain=cr / rr if rr > 0 else math.nan,
         cosine=cr / math.sqrt(rr * cc) if rr > 0 and cc > 0 else math.nan,
-        nonfinite=0 if math.isfinite(cc) else int(np.count_nonzero(~np.isfinite(candidate))),
-        reference_rms=math.sqrt(rr / size),
-        noise=math.nan if exact is None else math.sqrt(noise / size),
-        against_exact=math.nan if exact is None else math.sqrt(against_exact / size),
+        nonfinite=nonfinite,
+        reference_rms=math.sqrt(rr / kept),
+        noise=math.nan if exact is None else math.sqrt(noise / kept),
+        against_exact=math.nan if exact is None else math.sqrt(against_exact / kept),
     )
+
+
+def _masked(c: np.ndarray, r: np.ndarray, *exact: np.ndarray) -> np.ndarray:
+    """Which values of a piece are masked alike on all sides."""
+    found = (np.abs(r) >= MASKED) & (c == r)
+    for piece in exact:
+        found &= ((np.abs(piece) >= MASKED) & (np.sign(piece) == np.sign(r.reshape(piece.shape)))).ravel()
+    return np.asarray(found)
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """Inner product of two contiguous pieces, row by row: three times as fast as `einsum`, on one thread as well."""
+    if a.size <= ROW:
+        return float(np.dot(a, b))
+    whole = a.size // ROW * ROW
+    rows = np.vecdot(a[:whole].reshape(-1, ROW), b[:whole].reshape(-1, ROW))
+    return float(rows.sum()) + float(np.dot(a[whole:], b[whole:]))
 
 
 def _widen(part: np.ndarray, out: np.ndarray) -> None:
     """A part in the order of its axes. One that lies across memory is gathered first, line by line."""
+    part = widened(part)
     np.copyto(out.reshape(part.shape), part if part.flags.c_contiguous else np.array(part, order="K"))
-
-
-def _pieces(shape: tuple[int, ...]) -> Iterator[tuple[int | slice, ...]]:
-    """Indices of the parts of an array of at most `PIECE` values each, in the order of its axes."""
-    axis, inner = len(shape), 1
-    while axis and inner * shape[axis - 1] <= PIECE:
-        axis -= 1
-        inner *= shape[axis]
-    if not axis:
-        yield ()
-        return
-    step = PIECE // inner
-    for outer in np.ndindex(shape[: axis - 1]):
-        for start in range(0, shape[axis - 1], step):
-            yield *outer, slice(start, start + step)

@@ -28,6 +28,7 @@ import numpy as np
 from parity.base.errors import InputError
 from parity.base.files import replacing, writing
 from parity.base.pointer import is_pointer
+from parity.base.walk import WINDOW, release
 
 MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
 MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
@@ -122,7 +123,10 @@ def canonical_sha256(array: np.ndarray) -> str:
     array = _checked(array, "canonical_sha256")
     array = array.astype(array.dtype.newbyteorder("<"), order="C", copy=False)
     digest = hashlib.sha256(f"{array.dtype.str} {','.join(map(str, array.shape))}\n".encode())
-    digest.update(array.data)
+    flat = array.reshape(-1)
+    for start in range(0, array.size, WINDOW):
+        digest.update(flat[start : start + WINDOW].data)
+        release(array)
     return digest.hexdigest()
 
 

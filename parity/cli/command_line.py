@@ -25,7 +25,6 @@ from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
 from parity.contract.implementation import importable
 
-DEFAULT_CONTRACT = Path("fixtures/contract.toml")
 LOG_WIDTH = 120  # of a log that is no terminal; 80 columns cut the names of the taps
 
 
@@ -47,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
     def add_contract(sub: argparse._ActionsContainer) -> None:
         text = "contract file (%(default)s)"
-        sub.add_argument("--contract", type=Path, metavar="FILE", default=DEFAULT_CONTRACT, help=text)
+        sub.add_argument("--contract", type=Path, metavar="FILE", default=commands.DEFAULT_CONTRACT, help=text)
 
     def add_case(sub: argparse.ArgumentParser) -> None:
         add_contract(sub)
@@ -117,11 +116,22 @@ def parser() -> argparse.ArgumentParser:
     text = "store the trace in float64 too, and noise floors: dumps have a ratio64 then"
     capture.add_argument("--float64", action="store_true", help=text)
 
-    text = "compare two models that nobody prepared, or dumps with a golden folder"
+    text = "store the inputs and the reference's trace as a bundle, which a port in any language can read"
+    export = add("export", commands.export, text, out=FOLDER)
+    add_run_options(export)
+    export.add_argument(
+        "-o", "--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist"
+    )
+    text = "store the trace in float64 too: dumps have a ratio64 then"
+    export.add_argument("--float64", action="store_true", help=text)
+    text = "whose order the axes have (%(default)s)"
+    export.add_argument("--axes", choices=("reference", "candidate"), default="reference", help=text)
+
+    text = "compare two models that nobody prepared, or dumps with a bundle"
     compare = add("compare", commands.compare, text, report=COMPARISON)
-    text = "MODULE:name of a torch module, function or factory of one; or a golden folder with noise floors"
+    text = "MODULE:name of a torch module, function or factory of one; or a bundle: a golden folder with noise floors"
     compare.add_argument("reference", metavar="REFERENCE", help=text)
-    text = "MODULE:name of the same in MLX or PyTorch, or a .mlxfn file; or a folder of NPY files named by tap"
+    text = "MODULE:name of the same in MLX or PyTorch, or a .mlxfn file; or dumps: NPY files, or one safetensors file"
     compare.add_argument("candidate", metavar="CANDIDATE", help=text)
     models, dumps = compare.add_argument_group("two models"), compare.add_argument_group("dumps")
     add_models(models, required=False)
@@ -130,15 +140,18 @@ def parser() -> argparse.ArgumentParser:
     models.add_argument("--strict", action="store_true", help=text)
     text = "write index.html, comparison.json and junit.xml there"
     models.add_argument("--report", type=Path, metavar="DIR", help=text)
-    add_contract(dumps)
-    text = "axis order of dumps that come without a manifest (%(default)s)"
-    dumps.add_argument("--layout", choices=("reference", "candidate"), default="reference", help=text)
+    text = f"contract file (the bundle's own, or {commands.DEFAULT_CONTRACT})"
+    dumps.add_argument("--contract", type=Path, metavar="FILE", help=text)
+    text = "whose axis order the dumps have (that of the bundle)"
+    dumps.add_argument("--layout", choices=("reference", "candidate"), default="", help=text)
+    text = 'TOML or JSON that translates a port\'s names: "layers.*.out" = "encoder.layers.*"'
+    dumps.add_argument("--map", type=Path, metavar="FILE", help=text)
     text = "judge the taps that were dumped and leave the others out, instead of failing them"
     dumps.add_argument("--allow-missing", action="store_true", help=text)
     text = "judge the taps that match a pattern alone: 'encoder.*'"
     dumps.add_argument("--only", metavar="PATTERN", default="*", help=text)
     dumps.add_argument("--stage", metavar="NAME", default="", help="judge the taps of a stage alone")
-    text = "local errors: each dump is of a block that was given the golden folder's values"
+    text = "local errors alone: of local/ among the dumps, or of all: each block was given the bundle's values"
     dumps.add_argument("--local", action="store_true", help=text)
     add_verbose(dumps)
 
@@ -154,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     bisect.add_argument("--golden", type=Path, metavar="DIR", help="search in dumps: golden folder with noise floors")
     text = "search in dumps: folder of the candidate's NPY files, named by tap"
     bisect.add_argument("--dumps", type=Path, metavar="DIR", help=text)
-    bisect.add_argument("--layout", choices=("reference", "candidate"), default="reference", help="axis order of dumps")
+    bisect.add_argument("--layout", choices=("reference", "candidate"), default="", help="axis order of dumps")
     report = add(
         "report", commands.report, "make one report to look at of the results of earlier runs", out=PAGE, history=SQLITE
     )

@@ -33,6 +33,7 @@ from parity.run import dumps as offline
 from parity.run import proof
 from parity.run import recordings as recording
 from parity.run.both import Both
+from parity.run.dumps.bundle import CONTRACT
 from parity.run.exact import Exact
 from parity.run.origin import origin
 from parity.run.report import DUMPS, Report
@@ -44,6 +45,7 @@ from parity.show.history import Alike, History, alike
 from parity.show.results import benchmarks, load, read, report_of
 from parity.show.status import page as status_page
 
+DEFAULT_CONTRACT = Path("fixtures/contract.toml")
 Result = tuple[bool, dict[str, Any]]
 
 
@@ -165,8 +167,20 @@ def capture(options: argparse.Namespace, console: Console) -> Result:
     return True, about
 
 
+def export(options: argparse.Namespace, console: Console) -> Result:
+    """Run the reference, and store what a port in any language needs to be judged."""
+    contract, case, checkpoint = _inputs(options)
+    with progress(console, contract.segments(case.dims, case.segments)) as say:
+        about = offline.capture(
+            contract, case, checkpoint, "reference", options.out, say=say, float64=options.float64, bundle=options.axes
+        )
+    text = f"{options.out}: {about['count']} taps of case {case.name}; README.md there says how a port reads them"
+    console.print(text, markup=False, highlight=False)
+    return True, about
+
+
 def compare(options: argparse.Namespace, console: Console) -> Result:
-    """Compare two models, or dumps with a golden folder: `module:name` and files of graphs say which."""
+    """Compare two models, or dumps with a bundle: `module:name` and files of graphs say which."""
     if ":" in options.reference and not Path(options.reference).is_dir():
         return _models(options, console)
     of_models = ("inputs", "axes", "call", "draws", "source", "report", "exact", "strict")
@@ -175,16 +189,19 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
             f"{options.reference} is no 'module:name', so dumps are compared, and {', '.join(odd)} is for two models; "
             "name the reference as 'module:name', or leave the option out"
         )
-    contract = contracts.load(options.contract)
+    golden = Golden(Path(options.reference))
+    own = golden.folder / CONTRACT
+    contract = contracts.load(options.contract or (own if own.is_file() else DEFAULT_CONTRACT))
     report = offline.compare(
         contract,
-        Golden(Path(options.reference)),
+        golden,
         Path(options.candidate),
         options.layout,
         options.allow_missing,
         LOCAL if options.local else ACCUMULATED,
         options.only,
         options.stage,
+        options.map,
     )
     report.command, report.source = options.line, DUMPS
     report.environment = report.environment | origin(contract.path.parent)
@@ -196,7 +213,7 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
     """Compare two models by their inputs, and write the report where one was asked for."""
     from parity.show.comparison import Comparison
 
-    of_dumps = {"allow_missing": False, "local": False, "only": "*", "stage": "", "layout": "reference"}
+    of_dumps = {"allow_missing": False, "local": False, "only": "*", "stage": "", "layout": "", "map": None}
     if odd := [
         f"--{name.replace('_', '-')}"
         for name, left_out in of_dumps.items()

@@ -11,6 +11,7 @@ EXAMPLES = {
     "verify": "parity verify --case tiny-vocoder --json results/vocoder.json --report report",
     "record": "parity record --case tiny-vocoder --out recording",
     "capture": "parity capture --case tiny-vocoder --float64 --out golden",
+    "export": "parity export --case tiny-vocoder --axes candidate -o bundle",
     "compare": "parity compare my_torch:reference my_mlx:candidate --inputs short.npz --inputs long.npz",
     "bisect": "parity bisect --golden golden --dumps dumps",
     "report": "parity report results --out site",

@@ -11,6 +11,7 @@ import numpy as np
 from parity.base.metrics import rms, rmse
 
 MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}  # bits
+SMALLEST = {"float32": -149, "float16": -24, "bfloat16": -133}  # exponents of the smallest numbers
 TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -22,6 +23,15 @@ def half_ulp_rms(dtype: str) -> float:
 def at_least(error: float, scale: float, dtype: str = "float32") -> float:
     """The floor of values whose RMS is `scale` where a run was off by the RMSE `error`. A floor is never 0."""
     return max(error, scale * half_ulp_rms(dtype), TINY)
+
+
+def with_storage(floor: float, scale: float, dtype: str) -> float:
+    """The floor of values whose RMS is `scale`, and which are stored in a dtype after they were computed.
+
+    Both errors are independent of each other, so their squares add up.
+    """
+    stored = max(scale * half_ulp_rms(dtype), 2.0 ** (SMALLEST[dtype] - 1) / 3.0**0.5)
+    return float(np.hypot(floor, stored)) if dtype != "float32" else floor
 
 
 def noise_floor(run: np.ndarray, exact: np.ndarray, dtype: str = "float32") -> float:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from parity.base.metrics import MASKED, Difference, difference
+from parity.base.bfloat16 import widened
+from parity.base.metrics import MASKED, difference
+from parity.base.walk import walk
 from parity.contract import Rule
 from parity.contract.parts import label
-from parity.judge.floor import at_least
+from parity.judge.floor import at_least, with_storage
 from parity.judge.ties import tied
 
 ONE_IN_100_000 = 4.26
@@ -143,12 +145,14 @@ def judge(
     floor: float | None = None,
     margins: np.ndarray | None = None,
     advice: str = "is the axis order declared in [layouts] right?",
+    storage: str = "float32",
 ) -> Verdict:
     """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
 
     A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
     ratio32 is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
-    a tie, either is right. `advice` is given with another shape.
+    a tie, either is right. `advice` is given with another shape. A candidate that was computed in float32 and stored in
+    a narrower dtype, `storage`, has the rounding of that in its floor.
     """
     few = allowance(distinct(reference))
     bound_ratio64, bound_ratio32 = few * rule.ratio64, few * rule.ratio32
@@ -174,11 +178,11 @@ def judge(
     with np.errstate(invalid="ignore", over="ignore"):
         found = difference(candidate, reference, exact)
         if not found.reference_rms < MASKED / math.sqrt(reference.size):
-            found = _unmasked(candidate, reference, exact) or found
+            found = difference(candidate, reference, exact, unmasked=True)
     if not math.isfinite(found.reference_rms) or (exact is not None and not math.isfinite(found.noise)):
         return Verdict(**base, passed=False, reason="the reference itself is not finite; correct its weights or inputs")
     noise = found.noise if floor is None and exact is not None else float(floor or 0.0)
-    noise = at_least(noise, found.reference_rms)
+    noise = with_storage(at_least(noise, found.reference_rms), found.reference_rms, storage)
     ratio32, ratio64 = found.rmse / noise, found.against_exact / noise
     reasons = []
     if found.nonfinite:
@@ -204,35 +208,18 @@ def judge(
     )
 
 
-def _unmasked(candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None) -> Difference | None:
-    """The comparison without what is masked alike on all sides: its size would hide every other difference.
-
-    None where nothing is masked, or everything.
-    """
-    masked = (np.abs(reference) >= MASKED) & (candidate == reference)
-    if exact is not None:
-        masked &= (np.abs(exact) >= MASKED) & (np.sign(exact) == np.sign(reference))
-    kept = np.flatnonzero(~masked)
-    if kept.size in (0, reference.size):
-        return None
-    wide = None if exact is None else exact.ravel()[kept]
-    found = difference(candidate.ravel()[kept], reference.ravel()[kept], wide)
-    place = np.unravel_index(kept[found.where[0]], reference.shape)
-    return replace(found, where=tuple(int(index) for index in place))
-
-
 def _equality(
     candidate: np.ndarray, reference: np.ndarray, exact: np.ndarray | None, margins: np.ndarray | None
 ) -> dict[str, Any]:
     """What the verdict on integers says: equal, or different where the reference was near enough to another choice."""
-    unequal = candidate != reference
     if margins is None:
-        count = int(np.count_nonzero(unequal))
+        pieces = walk(candidate, reference)
+        count = sum(int(np.count_nonzero(widened(ours) != theirs)) for _, (ours, theirs) in pieces)
         return {"passed": not count, "reason": f"{count} unequal values" if count else ""}
     if margins.shape != reference.shape:
         reason = f"its margins have shape {margins.shape}, expected {reference.shape}, one for each decision"
         return {"passed": False, "reason": reason}
-    near = tied(margins)
+    near, unequal = tied(margins), widened(candidate) != reference
     reasons = []
     for who, flips in (("", unequal), ("the float64 reference: ", exact != reference if exact is not None else None)):
         if flips is not None and (far := flips & ~near).any():

@@ -42,6 +42,7 @@ COMMANDS = [
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),
+    ("manifest.export", "export {toy} --float64 --axes candidate --out {out}/bundle"),
     ("result.dumps", "compare {toy} {out}/golden {out}/dumps"),
     ("bisect", "bisect {toy} --case gain --state {out}/bisect-state.json"),
     ("bisect.dumps", "bisect {toy} --golden {out}/golden --dumps {out}/dumps"),
@@ -63,6 +64,7 @@ COMMANDS = [
 FILES = {
     "recording": "recording/recording.json",
     "manifest": "golden/manifest.json",
+    "manifest.bundle": "bundle/manifest.json",
     "bisect-state": "bisect-state.json",
     "report": "page/report.json",
 }

@@ -84,6 +84,7 @@ COMMANDS = [
     ),
     Command("parity record", parity, f"record {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity capture", parity, f"capture {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
+    Command("parity export", parity, f"export {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity compare", parity, f"compare --contract {TOY} golden dumps --json {{out}}", FILE, "dumps/mu.npy"),
     Command(
         "parity discover",

@@ -1,0 +1,114 @@
+"""Walking through arrays of one shape in pieces, however big their files are: what was read of a file is let go of."""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.base.bfloat16 import BFloat16
+
+PIECE = 1 << 16
+"""Values that are looked at together. Three pieces of double fit into a core's cache."""
+
+WINDOW = 1 << 22
+"""Values after which the pages of mapped files are let go. An array of no more is walked in the order of its axes."""
+
+Index = tuple[slice, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a piece is: its first element and its shape, with the axes in the order in which they are walked."""
+
+    corner: tuple[int, ...]
+    shape: tuple[int, ...]
+    order: tuple[int, ...] = ()
+
+    def at(self, number: int) -> tuple[int, ...]:
+        """The index in the whole array of the element `number` of the piece."""
+        inside = np.unravel_index(number, self.shape)
+        walked = [start + int(i) for start, i in zip(self.corner, inside, strict=True)]
+        return tuple(walked[self.order.index(axis)] for axis in range(len(walked))) if self.order else tuple(walked)
+
+
+def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
+    """The arrays in pieces of at most `PIECE` values: where a piece is, and the piece of each.
+
+    Arrays of more than `WINDOW` values are walked in the order in which all of them lie in memory. Where they lie in
+    different orders, tiles of them are copied, so that a page of a mapped file is read once.
+    """
+    if arrays[0].size <= WINDOW:
+        for index in _pieces(arrays[0].shape):
+            parts = [array[index] if index else array for array in arrays]
+            yield Place(_corner(index), parts[0].shape), parts
+        return
+    views = [array if isinstance(array, BFloat16) else np.asarray(array) for array in arrays]
+    order = _common_order(views)
+    turned = [view.transpose(order) for view in views] if order else views
+    done = 0
+    for tile in [()] if order else _tiles(turned[0].shape):
+        held = turned if order else [np.array(view[tile], order="C", subok=True) for view in turned]
+        corner = _corner(tile) or (0,) * held[0].ndim
+        for index in _pieces(held[0].shape):
+            parts = [array[index] for array in held]
+            start = tuple(outer + inner for outer, inner in zip(corner, _corner(index), strict=True))
+            yield Place(start, parts[0].shape, order), parts
+            done += parts[0].size
+            if done >= WINDOW:
+                done = 0
+                release(*arrays)
+    release(*arrays)
+
+
+def release(*arrays: np.ndarray) -> None:
+    """Give back the memory that holds what was read of files that these arrays are mapped from. Nothing is lost."""
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap) and not array.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)
+
+
+def _corner(index: Index) -> tuple[int, ...]:
+    return tuple(each.start for each in index)
+
+
+def _pieces(shape: tuple[int, ...]) -> Iterator[Index]:
+    """Indices of the parts of an array of at most `PIECE` values each, in the order of its axes."""
+    axis, inner = len(shape), 1
+    while axis and inner * shape[axis - 1] <= PIECE:
+        axis -= 1
+        inner *= shape[axis]
+    after = tuple(slice(0, length) for length in shape[axis:])
+    if not axis:
+        yield after
+        return
+    step = PIECE // inner
+    for outer in np.ndindex(shape[: axis - 1]):
+        before = tuple(slice(i, i + 1) for i in outer)
+        for start in range(0, shape[axis - 1], step):
+            yield *before, slice(start, min(start + step, shape[axis - 1])), *after
+
+
+def _common_order(arrays: list[np.ndarray]) -> tuple[int, ...]:
+    """The order of axes in which all arrays are contiguous; empty where there is none."""
+    order = tuple(sorted(range(arrays[0].ndim), key=lambda axis: -arrays[0].strides[axis]))
+    return order if all(array.transpose(order).flags.c_contiguous for array in arrays) else ()
+
+
+def _tiles(shape: tuple[int, ...]) -> Iterator[Index]:
+    """Indices of tiles of at most `WINDOW` values, which are long along every axis."""
+    tile = list(shape)
+    while math.prod(tile) > WINDOW:
+        longest = tile.index(max(tile))
+        tile[longest] = -(-tile[longest] // 2)
+    counts = [-(-length // step) for length, step in zip(shape, tile, strict=True)]
+    for place in np.ndindex(*counts):
+        at = zip(place, tile, shape, strict=True)
+        yield tuple(slice(i * step, min((i + 1) * step, length)) for i, step, length in at)

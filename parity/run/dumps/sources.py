@@ -1,0 +1,76 @@
+"""Where a port's dumps are: a folder of NPY files, one safetensors file, or a golden folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from parity.base import npy, safetensors
+from parity.base.errors import InputError
+from parity.capture.golden import MANIFEST, Golden
+from parity.contract import ACCUMULATED, LOCAL
+from parity.run.dumps.names import Names
+
+LOCALS = "local/"
+"""Begins the name of a dump of a block that was given the bundle's values: of the file in the folder, or the tensor."""
+NPY, TENSORS = ".npy", ".safetensors"
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A port's value of a tap, which is read when it is loaded. `axes` are what a manifest says, else empty."""
+
+    where: str
+    load: Callable[[], np.ndarray]
+    axes: str = ""
+
+
+Dumps = dict[str, Dump]
+
+
+def read(path: Path, names: Names | None = None) -> dict[str, Dumps]:
+    """The dumps of each mode by tap. Raises `InputError` where there are none, or two of one tap.
+
+    `names` translates what the port calls its values.
+    """
+    found: dict[str, Dumps] = {ACCUMULATED: {}, LOCAL: {}}
+    for own, dump in _all(path):
+        mode, bare = (LOCAL, own[len(LOCALS) :]) if own.startswith(LOCALS) else (ACCUMULATED, own)
+        name = bare if names is None else names.tap(bare)
+        if not name:
+            continue
+        if other := found[mode].get(name):
+            raise InputError(f"{path}: {other.where} and {dump.where} are both of {name}; leave one out")
+        found[mode][name] = dump
+    if not any(found.values()):
+        expected = "expected a safetensors file, or a folder of dumps named by tap, `mu.npy` and so on"
+        raise InputError(f"{path}: no NPY files there; {expected}")
+    return found
+
+
+def _all(path: Path) -> Iterator[tuple[str, Dump]]:
+    if path.suffix == TENSORS and path.is_file():
+        for name, tensor in safetensors.entries(path).items():
+            yield name, Dump(f"the tensor {name}", tensor.load)
+    elif (path / MANIFEST).is_file():
+        golden = Golden(path)
+        for name, entry in golden.entries.items():
+            if (path / entry["file"]).exists():
+                yield name, Dump(entry["file"], _of(golden, name), entry["axes"])
+    else:
+        folders = {"": path, LOCALS: path / LOCALS}
+        for prefix, folder in folders.items():
+            for file in sorted(folder.glob(f"*{NPY}")) if folder.is_dir() else ():
+                if not file.name.startswith("."):  # macOS writes ._name.npy beside a file
+                    yield prefix + file.stem, Dump(prefix + file.name, _mapped(file))
+
+
+def _of(golden: Golden, name: str) -> Callable[[], np.ndarray]:
+    return lambda: golden.load(name, mmap=True)
+
+
+def _mapped(file: Path) -> Callable[[], np.ndarray]:
+    return lambda: npy.read(file, mmap=True)
