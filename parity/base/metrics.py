@@ -62,8 +62,8 @@ def difference(
 ) -> Difference:
     """Every number that one comparison yields, in one pass. Shapes must be equal: nothing is broadcast.
 
-    The pass is in the order of the axes, whatever the order in memory, so that the numbers do not depend on that; of
-    arrays of more than `walk.WINDOW` values it is in their order in memory, and needs no memory for the whole of them.
+    The pass is in the order of the axes, whatever the order in memory, so that the numbers do not depend on that. Of
+    arrays of more than `walk.WINDOW` values it is in their order in memory, and copies no more than so many.
 
     With `unmasked` it is the comparison without what is masked alike on all sides, whose size would hide every other
     difference; of the whole where nothing is masked, or everything.

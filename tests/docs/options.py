@@ -13,12 +13,19 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     return dict(subparsers.choices)
 
 
-def table(command: argparse.ArgumentParser) -> str:
-    """Its Markdown: a row for each argument and option but `--help`, with what `--help` says of it."""
+COMMON = ("--json", "--debug", "--quiet")
+"""Options that every command takes: they stand once, at the top of the page."""
+
+
+def table(command: argparse.ArgumentParser, common: bool = False) -> str:
+    """Its Markdown: a row for each argument and option but `--help`, with what `--help` says of it.
+
+    Those that every command takes are left out, or with `common` stand alone.
+    """
     formatter = command.formatter_class(command.prog)
     rows = ["| argument or option | what it is |", "|---|---|"]
     for action in command._actions:
-        if isinstance(action, argparse._HelpAction):
+        if isinstance(action, argparse._HelpAction) or (action.option_strings[-1:] in [[o] for o in COMMON]) != common:
             continue
         value = formatter._format_args(action, formatter._get_default_metavar_for_optional(action))
         name = " ".join([*action.option_strings[-1:], value]).strip() if action.option_strings else value

@@ -24,6 +24,12 @@ def test_every_command_is_on_the_page_and_in_its_overview():
     assert re.findall(r"^## parity (\w+)$", PAGE, flags=re.MULTILINE) == list(shown(PAGE))
 
 
+def test_what_every_command_takes_stands_once():
+    for command in COMMANDS.values():
+        assert table(command, common=True) in PAGE
+    assert PAGE.count("| `--debug` |") == 1
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_options_are_those_of_the_parser(name):
     expected = table(COMMANDS[name])
@@ -34,6 +40,6 @@ def test_an_option_that_is_missing_or_says_another_thing_is_seen():
     verify = commands()["verify"]
     page = f"<!-- options: verify -->\n{table(verify)}\n\ntext\n"
     assert shown(page)["verify"] == table(verify)
-    assert shown(page.replace("write the result as JSON", "write JSON"))["verify"] != table(verify)
+    assert shown(page.replace("checkpoint directory", "folder"))["verify"] != table(verify)
     verify.add_argument("--another", help="another option")
     assert shown(page)["verify"] != table(verify)

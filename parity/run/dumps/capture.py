@@ -41,8 +41,8 @@ def capture(
 ) -> dict[str, Any]:
     """Run one side freely and write its trace to the golden folder `out`, with noise floors if asked for.
 
-    Floors are the RMSE between the side in float32 and in float64, so only a side that runs in float64 has them: of
-    the free run, of blocks that are given this trace's values, and of blocks that have taps inside and run as one.
+    Floors are the RMSE between the side in float32 and in float64, so only a side that runs in float64 has them. They
+    are of the free run, of blocks that are given this trace's values, and of blocks with taps inside that run as one.
     With `float64` the traces in float64 are stored, too. `inputs/` has what the case gives. All is in the reference's
     axes, or for a `bundle` in those of the side it names; a bundle has floors, and what a port in any language needs.
     Returns what the manifest says of the run. Raises `InputError` when `out` exists and `replace` is not set.
