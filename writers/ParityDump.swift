@@ -1,6 +1,6 @@
-// Dumps a port's tensors under the names of taps, and reads the inputs that a golden folder holds.
+// Dumps a port's tensors under the names of taps, and reads the inputs that a bundle holds.
 //
-//     let mel = try ParityDump.read(Float.self, "golden/inputs/mel.npy")  // in C order, whatever the file's order is
+//     let mel = try ParityDump.read(Float.self, "bundle/inputs/mel.npy")  // in C order, whatever the file's order is
 //     let dump = try ParityDump("dumps")
 //     try dump.write("vocoder.f0_predictor", f0, [1, frames])
 //

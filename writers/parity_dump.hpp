@@ -1,6 +1,6 @@
-// Dumps a port's tensors under the names of taps, and reads the inputs that a golden folder holds.
+// Dumps a port's tensors under the names of taps, and reads the inputs that a bundle holds.
 //
-//     const auto mel = parity::read<float>("golden/inputs/mel.npy");  // in C order, whatever the file's order is
+//     const auto mel = parity::read<float>("bundle/inputs/mel.npy");  // in C order, whatever the file's order is
 //     parity::Dump dump("dumps");
 //     dump.write("vocoder.f0_predictor", f0.data(), {1, frames});
 //

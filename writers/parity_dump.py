@@ -1,6 +1,6 @@
-"""Dumps a port's tensors under the names of taps, and reads the inputs that a golden folder holds.
+"""Dumps a port's tensors under the names of taps, and reads the inputs that a bundle holds.
 
-    mel = read("golden/inputs/mel.npy", np.float32)
+    mel = read("bundle/inputs/mel.npy", np.float32)
     dump = Dump("dumps")
     dump.write("vocoder.f0_predictor", f0)
 

@@ -1,7 +1,7 @@
-//! Dumps a port's tensors under the names of taps, and reads the inputs that a golden folder holds.
+//! Dumps a port's tensors under the names of taps, and reads the inputs that a bundle holds.
 //!
 //! ```ignore
-//! let mel = parity_dump::read::<f32>("golden/inputs/mel.npy")?; // in C order, whatever the file's order is
+//! let mel = parity_dump::read::<f32>("bundle/inputs/mel.npy")?; // in C order, whatever the file's order is
 //! let mut dump = Dump::new("dumps")?;
 //! dump.write("vocoder.f0_predictor", &f0, &[1, frames], Order::C)?;
 //! ```

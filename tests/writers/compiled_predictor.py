@@ -16,11 +16,9 @@ def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return (LANGUAGES[request.param].program("f0_predictor", tmp_path_factory.mktemp(request.param)),)
 
 
-@pytest.mark.parametrize("mode", ["accumulated", "local"])
-def test_the_dumps_are_equal(program: tuple[Path], given: Path, tmp_path: Path, mode: str):
-    assert_equal(program, given, tmp_path, mode)
+def test_the_dumps_are_equal(program: tuple[Path], given: Path, tmp_path: Path):
+    assert_equal(program, given, tmp_path)
 
 
-@pytest.mark.parametrize("mode", ["accumulated", "local"])
-def test_a_fault_is_seen_at_its_tap(program: tuple[Path], given: Path, tmp_path: Path, mode: str):
-    assert_fault_is_seen(program, given, tmp_path, mode)
+def test_a_fault_is_seen_at_its_tap(program: tuple[Path], given: Path, tmp_path: Path):
+    assert_fault_is_seen(program, given, tmp_path)

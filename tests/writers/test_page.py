@@ -22,8 +22,8 @@ def example(language: str) -> str:
 def golden_input(folder: Path) -> np.ndarray:
     """The input of the examples, stored in Fortran order."""
     x = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
-    (folder / "golden" / "inputs").mkdir(parents=True)
-    npy.write(folder / "golden" / "inputs" / "x.npy", x)
+    (folder / "bundle" / "inputs").mkdir(parents=True)
+    npy.write(folder / "bundle" / "inputs" / "x.npy", x)
     return x
 
 

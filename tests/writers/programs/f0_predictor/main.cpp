@@ -1,6 +1,6 @@
-// Mel to fundamental frequency, in plain loops: the vocoder's f0 predictor. Sums are in double, what is dumped is float.
+// Mel to fundamental frequency: the vocoder's f0 predictor in plain loops. Sums are double, dumps are float32.
 //
-// `WEIGHTS GOLDEN DUMPS` runs freely, from golden/inputs. `WEIGHTS GOLDEN DUMPS local` goes on with the golden value of
+// `WEIGHTS BUNDLE DUMPS` runs twice from the bundle's inputs: freely, and into DUMPS/local with the bundle's value of
 // each tap, so that every block has errors of its own alone.
 #include <cmath>
 #include <functional>
@@ -22,7 +22,8 @@ Values convolution(const Values& x, const Values& weight, const Values& bias) {
                 for (std::size_t i = 0; i < in; ++i) {
                     for (std::size_t k = 0; k < 3; ++k) {
                         if (t + k < 1 || t + k > frames) continue;
-                        sum += double(weight.values[(o * in + i) * 3 + k]) * x.values[(b * in + i) * frames + t + k - 1];
+                        const double seen = x.values[(b * in + i) * frames + t + k - 1];
+                        sum += seen * weight.values[(o * in + i) * 3 + k];
                     }
                 }
                 y.values.push_back(float(sum));
@@ -51,15 +52,15 @@ Values classifier(const Values& x, const Values& weight, const Values& bias) {
     return y;
 }
 
-int main(int count, char** arguments) try {
-    const std::string weights = arguments[1], golden = arguments[2], predictor = "vocoder.f0_predictor";
-    parity::Dump dump(arguments[3]);
+void run(const std::string& weights, const std::string& bundle, const std::string& dumps, bool local) {
+    const std::string predictor = "vocoder.f0_predictor";
+    parity::Dump dump(dumps);
     const auto tap = [&](const std::string& name, const Values& value) {
         dump.write(name, value.values.data(), value.shape);
-        return count > 4 ? parity::read<float>(golden + "/" + name + ".npy") : value;
+        return local ? parity::read<float>(bundle + "/" + name + ".npy") : value;
     };
     const auto weight = [&](const std::string& name) { return parity::read<float>(weights + "/" + name + ".npy"); };
-    Values x = parity::read<float>(golden + "/inputs/mel.npy");
+    Values x = parity::read<float>(bundle + "/inputs/mel.npy");
     for (int layer = 0; layer < 5; ++layer) {
         const std::string name = "convs." + std::to_string(layer);
         x = elu(tap(predictor + "." + name, convolution(x, weight(name + ".weight"), weight(name + ".bias"))));
@@ -71,6 +72,12 @@ int main(int count, char** arguments) try {
     const auto voiced = std::make_unique<bool[]>(x.values.size());
     for (std::size_t i = 0; i < x.values.size(); ++i) voiced[i] = x.values[i] > 10;
     dump.write("vocoder.voiced", voiced.get(), x.shape);
+}
+
+int main(int, char** arguments) try {
+    const std::string weights = arguments[1], bundle = arguments[2], dumps = arguments[3];
+    run(weights, bundle, dumps, false);
+    run(weights, bundle, dumps + "/local", true);
     return 0;
 } catch (const std::exception& error) {
     std::cerr << error.what() << '\n';

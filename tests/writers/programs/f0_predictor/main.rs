@@ -1,6 +1,6 @@
-//! Mel to fundamental frequency, in plain loops: the vocoder's f0 predictor. Sums are in double, what is dumped is f32.
+//! Mel to fundamental frequency: the vocoder's f0 predictor in plain loops. Sums are double, dumps are float32.
 //!
-//! `WEIGHTS GOLDEN DUMPS` runs freely, from golden/inputs. `WEIGHTS GOLDEN DUMPS local` goes on with the golden value of
+//! `WEIGHTS BUNDLE DUMPS` runs twice from the bundle's inputs: freely, and into DUMPS/local with the bundle's value of
 //! each tap, so that every block has errors of its own alone.
 mod parity_dump;
 
@@ -50,20 +50,18 @@ fn classifier(x: &Values, weight: &Values, bias: &Values) -> Values {
     Values { shape: vec![batch, frames, 1], values }
 }
 
-fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().collect();
-    let (weights, golden, local) = (&arguments[1], &arguments[2], arguments.len() > 4);
-    let mut dump = Dump::new(&arguments[3])?;
+fn run(weights: &str, bundle: &str, dumps: &str, local: bool) -> Result<()> {
+    let mut dump = Dump::new(dumps)?;
     let mut tap = |name: &str, value: Values| {
         dump.write(name, &value.values, &value.shape, Order::C)?;
         if local {
-            read(format!("{golden}/{name}.npy"))
+            read(format!("{bundle}/{name}.npy"))
         } else {
             Ok(value)
         }
     };
     let weight = |name: &str| read::<f32>(format!("{weights}/{name}.npy"));
-    let mut x = read::<f32>(format!("{golden}/inputs/mel.npy"))?;
+    let mut x = read::<f32>(format!("{bundle}/inputs/mel.npy"))?;
     for layer in 0..5 {
         let (kernel, bias) = (weight(&format!("convs.{layer}.weight"))?, weight(&format!("convs.{layer}.bias"))?);
         x = elu(tap(&format!("vocoder.f0_predictor.convs.{layer}"), convolution(&x, &kernel, &bias))?);
@@ -75,4 +73,11 @@ fn main() -> Result<()> {
     let f0 = tap("vocoder.f0_predictor", f0)?;
     let voiced: Vec<bool> = f0.values.iter().map(|&value| value > 10.0).collect();
     dump.write("vocoder.voiced", &voiced, &f0.shape, Order::C)
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let (weights, bundle, dumps) = (&arguments[1], &arguments[2], &arguments[3]);
+    run(weights, bundle, dumps, false)?;
+    run(weights, bundle, &format!("{dumps}/local"), true)
 }

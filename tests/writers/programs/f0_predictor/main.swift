@@ -1,6 +1,6 @@
-// Mel to fundamental frequency, in plain loops: the vocoder's f0 predictor. Sums are in double, what is dumped is Float.
+// Mel to fundamental frequency: the vocoder's f0 predictor in plain loops. Sums are double, dumps are float32.
 //
-// `WEIGHTS GOLDEN DUMPS` runs freely, from golden/inputs. `WEIGHTS GOLDEN DUMPS local` goes on with the golden value of
+// `WEIGHTS BUNDLE DUMPS` runs twice from the bundle's inputs: freely, and into DUMPS/local with the bundle's value of
 // each tap, so that every block has errors of its own alone.
 import Foundation
 
@@ -46,25 +46,26 @@ func classifier(_ x: Values, _ weight: Values, _ bias: Values) -> Values {
     return (values, [batch, frames, 1])
 }
 
+func run(_ weights: String, _ bundle: String, _ dumps: String, local: Bool) throws {
+    let dump = try ParityDump(dumps)
+    func tap(_ name: String, _ value: Values) throws -> Values {
+        try dump.write(name, value.values, value.shape)
+        return local ? try ParityDump.read(Float.self, "\(bundle)/\(name).npy") : value
+    }
+    func weight(_ name: String) throws -> Values {
+        try ParityDump.read(Float.self, "\(weights)/\(name).npy")
+    }
+    var x = try ParityDump.read(Float.self, "\(bundle)/inputs/mel.npy")
+    for layer in 0..<5 {
+        let y = try convolution(x, weight("convs.\(layer).weight"), weight("convs.\(layer).bias"))
+        x = try elu(tap("vocoder.f0_predictor.convs.\(layer)", y))
+    }
+    let scores = try classifier(x, weight("classifier.weight"), weight("classifier.bias"))
+    let (signed, shape) = try tap("vocoder.f0_predictor.classifier", scores)
+    let f0 = try tap("vocoder.f0_predictor", (signed.map(abs), shape.dropLast()))
+    try dump.write("vocoder.voiced", f0.values.map { $0 > 10 }, f0.shape)
+}
+
 let arguments = CommandLine.arguments
-let (weights, golden, local) = (arguments[1], arguments[2], arguments.count > 4)
-let dump = try ParityDump(arguments[3])
-
-func tap(_ name: String, _ value: Values) throws -> Values {
-    try dump.write(name, value.values, value.shape)
-    return local ? try ParityDump.read(Float.self, "\(golden)/\(name).npy") : value
-}
-
-func weight(_ name: String) throws -> Values {
-    try ParityDump.read(Float.self, "\(weights)/\(name).npy")
-}
-
-var x = try ParityDump.read(Float.self, "\(golden)/inputs/mel.npy")
-for layer in 0..<5 {
-    let y = try convolution(x, weight("convs.\(layer).weight"), weight("convs.\(layer).bias"))
-    x = try elu(tap("vocoder.f0_predictor.convs.\(layer)", y))
-}
-let scores = try classifier(x, weight("classifier.weight"), weight("classifier.bias"))
-let (signed, shape) = try tap("vocoder.f0_predictor.classifier", scores)
-let f0 = try tap("vocoder.f0_predictor", (signed.map(abs), shape.dropLast()))
-try dump.write("vocoder.voiced", f0.values.map { $0 > 10 }, f0.shape)
+try run(arguments[1], arguments[2], arguments[3], local: false)
+try run(arguments[1], arguments[2], arguments[3] + "/local", local: true)
