@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from torch import Tensor, nn
 
 from reference.attention_mask import attention_bias
-from reference.decoder import UNetBlock
+from reference.decoder import ConditionalDecoder, UNetBlock
 from reference.flow import Flow
 from reference.weights.flow import load_flow
 from tests.exact.cpp.subject import CONFIG, LENGTHS, checkpoint
@@ -35,6 +35,18 @@ class DecoderBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor, t: Tensor) -> Tensor:
         return self.block(x.transpose(1, 2), mask[:, None], attention_bias(mask), t).transpose(1, 2)
+
+
+class Decoder(nn.Module):
+    """`x`, `mu` and `cond (B, M, C)`, `mask (B, M)`, `t (B)` and `speaker (B, C)` -> velocity `(B, M, C)`."""
+
+    def __init__(self, decoder: ConditionalDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, x: Tensor, mask: Tensor, mu: Tensor, t: Tensor, speaker: Tensor, cond: Tensor) -> Tensor:
+        x, mu, cond = (mel.transpose(1, 2) for mel in (x, mu, cond))
+        return self.decoder(x, mask, mu, t, speaker, cond).transpose(1, 2)
 
 
 def flow() -> Flow:

@@ -21,7 +21,7 @@ from spec.files.checkpoint import S3GEN
 from tests.docs.markdown import ROOT, blocks
 from tests.docs.session import Session, missing
 from tests.exact.cpp import build
-from tests.exact.cpp.called import DecoderBlock, Encoder
+from tests.exact.cpp.called import Decoder, DecoderBlock, Encoder
 from tests.exact.cpp.faults import PARTS
 
 PAGE = ROOT / "docs" / "any-language.md"
@@ -61,11 +61,29 @@ def test_each_kind_of_tiny_decoder_block_is_proven(
     assert prove(DecoderBlock(block), str(graph), {"x": x, "mask": mask, "t": t}).proven
 
 
+@pytest.mark.parametrize("frames", [6, 11])
+def test_the_tiny_decoder_is_proven(program: Path, tiny_checkpoint: Path, tmp_path: Path, frames: int) -> None:
+    options = [str(TINY.decoder.heads), "3", str(frames)]
+    graph = build.exported(program, tiny_checkpoint / S3GEN, "decoder", tmp_path / "port.mlxfn", options)
+    mels = {name: normal("compiled", name, (3, frames, TINY.mel_bins)) for name in ("x", "mu", "cond")}
+    mask = np.ones((3, frames), np.float32)
+    mask[1, -2:] = 0
+    others = {
+        "mask": mask,
+        "t": np.float32([0.1, 0.5, 0.9]),
+        "speaker": normal("compiled", "speaker", (3, TINY.mel_bins)),
+    }
+    given = {name: (mels | others)[name] for name in ("x", "mask", "mu", "t", "speaker", "cond")}
+    proven = prove(Decoder(load_flow(tiny_checkpoint, TINY).decoder), str(graph), given)
+    assert proven.proven
+    assert proven.found is None
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "usage: export CHECKPOINT"),
-        (["encoder"], "usage: export CHECKPOINT"),
+        ([], "expected CHECKPOINT OUT"),
+        (["encoder"], "expected CHECKPOINT OUT"),
         (
             ["decoder_block", "mid_blocks.9", "2", "1", "7"],
             "the file has no tensor flow.decoder.estimator.mid_blocks.9.",

@@ -2,8 +2,8 @@
 //
 //   dump CHECKPOINT.safetensors GOLDEN DUMPS accumulated|local
 //
-// DUMPS is a folder that is there. `local` puts the golden folder's value in the place of each tap, so that each block is
-// given the reference's.
+// DUMPS is a folder that is there. `local` puts the golden folder's value in the place of each tap, so that each block
+// is given the reference's.
 #include <mlx/mlx.h>
 
 #include <exception>
