@@ -58,6 +58,11 @@ def cut_top_p(scores: mx.array, top_p: float) -> mx.array:
     return mx.where(mx.array(cut), -mx.inf, scores)
 
 
+def staying(scores: mx.array) -> mx.array:
+    """How many tokens of `(1, V)` the cuts have left so far, `(1,)`."""
+    return (scores > -mx.inf).sum(axis=-1)
+
+
 def draw(probabilities: mx.array, uniform: float) -> int:
     """The token in whose interval of the cumulative probabilities `(1, V)` the uniform number falls.
 
@@ -84,18 +89,23 @@ def sample(
     """
     guided = observe("t3.guided_logits", guide(logits, config.guidance))
     finite = mx.isfinite(guided).all()
-    scores = penalize(guided, previous, config.repetition_penalty)
+    scores = observe("t3.penalized", penalize(guided, previous, config.repetition_penalty))
     if config.temperature != 1:
         scores = scores / config.temperature
     scores = observe("t3.scores", scores)
     if uniform is None:
         chosen = mx.argmax(scores[0])
     else:
-        chosen = _softmax(cut_top_p(cut_min_p(scores, config.min_p), config.top_p))
+        scores = cut_min_p(scores, config.min_p)
+        observe("t3.min_p", staying(scores))
+        scores = cut_top_p(scores, config.top_p)
+        observe("t3.top_p", staying(scores))
+        number = observe("t3.uniform", mx.array([uniform]))
+        chosen = _softmax(scores)
     finite, chosen = evaluated(finite, chosen)
     if not finite.item():
         raise ValueError(NOT_FINITE)
-    return chosen.item() if uniform is None else draw(chosen, uniform)
+    return chosen.item() if uniform is None else draw(chosen, number.item())
 
 
 def _softmax(scores: mx.array) -> mx.array:

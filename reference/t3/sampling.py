@@ -48,6 +48,11 @@ def cut_top_p(scores: Tensor, top_p: float) -> Tensor:
     return scores.masked_fill(removed.scatter(1, order, removed), -torch.inf)
 
 
+def staying(scores: Tensor) -> Tensor:
+    """How many tokens of `(1, V)` the cuts have left so far, `(1,)`."""
+    return (scores > -torch.inf).sum(dim=-1)
+
+
 def draw(probabilities: Tensor, uniform: float) -> int:
     """The token in whose interval of the cumulative probabilities `(1, V)` the uniform number falls.
 
@@ -76,11 +81,15 @@ def sample(
         raise ValueError(
             "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"
         )
-    scores = penalize(guided, previous, config.repetition_penalty)
+    scores = observe("t3.penalized", penalize(guided, previous, config.repetition_penalty))
     if config.temperature != 1:
         scores = scores / config.temperature
     scores = observe("t3.scores", scores)
     if uniform is None:
         return int(scores[0].argmax())
-    scores = cut_top_p(cut_min_p(scores, config.min_p), config.top_p)
-    return draw(scores.softmax(dim=-1), uniform)
+    scores = cut_min_p(scores, config.min_p)
+    observe("t3.min_p", staying(scores))
+    scores = cut_top_p(scores, config.top_p)
+    observe("t3.top_p", staying(scores))
+    number = observe("t3.uniform", torch.tensor([uniform], dtype=torch.float64))
+    return draw(scores.softmax(dim=-1), number.item())

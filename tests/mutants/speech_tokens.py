@@ -170,25 +170,48 @@ def _(m):
     m.setattr(mlx_impl.t3.sampling, "guide", lambda x, g: x[1:2] + g * (x[0:1] - x[1:2]))
 
 
-@mutant("repetition penalty sign", "t3", "t3.scores[token=0]", "few values")
+@mutant("repetition penalty sign", "t3", "t3.penalized[token=0]", "few values")
 def _(m):
     wrap(m, mlx_impl.t3.sampling, "penalize", lambda f, logits, previous, penalty: f(logits, previous, 1 / penalty))
 
 
-@mutant("temperature multiplied", "t3", "t3.scores[token=0]", "gain")
-def _(m):
-    def sample(original, logits, previous, config, uniform, observe=mlx_impl.ode.unobserved):
-        return original(logits, previous, _other(config, temperature=1 / config.temperature), uniform, observe)
-
-    wrap(m, mlx_impl.t3.stage, "sample", sample)
-
-
-@mutant("sampler order", "t3", "t3.scores[token=0]", "not finite")
+@mutant("cut before the temperature", "t3", "t3.penalized[token=0]", "not finite")
 def _(m):
     def penalize(original, logits, previous, penalty):
         return mlx_impl.t3.sampling.cut_top_p(original(logits, previous, penalty), 0.9)
 
     wrap(m, mlx_impl.t3.sampling, "penalize", penalize)
+
+
+def sampled_with(**fields):
+    def patch(m):
+        def sample(original, logits, previous, config, uniform, observe=mlx_impl.ode.unobserved):
+            return original(logits, previous, _other(config, **fields), uniform, observe)
+
+        wrap(m, mlx_impl.t3.stage, "sample", sample)
+
+    return patch
+
+
+mutant("temperature multiplied", "t3", "t3.scores[token=0]", "gain")(sampled_with(temperature=1 / 0.8))
+mutant("min-p of 0.045 for 0.05", "t3", "t3.min_p[token=2]", "decision")(sampled_with(min_p=0.045))
+mutant("top-p of 0.91 for 0.9", "t3", "t3.top_p[token=0]", "decision")(sampled_with(top_p=0.91))
+
+
+@mutant("top-p before min-p", "t3", "t3.min_p[token=0]", "decision")
+def _(m):
+    cut_min_p, cut_top_p = mlx_impl.t3.sampling.cut_min_p, mlx_impl.t3.sampling.cut_top_p
+    m.setattr(mlx_impl.t3.sampling, "cut_min_p", lambda scores, min_p: cut_top_p(scores, 0.9))
+    m.setattr(mlx_impl.t3.sampling, "cut_top_p", lambda scores, top_p: cut_min_p(scores, 0.05))
+
+
+@mutant("the next token's number", "t3", "t3.uniform[token=0]", "gain")
+def _(m):
+    def choose(original, logits, previous, sampling, index, state, observe):
+        state = state | {"uniforms": np.roll(state["uniforms"], -1)}
+        return original(logits, previous, sampling, index, state, observe)
+
+    wrap(m, mlx_impl.t3.stage, "choose", choose)
 
 
 @mutant("greedy for sampled", "t3-long", "t3.tokens.4.token", "decision")

@@ -30,6 +30,16 @@ def chosen(scores: np.ndarray, sampling: SamplingConfig, number: float | None) -
     return sample(torch.from_numpy(np.concatenate([scores, scores])), [0], plain, number)
 
 
+def left(scores: np.ndarray, sampling: SamplingConfig) -> dict[str, int]:
+    """How many of the scores `(1, V)` either cut of the reference leaves, in float64."""
+    module = importlib.import_module("reference.t3.sampling")
+    after = module.cut_min_p(torch.from_numpy(scores), sampling.min_p)
+    return {
+        "min_p": int(module.staying(after)),
+        "top_p": int(module.staying(module.cut_top_p(after, sampling.top_p))),
+    }
+
+
 def case_of(sampling: SamplingConfig, number: float | None):
     """A case that says how token 5 is chosen."""
     case = cases.load("tiny-t3")
@@ -52,6 +62,29 @@ def test_a_tenth_of_the_margin_changes_no_token_and_many_times_it_changes_some(h
             assert chosen(scores + 0.1 * margin * noise, sampling, number) == token
             changed += chosen(scores + 20 * margin * noise, sampling, number) != token
     assert changed > 40
+
+
+@pytest.mark.parametrize(("cut", "how"), [("min_p", "min-p"), ("top_p", "top-p"), ("min_p", "both"), ("top_p", "both")])
+def test_a_tenth_of_a_cuts_margin_changes_no_count_and_many_times_it_changes_some(cut, how):
+    sampling, changed = SAMPLINGS[how], 0
+    for trial in range(40):
+        scores = 3 * normal(how, f"scores {trial}", (1, WIDTH)).astype(np.float64)
+        (margin,) = getattr(margins, cut)(case_of(sampling, 0.5), TAP, scores.copy())
+        assert 0 < margin < np.inf
+        for direction in range(5):
+            noise = normal(how, f"noise {trial} {direction}", (1, WIDTH)).astype(np.float64)
+            assert left(scores + 0.1 * margin * noise, sampling)[cut] == left(scores, sampling)[cut]
+            changed += left(scores + 20 * margin * noise, sampling)[cut] != left(scores, sampling)[cut]
+    assert changed > 40
+
+
+def test_two_tokens_at_the_edge_of_top_p_are_a_tie_whichever_of_them_stays():
+    sampling = SamplingConfig(min_p=0.0, top_p=0.7)
+    scores = np.log(np.array([[0.2, 0.2, 0.6]]))
+    scores[0, 1] += 1e-12
+    assert left(scores, sampling)["top_p"] == 2
+    assert margins.top_p(case_of(sampling, 0.5), TAP, scores).item() < 1e-11
+    assert margins.token(case_of(sampling, 0.5), TAP, scores).item() < 1e-11
 
 
 def test_the_index_of_a_token_is_read_from_either_name():

@@ -149,13 +149,17 @@ def run_reference(config, checkpoint, uniforms, dtype, sampling=SAMPLING) -> tup
             previous.append(sample(logits, previous, sampling, float(number), observe))
             logits = decode(model, torch.tensor([previous[-1:]]), step + 1, cache, observe)
     seen["probabilities"] = [after_cuts(torch.from_numpy(scores), sampling) for scores in seen["t3.scores"]]
+    assert [int(count[0]) for count in seen["t3.top_p"]] == [np.count_nonzero(each) for each in seen["probabilities"]]
     return seen, previous[1:]
 
 
 # Upstream embeds in other calls, takes the logits of all positions, and wraps what its backbone returns; what comes of
 # it is compared: conditions, the first layer's norm, the last position's logits, the backbone's last norm.
 NOT_SHARED = {"text_embedding", "speech_embedding", "speech_head", "backbone"}
-OURS_ALONE = {"t3.prompt", "t3.resampled", "t3.text", "t3.input", "t3.guided_logits", "t3.scores"}
+OURS_ALONE = {
+    *("t3.prompt", "t3.resampled", "t3.text", "t3.input"),
+    *("t3.guided_logits", "t3.penalized", "t3.scores", "t3.min_p", "t3.top_p", "t3.uniform"),
+}
 
 
 @pytest.mark.parametrize("dtype", BOUND)

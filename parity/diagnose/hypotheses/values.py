@@ -37,5 +37,10 @@ def integers(e: Evidence) -> Finding | None:
     off = e.candidate.astype(np.int64) - e.reference.astype(np.int64)
     if off.any() and (off == off.flat[0]).all() and off.size > 1:
         return Finding("offset", 0.97, f"every integer is off by {off.flat[0]}")
-    count = int(np.count_nonzero(off))
-    return Finding("decision", 0.8, f"{count} of {off.size} decided otherwise") if count else None
+    if not off.any():
+        return None
+    count, place = int(np.count_nonzero(off)), int(np.flatnonzero(off)[0])
+    decided, expected = e.candidate.flat[place], e.reference.flat[place]
+    others = ", the first" if count > 1 else ""
+    sentence = f"{count} of {off.size} decided otherwise{others}: {decided}, expected {expected}"
+    return Finding("decision", 0.8, sentence)
