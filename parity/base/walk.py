@@ -18,6 +18,10 @@ PIECE = 1 << 16
 WINDOW = 1 << 22
 """Values after which the pages of mapped files are let go. An array of no more is walked in the order of its axes."""
 
+SPAN = 1 << 25
+GLANCE = 1 << 18
+"""Values that are enough to see what an error looks like: what is made of them takes less than 100 MB."""
+
 Index = tuple[slice, ...]
 
 
@@ -52,7 +56,7 @@ def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
     turned = [view.transpose(order) for view in views] if order else views
     done = 0
     for tile in [()] if order else _tiles(turned[0].shape):
-        held = turned if order else [np.array(view[tile], order="C", subok=True) for view in turned]
+        held = turned if order else [gathered(view[tile]) for view in turned]
         corner = _corner(tile) or (0,) * held[0].ndim
         for index in _pieces(held[0].shape):
             parts = [array[index] for array in held]
@@ -63,6 +67,38 @@ def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
                 done = 0
                 release(*arrays)
     release(*arrays)
+
+
+def around(where: tuple[int, ...], shape: tuple[int, ...], most: int) -> Index:
+    """The part of at most so many values around an element, or all of an array that has no more."""
+    part = list(shape)
+    while math.prod(part) > most:
+        longest = part.index(max(part))
+        part[longest] = -(-part[longest] // 2)
+    starts = [min(max(at - size // 2, 0), length - size) for at, size, length in zip(where, part, shape, strict=True)]
+    return tuple(slice(start, start + size) for start, size in zip(starts, part, strict=True))
+
+
+def gathered(array: np.ndarray) -> np.ndarray:
+    """A copy of an array in the order of its axes, made from no more than `SPAN` bytes of a mapped file at a time.
+
+    A page that is touched may bring two megabytes with it, and a row of a matrix may lie in each.
+    """
+    out = np.empty_like(array, order="C", subok=isinstance(array, BFloat16))
+    _gather(array, out)
+    return out
+
+
+def _gather(array: np.ndarray, out: np.ndarray) -> None:
+    spans = [(length - 1) * abs(stride) for length, stride in zip(array.shape, array.strides, strict=True)]
+    if sum(spans) <= SPAN:
+        np.copyto(out, array)
+        release(array)
+        return
+    axis = spans.index(max(spans))
+    half, before = array.shape[axis] // 2, (slice(None),) * axis
+    for part in (slice(0, half), slice(half, None)):
+        _gather(array[*before, part], out[*before, part])
 
 
 def release(*arrays: np.ndarray) -> None:
@@ -104,10 +140,7 @@ def _common_order(arrays: list[np.ndarray]) -> tuple[int, ...]:
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[Index]:
     """Indices of tiles of at most `WINDOW` values, which are long along every axis."""
-    tile = list(shape)
-    while math.prod(tile) > WINDOW:
-        longest = tile.index(max(tile))
-        tile[longest] = -(-tile[longest] // 2)
+    tile = [part.stop for part in around((0,) * len(shape), shape, WINDOW)]
     counts = [-(-length // step) for length, step in zip(shape, tile, strict=True)]
     for place in np.ndindex(*counts):
         at = zip(place, tile, shape, strict=True)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from parity.base.bfloat16 import widened
 from parity.base.errors import InputError
+from parity.base.walk import GLANCE, around, gathered
 from parity.contract import Contract, Tap
 from parity.diagnose.bisect import Found, Probe
 from parity.diagnose.conclude import Diagnosis
@@ -27,18 +29,36 @@ def diagnose_dumps(
     golden: Load,
     candidate: Load,
 ) -> Diagnosis:
-    """What the first wrong dump looks like, and whether the stored value is wrong instead of the port's."""
+    """What the first wrong dump looks like, and whether the stored value is wrong instead of the port's.
+
+    Of a tap of more than `GLANCE` values the part of so many around the worst one is looked at.
+    """
     rows = growth(verdicts, first.tap)
     if not first.shape or first.tap not in taps:
         return Diagnosis(first, findings=[Finding("taps", 0.99, first.reason)], growth=rows)
-    names = list(taps)
+    names, axes = list(taps), taps[first.tap].axes
     before = names[: names.index(first.tap)][-INPUTS:]
-    inputs = {name: golden(name) for name in reversed(before)}
-    axes = tuple(taps[first.tap].axes.split())
-    values = candidate(first.tap), golden(first.tap)
-    evidence = Evidence(first.tap, *values, None, axes, inputs, contract.splits, contract.roles)
+    theirs = golden(first.tap)
+    ours = candidate(first.tap)
+    whole = theirs.size <= GLANCE
+    if not whole and ours.shape == theirs.shape:
+        part = around(_place(contract, first, axes, theirs.shape), theirs.shape, GLANCE)
+        ours, theirs = gathered(ours[part]), gathered(theirs[part])
+    inputs = {name: value for name in reversed(before) if whole and (value := golden(name)).size <= GLANCE}
+    evidence = Evidence(
+        first.tap, widened(ours), theirs, None, tuple(axes.split()), inputs, contract.splits, contract.roles
+    )
     found = [*_stale(verdicts, first), *recognise(evidence)]
     return Diagnosis(first, "", sorted(found, key=lambda finding: -finding.confidence), rows)
+
+
+def _place(contract: Contract, first: Verdict, axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Where the worst element of a verdict's branch is in the whole array."""
+    labels, where = contract.branches(axes), list(first.where or (0,) * len(shape))
+    for position, axis in enumerate(axes.split()):
+        if axis in contract.splits:
+            where[position] += labels.index(first.branch) * (shape[position] // len(labels))
+    return tuple(where)
 
 
 def _stale(verdicts: list[Verdict], first: Verdict) -> list[Finding]:

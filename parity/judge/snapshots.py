@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from parity.base.bfloat16 import widened
+from parity.base.walk import WINDOW, around, gathered
 from parity.contract import LOCAL
 from parity.judge.verdict import Verdict
 
@@ -22,9 +24,10 @@ class Picture:
 
     `map` is a grid of `rows` x `columns`, base64 of one byte for each place: the largest |error| there. 0 stands for
     equal, 255 for not finite, and 1 to 254 for the logarithm of the error in noise floors over `DECADES`. The grid's
-    axes are the tap's two longest, `axes` of `lengths`; over the other axes the largest error is taken. `counts` is the
-    histogram of the signed error over `BINS` equal parts of -limit to limit, in noise floors. `near` has the values
-    beside the worst position along the last axis: index, reference, candidate.
+    axes are the tap's two longest, `axes` of `lengths`; over the other axes the largest error is taken. Of what
+    is too big to be seen at once all is of the part around the worst value. `counts` is the histogram of the signed
+    error over `BINS` equal parts of -limit to limit, in noise floors. `near` has the values beside the worst position
+    along the last axis: index, reference, candidate.
     """
 
     key: tuple[str, str, str]
@@ -41,9 +44,10 @@ class Picture:
         return asdict(self)
 
 
-def picture(verdict: Verdict, axes: str, candidate: np.ndarray, reference: np.ndarray) -> Picture:
-    """Draw the error of two arrays of one shape, whose axes are named."""
-    ours, theirs = (np.asarray(array, dtype=np.float64) for array in (candidate, reference))
+def picture(verdict: Verdict, axes: str, candidate: np.ndarray, reference: np.ndarray, most: int = WINDOW) -> Picture:
+    """Draw the error of two arrays of one shape, whose axes are named; of a part of at most so many values."""
+    part = around(verdict.where or (0,) * reference.ndim, reference.shape, most)
+    ours, theirs = (np.asarray(widened(gathered(array[part])), dtype=np.float64) for array in (candidate, reference))
     floor = verdict.floor if verdict.floor > 0 else 1.0  # integers have none
     with np.errstate(invalid="ignore", over="ignore"):
         error = (ours - theirs) / floor
@@ -67,7 +71,7 @@ def picture(verdict: Verdict, axes: str, candidate: np.ndarray, reference: np.nd
         map=base64.b64encode(levels.tobytes()).decode(),
         limit=limit,
         counts=tuple(int(count) for count in counts),
-        near=_near(verdict.where or (0,) * error.ndim, ours, theirs),
+        near=_near(verdict.where or (0,) * error.ndim, part, ours, theirs),
     )
 
 
@@ -80,22 +84,26 @@ def _pooled(error: np.ndarray) -> np.ndarray:
     return error
 
 
-def _near(where: tuple[int, ...], ours: np.ndarray, theirs: np.ndarray) -> tuple[tuple[int, float, float], ...]:
+def _near(
+    where: tuple[int, ...], part: tuple[slice, ...], ours: np.ndarray, theirs: np.ndarray
+) -> tuple[tuple[int, float, float], ...]:
     if not where:
         return ((0, float(theirs), float(ours)),)
-    *first, last = where
+    *first, last = (at - inside.start for at, inside in zip(where, part, strict=True))
     places = range(max(0, last - AROUND), min(ours.shape[-1], last + AROUND + 1))
-    return tuple((place, float(theirs[*first, place]), float(ours[*first, place])) for place in places)
+    start = part[-1].start
+    return tuple((start + at, float(theirs[*first, at]), float(ours[*first, at])) for at in places)
 
 
 class Gallery:
     """Keeps the pictures of the `size` verdicts with the least headroom, and of the first failures of each mode.
 
-    Nothing is drawn but what is among the worst so far, so most verdicts cost one comparison.
+    Nothing is drawn but what is among the worst so far, so most verdicts cost one comparison. A picture is made of at
+    most so many values.
     """
 
-    def __init__(self, size: int = 16):
-        self.size = size
+    def __init__(self, size: int = 16, most: int = WINDOW):
+        self.size, self.most = size, most
         self.worst: list[tuple[float, Picture]] = []
         self.first: dict[str, Picture] = {}
 
@@ -111,7 +119,7 @@ class Gallery:
         headroom = verdict.headroom
         if not first and len(self.worst) == self.size and (not self.size or headroom >= self.worst[-1][0]):
             return
-        drawn = picture(verdict, axes, candidate, reference)
+        drawn = picture(verdict, axes, candidate, reference, self.most)
         if first:
             self.first[verdict.mode] = drawn
         self.worst = sorted([*self.worst, (headroom, drawn)], key=lambda entry: entry[0])[: self.size]

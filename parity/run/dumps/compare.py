@@ -7,6 +7,7 @@ from pathlib import Path
 
 from parity.base.errors import InputError
 from parity.base.names import meant
+from parity.base.walk import GLANCE
 from parity.capture.golden import MANIFEST, Golden
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
 from parity.contract.contract import fits
@@ -52,7 +53,10 @@ def compare(
     if mode == LOCAL:
         dumps = {LOCAL: dumps[LOCAL] or dumps[ACCUMULATED]}
     dumps = {each: dumps[each] for each in (LOCAL, ACCUMULATED) if dumps.get(each)}
-    judging, clock, gallery = Judging(contract, golden, layout), Clock(lambda text: None), Gallery()
+    judging, clock, gallery = Judging(contract, golden, layout), Clock(lambda text: None), Gallery(most=GLANCE)
+    own = [dump.trace for there in dumps.values() for dump in [*there.values()][:1] if dump.trace is not None]
+    traces = [golden, *golden.doubles.values(), *own]
+    checked = sum(trace.seconds for trace in traces)
     labels, environment = [segment.label for segment in segments], golden.manifest["environment"]
     chain = dict(contract.chain)
     report = Report(golden.manifest["case"], str(path), labels, 0, environment=environment, chain=chain)
@@ -88,7 +92,7 @@ def compare(
             lambda name: judging.reference(taps[name]),
             lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
         )
-    checked = golden.seconds
+    checked = sum(trace.seconds for trace in traces) - checked
     report.seconds = {"comparison": clock.seconds["comparison"] - checked, "hash check": checked}
     report.program = said(partials, judging.rounded, allow_missing)
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]

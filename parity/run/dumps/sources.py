@@ -11,6 +11,7 @@ import numpy as np
 from parity.base import npy, safetensors
 from parity.base.errors import InputError
 from parity.capture.golden import MANIFEST, Golden
+from parity.capture.trace_folder import StoredTrace
 from parity.contract import ACCUMULATED, LOCAL
 from parity.run.dumps.names import Names
 
@@ -21,11 +22,15 @@ NPY, TENSORS = ".npy", ".safetensors"
 
 @dataclass(frozen=True)
 class Dump:
-    """A port's value of a tap, which is read when it is loaded. `axes` are what a manifest says, else empty."""
+    """A port's value of a tap, which is read when it is loaded.
+
+    Where there is a manifest, it says the `axes`, and `trace` is what checks the content by it.
+    """
 
     where: str
     load: Callable[[], np.ndarray]
     axes: str = ""
+    trace: StoredTrace | None = None
 
 
 Dumps = dict[str, Dump]
@@ -59,7 +64,7 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
         golden = Golden(path)
         for name, entry in golden.entries.items():
             if (path / entry["file"]).exists():
-                yield name, Dump(entry["file"], _of(golden, name), entry["axes"])
+                yield name, Dump(entry["file"], _of(golden, name), entry["axes"], golden)
     else:
         folders = {"": path, LOCALS: path / LOCALS}
         for prefix, folder in folders.items():

@@ -1,0 +1,154 @@
+"""A reduced dump: what a tensor that is too big to be stored leaves behind. The format is `run/dumps/format.md`.
+
+All that is random is the sequence of SplitMix64 with seed 0 (Steele, Lea and Flood 2014), one number for each element:
+its bits are the signs of up to 64 projections, and mixed with the element's own bits it gives the hash.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from parity.base.bfloat16 import stored_dtype, widened
+from parity.base.errors import InputError
+from parity.base.files import write_text
+from parity.base.walk import release
+
+VERSION, PROJECTIONS = 1, 16
+SLICES = 4096
+"""The most slices that are kept where nobody says how many axes are."""
+
+STEP = np.uint64(0x9E3779B97F4A7C15)
+FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+PART = 1 << 16
+"""Elements that are projected at a time."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is kept of an array: `leading` axes have a row of `values` each, of as many as there are `projections`."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    leading: int
+    projections: int
+    hash: str
+    rms: float
+    min: float
+    max: float
+    nonfinite: int
+    values: np.ndarray
+
+    @property
+    def slices(self) -> int:
+        return math.prod(self.shape[: self.leading])
+
+    def save(self, file: Path) -> None:
+        """Write the record as JSON. Raises `InputError` where it cannot be written."""
+        about = {"reduced": VERSION} | asdict(self) | {"values": self.values.ravel().tolist()}
+        write_text(json.dumps(about) + "\n", file)
+
+
+def load(file: Path) -> Record:
+    """Read a record. Raises `InputError` for a file that is none."""
+    try:
+        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        version = about.pop("reduced")
+        found = Record(**about | {"shape": tuple(about["shape"]), "values": np.array(about["values"], np.float64)})
+        numbers = found.slices * found.projections if found.values.size else 0
+        right = version == VERSION and 0 <= found.leading <= len(found.shape) and 0 < found.projections <= 64
+        if not right or found.values.shape != (numbers,) or len(found.hash) != 16:
+            raise ValueError("its numbers do not fit each other")
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); expected a reduced dump") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{file}: no reduced dump ({error}); the bundle's README.md has the format") from error
+    return found
+
+
+def reduced(array: np.ndarray, leading: int | None = None, projections: int = PROJECTIONS) -> Record:
+    """The record of an array of any size, in the order of its axes.
+
+    As many `leading` axes are kept as give at most `SLICES` slices, where nothing else is said.
+
+    >>> record = reduced(np.arange(8, dtype=np.float32).reshape(2, 4) / 4, leading=1, projections=4)
+    >>> record.hash, record.values.tolist()
+    ('ad6b902f04049cbb', [0.5, 0.5, -1.5, -1.0, 0.5, 1.0, 2.0, -2.5])
+    """
+    if leading is None:
+        leading = max(axes for axes in range(array.ndim + 1) if math.prod(array.shape[:axes]) <= SLICES)
+    slices = math.prod(array.shape[:leading])
+    rows = np.zeros((slices, projections))
+    inner = array.size // max(slices, 1)
+    total, square, least, most, nonfinite = np.uint64(0), 0.0, math.inf, -math.inf, 0
+    whole = array.dtype.kind in "iub" and stored_dtype(array) != "bfloat16"
+    for start in range(0, array.size, PART):
+        part = widened(_part(array, start, min(start + PART, array.size)))
+        mixed = sequence(start, part.size)
+        total += np.sum(mix(mixed ^ bits(part)), dtype=np.uint64)
+        if whole:
+            continue
+        finite = np.isfinite(part)
+        numbers = np.where(finite, part, 0).astype(np.float64)
+        nonfinite += part.size - int(np.count_nonzero(finite))
+        square += float(np.dot(numbers, numbers))
+        least, most = min(least, float(numbers.min())), max(most, float(numbers.max()))
+        _project(numbers, mixed, start, inner, rows)
+        release(array)
+    count = max(array.size - nonfinite, 1)
+    figures = {"rms": 0.0, "min": 0.0, "max": 0.0}
+    if not whole and array.size:
+        figures = {"rms": math.sqrt(square / count), "min": least, "max": most}
+    values = np.empty(0) if whole else rows.ravel()
+    return Record(
+        array.shape,
+        stored_dtype(array),
+        leading,
+        projections,
+        f"{int(total):016x}",
+        **figures,
+        nonfinite=nonfinite,
+        values=values,
+    )
+
+
+def mix(z: np.ndarray) -> np.ndarray:
+    """The finalizer of SplitMix64."""
+    z = (z ^ (z >> np.uint64(30))) * FACTORS[0]
+    z = (z ^ (z >> np.uint64(27))) * FACTORS[1]
+    return np.asarray(z ^ (z >> np.uint64(31)))
+
+
+def sequence(start: int, count: int) -> np.ndarray:
+    """The numbers `start` and following of SplitMix64 with seed 0."""
+    return mix(np.arange(start + 1, start + count + 1, dtype=np.uint64) * STEP)
+
+
+def bits(part: np.ndarray) -> np.ndarray:
+    """The bits of floats, and whole numbers as 64 bits with sign, so that their width does not count."""
+    if part.dtype.kind == "f":
+        wide = part if part.dtype.itemsize > 2 else part.astype(np.float32)
+        return wide.view(f"u{wide.dtype.itemsize}").astype(np.uint64)
+    return part.astype(np.int64 if part.dtype.kind != "u" else np.uint64).view(np.uint64)
+
+
+def _part(array: np.ndarray, start: int, stop: int) -> np.ndarray:
+    """Elements of an array by their numbers, in the order of its axes."""
+    if array.flags.c_contiguous:
+        return array.reshape(-1)[start:stop]
+    return array[np.unravel_index(np.arange(start, stop), array.shape)]
+
+
+def _project(numbers: np.ndarray, mixed: np.ndarray, start: int, inner: int, rows: np.ndarray) -> None:
+    """Add what these elements give to the projections of their slices."""
+    edges = np.arange(-(-(start + 1) // inner) * inner, start + numbers.size, inner) - start
+    first = start // inner
+    begins = np.concatenate([[0], edges]).astype(np.intp)
+    for projection in range(rows.shape[1]):
+        signs = 1.0 - 2.0 * ((mixed >> np.uint64(projection)) & np.uint64(1)).astype(np.float64)
+        rows[first : first + begins.size, projection] += np.add.reduceat(signs * numbers, begins)

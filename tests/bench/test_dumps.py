@@ -1,0 +1,85 @@
+"""How fast dumps are judged, and in how much memory: `tox -e bench -- -k dumps`, with `--size full` for a tap of 2 GB.
+
+Files lie in the system's cache. What is timed is `parity.run.dumps.compare`, on one thread, and the time in which it
+checks the hashes of the goldens is given apart. Bytes are those of the candidate.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pytest
+
+from parity.capture.golden import Golden
+from parity.contract import Contract
+from parity.run import dumps
+from tests.meta import synthetic
+
+ROUNDS = 5
+TAPS = {"many": (4402, (1, 64, 256)), "some": (64, (1, 64, 16384)), "one": (1, (1, 64, 1 << 20))}
+WHOLE = (1, 64, 1 << 23)
+"""2 GB."""
+PEAK = """
+import sys
+from pathlib import Path
+from parity.capture.golden import Golden
+from parity.contract import load
+from parity.run import dumps
+from tests.meta.big_dumps import peak
+folder = Path(sys.argv[1])
+assert dumps.compare(load(folder / "contract.toml"), Golden(folder / "golden"), folder / "dumps").passed
+print(peak())
+"""
+
+
+def made(folder: Path, count: int, shape: tuple[int, ...]) -> tuple[Contract, Golden]:
+    """Goldens and dumps of float32 that differ by rounding, written piece by piece."""
+    names = [f"tap.{number}" for number in range(count)]
+    (folder / "dumps").mkdir()
+    golden = np.lib.format.open_memmap(folder / "golden.npy", "w+", np.float32, shape)
+    dump = np.lib.format.open_memmap(folder / "dump.npy", "w+", np.float32, shape)
+    rng, flat = np.random.Generator(np.random.Philox(key=8)), dump.reshape(-1)
+    for start in range(0, flat.size, 1 << 22):
+        part = rng.standard_normal(min(1 << 22, flat.size - start), dtype=np.float32)
+        golden.reshape(-1)[start : start + part.size] = part
+        flat[start : start + part.size] = np.nextafter(part, np.float32(np.inf))
+    dump.flush()
+    for name in names:
+        shutil.copyfile(folder / "dump.npy", folder / "dumps" / f"{name}.npy")
+    return synthetic.golden(folder, dict.fromkeys(names, "b c t"), lambda name: golden, 1e-7)
+
+
+@pytest.mark.parametrize("name", TAPS)
+def test_dumps(benchmark, tmp_path, request, name):
+    count, shape = TAPS[name]
+    if name == "one" and request.config.getoption("--size") == "full":
+        shape = WHOLE
+    contract, golden = made(tmp_path, count, shape)
+    gigabytes = 4e-9 * count * np.prod(shape)
+    comparing, hashing, processor = [], [], []
+
+    def judged() -> None:
+        began = time.process_time()
+        report = dumps.compare(contract, golden, tmp_path / "dumps")
+        processor.append(time.process_time() - began - report.seconds["hash check"])
+        comparing.append(report.seconds["comparison"])
+        hashing.append(report.seconds["hash check"])
+        assert report.passed and len(report.verdicts) == count
+
+    benchmark.pedantic(judged, rounds=ROUNDS, warmup_rounds=1)
+    speeds = {
+        "comparison": gigabytes / median(comparing[1:]),
+        "comparison, processor time": gigabytes / median(processor[1:]),
+        "hash check": gigabytes / median(hashing[1:]),
+    }
+    alone = [sys.executable, "-c", PEAK, str(tmp_path)]
+    megabytes = float(subprocess.run(alone, capture_output=True, text=True, check=True).stdout)
+    benchmark.extra_info |= {"GB/s": speeds, "peak MB": megabytes}
+    print(f"{count} taps of {shape}, {gigabytes:.2f} GB of a candidate, {megabytes:.0f} MB of memory")
+    print(", ".join(f"{what}: {speed:.2f} GB/s" for what, speed in speeds.items()))
