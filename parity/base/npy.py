@@ -20,6 +20,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -198,31 +199,40 @@ def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
 
 def _parse(text: bytes, path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.dtype, bool]:
     """Header text to (shape, dtype, fortran_order)."""
-
-    def refusal(expected: str) -> InputError:
+    try:
+        return _fields(text)
+    except _Refused as refused:
         # The text as stored: a parsed number may have more digits than Python is willing to print.
-        return _refusal(path, f"header {text.strip()!r:.300}", expected, "Store the array again")
+        raise _refusal(path, f"header {text.strip()!r:.300}", str(refused), "Store the array again") from refused
 
+
+class _Refused(Exception):
+    """What a header was expected to be."""
+
+
+@lru_cache(maxsize=1024)
+def _fields(text: bytes) -> tuple[tuple[int, ...], np.dtype, bool]:
+    """What a header says. Thousands of files have few headers, and Python's parser takes longer than their values."""
     if not text.endswith(b"\n") or not text.isascii():
-        raise refusal("ASCII that ends with a newline")
+        raise _Refused("ASCII that ends with a newline")
     try:
         node = ast.parse(text.decode("ascii"), mode="eval").body
         fields = ast.literal_eval(node)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
-        raise refusal("a Python literal") from error
+        raise _Refused("a Python literal") from error
     # Counted in the source: of two equal keys the dict has silently kept the second.
     if not isinstance(node, ast.Dict) or len(node.keys) != len(_KEYS) or fields.keys() != _KEYS:
-        raise refusal(f"a dict with exactly the keys {sorted(_KEYS)}")
+        raise _Refused(f"a dict with exactly the keys {sorted(_KEYS)}")
 
     descr, fortran_order, shape = fields["descr"], fields["fortran_order"], fields["shape"]
     if not isinstance(descr, str) or descr not in _DTYPES:
-        raise refusal(f"a descr with byte order, like '<f4', for one of {_DTYPE_NAMES}")
+        raise _Refused(f"a descr with byte order, like '<f4', for one of {_DTYPE_NAMES}")
     if type(fortran_order) is not bool:
-        raise refusal("fortran_order True or False")
+        raise _Refused("fortran_order True or False")
     if type(shape) is not tuple or any(type(n) is not int or n < 0 for n in shape) or len(shape) > MAX_AXES:
-        raise refusal(f"as shape a tuple of at most {MAX_AXES} integers, none negative")
+        raise _Refused(f"as shape a tuple of at most {MAX_AXES} integers, none negative")
     dtype = _DTYPES[descr]
     # NumPy's own limit, which leaves zeros out.
     if math.prod(n for n in shape if n) * dtype.itemsize > sys.maxsize:
-        raise refusal("a shape that fits into memory")
+        raise _Refused("a shape that fits into memory")
     return shape, dtype, fortran_order

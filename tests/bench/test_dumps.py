@@ -67,15 +67,19 @@ def test_dumps(benchmark, tmp_path, request, name):
     def judged() -> None:
         began = time.process_time()
         report = dumps.compare(contract, golden, tmp_path / "dumps")
-        processor.append(time.process_time() - began - report.seconds["hash check"])
+        processor.append(time.process_time() - began)
         comparing.append(report.seconds["comparison"])
         hashing.append(report.seconds["hash check"])
         assert report.passed and len(report.verdicts) == count
 
     benchmark.pedantic(judged, rounds=ROUNDS, warmup_rounds=1)
+    began = time.process_time()
+    for tap in golden:
+        golden.load(tap, mmap=True)
+    processor_hashing = time.process_time() - began
     speeds = {
         "comparison": gigabytes / median(comparing[1:]),
-        "comparison, processor time": gigabytes / median(processor[1:]),
+        "comparison, processor time": gigabytes / (median(processor[1:]) - processor_hashing),
         "hash check": gigabytes / median(hashing[1:]),
     }
     alone = [sys.executable, "-c", PEAK, str(tmp_path)]
