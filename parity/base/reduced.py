@@ -17,7 +17,7 @@ import numpy as np
 from parity.base.bfloat16 import stored_dtype, widened
 from parity.base.errors import InputError
 from parity.base.files import write_text
-from parity.base.walk import release
+from parity.base.walk import WINDOW, gathered, release
 
 VERSION, PROJECTIONS = 1, 16
 SLICES = 4096
@@ -25,8 +25,9 @@ SLICES = 4096
 
 STEP = np.uint64(0x9E3779B97F4A7C15)
 FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-PART = 1 << 16
-"""Elements that are projected at a time."""
+SIGN = np.uint64(1 << 63)
+PART = 1 << 14
+"""Elements that are projected at a time, so that all that is made of them stays in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,15 @@ def load(file: Path) -> Record:
     return found
 
 
+def is_record(file: Path) -> bool:
+    """Whether a JSON file says that it is a record: others may lie beside dumps."""
+    try:
+        with file.open("rb") as stream:
+            return b'"reduced"' in stream.read(4096)
+    except OSError:
+        return False
+
+
 def reduced(array: np.ndarray, leading: int | None = None, projections: int = PROJECTIONS) -> Record:
     """The record of an array of any size, in the order of its axes.
 
@@ -82,38 +92,38 @@ def reduced(array: np.ndarray, leading: int | None = None, projections: int = PR
     """
     if leading is None:
         leading = max(axes for axes in range(array.ndim + 1) if math.prod(array.shape[:axes]) <= SLICES)
+    if not array.flags.c_contiguous and array.size <= WINDOW:
+        array = gathered(array)
     slices = math.prod(array.shape[:leading])
     rows = np.zeros((slices, projections))
     inner = array.size // max(slices, 1)
-    total, square, least, most, nonfinite = np.uint64(0), 0.0, math.inf, -math.inf, 0
+    total, square, least, most, nonfinite = 0, 0.0, math.inf, -math.inf, 0
     whole = array.dtype.kind in "iub" and stored_dtype(array) != "bfloat16"
     for start in range(0, array.size, PART):
         part = widened(_part(array, start, min(start + PART, array.size)))
         mixed = sequence(start, part.size)
-        total += np.sum(mix(mixed ^ bits(part)), dtype=np.uint64)
-        if whole:
-            continue
+        total += int(np.sum(mix(mixed ^ bits(part)), dtype=np.uint64))
         finite = np.isfinite(part)
         numbers = np.where(finite, part, 0).astype(np.float64)
         nonfinite += part.size - int(np.count_nonzero(finite))
         square += float(np.dot(numbers, numbers))
         least, most = min(least, float(numbers.min())), max(most, float(numbers.max()))
-        _project(numbers, mixed, start, inner, rows)
-        release(array)
-    count = max(array.size - nonfinite, 1)
-    figures = {"rms": 0.0, "min": 0.0, "max": 0.0}
-    if not whole and array.size:
-        figures = {"rms": math.sqrt(square / count), "min": least, "max": most}
-    values = np.empty(0) if whole else rows.ravel()
+        if not whole:
+            _project(numbers, mixed, start, inner, rows)
+        if start % WINDOW == 0:
+            release(array)
+    release(array)
     return Record(
-        array.shape,
-        stored_dtype(array),
-        leading,
-        projections,
-        f"{int(total):016x}",
-        **figures,
+        shape=tuple(array.shape),
+        dtype=stored_dtype(array),
+        leading=leading,
+        projections=projections,
+        hash=f"{total % 2**64:016x}",
+        rms=math.sqrt(square / max(array.size - nonfinite, 1)),
+        min=least if array.size else 0.0,
+        max=most if array.size else 0.0,
         nonfinite=nonfinite,
-        values=values,
+        values=np.empty(0) if whole else rows.ravel(),
     )
 
 
@@ -149,6 +159,7 @@ def _project(numbers: np.ndarray, mixed: np.ndarray, start: int, inner: int, row
     edges = np.arange(-(-(start + 1) // inner) * inner, start + numbers.size, inner) - start
     first = start // inner
     begins = np.concatenate([[0], edges]).astype(np.intp)
+    bare = numbers.view(np.uint64)
     for projection in range(rows.shape[1]):
-        signs = 1.0 - 2.0 * ((mixed >> np.uint64(projection)) & np.uint64(1)).astype(np.float64)
-        rows[first : first + begins.size, projection] += np.add.reduceat(signs * numbers, begins)
+        signed = (bare ^ ((mixed << np.uint64(63 - projection)) & SIGN)).view(np.float64)
+        rows[first : first + begins.size, projection] += np.add.reduceat(signed, begins)

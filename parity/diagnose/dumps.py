@@ -27,15 +27,18 @@ def diagnose_dumps(
     verdicts: list[Verdict],
     taps: Mapping[str, Tap],
     golden: Load,
-    candidate: Load,
+    candidate: Load | None,
 ) -> Diagnosis:
     """What the first wrong dump looks like, and whether the stored value is wrong instead of the port's.
 
-    Of a tap of more than `GLANCE` values the part of so many around the worst one is looked at.
+    There is no `candidate` where its dump is reduced. Of a tap of more than `GLANCE` values the part of so many around
+    the worst one is looked at.
     """
     rows = growth(verdicts, first.tap)
     if not first.shape or first.tap not in taps:
         return Diagnosis(first, findings=[Finding("taps", 0.99, first.reason)], growth=rows)
+    if candidate is None:
+        return Diagnosis(first, growth=rows, note="it is reduced, so its values cannot be looked at")
     names, axes = list(taps), taps[first.tap].axes
     before = names[: names.index(first.tap)][-INPUTS:]
     theirs = golden(first.tap)

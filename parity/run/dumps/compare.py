@@ -15,7 +15,7 @@ from parity.diagnose.dumps import diagnose_dumps
 from parity.judge.arithmetic import settled
 from parity.judge.segment import UNDECLARED
 from parity.judge.snapshots import Gallery
-from parity.judge.verdict import absent
+from parity.judge.verdict import Verdict, absent
 from parity.run.clock import Clock
 from parity.run.dumps import sources
 from parity.run.dumps.bundle import BLOCK
@@ -90,13 +90,17 @@ def compare(
             of_mode,
             taps,
             lambda name: judging.reference(taps[name]),
-            lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
+            None if _is_reduced(dumps, first) else lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
         )
     checked = sum(trace.seconds for trace in traces) - checked
     report.seconds = {"comparison": clock.seconds["comparison"] - checked, "hash check": checked}
-    report.program = said(partials, judging.rounded, allow_missing)
+    report.program = said(partials, judging.rounded, judging.projected, allow_missing)
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     return report
+
+
+def _is_reduced(dumps: Mapping[str, sources.Dumps], verdict: Verdict) -> bool:
+    return verdict.tap in dumps[verdict.mode] and dumps[verdict.mode][verdict.tap].record is not None
 
 
 def _fitting(contract: Contract, golden: Golden) -> tuple[Contract, list[Segment]]:

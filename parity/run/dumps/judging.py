@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
+from parity.base import reduced
 from parity.base.bfloat16 import stored_dtype
 from parity.capture.golden import Golden
 from parity.contract import ACCUMULATED, Contract, Tap
 from parity.contract.axes import permute
 from parity.judge.floor import MANTISSA
+from parity.judge.reduced import judge_reduced
 from parity.judge.segment import branches
 from parity.judge.verdict import Verdict, judge
 from parity.run.dumps.bundle import KEYS
 from parity.run.dumps.sources import Dump
 
+NONE = np.empty(0)
 Judged = list[tuple[Verdict, np.ndarray, np.ndarray]]
 
 
@@ -23,12 +27,14 @@ class Judging:
     """Judges dumps by the goldens of one folder, all in the reference's axes.
 
     `layout` names the side whose axes the dumps have, where no manifest says so; empty for those of the goldens.
-    `rounded` counts the dumps that are stored in half precision, by dtype.
+    `rounded` counts the dumps that are stored in half precision, by dtype. `projected` has the numbers of projections
+    of those that are reduced.
     """
 
     def __init__(self, contract: Contract, golden: Golden, layout: str = ""):
         self.contract, self.golden, self.layout = contract, golden, layout
         self.rounded: Counter[str] = Counter()
+        self.projected: list[int] = []
 
     def known(self, name: str, floors: str) -> dict[str, float]:
         """The noise floors of a tap by branch, of the kind `ACCUMULATED`, `LOCAL` or `BLOCK`."""
@@ -41,23 +47,24 @@ class Judging:
 
     def candidate(self, tap: Tap, dump: Dump) -> np.ndarray:
         """The dump of a tap, as it is where it has another number of axes."""
-        layouts = {
-            "reference": tap.axes,
-            "candidate": self.contract.candidate_axes(tap.axes),
-            "": self.golden.entries[tap.name]["axes"],
-        }
-        return self._turned(dump.load(), dump.axes or layouts[self.layout], tap)
+        return self._turned(dump.load(), dump.axes or self._layout(tap), tap)
+
+    def _layout(self, tap: Tap) -> str:
+        """The axes of a dump that has no manifest."""
+        if not self.layout:
+            return str(self.golden.entries[tap.name]["axes"])
+        return tap.axes if self.layout == "reference" else self.contract.candidate_axes(tap.axes)
 
     def tap(self, tap: Tap, dump: Dump, mode: str = ACCUMULATED, floors: str = "") -> Judged:
-        """The verdicts on one dump, a branch each, with the two arrays.
+        """The verdicts on one dump, a branch each, with the two arrays, which a reduced one has not.
 
         The `floors` are those of the mode where no others are named. Where float64 is stored, there is a ratio64.
         """
         floors = floors or mode
+        if dump.record is not None:
+            return [(verdict, NONE, NONE) for verdict in self._reduced(tap, dump.record, mode, floors)]
         rule, reference, candidate = self.contract.rule(tap.name, mode), self.reference(tap), self.candidate(tap, dump)
-        stored, entry = stored_dtype(candidate), self.golden.entries[tap.name]
-        storage = stored if stored in MANTISSA and reference.dtype.kind == "f" else "float32"
-        self.rounded.update([storage] if storage != "float32" else [])
+        entry, storage = self.golden.entries[tap.name], self._storage(stored_dtype(candidate), reference)
         margins = self._margins(tap) if self.contract.decision(tap) else None
         exacts = []
         if (double := self.golden.float64(floors)) is not None:
@@ -69,6 +76,23 @@ class Judging:
             verdict = judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, storage=storage)
             found.append((verdict, ours, theirs))
         return found
+
+    def _reduced(self, tap: Tap, file: Path, mode: str, floors: str) -> list[Verdict]:
+        record, axes, reference = reduced.load(file), self._layout(tap), self.reference(tap)
+        if reference.ndim == len(axes.split()):
+            reference = permute(reference, tap.axes, axes)
+        rule, storage = self.contract.rule(tap.name, mode), self._storage(record.dtype, reference)
+        known = self.known(tap.name, floors)
+        found = judge_reduced(self.contract, tap.name, axes, mode, rule, record, reference, known, storage)
+        self.projected += [record.values.size // len(found)] if record.values.size else []
+        return found
+
+    def _storage(self, stored: str, reference: np.ndarray) -> str:
+        """The dtype whose rounding is part of a dump's floor: half precision, or float32 where it has none."""
+        if stored == "float32" or stored not in MANTISSA or reference.dtype.kind != "f":
+            return "float32"
+        self.rounded[stored] += 1
+        return stored
 
     def _margins(self, tap: Tap) -> np.ndarray:
         entry = self.golden.entries[tap.name]

@@ -1,4 +1,4 @@
-"""Where a port's dumps are: a folder of NPY files, one safetensors file, or a golden folder of its own."""
+"""Where a port's dumps are: a folder of NPY files and records, one safetensors file, or a golden folder of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.base import npy, safetensors
 from parity.base.errors import InputError
+from parity.base.reduced import is_record
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.trace_folder import StoredTrace
 from parity.contract import ACCUMULATED, LOCAL
@@ -17,20 +18,22 @@ from parity.run.dumps.names import Names
 
 LOCALS = "local/"
 """Begins the name of a dump of a block that was given the bundle's values: of the file in the folder, or the tensor."""
-NPY, TENSORS = ".npy", ".safetensors"
+NPY, RECORD, TENSORS = ".npy", ".json", ".safetensors"
 
 
 @dataclass(frozen=True)
 class Dump:
     """A port's value of a tap, which is read when it is loaded.
 
-    Where there is a manifest, it says the `axes`, and `trace` is what checks the content by it.
+    Where there is a manifest, it says the `axes`, and `trace` is what checks the content by it. Of a reduced dump there
+    is the file of its `record` alone.
     """
 
     where: str
     load: Callable[[], np.ndarray]
     axes: str = ""
     trace: StoredTrace | None = None
+    record: Path | None = None
 
 
 Dumps = dict[str, Dump]
@@ -68,9 +71,13 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
     else:
         folders = {"": path, LOCALS: path / LOCALS}
         for prefix, folder in folders.items():
-            for file in sorted(folder.glob(f"*{NPY}")) if folder.is_dir() else ():
-                if not file.name.startswith("."):  # macOS writes ._name.npy beside a file
+            for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if file.name.startswith("."):  # macOS writes ._name.npy beside a file
+                    continue
+                if file.suffix == NPY:
                     yield prefix + file.stem, Dump(prefix + file.name, _mapped(file))
+                elif file.suffix == RECORD and is_record(file):
+                    yield prefix + file.stem, Dump(prefix + file.name, _no_array, record=file)
 
 
 def _of(golden: Golden, name: str) -> Callable[[], np.ndarray]:
@@ -79,3 +86,7 @@ def _of(golden: Golden, name: str) -> Callable[[], np.ndarray]:
 
 def _mapped(file: Path) -> Callable[[], np.ndarray]:
     return lambda: npy.read(file, mmap=True)
+
+
+def _no_array() -> np.ndarray:
+    raise InputError("a reduced dump has no values to look at")

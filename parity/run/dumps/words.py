@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from parity.contract import LOCAL
 from parity.judge.floor import MANTISSA
+from parity.judge.reduced import seen
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Partial:
     blocks: int
 
 
-def said(partials: Iterable[Partial], rounded: Mapping[str, int], allowed: bool) -> str:
+def said(partials: Iterable[Partial], rounded: Mapping[str, int], projected: Collection[int], allowed: bool) -> str:
     """What the mathematics of dumps is, how many of the taps there are, and how they are stored."""
     parts = ["dumps are values, with nothing to run"]
     for partial in partials:
@@ -34,4 +35,7 @@ def said(partials: Iterable[Partial], rounded: Mapping[str, int], allowed: bool)
     for dtype, count in rounded.items():
         lost = f"rounding by up to 2^-{MANTISSA[dtype] + 1} of a value is part of their floors"
         parts.append(f"{count} dumps are stored in {dtype}: {lost}, and no smaller error is seen")
+    if projected:
+        surely = f"an error of {seen(min(projected)):.2g} bounds or more is missed once in 100 000 times"
+        parts.append(f"{len(projected)} dumps are reduced and judged as far as their projections go: {surely}")
     return "; ".join(parts)
