@@ -1,7 +1,7 @@
 """A reduced dump: what a tensor that is too big to be stored leaves behind. The format is `run/dumps/format.md`.
 
-All that is random is the sequence of SplitMix64 with seed 0 (Steele, Lea and Flood 2014), one number for each element:
-its bits are the signs of up to 64 projections, and mixed with the element's own bits it gives the hash.
+All that is random is the sequence of SplitMix64 with seed 0 (Steele, Lea and Flood 2014), one number for each element.
+Its bits are the signs of up to 64 projections. Mixed with the element's own bits it gives the hash.
 """
 
 from __future__ import annotations
