@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from parity.base import npy
+from tests.writers.judging import assert_records_are_judged
 from tests.writers.languages import LANGUAGES
 from tests.writers.samples import SAMPLES
 from tests.writers.test_golden import GOLDEN
@@ -144,3 +145,7 @@ def test_a_record_without_the_leading_axis_is_refused(run: Run, tmp_path: Path):
     npy.write(tmp_path / "given.npy", np.zeros((), np.float32))
     refusal(run("record", "float32", tmp_path / "given.npy", tmp_path / "dumps", "x"))
     assert not (tmp_path / "dumps").exists() or list((tmp_path / "dumps").iterdir()) == []
+
+
+def test_records_in_place_of_dumps_are_judged(run: Run, given: Path, tmp_path: Path):
+    assert_records_are_judged(lambda *arguments: run("record", *arguments).check_returncode(), given, tmp_path)
