@@ -106,6 +106,25 @@ def rotate(x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:
     return rotated(x, *table)
 
 
+class Rotary(nn.Module):
+    """`b h t d` -> `b h t d`. Queries or keys, turned by their positions."""
+
+    def __call__(self, x: mx.array, table: tuple[mx.array, mx.array]) -> mx.array:
+        return rotate(x, table)
+
+
+class CausalAttention(nn.Module):
+    """`b h t d`, `b h s d`, `b h s d` -> `b t c`. What new positions take from all up to them, heads side by side."""
+
+    def __call__(self, q: mx.array, k: mx.array, v: mx.array) -> mx.array:
+        positions = mx.arange(q.shape[2])
+        future = positions[None, :] > positions[:, None]
+        # A single new position sees everything.
+        bias = mx.where(future, mx.array(-mx.inf), mx.array(0.0)) if q.shape[2] > 1 else None
+        out = attention(q, k, v, scale=q.shape[-1] ** -0.5, bias=bias)
+        return out.swapaxes(1, 2).flatten(2)  # (B, T, H * D)
+
+
 class LlamaAttention(nn.Module):
     """`b t c` -> `b t c`. Causal self-attention with rotary positions, over the cache and what is new."""
 
@@ -116,21 +135,18 @@ class LlamaAttention(nn.Module):
         self.k_proj = Linear(config.width, config.width, bias=False)
         self.v_proj = Linear(config.width, config.width, bias=False)
         self.o_proj = Linear(config.width, config.width, bias=False)
+        self.rotary_q, self.rotary_k = Rotary(), Rotary()
+        self.attention = CausalAttention()
 
     def split(self, x: mx.array) -> mx.array:
         return x.reshape(x.shape[0], x.shape[1], self.heads, self.head_width).swapaxes(1, 2)  # (B, H, T, D)
 
     def __call__(self, x: mx.array, table: tuple[mx.array, mx.array], cache: KVCache, layer: int) -> mx.array:
-        q = rotate(self.split(self.q_proj(x)), table)
-        k = rotate(self.split(self.k_proj(x)), table)
+        q = self.rotary_q(self.split(self.q_proj(x)), table)
+        k = self.rotary_k(self.split(self.k_proj(x)), table)
         k, v = cache.update(layer, k, self.split(self.v_proj(x)))
         cache.watch(layer, q, k)
-        positions = mx.arange(x.shape[1])
-        future = positions[None, :] > positions[:, None]
-        # A single new position sees everything.
-        bias = mx.where(future, mx.array(-mx.inf), mx.array(0.0)) if x.shape[1] > 1 else None
-        out = attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
-        return self.o_proj(out.swapaxes(1, 2).reshape(x.shape))
+        return self.o_proj(self.attention(q, k, v))
 
 
 class LlamaMLP(nn.Module):

@@ -21,7 +21,7 @@ from parity.judge.verdict import Verdict
 SHOWN, FEEDING = 3, 5
 SURE = 0.5
 PROJECTIONS = 3
-"""Modules that are right before a wrong input, from which the value was mixed: queries, keys and values."""
+"""What is right before a wrong value that was mixed from it, modules or inputs of one: queries, keys and values."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,9 @@ def _structure(scene: Scene, found: list[Finding]) -> list[Finding]:
             text = f"{names} are right, what {scene.point} is given is not: an attention's scale, mask or heads"
             return [Finding("mixing", sure, text)]
     if not scene.point and scene.seen and scene.leaf:
+        given = [name for name in scene.evidence.inputs if name.startswith(f"{scene.tap.path} {INPUT}")]
+        if len(given) >= PROJECTIONS:
+            return [Finding("mixing", sure, f"its {len(given)} inputs are right: an attention's scale, mask or heads")]
         text = (
             "its input is right: its own arithmetic, as padding, stride, dilation, epsilon or direction, or its weights"
         )

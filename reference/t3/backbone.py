@@ -95,6 +95,22 @@ def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
     return x * cos + torch.cat([-second, first], dim=-1) * sin
 
 
+class Rotary(nn.Module):
+    """`b h t d` -> `b h t d`. Queries or keys, turned by their positions."""
+
+    def forward(self, x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+        return rotate(x, table)
+
+
+class CausalAttention(nn.Module):
+    """`b h t d`, `b h s d`, `b h s d` -> `b t c`. What new positions take from all up to them, heads side by side."""
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        causal = q.shape[2] > 1  # a single new position sees everything
+        out = F.scaled_dot_product_attention(q, k, v, scale=q.shape[-1] ** -0.5, is_causal=causal)
+        return out.transpose(1, 2).flatten(2)  # (B, T, H * D)
+
+
 class LlamaAttention(nn.Module):
     """`b t c` -> `b t c`. Causal self-attention with rotary positions, over the cache and what is new."""
 
@@ -105,18 +121,18 @@ class LlamaAttention(nn.Module):
         self.k_proj = nn.Linear(config.width, config.width, bias=False)
         self.v_proj = nn.Linear(config.width, config.width, bias=False)
         self.o_proj = nn.Linear(config.width, config.width, bias=False)
+        self.rotary_q, self.rotary_k = Rotary(), Rotary()
+        self.attention = CausalAttention()
 
     def split(self, x: Tensor) -> Tensor:
         return x.view(x.shape[0], x.shape[1], self.heads, self.head_width).transpose(1, 2)  # (B, H, T, D)
 
     def forward(self, x: Tensor, table: tuple[Tensor, Tensor], cache: KVCache, layer: int) -> Tensor:
-        q = rotate(self.split(self.q_proj(x)), table)
-        k = rotate(self.split(self.k_proj(x)), table)
+        q = self.rotary_q(self.split(self.q_proj(x)), table)
+        k = self.rotary_k(self.split(self.k_proj(x)), table)
         k, v = cache.update(layer, k, self.split(self.v_proj(x)))
         cache.watch(layer, q, k)
-        causal = x.shape[1] > 1  # a single new position sees everything
-        out = F.scaled_dot_product_attention(q, k, v, scale=self.head_width**-0.5, is_causal=causal)
-        return self.o_proj(out.transpose(1, 2).reshape(x.shape))
+        return self.o_proj(self.attention(q, k, v))
 
 
 class LlamaMLP(nn.Module):

@@ -15,7 +15,7 @@ SAMPLE = [
     "square + 10 * eps",  # an epsilon
     "nn.gelu_approx(self.gate_proj(x))",  # an approximation
     "self.norm(x.astype(mx.float16)",  # a cast
-    "scale=self.head_width**-0.5 * (1 + 1e-6)",  # a scale
+    "scale=q.shape[-1] ** -0.5 * (1 + 1e-6), bias",  # a scale
     "positions[:, None] + 1",  # a mask
     "mx.var(x, axis=-1, keepdims=True)",  # a variance
     "weight[1 : tokens.shape[1] + 1]",  # positions

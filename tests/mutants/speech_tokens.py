@@ -16,8 +16,7 @@ import mlx_impl.t3.model
 import mlx_impl.t3.sampling
 import mlx_impl.t3.stage
 import spec.config
-from mlx_impl.ops.attention import attention
-from mlx_impl.t3.backbone import LlamaAttention, LlamaMLP, RMSNorm
+from mlx_impl.t3.backbone import LlamaMLP, RMSNorm, Rotary
 from mlx_impl.t3.model import T3
 from tests.mutants.battery import checkpoint, loaded, mutant, wrap
 
@@ -79,7 +78,7 @@ def _(m):
     wrap(m, mlx_impl.t3.condition_encoder.PerceiverAttention, "__call__", call)
 
 
-@mutant("rope off by one", "t3", f"{LAYER}.self_attn[token=0]", "mixing")
+@mutant("rope off by one", "t3", f"{LAYER}.self_attn.rotary_q[token=0]", "arithmetic")
 def _(m):
     def table(original, config, start, count, like):
         return original(config, start + (count == 1), count, like)
@@ -87,7 +86,7 @@ def _(m):
     wrap(m, mlx_impl.t3.backbone, "rotary_table", table)
 
 
-@mutant("rope without scaling", "t3", f"{LAYER}.self_attn", "mixing")
+@mutant("rope without scaling", "t3", f"{LAYER}.self_attn.rotary_q", "arithmetic")
 def _(m):
     def frequencies(config, dtype):
         exponent = np.arange(0, config.head_width, 2, dtype=dtype) / dtype(config.head_width)
@@ -96,7 +95,7 @@ def _(m):
     m.setattr(mlx_impl.t3.backbone, "rope_frequencies", frequencies)
 
 
-@mutant("rope of neighbouring pairs", "t3", f"{LAYER}.self_attn", "mixing")
+@mutant("rope of neighbouring pairs", "t3", f"{LAYER}.self_attn.rotary_q", "arithmetic")
 def _(m):
     def rotate(x, table):
         cos, sin = (part[..., : x.shape[-1] // 2] for part in table)
@@ -106,7 +105,7 @@ def _(m):
     m.setattr(mlx_impl.t3.backbone, "rotate", rotate)
 
 
-@mutant("no causal mask", "t3", f"{LAYER}.self_attn", "mixing")
+@mutant("no causal mask", "t3", f"{LAYER}.self_attn.attention", "mixing")
 def _(m):
     wrap(m, mlx_impl.t3.backbone, "attention", lambda f, q, k, v, scale, bias=None: f(q, k, v, scale=scale))
 
@@ -126,7 +125,7 @@ def _(m):
     wrap(m, RMSNorm, "__init__", lambda init, self, width, eps: init(self, width, 1e-3))
 
 
-@mutant("value and key swapped", "t3", f"{LAYER}.self_attn", "weights")
+@mutant("value and key swapped", "t3", f"{LAYER}.self_attn.k_proj", "weights")
 def _(m):
     def change(tensors):
         for key in [key for key in tensors if "k_proj" in key]:
@@ -136,7 +135,7 @@ def _(m):
     checkpoint(m, change)
 
 
-@mutant("heads of the query permuted", "t3", f"{LAYER}.self_attn", "weights")
+@mutant("heads of the query permuted", "t3", f"{LAYER}.self_attn.q_proj", "weights")
 def _(m):
     def change(tensors):
         for key, array in tensors.items():
@@ -146,18 +145,26 @@ def _(m):
     checkpoint(m, change)
 
 
-@mutant("keys not rotated in the cache", "t3", f"{LAYER}.self_attn", "mixing")
+@mutant("keys not rotated in the cache", "t3", f"{LAYER}.self_attn.rotary_k", "term")
 def _(m):
-    def call(original, self, x, table, cache, layer):
-        q = mlx_impl.t3.backbone.rotate(self.split(self.q_proj(x)), table)
-        k, v = cache.update(layer, self.split(self.k_proj(x)), self.split(self.v_proj(x)))
-        count = x.shape[1]
-        future = mx.arange(count)[None, :] > mx.arange(count)[:, None]
-        bias = mx.where(future, mx.array(-mx.inf), mx.array(0.0)) if count > 1 else None
-        out = attention(q, k, v, scale=self.head_width**-0.5, bias=bias)
-        return self.o_proj(out.swapaxes(1, 2).reshape(x.shape))
+    def change(model):
+        for layer in model.t3.backbone.layers:
+            layer.self_attn.rotary_k = Unturned()
 
-    wrap(m, LlamaAttention, "__call__", call)
+    loaded(m, "t3_step", change)
+
+
+class Unturned(Rotary):
+    def __call__(self, x, table):
+        return x
+
+
+@mutant("attention scaled by the width", "t3", f"{LAYER}.self_attn.attention", "mixing")
+def _(m):
+    def wide(original, q, k, v, scale, bias=None):
+        return original(q, k, v, scale=scale / math.sqrt(q.shape[1]), bias=bias)
+
+    wrap(m, mlx_impl.t3.backbone, "attention", wide)
 
 
 @mutant("guidance sign in T3", "t3", "t3.guided_logits[token=0]", "branches")

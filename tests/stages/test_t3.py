@@ -66,10 +66,10 @@ def test_a_fault_is_found_where_it_is(what, verify, monkeypatch):
     backbone = importlib.import_module("mlx_impl.t3.backbone")
     sampling = importlib.import_module("mlx_impl.t3.sampling")
     first = {
-        "rotary": "t3.backbone.layers.0.self_attn",
+        "rotary": "t3.backbone.layers.0.self_attn.rotary_q",
         "norm": "t3.backbone.layers.0.input_layernorm",
         "layer": "t3.backbone.layers.0",
-        "mask": "t3.backbone.layers.0.self_attn",
+        "mask": "t3.backbone.layers.0.self_attn.attention",
         "guidance": "t3.guided_logits[token=0]",
     }[what]
     if what == "rotary":  # scaled, and turned no more

@@ -24,7 +24,7 @@ NUMERICS = faults(
 BACKBONE = faults(
     "mlx_impl.t3.backbone",
     "tiny-t3",
-    ("scale=self.head_width**-0.5", "scale=self.head_width**-0.5 * (1 + 1e-6)"),
+    ("scale=q.shape[-1] ** -0.5, bias", "scale=q.shape[-1] ** -0.5 * (1 + 1e-6), bias"),
     ("positions[None, :] > positions[:, None]", "positions[None, :] > positions[:, None] + 1"),
     ("F.silu(self.gate_proj(x)) * self.up_proj(x)", "self.gate_proj(x) * F.silu(self.up_proj(x))"),
     ("F.silu(self.gate_proj(x)) * self.up_proj(x)", "nn.gelu_approx(self.gate_proj(x)) * self.up_proj(x)"),
@@ -36,7 +36,7 @@ BACKBONE = faults(
         "return self.keys[layer]",
     ),
     ("return self.norm(x)", "return self.norm(x.astype(mx.float16).astype(x.dtype))"),
-    ("rotate(self.split(self.k_proj(x)), table)", "self.split(self.k_proj(x))"),
+    ("self.rotary_k(self.split(self.k_proj(x)), table)", "self.split(self.k_proj(x))"),
 )
 
 CONDITIONING = faults(
