@@ -190,8 +190,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
             "name the reference as 'module:name', or leave the option out"
         )
     golden = Golden(Path(options.reference))
-    own = golden.folder / CONTRACT
-    contract = contracts.load(options.contract or (own if own.is_file() else DEFAULT_CONTRACT))
+    contract = _contract_of(golden, options.contract)
     report = offline.compare(
         contract,
         golden,
@@ -207,6 +206,12 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
     report.environment = report.environment | origin(contract.path.parent)
     terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
+
+
+def _contract_of(golden: Golden, named: Path | None) -> contracts.Contract:
+    """The contract that judges dumps: the one that is named, else the bundle's own, else the default."""
+    own = golden.folder / CONTRACT
+    return contracts.load(named or (own if own.is_file() else DEFAULT_CONTRACT))
 
 
 def _models(options: argparse.Namespace, console: Console) -> Result:
@@ -249,8 +254,9 @@ def bisect(options: argparse.Namespace, console: Console) -> Result:
     if bool(options.golden) != bool(options.dumps):
         raise InputError("--golden and --dumps go together: give both to search in dumps, none to run the sides")
     if options.golden:
-        contract = contracts.load(options.contract)
-        found = offline.bisect(contract, Golden(options.golden), options.dumps, options.layout)
+        golden = Golden(options.golden)
+        named = options.contract if options.contract != DEFAULT_CONTRACT else None
+        found = offline.bisect(_contract_of(golden, named), golden, options.dumps, options.layout)
     else:
         contract, case, checkpoint = _inputs(options)
         with progress(console, contract.segments(case.dims, case.segments)) as say:

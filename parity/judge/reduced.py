@@ -1,7 +1,7 @@
 """The verdict on a reduced dump: equal by its hash, or as near as its projections say. It goes as far as those go.
 
-A projection of a slice is a sum with random signs. The mean of the squared differences of two arrays' projections is the
-sum of squares of their difference: exactly on average over the signs, and within a known scatter for few of them.
+A projection of a slice is a sum with random signs. The mean of the squared differences of two arrays' projections is
+the sum of squares of their difference: exactly on average over the signs, and within a known scatter for few of them.
 """
 
 from __future__ import annotations

@@ -320,3 +320,9 @@ def test_two_dumps_of_one_tap_are_refused(values, tmp_path, names, judged):
     npy.write(tmp_path / "dumps" / "mel.npy", values["mu"])
     with pytest.raises(InputError, match=r"mel\.npy and mu\.npy are both of mu; leave one out"):
         judged(tmp_path / "dumps", names=names('"mel" = "mu"'))
+
+
+def test_the_first_wrong_dump_is_searched_for_by_the_bundle_alone(port, bundle, capsys):
+    port(1.001).free()
+    assert main(["bisect", "--golden", str(bundle.folder), "--dumps", str(port().dumps), "--json", "-"]) == 1
+    assert json.loads(capsys.readouterr().out)["culprit"] == "middle.1[step=0]"
