@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from parity.base.errors import InputError
-from parity.base.names import meant
 from parity.base.walk import GLANCE
 from parity.capture.golden import MANIFEST, Golden
-from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
-from parity.contract.contract import fits
+from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
 from parity.diagnose.dumps import diagnose_dumps
 from parity.judge.arithmetic import settled
 from parity.judge.segment import UNDECLARED
@@ -21,7 +19,8 @@ from parity.run.dumps import sources
 from parity.run.dumps.bundle import BLOCK
 from parity.run.dumps.judging import Judging
 from parity.run.dumps.names import Names
-from parity.run.dumps.words import Partial, said
+from parity.run.dumps.parts import Part
+from parity.run.dumps.words import said
 from parity.run.not_judged import note
 from parity.run.report import Report
 
@@ -61,25 +60,12 @@ def compare(
     chain = dict(contract.chain)
     report = Report(golden.manifest["case"], str(path), labels, 0, environment=environment, chain=chain)
     stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
-    partials = []
-    for each, there in dumps.items():
-        partial = _Part(contract, golden, segments, each, there, only, stage, allow_missing)
-        partials.append(partial.partial)
-        report.expected += contract.count([*partial.present.values(), *partial.missing.values()])
-        note(report.not_judged, contract, partial.every, partial.odd)
-        with clock("comparison"):
-            for name, tap in partial.present.items():
-                kind = BLOCK if name in partial.blocks else each
-                for verdict, ours, theirs in judging.tap(tap, there[name], each, kind):
-                    report.verdicts.append(verdict)
-                    report.add_place(stages[name], 1)
-                    gallery.see(verdict, tap.axes, ours, theirs)
-        for name in partial.missing:
-            reason = f"{path} has no {sources.LOCALS if each == LOCAL else ''}{name}{sources.NPY}"
-            report.verdicts.append(absent(name, each, contract.rule(name, each), reason))
-            report.add_place(stages[name], 1)
-        for name in partial.unknown:
-            report.verdicts.append(absent(name, each, UNDECLARED, "no golden tap of that name"))
+    parts = [Part(contract, golden, segments, each, there, only, stage, allow_missing) for each, there in dumps.items()]
+    with clock("comparison"):
+        for part in parts:
+            _judge(report, part, dumps[part.mode], judging, stages, gallery)
+    checked = sum(trace.seconds for trace in traces) - checked
+    report.seconds = {"comparison": clock.seconds["comparison"] - checked, "hash check": checked}
     report.pictures = gallery.pictures
     if first := report.first_failure:
         taps = {tap.name: tap for segment in segments for tap in segment.taps}
@@ -92,11 +78,29 @@ def compare(
             lambda name: judging.reference(taps[name]),
             None if _is_reduced(dumps, first) else lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
         )
-    checked = sum(trace.seconds for trace in traces) - checked
-    report.seconds = {"comparison": clock.seconds["comparison"] - checked, "hash check": checked}
-    report.program = said(partials, judging.rounded, judging.projected, allow_missing)
+    report.program = said(parts, judging.rounded, judging.projected, allow_missing)
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     return report
+
+
+def _judge(
+    report: Report, part: Part, dumps: sources.Dumps, judging: Judging, stages: Mapping[str, str], gallery: Gallery
+) -> None:
+    """Add the verdicts of one mode: on what is there, then on what is not, then on what nobody asked for."""
+    contract, mode = judging.contract, part.mode
+    report.expected += contract.count([*part.present.values(), *part.missing.values()])
+    note(report.not_judged, contract, part.every, part.odd)
+    for name, tap in part.present.items():
+        for verdict, ours, theirs in judging.tap(tap, dumps[name], mode, BLOCK if name in part.blocks else mode):
+            report.verdicts.append(verdict)
+            report.add_place(stages[name], 1)
+            gallery.see(verdict, tap.axes, ours, theirs)
+    for name in part.missing:
+        reason = f"{report.checkpoint} has no {sources.LOCALS if mode == LOCAL else ''}{name}{sources.NPY}"
+        report.verdicts.append(absent(name, mode, contract.rule(name, mode), reason))
+        report.add_place(stages[name], 1)
+    for name in part.unknown:
+        report.verdicts.append(absent(name, mode, UNDECLARED, "no golden tap of that name"))
 
 
 def _is_reduced(dumps: Mapping[str, sources.Dumps], verdict: Verdict) -> bool:
@@ -113,62 +117,3 @@ def _fitting(contract: Contract, golden: Golden) -> tuple[Contract, list[Segment
     if list(golden) != [tap.name for segment in segments for tap in segment.taps]:
         raise InputError(f"{golden.folder}: its taps are not those of {contract.path}; capture it again")
     return contract, segments
-
-
-class _Part:
-    """The taps of one mode: those that have a dump, those that lack one, and blocks of which no inside was dumped."""
-
-    def __init__(
-        self,
-        contract: Contract,
-        golden: Golden,
-        segments: list[Segment],
-        mode: str,
-        dumps: sources.Dumps,
-        only: str,
-        stage: str,
-        allow_missing: bool,
-    ):
-        segments = [segment for segment in segments if mode in segment.modes]
-        judging = Judging(contract, golden)
-        if not all(judging.known(tap.name, mode) for segment in segments for tap in segment.taps):
-            what = "noise floors" if mode == ACCUMULATED else "noise floors of local errors"
-            raise InputError(f"{golden.folder}: no {what}; capture it again with `parity capture --floors`")
-        self.every = _chosen(segments, only, stage)
-        chosen = {name: tap for name, tap in self.every.items() if contract.unjudged(name) is None}
-        self.odd = [name for name in dumps if name in self.every and name not in chosen]
-        self.present = {name: tap for name, tap in chosen.items() if name in dumps}
-        self.blocks: set[str] = set()
-        covered: set[str] = set()
-        for segment in segments if mode == LOCAL else ():
-            for tap in segment.taps:
-                inside = {other.name for other in segment.taps if other.path.startswith(f"{tap.path}.")}
-                if tap.name in self.present and judging.known(tap.name, BLOCK) and not inside & dumps.keys():
-                    self.blocks.add(tap.name)
-                    covered |= inside
-        lacking = {name: tap for name, tap in chosen.items() if name not in dumps and name not in covered}
-        self.missing = {} if allow_missing else lacking
-        if not self.present and (allow_missing or not lacking):
-            names = f"none of its {len(dumps)} dumps has the name of a tap"
-            raise InputError(f"{next(iter(dumps.values())).where}: {names}; {_meant(dumps, chosen)}")
-        whole = len(self.every) == sum(len(segment.taps) for segment in segments)
-        self.unknown = [name for name in dumps if whole and name not in golden]
-        self.partial = Partial(mode, len(chosen), len(lacking), len(self.blocks))
-
-
-def _chosen(segments: list[Segment], only: str, stage: str) -> dict[str, Tap]:
-    """The taps of one stage, or of all, that match a pattern. Raises `InputError` where there is none."""
-    stages = list(dict.fromkeys(segment.stage for segment in segments))
-    if stage and stage not in stages:
-        raise InputError(f"no stage {stage!r}; {meant(stage, stages)}")
-    taps = {tap.name: tap for segment in segments if stage in ("", segment.stage) for tap in segment.taps}
-    chosen = {name: tap for name, tap in taps.items() if fits(name, only)}
-    if not chosen:
-        raise InputError(f"no tap fits {only!r}; {meant(only, taps)}")
-    return chosen
-
-
-def _meant(dumps: Iterable[str], taps: Mapping[str, Tap]) -> str:
-    """What the first dump could have been called."""
-    first = next(iter(dumps))
-    return f"{first}.npy: {meant(first, taps)}"
