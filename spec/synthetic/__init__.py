@@ -32,11 +32,16 @@ DTYPES = {"float32": "F32", "int64": "I64"}
 ENGLISH, MULTILINGUAL, VOICE = "t3_cfg", "t3_mtl23ls_v2", "conds"
 NAMES = (*FILES, VOICE)  # what a checkpoint directory holds, by the names that `write` takes
 DEFAULT = tuple(name for name in NAMES if name != MULTILINGUAL)
+# What no training begins with and any may arrive at, by the end of a key: near 0, at it, and below it.
+EDGES = {".alpha": (1e-5, 0.0, -0.7)}
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
 
 
-def values(key: Key) -> np.ndarray:
-    """The learned tensor of a key. Raises `ValueError` for a key that `scales` does not know."""
+def values(key: Key, edges: bool = False) -> np.ndarray:
+    """The learned tensor of a key. Raises `ValueError` for a key that `scales` does not know.
+
+    With `edges` it begins with the values of `EDGES`, if it has any.
+    """
     if key.dtype == "int64":
         return np.full(key.shape, STEPS_TRAINED, key.dtype)
     scale = scale_of(key.name)
@@ -45,6 +50,8 @@ def values(key: Key) -> np.ndarray:
     fan_in = math.prod(key.shape[1:]) if scale.fan_in else 1
     noise *= np.float32(scale.scale / math.sqrt(fan_in))
     noise += np.float32(scale.offset)
+    if edges and (begin := next((first for end, first in EDGES.items() if key.name.endswith(end)), None)):
+        noise[: len(begin)] = begin
     return noise
 
 
@@ -62,10 +69,10 @@ def files_of(config: ChatterboxConfig) -> tuple[str, ...]:
     return tuple(name for name in NAMES if name != other)
 
 
-def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -> None:
+def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, edges: bool = False) -> None:
     """Write checkpoint files into `out`, all of them or none. `files` are of `NAMES`, the English ones by default.
 
-    A T3 comes with its tokenizer's files.
+    A T3 comes with its tokenizer's files. `edges`: as in `values`.
     """
     files = list(files)
     tokenizer = config.tokenizer
@@ -83,7 +90,7 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT) -
             write_file(
                 place(f"{name}.safetensors"),
                 entries,
-                lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry]),
+                lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry], edges),
             )
         if ENGLISH in files:
             write_tokenizer(place(TOKENIZER), config.t3)

@@ -19,19 +19,20 @@ CHECKPOINTS = REFERENCE.parent / "build" / "checkpoints"
 HASH = 12  # hexadecimal digits in the name of a folder
 
 
-def cached(size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS) -> Path:
-    """A synthetic checkpoint of that size with at least these files (names as in `synthetic.write`), made if need be.
+def cached(size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS, edges: bool = False) -> Path:
+    """A synthetic checkpoint of that size with at least these files (as in `synthetic.write`), made if need be.
 
     Its folder carries a hash of the code that makes it: a change there makes another, and removes those of the same
     size that were made before and that no process uses. A folder in use is held until its process ends.
     """
-    folder = root / f"{size}-{code_hash()}"
+    kind = f"{size}-edges" if edges else size
+    folder = root / f"{kind}-{code_hash()}"
     hold(folder)
     missing = [name for name in files if not all((folder / file).is_file() for file in file_names(name))]
     if missing:
         # Processes that find the same file missing each make it, the same bytes, and put it there whole.
-        synthetic.write(folder, CHATTERBOX_SIZES[size], missing)
-        for other in root.glob(f"{size}-{'[0-9a-f]' * HASH}"):
+        synthetic.write(folder, CHATTERBOX_SIZES[size], missing, edges)
+        for other in root.glob(f"{kind}-{'[0-9a-f]' * HASH}"):
             if other != folder:
                 remove_unless_held(other)
     return folder

@@ -161,7 +161,10 @@ STAGES = {
     ),
     "tiny-t3": Stage(_built(t3, t3.T3Case, "t3", (7, 9, 12, 10), tokens=3), t3_inputs, (), ("t3", "load_t3"), t3_stage),
     "tiny-conditioning": Stage(
-        tuple(lambda s=s: conditioning.build("stage-conditioning", ("tiny", s)) for s in (1.1, 1.5, 1.7, 1.25)),
+        tuple(
+            lambda s=s: conditioning.build("stage-conditioning", conditioning.ConditioningCase("tiny", s))
+            for s in (1.1, 1.5, 1.7, 1.25)
+        ),
         conditioning_inputs,
         (),
         ("conditioning", "load_conditioner"),

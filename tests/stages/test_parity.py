@@ -83,19 +83,29 @@ def require_case(name: str, verify_case, contract: contracts.Contract) -> None:
     assert report.passed
 
 
-@pytest.mark.parametrize("case", ["one-letter", "unguided"])
+@pytest.mark.parametrize("case", ["one-letter", "unguided", "emotion", "long"])
 def test_t3_parity_of_case(case, verify_case, contract):
     require_case(f"tiny-t3-{case}", verify_case, contract)
 
 
-@pytest.mark.parametrize("case", ["batch", "no-prompt", "stream"])
+@pytest.mark.parametrize("case", ["batch", "no-prompt", "stream", "7-steps", "faint-speaker", "no-speaker"])
 def test_encoder_and_decoder_parity_of_case(case, verify_case, contract):
     require_case(f"tiny-flow-{case}", verify_case, contract)
 
 
-@pytest.mark.parametrize("case", ["batch", "cache", "source"])
+@pytest.mark.parametrize("case", ["batch", "cache", "source", "slopes"])
 def test_vocoder_parity_of_case(case, verify_case, contract):
     require_case(f"tiny-vocoder-{case}", verify_case, contract)
+
+
+@pytest.mark.parametrize("case", ["text", "text-french", "tokens", "chain-odd-prompt"])
+def test_parity_between_stages_of_case(case, verify_case, contract):
+    require_case(f"tiny-{case}", verify_case, contract)
+
+
+@pytest.mark.parametrize("case", ["windows", "quiet"])
+def test_conditioning_parity_of_case(case, verify_case, contract):
+    require_case(f"tiny-conditioning-{case}", verify_case, contract)
 
 
 @pytest.mark.parametrize("case", WHOLE)

@@ -16,7 +16,7 @@ def written(monkeypatch):
     """The names that are made, each as empty files."""
     names = []
 
-    def write(out, config, files):
+    def write(out, config, files, edges):
         names.extend(files)
         out.mkdir(parents=True, exist_ok=True)
         for name in files:
@@ -59,6 +59,14 @@ def test_outdated_folders_of_the_size_are_removed(tmp_path, written):
         (folder / "s3gen.safetensors").touch()
     folder = cached("tiny", ["s3gen"], tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([folder, *others])
+
+
+def test_edges_have_a_folder_of_their_own(tmp_path, written):
+    usual, edges = (cached("tiny", ["s3gen"], tmp_path, edges=edges) for edges in (False, True))
+    assert written == ["s3gen", "s3gen"]
+    assert usual != edges
+    assert usual.is_dir()
+    assert edges.is_dir()
 
 
 def test_a_folder_in_use_is_left_until_its_process_ends(tmp_path, written):

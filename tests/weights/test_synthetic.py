@@ -54,6 +54,14 @@ def test_files_are_deterministic_and_whole(tmp_path):
                 assert array.min() > 0, name
 
 
+def test_edges_are_the_first_values_of_the_keys_that_have_any():
+    snake, other = (Key(f"mel2wav.{name}", (5,)) for name in ("resblocks.0.activations1.0.alpha", "conv_pre.bias"))
+    assert synthetic.values(snake, edges=True)[:3].tolist() == [np.float32(1e-5), 0, np.float32(-0.7)]
+    assert np.array_equal(synthetic.values(snake, edges=True)[3:], synthetic.values(snake)[3:])
+    assert synthetic.values(snake).min() > 0
+    assert np.array_equal(synthetic.values(other, edges=True), synthetic.values(other))
+
+
 def test_all_files_are_written_or_none(tmp_path, monkeypatch):
     def full(*_):
         raise OSError("no space")
