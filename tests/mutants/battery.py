@@ -76,9 +76,9 @@ def contract() -> contracts.Contract:
     return contracts.load(CONTRACT)
 
 
-def verify(fault: Mutant) -> Report:
-    """The report on a candidate with that fault."""
-    subject = case(fault.case)
+def verify(fault: Mutant, subject: Case | None = None) -> Report:
+    """The report on a candidate with that fault: of its own case, or of another one."""
+    subject = case(fault.case) if subject is None else subject
     with pytest.MonkeyPatch.context() as patch:
         fault.patch(patch)
         return Verifier(contract(), subject, cases.synthetic_checkpoint(subject)).run()

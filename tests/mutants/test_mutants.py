@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import decoder, encoder, speech_tokens, voices, waves
+from tests.mutants import decoder, edges, encoder, speech_tokens, voices, waves
 from tests.mutants.battery import BATTERY, Mutant, outcome
 
-STAGES = (decoder, encoder, speech_tokens, voices, waves)
+STAGES = (decoder, edges, encoder, speech_tokens, voices, waves)
 
 
 @pytest.mark.parametrize("fault", BATTERY, ids=lambda fault: fault.name)
