@@ -50,8 +50,9 @@ def made(folder: Path, count: int, shape: tuple[int, ...]) -> tuple[Contract, Go
         golden.reshape(-1)[start : start + part.size] = part
         flat[start : start + part.size] = np.nextafter(part, np.float32(np.inf))
     dump.flush()
-    for name in names:
+    for name in names[1:]:
         shutil.copyfile(folder / "dump.npy", folder / "dumps" / f"{name}.npy")
+    (folder / "dump.npy").rename(folder / "dumps" / f"{names[0]}.npy")
     return synthetic.golden(folder, dict.fromkeys(names, "b c t"), lambda name: golden, 1e-7)
 
 
