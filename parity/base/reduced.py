@@ -17,7 +17,7 @@ import numpy as np
 from parity.base.bfloat16 import stored_dtype, widened
 from parity.base.errors import InputError
 from parity.base.files import write_text
-from parity.base.walk import WINDOW, gathered, release
+from parity.base.walk import consecutive
 
 VERSION, PROJECTIONS = 1, 16
 SLICES = 4096
@@ -92,15 +92,13 @@ def reduced(array: np.ndarray, leading: int | None = None, projections: int = PR
     """
     if leading is None:
         leading = max(axes for axes in range(array.ndim + 1) if math.prod(array.shape[:axes]) <= SLICES)
-    if not array.flags.c_contiguous and array.size <= WINDOW:
-        array = gathered(array)
     slices = math.prod(array.shape[:leading])
     rows = np.zeros((slices, projections))
     inner = array.size // max(slices, 1)
     total, square, least, most, nonfinite = 0, 0.0, math.inf, -math.inf, 0
     whole = array.dtype.kind in "iub" and stored_dtype(array) != "bfloat16"
-    for start in range(0, array.size, PART):
-        part = widened(_part(array, start, min(start + PART, array.size)))
+    for start, stored in consecutive(array, PART):
+        part = widened(stored)
         mixed = sequence(start, part.size)
         total += int(np.sum(mix(mixed ^ bits(part)), dtype=np.uint64))
         finite = np.isfinite(part)
@@ -110,9 +108,6 @@ def reduced(array: np.ndarray, leading: int | None = None, projections: int = PR
         least, most = min(least, float(numbers.min())), max(most, float(numbers.max()))
         if not whole:
             _project(numbers, mixed, start, inner, rows)
-        if start % WINDOW == 0:
-            release(array)
-    release(array)
     return Record(
         shape=tuple(array.shape),
         dtype=stored_dtype(array),
@@ -145,13 +140,6 @@ def bits(part: np.ndarray) -> np.ndarray:
         wide = part if part.dtype.itemsize > 2 else part.astype(np.float32)
         return wide.view(f"u{wide.dtype.itemsize}").astype(np.uint64)
     return part.astype(np.int64 if part.dtype.kind != "u" else np.uint64).view(np.uint64)
-
-
-def _part(array: np.ndarray, start: int, stop: int) -> np.ndarray:
-    """Elements of an array by their numbers, in the order of its axes."""
-    if array.flags.c_contiguous:
-        return array.reshape(-1)[start:stop]
-    return array[np.unravel_index(np.arange(start, stop), array.shape)]
 
 
 def _project(numbers: np.ndarray, mixed: np.ndarray, start: int, inner: int, rows: np.ndarray) -> None:

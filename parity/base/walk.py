@@ -69,6 +69,20 @@ def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
     release(*arrays)
 
 
+def consecutive(array: np.ndarray, most: int) -> Iterator[tuple[int, np.ndarray]]:
+    """An array in runs of at most so many elements, in the order of its axes, with the number of the first of each."""
+    done = 0
+    whole = array.flags.c_contiguous
+    for held in [array] if whole or not array.size else (gathered(array[index]) for index in _pieces(array.shape)):
+        flat = held.reshape(-1)
+        for start in range(0, flat.size, most):
+            yield done + start, flat[start : start + most]
+            if whole and start % WINDOW == 0:
+                release(array)
+        done += flat.size
+    release(array)
+
+
 def around(where: tuple[int, ...], shape: tuple[int, ...], most: int) -> Index:
     """The part of at most so many values around an element, or all of an array that has no more."""
     part = list(shape)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from parity.base.reduced import reduced
 from parity.capture.golden import Golden
 from parity.contract import load
 from parity.run import dumps
@@ -19,6 +20,7 @@ from tests.meta import synthetic
 
 SHAPE = (1, 64, 400_000)
 CODES = "codes"
+FILES = ("right.npy", "turned.npy", "half.safetensors", "codes.npy", "record.json", "wrong.npy")
 ERROR, FLOOR = 1e-7, 1e-7
 
 
@@ -31,6 +33,7 @@ def make(folder: Path) -> None:
     np.save(folder / "right.npy", right)
     np.save(folder / "turned.npy", np.ascontiguousarray(right.swapaxes(1, 2)))
     np.save(folder / "codes.npy", arrays[CODES])
+    reduced(right).save(folder / "record.json")
     bits = ((right.view(np.uint32) + np.uint32(1 << 15)) >> 16).astype(np.uint16)
     header = json.dumps({"x": {"dtype": "BF16", "shape": SHAPE, "data_offsets": [0, bits.nbytes]}}).encode()
     (folder / "half.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bits.tobytes())
@@ -41,12 +44,12 @@ def make(folder: Path) -> None:
 def judge(folder: Path) -> None:
     contract, golden = load(folder / "contract.toml"), Golden(folder / "golden")
     passed, peaks = {}, {}
-    for name in ("right", "turned", "half", CODES, "wrong"):
-        source, tap = folder / f"{name}.safetensors", CODES if name == CODES else "x"
-        if not source.exists():
+    for file in [folder / name for name in FILES]:
+        name, tap, source = file.stem, CODES if file.stem == CODES else "x", file
+        if file.suffix != ".safetensors":
             source = folder / f"dumps of {name}"
             source.mkdir()
-            (folder / f"{name}.npy").rename(source / f"{tap}.npy")
+            file.rename(source / f"{tap}{file.suffix}")
         report = dumps.compare(contract, golden, source, "candidate" if name == "turned" else "", only=tap)
         passed[name] = report.passed
         peaks[name] = peak()
