@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from fixtures import quality
 from mlx_impl.convert import command as weights
+from parity.base.reduced import reduced
 from parity.cli import main
 from spec.files.wav_file import wav
 from spec.synthetic.cache import cached
@@ -21,6 +22,7 @@ from tests.docs.markdown import ROOT
 from tests.exact.cpp.build import committed
 from tests.exact.cpp.subject import inputs
 from tests.meta.conftest import TOY
+from writers import parity_reduced
 
 SCHEMAS = {file.stem: json.loads(file.read_text()) for file in sorted((ROOT / "docs" / "schemas").glob("*.json"))}
 COMMANDS = [
@@ -124,6 +126,14 @@ def test_a_key_that_lacks_is_new_or_has_another_type_is_seen(written):
             validate("result", result)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+def test_a_record_of_what_is_too_big_for_a_dump(tmp_path, dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    reduced(array).save(tmp_path / "tap.json")
+    validate("reduced", json.loads((tmp_path / "tap.json").read_text()))
+    validate("reduced", json.loads(parity_reduced.record(array, 1)))
+
+
 def test_an_audit_and_a_comparison_of_waves(tmp_path, capsys):
     weights.main(["audit", str(cached("tiny") / "ve.safetensors"), "--json", str(tmp_path / "audit.json")])
     validate("audit", json.loads((tmp_path / "audit.json").read_text()))
@@ -150,6 +160,6 @@ def test_every_schema_is_one_and_is_used():
     for schema in SCHEMAS.values():
         Draft202012Validator.check_schema(schema)
     used = {name.partition(".")[0] for name in [*(name for name, _ in COMMANDS), *FILES]}
-    assert used | {"audit", "quality"} == set(SCHEMAS)
+    assert used | {"audit", "quality", "reduced"} == set(SCHEMAS)
     for name in SCHEMAS:
         assert f"schemas/{name}.json" in Path(ROOT / "docs" / "report.md").read_text()
