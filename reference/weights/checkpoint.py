@@ -53,23 +53,28 @@ def _read(file: Path, prefix: str, dtype: torch.dtype) -> dict[str, Tensor]:
                 f"{file} has the naming {naming}, expected upstream's on this side; convert it: "
                 "`python -m mlx_impl convert --target upstream`"
             )
+        expected = header.usual_dtype
         with safe_open(file, framework="pt") as handle:
             keys = [key for key in sorted(handle.keys()) if key.startswith(prefix) and not key.endswith(STEP_COUNT)]
         # Opened anew for each part: what is mapped counts as this process's memory until the file is closed.
         for start in range(0, len(keys), PART):
             with safe_open(file, framework="pt") as handle:
                 for key in keys[start : start + PART]:
-                    if (stored := header.entries[key].dtype) != header.usual_dtype:
-                        expected = header.usual_dtype
+                    if (stored := header.entries[key].dtype) != expected:
                         raise ValueError(f"{file}: {key} has dtype {stored}, expected {expected}; convert the file")
                     tensor = handle.get_tensor(key)
-                    if not torch.isfinite(tensor).all():
+                    if not _is_finite(tensor):
                         raise ValueError(f"{file}: {key} holds NaN or infinite weights; fetch or make the file again")
                     tensors[key.removeprefix(prefix)] = tensor.to(dtype, copy=True)
                     del tensor
     except (SafetensorError, FormatError) as error:
         raise ValueError(f"{file}: not a whole safetensors file ({error}); fetch or make it again") from error
     return tensors
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite. Where the sum is finite all are, and a sum takes a tenth of the time."""
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
 
 
 def load(
