@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def completed(contract: Contract, segment: Segment, state: State, reference: Map
     `reference` has what the reference hands on, by entry.
     """
     taken = {
-        entry: array
+        entry: np.array(array)
         for entry, array in reference.items()
         if entry not in state and contract.unjudged(segment.handed(entry, "").name) is not None
     }
@@ -24,8 +24,34 @@ def completed(contract: Contract, segment: Segment, state: State, reference: Map
 
 
 def entries(trace: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a trace has of what its segment hands on, by entry of the state."""
-    return {name[len(HANDED) :].partition("[")[0]: np.array(trace[name]) for name in trace if name.startswith(HANDED)}
+    """What a trace has of what its segment hands on, by entry of the state: the trace's own arrays."""
+    return {entry: trace[name] for entry, name in _names(trace).items()}
+
+
+def _names(trace: Iterable[str]) -> dict[str, str]:
+    return {name[len(HANDED) :].partition("[")[0]: name for name in trace if name.startswith(HANDED)}
+
+
+class Stored(Mapping[str, np.ndarray]):
+    """A state whose arrays lie in traces: `places` has the trace of each entry, and the entry's name there."""
+
+    def __init__(self, places: Mapping[str, tuple[Mapping[str, np.ndarray], str]]):
+        self.places = places
+
+    def behind(self, trace: Mapping[str, np.ndarray], left: State) -> Stored:
+        """The state `left` by a segment: what its `trace` hands on, and else what was there before."""
+        handed = {entry: (trace, name) for entry, name in _names(trace).items()}
+        return Stored({entry: handed.get(entry) or self.places[entry] for entry in left})
+
+    def __getitem__(self, entry: str) -> np.ndarray:
+        trace, name = self.places[entry]
+        return trace[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
 
 
 def handed_on(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import weakref
-from collections.abc import Callable, Collection, Iterator, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
         return len(self.places)
 
 
-def copied(trace: Trace) -> dict[str, np.ndarray]:
+def copied(trace: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of a trace in memory, as a state that a side may hold and write to."""
     return {name: np.array(array, order="K") for name, array in trace.items()}
 

@@ -15,7 +15,7 @@ import importlib.metadata
 import math
 import platform
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from itertools import groupby, zip_longest
@@ -26,7 +26,7 @@ import numpy as np
 
 from parity.base.errors import InputError
 from parity.base.runtime import return_memory
-from parity.capture.handed import completed, entries, handed_on
+from parity.capture.handed import Stored, completed, entries, handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract
@@ -155,21 +155,22 @@ class Exact:
 
     def _in_turn(self, numbers: list[int]) -> None:
         with tempfile.TemporaryDirectory(prefix="parity-") as folder:
-            starts, references, modes = {}, {}, {}
+            references, modes = {}, {}
+            start = DiskTrace(Path(folder, "start"))
+            start.update(self.states["reference"])
+            starts = {numbers[0]: Stored({name: (start, name) for name in start})}
             for number in numbers:
-                starts[number], references[number] = (
-                    DiskTrace(Path(folder, str(number), what)) for what in ("start", "reference")
-                )
-                starts[number].update(self.states["reference"])
+                references[number] = DiskTrace(Path(folder, str(number)))
                 self._run_reference(number, references[number])
+                starts[number + 1] = starts[number].behind(references[number], self.states["reference"])
             self._release(self.reference)
             with self.widened():
                 self.candidate.root(self.segments[numbers[0]])
             return_memory()  # what loading took besides the weights
             for number in numbers:
                 modes[number] = self._prove(number, starts[number], references[number])
-                starts[number].unmap()
-                references[number].unmap()
+                for trace in (start, *references.values()):
+                    trace.unmap()
                 return_memory()
             self._release(self.candidate)
             for number in numbers:
@@ -192,7 +193,7 @@ class Exact:
             see(tap, array)
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
 
-    def _prove(self, number: int, start: Trace, reference: Trace) -> list[str]:
+    def _prove(self, number: int, start: Mapping[str, np.ndarray], reference: Trace) -> list[str]:
         """Run the candidate freely, and teacher-forced where that says something; the modes it ran in."""
         modes = [ACCUMULATED]
         self._judge(ACCUMULATED, number, {}, reference)
@@ -215,7 +216,7 @@ class Exact:
         self.report.expected += self.contract.count(self.contract.handed(segment, reference))
         if self.contract.unported(segment):
             note(self.report.not_judged, self.contract, reference, ())
-            self.states["candidate"] = {**self.states["candidate"], **entries(reference)}
+            self.states["candidate"] = {**self.states["candidate"], **copied(entries(reference))}
             return
         stopped = self.report.stopped if mode == ACCUMULATED else ""
         try:
@@ -259,7 +260,7 @@ class Exact:
         except Exception as error:
             self.report.departures = [f"not looked into: {type(error).__name__}: {error}"]
 
-    def _look_again(self, number: int, mode: str, start: Trace, reference: Trace) -> None:
+    def _look_again(self, number: int, mode: str, start: Mapping[str, np.ndarray], reference: Trace) -> None:
         """Judge by their noise floors what is beyond the first bound by so little that a floor could explain it."""
         verdicts = self.report.verdicts
         doubtful = [place for place in self.judged[number, mode] if verdicts[place].doubtful]

@@ -13,7 +13,7 @@ from parity.base.runtime import return_memory
 from parity.capture.handed import completed, entries, handed_on
 from parity.capture.probe import require_float32
 from parity.capture.runner import Runner, Visit
-from parity.capture.trace import Trace, keep, require_contract
+from parity.capture.trace import Trace, copied, keep, require_contract
 from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
 from parity.contract.implementation import Case, State, make_side
 from parity.judge.segment import Judging
@@ -106,7 +106,7 @@ class Runs:
         In place of a segment that it does not have it goes on with what the reference hands on.
         """
         if self.contract.unported(turn.segment):
-            self.states["candidate"] = {**self.states["candidate"], **entries(turn.traces["reference"])}
+            self.states["candidate"] = {**self.states["candidate"], **copied(entries(turn.traces["reference"]))}
             return
         stopped = self.stopped if turn.mode == ACCUMULATED else ""
         try:
