@@ -6,6 +6,7 @@ import argparse
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -136,9 +137,10 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     case = make_case(contract, options.case)
     checkpoint = options.checkpoint or resolve(contract.checkpoints)(case)
     require_places(options, [checkpoint])
-    with progress(console, contract.segments(case.dims, case.segments)) as say:
+    with ThreadPoolExecutor(1) as beside, progress(console, contract.segments(case.dims, case.segments)) as say:
+        subject = beside.submit(proof.subject, contract, case, checkpoint)  # it reads what is loaded next
         report = Exact(contract, case, checkpoint, say, options.teacher_forced).run()
-    report.subject = proof.subject(contract, case, checkpoint)
+        report.subject = subject.result()
     report.command = options.line
     show_exact(report, console)
     return report.passed, report.as_dict()
