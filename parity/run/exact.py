@@ -17,7 +17,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from parity.base.runtime import return_memory
 from parity.capture.handed import Stored, completed, entries, handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
-from parity.contract import ACCUMULATED, LOCAL, Contract
+from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
 from parity.contract.implementation import Case, State, make_side
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND, Mathematics, with_floor
@@ -137,6 +137,8 @@ class Exact:
         """The segments of a stage whose weights both sides hold; the reference computes the next one beside."""
         with ThreadPoolExecutor(1) as beside:
             ahead = beside.submit(self._reference_of, numbers[0])
+            if self.apart:
+                self._load_candidate(self.segments[numbers[0]])
             for number, following in zip_longest(numbers, numbers[1:]):
                 start, reference = ahead.result()
                 if following is not None and self.apart:
@@ -146,6 +148,12 @@ class Exact:
                     self._look_again(number, mode, start, reference)
                 if following is not None and not self.apart:
                     ahead = beside.submit(self._reference_of, following)
+
+    def _load_candidate(self, segment: Segment) -> None:
+        """Ahead of its run, which loads otherwise, and says what is wrong."""
+        if not self.contract.unported(segment):
+            with suppress(Exception):
+                self.candidate.root(segment)
 
     def _reference_of(self, number: int) -> tuple[State, dict[str, np.ndarray]]:
         """The reference's state before a segment, and its taps in it."""
