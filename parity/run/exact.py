@@ -171,7 +171,7 @@ class Exact:
                 references[number] = DiskTrace(Path(folder, str(number)))
                 self._run_reference(number, references[number])
                 starts[number + 1] = starts[number].behind(references[number], self.states["reference"])
-            self._release(self.reference)
+            self.reference.side.release()  # its memory is the candidate's next: new memory takes the system seconds
             with self.widened():
                 self.candidate.root(self.segments[numbers[0]])
             return_memory()  # what loading took besides the weights
