@@ -24,17 +24,32 @@ LOWEST = 20.0  # Hz, of the filters
 PREEMPHASIS = 0.97
 
 
-class Frames(nn.Module):
-    """`b n` at 16 kHz -> `b t w` at 100 Hz. Each frame loses its mean, is pre-emphasised and windowed.
-
-    Only whole frames: N samples give 1 + (N - 400) // 160 frames.
-    """
+class Centred(nn.Module):
+    """`b n` at 16 kHz -> `b t w` at 100 Hz. Whole frames, 1 + (N - 400) // 160 of N samples, each less its mean."""
 
     def __call__(self, wave: mx.array) -> mx.array:
         frames = framed(wave, FRAME, HOP)  # (B, T, FRAME)
-        frames = frames - matmul(frames, mx.ones((FRAME, 1))) / FRAME
+        return frames - matmul(frames, mx.ones((FRAME, 1))) / FRAME
+
+
+class Emphasised(nn.Module):
+    """`b t w` -> `b t w`. Each sample less 0.97 times the one before it, a frame's first less 0.97 times itself."""
+
+    def __call__(self, frames: mx.array) -> mx.array:
         previous = mx.concatenate([frames[..., :1], frames[..., :-1]], axis=-1)
-        return (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype)
+        return frames - PREEMPHASIS * previous
+
+
+class Frames(nn.Module):
+    """`b n` at 16 kHz -> `b t w` at 100 Hz. Each frame loses its mean, is pre-emphasised and windowed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centred = Centred()
+        self.emphasised = Emphasised()
+
+    def __call__(self, wave: mx.array) -> mx.array:
+        return self.emphasised(self.centred(wave)) * povey_window(FRAME, wave.dtype)
 
 
 class FramePowers(nn.Module):

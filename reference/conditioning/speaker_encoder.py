@@ -18,17 +18,32 @@ LOWEST = 20.0  # Hz, of the filters
 PREEMPHASIS = 0.97
 
 
-class Frames(nn.Module):
-    """`b n` at 16 kHz -> `b t w` at 100 Hz. Each frame loses its mean, is pre-emphasised and windowed.
-
-    Only whole frames: N samples give 1 + (N - 400) // 160 frames.
-    """
+class Centred(nn.Module):
+    """`b n` at 16 kHz -> `b t w` at 100 Hz. Whole frames, 1 + (N - 400) // 160 of N samples, each less its mean."""
 
     def forward(self, wave: Tensor) -> Tensor:
         frames = wave.unfold(1, FRAME, HOP)  # (B, T, FRAME)
-        frames = frames - frames.mean(dim=2, keepdim=True)
+        return frames - frames.mean(dim=2, keepdim=True)
+
+
+class Emphasised(nn.Module):
+    """`b t w` -> `b t w`. Each sample less 0.97 times the one before it, a frame's first less 0.97 times itself."""
+
+    def forward(self, frames: Tensor) -> Tensor:
         previous = F.pad(frames, (1, 0), mode="replicate")[..., :-1]
-        return (frames - PREEMPHASIS * previous) * povey_window(FRAME, wave.dtype).to(wave.device)
+        return frames - PREEMPHASIS * previous
+
+
+class Frames(nn.Module):
+    """`b n` at 16 kHz -> `b t w` at 100 Hz. Each frame loses its mean, is pre-emphasised and windowed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centred = Centred()
+        self.emphasised = Emphasised()
+
+    def forward(self, wave: Tensor) -> Tensor:
+        return self.emphasised(self.centred(wave)) * povey_window(FRAME, wave.dtype).to(wave.device)
 
 
 class FramePowers(nn.Module):

@@ -53,9 +53,24 @@ def _(m):
     wrap(m, FramePowers, "__call__", lambda call, self, frames: mx.sqrt(call(self, frames)))
 
 
-@mutant("pre-emphasis left out", VOICE, "speaker_encoder.filter_bank.frames", "arithmetic")
+@mutant("pre-emphasis left out", VOICE, "speaker_encoder.filter_bank.frames.emphasised", "term")
 def _(m):
     m.setattr(mlx_impl.conditioning.speaker_encoder, "PREEMPHASIS", 0.0)
+
+
+@mutant("frames keep their means", VOICE, "speaker_encoder.filter_bank.frames.centred", "offset", "normalisation")
+def _(m):
+    speaker_encoder = mlx_impl.conditioning.speaker_encoder
+    whole = staticmethod(lambda wave: speaker_encoder.framed(wave, speaker_encoder.FRAME, speaker_encoder.HOP))
+    m.setattr(speaker_encoder.Centred, "__call__", lambda self, wave: whole(wave))
+
+
+@mutant("Hann's window for Kaldi's", VOICE, "speaker_encoder.filter_bank.frames", "normalisation")
+def _(m):
+    def window(length, dtype):
+        return mx.array((0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / (length - 1))).astype(np.float32))
+
+    m.setattr(mlx_impl.conditioning.speaker_encoder, "povey_window", window)
 
 
 @mutant("log of 1e-10 for that of 1e-5", "quiet", "prompt_mel.floor", "limit")

@@ -36,7 +36,7 @@ VOICE = audio.voice_of(synthetic_voice("upstream", 3.1, 24000), 24000)
 # Upstream has these too, but not as a module's output: its final result is compared, or the module after it.
 NOT_SHARED = re.compile(
     r"^(prompt_mel(\.\w+)?|resample(\.kernel)?|tokenizer(\.log_mel(\.\w+)?|\.quantizer(\.bound)?)?"
-    r"|speaker_encoder(\.filter_bank(\.\w+)?|\.stats)?"
+    r"|speaker_encoder(\.filter_bank(\.\w+)*|\.stats)?"
     r"|tokenizer\.encoder\.blocks\.\d+\.attn\.memory|speaker_encoder\.head\.blocks\.\d+\.shortcut"
     r"|speaker_encoder\.blocks\.\d+\.layers\.\d+\.cam\.segment_averages"
     r"|voice_encoder(\.mel(\.powers)?|\.partials|\.encoder|\.encoder\.lstm\.\d+)?)$"

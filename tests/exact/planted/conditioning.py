@@ -20,7 +20,7 @@ MELS = faults(
 SPEAKER = faults(
     "mlx_impl.conditioning.speaker_encoder",
     "tiny-conditioning",
-    ("PREEMPHASIS = 0.97", "PREEMPHASIS = 0.970001", "return (frames - PREEMPHASIS"),
+    ("PREEMPHASIS = 0.97", "PREEMPHASIS = 0.970001", "return frames - PREEMPHASIS"),
     (
         "[frames[..., :1], frames[..., :-1]]",
         "[mx.zeros_like(frames[..., :1]), frames[..., :-1]]",
