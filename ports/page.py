@@ -30,7 +30,7 @@ class Page:
         yield from ("", f"## {one.name}", "")
         if self.every and any(one.causes):
             for sentence, cause, correction in zip_longest(one.departures, one.causes, one.corrections, fillvalue=""):
-                yield from (f"- {sentence}", "", "```text", *_shown(cause), "```", "")
+                yield from (f"- {sentence}", "", "```text", *_shown(cause), *_besides(cause), "```", "")
                 if correction:
                     yield from ("```diff", correction, "```", "")
             yield f"Proven: {_lower(one.proof)}" if one.proof else "Not proven."
@@ -65,7 +65,10 @@ PEERS = Page(
     """# Other ports of Chatterbox
 
 `python -m ports --peers --write docs/peers.md` makes this page. Each port is judged against `reference/` in every stage
-that it has: at full size, on three short lengths, with random weights that the port loads by its own conversion.
+that it has: at full width, on three short lengths, with random weights that the port loads by its own conversion. T3
+has two of its 30 layers, which are alike, and the tokenizer two of its six. `flow/solver` is the flow with small
+functions in the places of its encoder and of its estimator, which are judged by themselves.
+
 *Modules* are calls of the reference's modules that were found in the port by value, without names. *Mathematics*
 compares both programs in double; *arithmetic* compares what both give on a CPU with what rounding allows: where a port
 departs, that of the port with its lines corrected. What of a departure is a choice and what a mistake is for the
@@ -105,7 +108,8 @@ def _summary(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{runs} run in double as they are installed ({share}), {mended} more with lines corrected."
     if modules:
         yield f"In those that are equal {found} of {modules} modules were found ({found / modules:.1%})."
-        yield f"Of {matches} values that were found, {wrong} are not equal on other inputs."
+        if matches:
+            yield f"Of {matches} values that were found, {wrong} are not equal on other inputs."
     yield f"Versions: {', '.join(sorted({text for one in rows for text in one.versions}))}."
     yield ""
 
@@ -132,6 +136,15 @@ def _shown(first: str) -> Iterator[str]:
         if line.startswith(("  reference: ", "  port: ")):
             yield line
             yield from (after for after in lines[number + 1 : number + 2] if after.startswith("    "))
+
+
+def _besides(cause: str) -> Iterator[str]:
+    """What both values have to do with each other, and how often the departure stands there again."""
+    for line in cause.splitlines():
+        if line.startswith("  the port's"):
+            yield line
+        elif line.startswith("  the same at"):
+            yield line.partition(":")[0]
 
 
 def _lower(sentence: str) -> str:

@@ -15,6 +15,14 @@ from ports.pair import Judged
 MACHINE = re.compile(r"(?:/[^\s/:]+)+/(?:(?:site-packages|ports)/|(?=reference/))")
 """Whatever is before a package, or before `reference/`, in the path of a file."""
 
+OURS = re.compile(r"(/(?:reference|ports/chatterbox)/[\w/]+\.py):\d+:")
+"""A line of this repository: its number changes with what stands before it."""
+
+
+def _anywhere(text: str) -> str:
+    """What is said on any machine, and after any change of other lines here."""
+    return MACHINE.sub("", OURS.sub(r"\1:", text))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -64,7 +72,7 @@ def row(judged: Judged) -> Row:
         found.modules if found is not None else None,
         judged.matches,
         tuple(known.sentence for known in pair.departures) if found is not None else (),
-        tuple(MACHINE.sub("", text) for text in judged.causes),
+        tuple(map(_anywhere, judged.causes)),
         tuple("\n".join(text.difference for text in known.corrections) for known in pair.departures),
         _proof(judged),
         MACHINE.sub("", found.departures[0]) if found is not None and found.departures else "",

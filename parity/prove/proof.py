@@ -212,7 +212,8 @@ def _judge(
             if said := _arguments_swapped(give, sets, orders, references, model):
                 raise InputError(f"{error}; {'; '.join(said)}") from error
             raise
-        names = list(sets[0])
+        unused = [_unused(program, list(sets[0])) for program in (references[0].program, best.sources.programs[0])]
+        unread = [name for name in port.call.kinds if all(name in names for names in unused)]
         proof = Proof(
             "",
             port.title,
@@ -222,12 +223,13 @@ def _judge(
             best.outputs,
             [
                 f"the {side}'s output does not depend on {name}"
-                for side, program in (("reference", references[0].program), ("port", best.sources.programs[0]))
-                for name in _unused(program, names)
+                for side, names in zip(("reference", "port"), unused, strict=True)
+                for name in names
+                if name not in unread
             ],
             audited(model, best.sources.model, (references[0].program, best.held), best.exact[0]),
             unresolved=list(best.unresolved[0].values()),
-            notes=[*_in_half(best), *_in_double(best)],
+            notes=[*(f"{name} is drawn, and neither reads it" for name in unread), *_in_half(best), *_in_double(best)],
         )
         if all(output.equal for output in best.outputs):
             given_to = [(reference.program, reference.inputs) for reference in references]

@@ -3,8 +3,15 @@
 subject.py      what a stage is: the reference's function of it, and inputs of several lengths
 flow.py …       the subjects of a part of the pipeline, each with `SUBJECTS`
 port.py         a port's table of stages, and the pairs that it makes with the subjects
-mlx_audio.toml  … a port: its stages, what it lacks, and its known departures with their corrections
-mlx_audio.py    … its models, made and loaded as its own pipeline does
+models.py       the models that a table names
+readings/       what two readers of the ports' sources listed
+
+Of a port there are, as of mlx-audio:
+
+mlx_audio.toml             its models and stages, and what it lacks
+mlx_audio.py               the stages that are more than a method of a model
+mlx_audio.departures.toml  what was found, and the lines with which each stage is equal
+mlx_audio.readings.toml    what the readers listed and no departure names: equal in double, or why no stage shows it
 """
 
 from pathlib import Path

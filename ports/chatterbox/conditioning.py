@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ports.chatterbox.subject import CONFIG, Arrays, Subject, checkpoint
-from reference.conditioning.mel import PROMPT_RATE, PromptMel
+from ports.chatterbox.subject import CONFIG, LAYERS, Arrays, Subject, checkpoint
+from reference.conditioning.mel import PROMPT_RATE, LogMelSpectrogram, PromptMel
 from reference.conditioning.resample import Resample
 from reference.conditioning.s3tokenizer import S3Tokenizer
 from reference.conditioning.speaker_encoder import CAMPPlus
@@ -22,7 +22,10 @@ VOICE_RATE = CONFIG.tokenizer.sample_rate
 
 @cache
 def tokenizer() -> S3Tokenizer:
-    return load_tokenizer(checkpoint("s3gen"), CONFIG.tokenizer)
+    """Of its layers the first ones alone."""
+    made = load_tokenizer(checkpoint("s3gen"), CONFIG.tokenizer)
+    made.encoder.blocks = made.encoder.blocks[:LAYERS]
+    return made
 
 
 @cache
@@ -33,6 +36,14 @@ def speaker_encoder() -> CAMPPlus:
 @cache
 def voice_encoder() -> VoiceEncoder:
     return load_voice_encoder(checkpoint("ve"), CONFIG.voice_encoder)
+
+
+def log_mel() -> LogMelSpectrogram:
+    """With its tables in the dtype that it is made in: those of the checkpoint are rounded ones."""
+    made, config, dtype = LogMelSpectrogram(CONFIG.tokenizer), CONFIG.tokenizer, torch.get_default_dtype()
+    made.window.data = hann_window(config.n_fft, dtype)
+    made.filters.data = mel_filters(VOICE_RATE, config.n_fft, config.mel_bins, VOICE_RATE / 2, dtype)
+    return made
 
 
 def tokens(tokenizer: S3Tokenizer, given: Arrays) -> tuple[Tensor, Tensor]:
@@ -80,7 +91,7 @@ SUBJECTS = (
         "conditioning/resample", lambda: Resample(PROMPT_RATE, VOICE_RATE), None, waves(PROMPT_RATE, 300, 451, 601)
     ),
     Subject("conditioning/prompt-mel", lambda: PromptMel(80), None, waves(PROMPT_RATE, 2400, 3000, 4321)),
-    Subject("conditioning/log-mel", lambda: tokenizer().log_mel, None, waves(VOICE_RATE, 1600, 2000, 2777)),
+    Subject("conditioning/log-mel", log_mel, None, waves(VOICE_RATE, 1600, 2000, 2777)),
     Subject("conditioning/tokens", tokenizer, tokens, mels(128, 16, 22, 31)),
     Subject("conditioning/x-vector", speaker_encoder, None, waves(VOICE_RATE, 8000, 9600, 36000)),
     Subject("conditioning/voice-mel", lambda: voice_mel, None, waves(VOICE_RATE, 1600, 2000, 2777)),

@@ -1,13 +1,18 @@
-"""Subjects of the flow: its encoder, its decoder at given states, and the whole with its solver's end state."""
+"""Subjects of the flow: its encoder, its decoder at given states, and all that is around the two.
+
+`flow/solver` has small functions in their places. What a port makes of tokens, prompt, x-vector and noise is judged
+there, and its own solver by its end state, in as many steps as the port takes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ports.chatterbox.subject import CONFIG, Arrays, Subject, checkpoint
 from reference.decoder import ConditionalDecoder
@@ -18,9 +23,6 @@ from spec.config import time_grid
 
 FRAMES = {9: 2, 13: 4, 16: 0}
 """Frames of the decoder's inputs, and how many of the second item's are padding."""
-
-STEPS = 3
-"""Of the solver: each runs the whole decoder, and all are alike."""
 
 TOKENS = {4: 1, 5: 2, 6: 3}
 """Tokens of the whole, and how many of them are the prompt's."""
@@ -44,9 +46,36 @@ def estimator(decoder: ConditionalDecoder, given: Arrays) -> Tensor:
 def whole(flow: Flow, given: Arrays) -> Tensor:
     """Tokens `(1, T)`, the prompt's first, its mel `(1, P, 80)`, x-vector and noise -> the mel behind the prompt."""
     tokens, prompt_mel, noise = given["tokens"], given["prompt_mel"], given["noise"]
-    grid = torch.from_numpy(time_grid(STEPS, np.float64)).to(noise.dtype)
+    grid = torch.from_numpy(time_grid(CONFIG.flow.steps, np.float64)).to(noise.dtype)
     mel = flow(tokens, [tokens.shape[1]], prompt_mel, given["embedding"], noise, grid)
     return mel[:, :, prompt_mel.shape[1] :]
+
+
+def velocity(x: Any, mask: Any, mu: Any, t: Any, spks: Any, cond: Any) -> Any:
+    """What stands in the decoder's place, in PyTorch and in MLX: a velocity of all that a decoder is given."""
+    return (mu - x) * (1 + t[:, None, None]) + spks[:, :, None] + cond * x
+
+
+class Doubled(nn.Module):
+    """What stands in the encoder's place: each token's embedding twice."""
+
+    def forward(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
+        return x.repeat_interleave(2, dim=1)
+
+
+class Velocity(nn.Module):
+    """`velocity` as a module."""
+
+    def forward(self, *given: Tensor) -> Tensor:
+        return velocity(*given)
+
+
+@cache
+def around() -> Flow:
+    """The flow with small functions in the places of its encoder and of its decoder."""
+    made = load_flow(checkpoint("s3gen"), CONFIG.flow)
+    made.encoder, made.decoder = Doubled(), Velocity()
+    return made
 
 
 def _encoder_inputs() -> Iterator[dict[str, np.ndarray]]:
@@ -75,10 +104,10 @@ def _whole_inputs() -> Iterator[dict[str, np.ndarray]]:
         }
 
 
-WHOLE = Subject("flow/whole", flow, whole, list(_whole_inputs()))
+SOLVER = Subject("flow/solver", around, whole, list(_whole_inputs()))
 SUBJECTS = (
     Subject("flow/encoder", lambda: flow().encoder, encoder, list(_encoder_inputs())),
     Subject("flow/estimator", lambda: flow().decoder, estimator, list(_estimator_inputs())),
-    WHOLE,
-    WHOLE.on("an x-vector of zeros", embedding=np.zeros((1, 192), np.float32)),
+    SOLVER,
+    SOLVER.on("an x-vector of zeros", embedding=np.zeros((1, 192), np.float32)),
 )

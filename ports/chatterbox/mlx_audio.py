@@ -1,54 +1,25 @@
-"""mlx-audio's Chatterbox: its models, made and loaded by themselves, and the stages that are more than a method."""
+"""mlx-audio's Chatterbox: the stages that are more than a method of a model."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import mlx.core as mx
 import numpy as np
-from mlx_audio.codec.models.s3 import S3TokenizerV2
 from mlx_audio.lm.sample_utils import make_sampler
 from mlx_audio.tts.models.chatterbox.config import LLAMA_CONFIGS
 from mlx_audio.tts.models.chatterbox.s3gen import S3Token2Wav
 from mlx_audio.tts.models.chatterbox.t3 import T3
 from mlx_audio.tts.models.chatterbox.t3 import t3 as loop
 from mlx_audio.tts.models.chatterbox.t3.cond_enc import T3Cond
-from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, VoiceEncoder, melspectrogram
+from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, melspectrogram
 from mlx_audio.utils import resample_audio
 
-from ports.chatterbox.flow import STEPS
-from ports.chatterbox.subject import Arrays, filled
-from ports.chatterbox.t3 import BOTH, CHOSEN, LAYERS, SAMPLING, TOP_P, TWO_LAYERS
-from spec.config import SamplingConfig
-
-
-def tokenizer() -> Any:
-    return filled(S3TokenizerV2("speech_tokenizer_v2_25hz"), "s3gen", "tokenizer.")
-
-
-def speaker_encoder() -> Any:
-    return filled(S3Token2Wav(), "s3gen", "speaker_encoder.").speaker_encoder
-
-
-def voice_encoder() -> Any:
-    return filled(VoiceEncoder(), "ve")
-
-
-def flow() -> Any:
-    return filled(S3Token2Wav(), "s3gen", "flow.").flow
-
-
-def encoder() -> Any:
-    return flow().encoder
-
-
-def estimator() -> Any:
-    return flow().decoder.estimator
-
-
-def vocoder() -> Any:
-    return filled(S3Token2Wav(), "s3gen", "mel2wav.").mel2wav
+from ports.chatterbox.flow import velocity
+from ports.chatterbox.subject import LAYERS, Arrays, filled
+from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
 
 
 def t3() -> Any:
@@ -81,14 +52,20 @@ def encoded(encoder: Any, given: Arrays) -> Any:
 def mel(flow: Any, given: Arrays) -> Any:
     """Its own inference, which takes its noise from an array that it keeps."""
     flow.decoder.rand_noise, prompt_mel = given["noise"], given["prompt_mel"]
+    flow.encoder, flow.decoder.estimator = lambda x, lengths, **_: (mx.repeat(x, 2, axis=1), lengths), velocity
     prompt, rest = mx.split(given["tokens"], [prompt_mel.shape[1] // 2], axis=1)
-    lengths, prompt_lengths = mx.array([rest.shape[1]]), mx.array([prompt.shape[1]])
-    given = (rest, lengths, prompt, prompt_lengths, prompt_mel, None, given["embedding"], True)
-    return flow.inference(*given, n_timesteps=STEPS)[0]
+    lengths = mx.array([rest.shape[1]]), mx.array([prompt.shape[1]])
+    return flow.inference(rest, lengths[0], prompt, lengths[1], prompt_mel, None, given["embedding"], True)[0]
 
 
 def source(vocoder: Any, given: Arrays) -> Any:
     return vocoder.m_source(vocoder._f0_upsample(given["f0"][:, None]).swapaxes(1, 2))[0].swapaxes(1, 2)
+
+
+def fade(wave: Any) -> Any:
+    """What its inference makes of a given wave."""
+    with mock.patch.multiple(S3Token2Wav, flow_inference=mock.Mock(), hift_inference=lambda *_: (wave, None)):
+        return S3Token2Wav().inference(None, {})[0]
 
 
 def conditions(given: Arrays) -> tuple[Any, Any]:
@@ -113,15 +90,11 @@ def scores(t3: Any, given: Arrays) -> Any:
     return mx.concatenate(seen)
 
 
-def drawn_from(scores: Any, sampling: SamplingConfig = SAMPLING) -> Any:
+def drawn_from(scores: Any, sampling: Any = SAMPLING) -> Any:
     """What its sampler draws from."""
     with mock.patch.object(mx.random, "categorical", lambda logits: mx.softmax(logits, axis=-1)):
         return make_sampler(sampling.temperature, sampling.top_p, sampling.min_p)(scores)
 
 
-def by_top_p(scores: Any) -> Any:
-    return drawn_from(scores, TOP_P)
-
-
-def by_both(scores: Any) -> Any:
-    return drawn_from(scores, BOTH)
+by_top_p = partial(drawn_from, sampling=TOP_P)
+by_both = partial(drawn_from, sampling=BOTH)

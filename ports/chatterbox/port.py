@@ -1,10 +1,13 @@
 """A port of Chatterbox: a table of its stages, and the pairs of each with the reference.
 
-A table, `mlx_audio.toml`, has the packages, and by stage how it is had: `make`, a function of the Python file beside it
-that makes the model as the port's own pipeline does, or `module:name` of one of the port's; `call`, another one or a
-method, where the stage is not the model itself; `source`, where a graph cannot be had. A stage that the port does not
-have says why under `absent`. `mlx_audio.departures.toml` has what was found: of each departure the subjects that show
-it and, of the port, the modules and the texts that are corrected.
+A table, `mlx_audio.toml`, has the packages, the models, and by stage how it is had. `make` is the name of a model, of a
+function of the Python file beside it that makes one as the port's own pipeline does, or `module:name` of what the port
+has. `call` is another function or a method, where the stage is not the model itself. `source` says where a graph cannot
+be had, or where what the port computes as it loads is judged too. A stage that the port does not have says why under
+`absent`.
+
+`mlx_audio.departures.toml` has what was found: of each departure the subjects that show it, and the texts of the port's
+modules that are corrected.
 """
 
 from __future__ import annotations
@@ -12,12 +15,14 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ports.chatterbox.subject import Subject
-from ports.corrected import Correction
+from ports.chatterbox import models
+from ports.chatterbox.subject import Subject, changed
+from ports.corrected import Correction, corrections
 from ports.pair import Departure, Pair, Sides
 
 
@@ -33,12 +38,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Port:
-    """A port by the name of its table: packages, stages by name, and departures with the subjects that show each."""
+    """A port and the module beside its table: stages by name, names of models, departures with their subjects."""
 
     name: str
     module: str
     packages: tuple[str, ...]
     stages: Mapping[str, Stage]
+    models: Sequence[str] = ()
     departures: Sequence[tuple[Departure, tuple[str, ...]]] = ()
 
     @classmethod
@@ -50,8 +56,10 @@ class Port:
         for one in tomllib.loads(table.with_suffix(".departures.toml").read_text(encoding="utf-8"))["departures"]:
             subjects = tuple(one.pop("subjects"))
             corrected = tuple(Correction(**text) for text in one.pop("corrections", []))
-            departures.append((Departure(**one, corrections=corrected), subjects))
-        return cls(said["packages"][0], f"{__package__}.{table.stem}", tuple(said["packages"]), stages, departures)
+            read = tuple(one.pop("readings", []))
+            departures.append((Departure(**one, corrections=corrected, readings=read), subjects))
+        names = said["packages"][0], f"{__package__}.{table.stem}"
+        return cls(*names, tuple(said["packages"]), stages, list(said.get("models", [])), departures)
 
     def pairs(self, subjects: Sequence[Subject]) -> Iterator[Pair]:
         """A pair for each subject, whose departures are those that name it."""
@@ -74,6 +82,13 @@ class Port:
         """What is compared, all of the port by name: it is imported anew with corrections, and in the stand-in."""
         stage, methods = self.stages[subject.stage], vars(importlib.import_module(self.module))
         make = stage.make if ":" in stage.make else f"{self.module}:{stage.make}"
+        if stage.make in self.models:
+            make = f"{models.__name__}:{self.module.rpartition('.')[2]}.{stage.make}"
         called = f"{self.module}:{stage.call}" if stage.call in methods else stage.call or None
         options = {"call": (subject.call, called), "draws": subject.draws, "source": stage.source}
-        return Sides(subject.make(), make, list(subject.inputs), options, mended, self.module)
+        return Sides(subject.make, make, list(subject.inputs), options, partial(self._around, subject, mended))
+
+    @contextmanager
+    def _around(self, subject: Subject, mended: Sequence[Correction]) -> Iterator[None]:
+        with corrections(mended, self.module), changed(subject.weights):
+            yield

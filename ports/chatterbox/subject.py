@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
+from unittest import mock
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 from spec.synthetic.cache import CHECKPOINTS, HASH, cached, code_hash, hold
 
 CONFIG = CHATTERBOX_SIZES["full"]
+
+LAYERS = 2
+"""Of T3 and of the tokenizer, whose layers are alike: in double all of them would take 4 GB on either side."""
 
 Arrays = Mapping[str, Any]
 """Inputs by name: NumPy's in a subject, and each framework's own where a model is called."""
@@ -27,7 +32,7 @@ class Subject:
     `make` gives the reference's module in single precision, with the weights of the synthetic checkpoint. `call` is the
     stage: a function of the module and of the inputs by name; None where it is what `make` gives. `inputs` are sets of
     different lengths, in the reference's layout. `draws` are those inputs that stand for what a port draws: normal
-    numbers, or uniform ones in [0, 1).
+    numbers, or uniform ones in [0, 1). All values of tensors in `weights`, by their keys, are these in both.
     """
 
     name: str
@@ -35,6 +40,7 @@ class Subject:
     call: Callable[[Any, Arrays], Any] | None
     inputs: Sequence[Mapping[str, np.ndarray]]
     draws: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def stage(self) -> str:
@@ -60,12 +66,23 @@ def checkpoint(*files: str, config: ChatterboxConfig = CONFIG) -> Path:
     return folder
 
 
+_changed: dict[str, float] = {}
+
+
+@contextmanager
+def changed(weights: Mapping[str, float]) -> Iterator[None]:
+    """Inside, a port is given tensors of the checkpoint that hold these values, by their keys."""
+    with mock.patch.dict(_changed, weights):
+        yield
+
+
 def stored(file: str, prefix: str = "", config: ChatterboxConfig = CONFIG) -> dict[str, Any]:
     """The tensors of a file of the checkpoint whose keys begin with `prefix`, as arrays of MLX or of its stand-in."""
     import mlx.core as mx
 
     tensors = mx.load(str(checkpoint(file, config=config) / f"{file}.safetensors"))
-    return {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    kept = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    return kept | {key: mx.full(kept[key].shape, value) for key, value in _changed.items() if key in kept}
 
 
 def filled(model: Any, file: str, prefix: str = "", config: ChatterboxConfig = CONFIG) -> Any:

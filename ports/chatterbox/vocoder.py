@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
 from ports.chatterbox.subject import CONFIG, Arrays, Subject, checkpoint
 from reference.vocoder import Vocoder
-from reference.weights.vocoder import load_vocoder
+from reference.vocoder.source import SourceModule
+from reference.vocoder.vocoder import fade_in
+from reference.weights.vocoder import load_vocoder, vocoder_parameter_name
 
 SAMPLES, HARMONICS = CONFIG.vocoder.frame_samples, CONFIG.vocoder.harmonics
-FRAMES = (3, 4, 6)
+FRAMES = (1, 2, 3)
 DRAWS = ("phase", "noise", "unread")
 """As upstream draws them: the third, of the noise branch, is read by nobody."""
 
 
-@cache
-def vocoder() -> Vocoder:
-    return load_vocoder(checkpoint("s3gen"), CONFIG.vocoder)
+def vocoder(weights: Mapping[str, float] | None = None) -> Vocoder:
+    """Made anew each time: in double its weights' norms are folded in double. `weights` as those of a subject."""
+    made = load_vocoder(checkpoint("s3gen"), CONFIG.vocoder)
+    for key, value in (weights or {}).items():
+        made.get_parameter(vocoder_parameter_name(key.removeprefix("mel2wav."))).fill_(value)
+    return made
 
 
 def phases(given: Arrays) -> Tensor:
@@ -29,19 +34,14 @@ def phases(given: Arrays) -> Tensor:
     return (2 * given["phase"][..., 0] - 1) * math.pi
 
 
-def f0(vocoder: Vocoder, given: Arrays) -> Tensor:
-    """Mel `(B, 80, M)` -> f0 in Hz `(B, M)`."""
-    return vocoder.f0_predictor(given["mel"])
-
-
-def source(vocoder: Vocoder, given: Arrays) -> Tensor:
+def source(module: SourceModule, given: Arrays) -> Tensor:
     """f0 in Hz `(B, M)` -> the source `(B, 1, 480 M)`."""
-    return vocoder.source(given["f0"], phases(given), given["noise"])
+    return module(given["f0"], phases(given), given["noise"])
 
 
-def wave(vocoder: Vocoder, given: Arrays) -> Tensor:
-    """Mel and its source -> the wave `(B, 480 M)`."""
-    return vocoder.generator(given["mel"], given["source"])
+def faded(wave: Tensor) -> Tensor:
+    """The wave `(1, N)` without what is left of the prompt at its start."""
+    return fade_in(wave, CONFIG.vocoder.sample_rate)
 
 
 def whole(vocoder: Vocoder, given: Arrays) -> tuple[Tensor, Tensor]:
@@ -54,7 +54,7 @@ def _inputs(*names: str) -> Iterator[dict[str, np.ndarray]]:
         generator = np.random.default_rng((2, frames))
         samples = SAMPLES * frames
         pitch = generator.uniform(80, 400, (1, frames))
-        pitch[:, 1] = 0  # a frame without a voice
+        pitch[:, 1::2] = 0  # frames without a voice
         made = {
             "mel": 2 * generator.standard_normal((1, 80, frames), np.float32) - 5,
             "f0": pitch.astype(np.float32),
@@ -66,9 +66,26 @@ def _inputs(*names: str) -> Iterator[dict[str, np.ndarray]]:
         yield {name: made[name] for name in names}
 
 
+def _waves() -> Iterator[dict[str, np.ndarray]]:
+    for samples in (960, 1200, 1501):
+        yield {"wave": np.random.default_rng(samples).standard_normal((1, samples), np.float32) / 10}
+
+
+WAVE = Subject("vocoder/wave", lambda: vocoder().generator, None, list(_inputs("mel", "source")))
+
+
+def snake(alpha: float) -> Subject:
+    """The wave with all alphas of the first residual block's first activation."""
+    weights = {"mel2wav.resblocks.0.activations1.0.alpha": alpha}
+    name = f"{WAVE.name}, a Snake alpha of {alpha:g}"
+    return replace(WAVE, name=name, make=lambda: vocoder(weights).generator, inputs=WAVE.inputs[:1], weights=weights)
+
+
 SUBJECTS = (
-    Subject("vocoder/f0", vocoder, f0, list(_inputs("mel"))),
-    Subject("vocoder/source", vocoder, source, list(_inputs("f0", *DRAWS)), DRAWS),
-    Subject("vocoder/wave", vocoder, wave, list(_inputs("mel", "source"))),
-    Subject("vocoder/whole", vocoder, whole, list(_inputs("mel", *DRAWS)), DRAWS),
+    Subject("vocoder/f0", lambda: vocoder().f0_predictor, None, list(_inputs("mel"))),
+    Subject("vocoder/source", lambda: vocoder().source, source, list(_inputs("f0", *DRAWS)), DRAWS),
+    WAVE,
+    snake(1e-5),
+    Subject("vocoder/whole", lambda: vocoder(), whole, list(_inputs("mel", *DRAWS)), DRAWS),
+    Subject("vocoder/fade", lambda: faded, None, list(_waves())),
 )

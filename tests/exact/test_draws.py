@@ -201,6 +201,17 @@ def test_a_draw_that_nothing_takes_fails():
     assert not found.passed and found.first == "the reference's output does not depend on noise"
 
 
+def test_a_draw_that_is_made_and_read_by_neither():
+    def draws_and_forgets(x):
+        mx.random.normal(x.shape)
+        return x * 2
+
+    found = parity.compare(lambda x: x * 2, draws_and_forgets, given("x", "noise"), draws=["noise"])
+    assert found.passed and "noise is drawn, and neither reads it" in found.proof.notes
+    found = parity.compare(lambda x: x + torch.randn_like(x), draws_and_forgets, given("x", "noise"), draws=["noise"])
+    assert not found.passed and "the port's output does not depend on noise" in str(found)
+
+
 def test_random_calls_are_what_they_were():
     normal, uniform = mx.random.normal, mx.random.uniform
     parity.compare(DRAWN, NORMAL, given("x", "noise"), draws=["noise"])
