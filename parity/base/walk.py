@@ -46,12 +46,12 @@ def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
     Arrays of more than `WINDOW` values are walked in the order in which all of them lie in memory. Where they lie in
     different orders, tiles of them are copied, so that a page of a mapped file is read once.
     """
-    if arrays[0].size <= WINDOW:
-        for index in _pieces(arrays[0].shape):
-            parts = [array[index] if index else array for array in arrays]
+    views = [array if isinstance(array, BFloat16) else np.asarray(array) for array in arrays]
+    if views[0].size <= WINDOW:
+        for index in _pieces(views[0].shape):
+            parts = [view[index] if index else view for view in views]
             yield Place(_corner(index), parts[0].shape), parts
         return
-    views = [array if isinstance(array, BFloat16) else np.asarray(array) for array in arrays]
     order = _common_order(views)
     turned = [view.transpose(order) for view in views] if order else views
     done = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -123,6 +124,13 @@ class Gallery:
         if first:
             self.first[verdict.mode] = drawn
         self.worst = sorted([*self.worst, (headroom, drawn)], key=lambda entry: entry[0])[: self.size]
+
+    def wanted(self, verdicts: Iterable[Verdict]) -> set[tuple[str, str, str]]:
+        """Whose pictures will be kept of all these verdicts, for whoever can come back to their arrays."""
+        ordered = list(verdicts)
+        firsts = {verdict.mode: verdict for verdict in reversed(ordered) if not verdict.passed and verdict.shape}
+        worst = sorted((verdict for verdict in ordered if verdict.shape), key=lambda verdict: verdict.headroom)
+        return {(one.tap, one.branch, one.mode) for one in [*firsts.values(), *worst[: self.size]]}
 
     @property
     def pictures(self) -> list[Picture]:

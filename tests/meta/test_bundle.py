@@ -136,6 +136,8 @@ def test_a_wrong_block_is_named_by_its_local_error_and_all_that_follow_are_right
     failures = [(verdict.tap, verdict.mode) for verdict in report.failures if verdict.mode == LOCAL]
     assert set(failures) == {(f"middle.1[step={step}]", LOCAL) for step in range(3)}
     assert (report.first_failure.tap, report.first_failure.mode) == ("middle.1[step=0]", LOCAL)
+    assert report.pictures[0].key == ("middle.1[step=0]", "cond", LOCAL)
+    assert len(report.pictures) >= 16
     assert any(verdict.mode == ACCUMULATED for verdict in report.failures)
 
 

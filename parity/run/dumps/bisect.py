@@ -22,7 +22,7 @@ def bisect(contract: Contract, golden: Golden, folder: Path, layout: str = "") -
     taps = {name: tap for name, tap in taps.items() if contract.unjudged(name) is None}
 
     def judged(name: str) -> Verdict:
-        verdicts = [verdict for verdict, _, _ in judging.tap(taps[name], dumps[name])]
+        verdicts = judging.tap(taps[name], dumps[name])
         return next((verdict for verdict in verdicts if not verdict.passed), verdicts[0])
 
     return bisect_dumps(list(taps), judged)

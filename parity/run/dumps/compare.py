@@ -12,7 +12,7 @@ from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
 from parity.diagnose.dumps import diagnose_dumps
 from parity.judge.arithmetic import settled
 from parity.judge.segment import UNDECLARED
-from parity.judge.snapshots import Gallery
+from parity.judge.snapshots import Gallery, Picture
 from parity.judge.verdict import Verdict, absent
 from parity.run.clock import Clock
 from parity.run.dumps import sources
@@ -52,7 +52,7 @@ def compare(
     if mode == LOCAL:
         dumps = {LOCAL: dumps[LOCAL] or dumps[ACCUMULATED]}
     dumps = {each: dumps[each] for each in (LOCAL, ACCUMULATED) if dumps.get(each)}
-    judging, clock, gallery = Judging(contract, golden, layout), Clock(lambda text: None), Gallery(most=GLANCE)
+    judging, clock = Judging(contract, golden, layout), Clock(lambda text: None)
     own = [dump.trace for there in dumps.values() for dump in [*there.values()][:1] if dump.trace is not None]
     traces = [golden, *golden.doubles.values(), *own]
     checked = sum(trace.seconds for trace in traces)
@@ -63,10 +63,11 @@ def compare(
     parts = [Part(contract, golden, segments, each, there, only, stage, allow_missing) for each, there in dumps.items()]
     with clock("comparison"):
         for part in parts:
-            _judge(report, part, dumps[part.mode], judging, stages, gallery)
+            _judge(report, part, dumps[part.mode], judging, stages)
     checked = sum(trace.seconds for trace in traces) - checked
-    report.seconds = {"comparison": clock.seconds["comparison"] - checked, "hash check": checked}
-    report.pictures = gallery.pictures
+    with clock("pictures"):
+        report.pictures = _pictures(report, parts, dumps, judging)
+    report.seconds = clock.seconds | {"comparison": clock.seconds["comparison"] - checked, "hash check": checked}
     if first := report.first_failure:
         taps = {tap.name: tap for segment in segments for tap in segment.taps}
         of_mode = [verdict for verdict in report.verdicts if verdict.mode == first.mode]
@@ -83,24 +84,35 @@ def compare(
     return report
 
 
-def _judge(
-    report: Report, part: Part, dumps: sources.Dumps, judging: Judging, stages: Mapping[str, str], gallery: Gallery
-) -> None:
+def _judge(report: Report, part: Part, dumps: sources.Dumps, judging: Judging, stages: Mapping[str, str]) -> None:
     """Add the verdicts of one mode: on what is there, then on what is not, then on what nobody asked for."""
     contract, mode = judging.contract, part.mode
     report.expected += contract.count([*part.present.values(), *part.missing.values()])
     note(report.not_judged, contract, part.every, part.odd)
     for name, tap in part.present.items():
-        for verdict, ours, theirs in judging.tap(tap, dumps[name], mode, BLOCK if name in part.blocks else mode):
-            report.verdicts.append(verdict)
-            report.add_place(stages[name], 1)
-            gallery.see(verdict, tap.axes, ours, theirs)
+        verdicts = judging.tap(tap, dumps[name], mode, BLOCK if name in part.blocks else mode)
+        report.verdicts += verdicts
+        report.add_place(stages[name], len(verdicts))
     for name in part.missing:
         reason = f"{report.checkpoint} has no {sources.LOCALS if mode == LOCAL else ''}{name}{sources.NPY}"
         report.verdicts.append(absent(name, mode, contract.rule(name, mode), reason))
         report.add_place(stages[name], 1)
     for name in part.unknown:
         report.verdicts.append(absent(name, mode, UNDECLARED, "no golden tap of that name"))
+
+
+def _pictures(report: Report, parts: list[Part], dumps: Mapping[str, sources.Dumps], judging: Judging) -> list[Picture]:
+    """The pictures of the worst verdicts: their arrays are read again, so that no others are drawn."""
+    gallery = Gallery(most=GLANCE)
+    wanted = gallery.wanted(report.verdicts)
+    verdicts = {(verdict.tap, verdict.branch, verdict.mode): verdict for verdict in report.verdicts}
+    for part in parts:
+        names = {tap for tap, _, mode in wanted if mode == part.mode}
+        for tap in [tap for tap in part.present.values() if tap.name in names]:
+            for branch, (ours, theirs) in judging.arrays(tap, dumps[part.mode][tap.name]).items():
+                if (key := (tap.name, branch, part.mode)) in wanted:
+                    gallery.see(verdicts[key], tap.axes, ours, theirs)
+    return gallery.pictures
 
 
 def _is_reduced(dumps: Mapping[str, sources.Dumps], verdict: Verdict) -> bool:

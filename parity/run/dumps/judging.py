@@ -19,9 +19,6 @@ from parity.judge.verdict import Verdict, judge
 from parity.run.dumps.bundle import KEYS
 from parity.run.dumps.sources import Dump
 
-NONE = np.empty(0)
-Judged = list[tuple[Verdict, np.ndarray, np.ndarray]]
-
 
 class Judging:
     """Judges dumps by the goldens of one folder, all in the reference's axes.
@@ -35,6 +32,7 @@ class Judging:
         self.contract, self.golden, self.layout = contract, golden, layout
         self.rounded: Counter[str] = Counter()
         self.projected: list[int] = []
+        self._checked: set[str] = set()
 
     def known(self, name: str, floors: str) -> dict[str, float]:
         """The noise floors of a tap by branch, of the kind `ACCUMULATED`, `LOCAL` or `BLOCK`."""
@@ -42,8 +40,10 @@ class Judging:
         return found
 
     def reference(self, tap: Tap) -> np.ndarray:
-        """The golden array of a tap."""
-        return self._turned(self.golden.load(tap.name, mmap=True), self.golden.entries[tap.name]["axes"], tap)
+        """The golden array of a tap, whose content is checked once."""
+        array = self.golden.load(tap.name, mmap=True, known=tap.name in self._checked)
+        self._checked.add(tap.name)
+        return self._turned(array, self.golden.entries[tap.name]["axes"], tap)
 
     def candidate(self, tap: Tap, dump: Dump) -> np.ndarray:
         """The dump of a tap, as it is where it has another number of axes."""
@@ -55,14 +55,21 @@ class Judging:
             return str(self.golden.entries[tap.name]["axes"])
         return tap.axes if self.layout == "reference" else self.contract.candidate_axes(tap.axes)
 
-    def tap(self, tap: Tap, dump: Dump, mode: str = ACCUMULATED, floors: str = "") -> Judged:
-        """The verdicts on one dump, a branch each, with the two arrays, which a reduced one has not.
+    def arrays(self, tap: Tap, dump: Dump) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The dump of a tap and its golden, by branch; nothing of a reduced one."""
+        if dump.record is not None:
+            return {}
+        found = branches(self.contract, tap.axes, self.candidate(tap, dump), self.reference(tap))
+        return {branch: (ours, theirs) for branch, ours, theirs in found}
+
+    def tap(self, tap: Tap, dump: Dump, mode: str = ACCUMULATED, floors: str = "") -> list[Verdict]:
+        """The verdicts on one dump, a branch each.
 
         The `floors` are those of the mode where no others are named. Where float64 is stored, there is a ratio64.
         """
         floors = floors or mode
         if dump.record is not None:
-            return [(verdict, NONE, NONE) for verdict in self._reduced(tap, dump.record, mode, floors)]
+            return self._reduced(tap, dump.record, mode, floors)
         rule, reference, candidate = self.contract.rule(tap.name, mode), self.reference(tap), self.candidate(tap, dump)
         entry, storage = self.golden.entries[tap.name], self._storage(stored_dtype(candidate), reference)
         margins = self._margins(tap) if self.contract.decision(tap) else None
@@ -73,8 +80,7 @@ class Judging:
         for branch, ours, theirs, *wide in branches(self.contract, tap.axes, candidate, reference, *exacts):
             exact64 = wide[0] if wide else None
             floor = known.get(branch, 0.0)
-            verdict = judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, storage=storage)
-            found.append((verdict, ours, theirs))
+            found.append(judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, storage=storage))
         return found
 
     def _reduced(self, tap: Tap, file: Path, mode: str, floors: str) -> list[Verdict]:
