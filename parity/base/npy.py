@@ -172,7 +172,7 @@ def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
     again = "Copy or make the file again"
     start = file.read(8)
     magic, version = start[:6], tuple(start[6:])
-    if is_pointer(path):
+    if magic != np.lib.format.MAGIC_PREFIX and is_pointer(path):
         raise _refusal(path, "a Git LFS pointer", "the file that it stands for", "Run `git lfs pull`")
     if len(start) < 8 or magic != np.lib.format.MAGIC_PREFIX:
         raise _refusal(path, f"a file that begins {start!r}", "an NPY file", "Write it with parity.base.npy")
