@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ from parity.base.errors import InputError
 from parity.base.files import write_text
 from parity.base.walk import consecutive
 
-VERSION, PROJECTIONS = 1, 16
+VERSION, PROJECTIONS, MOST = 1, 16, 64
+FLOATS = {"float16", "bfloat16", "float32", "float64"}
+WHOLE = {"bool"} | {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 SLICES = 4096
 """The most slices that are kept where nobody says how many axes are."""
 
 STEP = np.uint64(0x9E3779B97F4A7C15)
 FACTORS = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 SIGN = np.uint64(1 << 63)
+NEAR = 1e-6
+"""By what factor two sums of the same values may differ, whoever adds them up."""
 PART = 1 << 14
 """Elements that are projected at a time, so that all that is made of them stays in a core's cache."""
 
@@ -49,6 +54,34 @@ class Record:
     def slices(self) -> int:
         return math.prod(self.shape[: self.leading])
 
+    @property
+    def sound(self) -> bool:
+        """Whether its numbers can be those of one array: extremes, RMS and sums bound each other."""
+        size, most = math.prod(self.shape), max(abs(self.min), abs(self.max))
+        finite = size - self.nonfinite
+        numbers = np.array([self.rms, self.min, self.max, *self.values])
+        if self.dtype not in FLOATS | WHOLE or not 0 <= finite <= size or not np.isfinite(numbers).all():
+            return False
+        if self.values.shape != (0 if self.dtype in WHOLE else self.slices * self.projections,):
+            return False
+        if not (self.min <= self.max and 0 <= self.rms <= most * (1 + NEAR)):
+            return False
+        energy = self.values.reshape(-1, self.projections) ** 2
+        # By Cauchy and Schwarz, whatever the signs are.
+        allowed = size / max(self.slices, 1) * self.rms**2 * finite
+        return bool((energy.sum(axis=0) <= allowed * (1 + NEAR)).all())
+
+    def unlike(self, other: Record) -> str:
+        """Which number of two records of the same values differs by more than adding up explains; empty for none."""
+        scale = other.rms * math.sqrt(max(math.prod(other.shape) / max(other.slices, 1), 1))
+        for name in ("nonfinite", "rms", "min", "max"):
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if abs(ours - theirs) > NEAR * max(abs(theirs), other.rms):
+                return f"its {name} is {ours:.6g}, not {theirs:.6g}"
+        if self.projections == other.projections and not np.allclose(self.values, other.values, NEAR, NEAR * scale):
+            return "its sums are others"
+        return ""
+
     def save(self, file: Path) -> None:
         """Write the record as JSON. Raises `InputError` where it cannot be written."""
         about = {"reduced": VERSION} | asdict(self) | {"values": self.values.ravel().tolist()}
@@ -61,13 +94,16 @@ def load(file: Path) -> Record:
         about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         version = about.pop("reduced")
         found = Record(**about | {"shape": tuple(about["shape"]), "values": np.array(about["values"], np.float64)})
-        numbers = found.slices * found.projections if found.values.size else 0
-        right = version == VERSION and 0 <= found.leading <= len(found.shape) and 0 < found.projections <= 64
-        if not right or found.values.shape != (numbers,) or len(found.hash) != 16:
+        counts = (*found.shape, found.leading, found.projections, found.nonfinite)
+        if version != VERSION or any(type(count) is not int or count < 0 for count in counts):
+            raise ValueError(f"its version is {version!r} and its counts are {counts}")
+        if not PROJECTIONS <= found.projections <= MOST:
+            raise ValueError(f"{found.projections} projections, expected {PROJECTIONS} to {MOST}")
+        if found.leading > len(found.shape) or not re.fullmatch("[0-9a-f]{16}", found.hash) or not found.sound:
             raise ValueError("its numbers do not fit each other")
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror}); expected a reduced dump") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise InputError(f"{file}: no reduced dump ({error}); the bundle's README.md has the format") from error
     return found
 
@@ -103,9 +139,10 @@ def reduced(array: np.ndarray, leading: int | None = None, projections: int = PR
         total += int(np.sum(mix(mixed ^ bits(part)), dtype=np.uint64))
         finite = np.isfinite(part)
         numbers = np.where(finite, part, 0).astype(np.float64)
+        seen = numbers[finite]
         nonfinite += part.size - int(np.count_nonzero(finite))
         square += float(np.dot(numbers, numbers))
-        least, most = min(least, float(numbers.min())), max(most, float(numbers.max()))
+        least, most = float(seen.min(initial=least)), float(seen.max(initial=most))
         if not whole:
             _project(numbers, mixed, start, inner, rows)
     return Record(
@@ -115,8 +152,8 @@ def reduced(array: np.ndarray, leading: int | None = None, projections: int = PR
         projections=projections,
         hash=f"{total % 2**64:016x}",
         rms=math.sqrt(square / max(array.size - nonfinite, 1)),
-        min=least if array.size else 0.0,
-        max=most if array.size else 0.0,
+        min=least if nonfinite < array.size else 0.0,
+        max=most if nonfinite < array.size else 0.0,
         nonfinite=nonfinite,
         values=np.empty(0) if whole else rows.ravel(),
     )

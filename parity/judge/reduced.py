@@ -11,12 +11,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from parity.base.errors import InputError
 from parity.base.metrics import difference
-from parity.base.reduced import Record, reduced
-from parity.contract import Contract, Rule
+from parity.base.reduced import NEAR, Record, reduced
+from parity.contract import ACCUMULATED, Contract, Rule
 from parity.contract.axes import split
 from parity.judge.floor import at_least, with_storage
 from parity.judge.verdict import ONE_IN_100_000, Verdict, allowance, distinct
+
+SURELY = 6.0
+"""Standard deviations that chance is given where two numbers of one record contradict each other."""
 
 
 def judge_reduced(
@@ -32,7 +36,9 @@ def judge_reduced(
 ) -> list[Verdict]:
     """A verdict for each branch of a tap whose `axes` are those of the record, and of the golden array `reference`.
 
-    The bounds are wider by what chance explains of the projections once in 100 000 times.
+    The bounds are wider by what chance explains of the projections once in 100 000 times. Where the record's RMS or
+    extremes are further off than the projections say of all values, it fails. Raises `InputError` for a record that has
+    the hash of `reference`, but other numbers.
     """
 
     def failed(reason: str) -> list[Verdict]:
@@ -40,10 +46,17 @@ def judge_reduced(
 
     if record.shape != reference.shape:
         return failed(f"shape {record.shape}, expected {reference.shape}; are these the axes of the bundle?")
+    if not reference.size:
+        return failed("empty tensor: nothing was verified")
     whole = reference.dtype.kind in "iub"
     if whole != (record.values.size == 0):
         return failed(f"a record of {record.dtype}, expected one of {reference.dtype.name}")
     theirs = reduced(reference, record.leading, record.projections)
+    if record.hash == theirs.hash and (odd := record.unlike(theirs)):
+        where = f"{name}.json" if mode == ACCUMULATED else f"{mode}/{name}.json"
+        raise InputError(
+            f"{where}: its numbers do not fit each other: its hash is the bundle's, but {odd}; write it anew"
+        )
     if whole:
         if record.hash != theirs.hash:
             return failed("its hash is another, so some values are unequal; a record does not say which")
@@ -53,6 +66,8 @@ def judge_reduced(
     labels = dict(contract.splits)
     if any(axis in labels for axis in axes.split()[record.leading :]):
         return failed(f"its {record.leading} leading axes of {axes!r} lack the axis that is split; keep more of them")
+    if odd := _beyond(record, theirs):
+        return failed(odd)
     parts = split(reference, axes, labels)
     rows = [
         split(found.values.reshape(*found.shape[: found.leading], found.projections), axes, labels)
@@ -89,6 +104,24 @@ def judge_reduced(
             )
         )
     return verdicts
+
+
+def _beyond(record: Record, theirs: Record) -> str:
+    """Which number of a whole record is further off than its projections say; empty for none.
+
+    An RMS differs by no more than the RMSE, and an extreme by no more than that of one value with all of the error.
+    """
+    if record.nonfinite or theirs.nonfinite:
+        return ""
+    size = math.prod(record.shape)
+    known = theirs.values.reshape(theirs.slices, -1)
+    error = math.sqrt(float(np.mean((record.values.reshape(known.shape) - known) ** 2)) * theirs.slices / size)
+    error = error / chance(record.projections, -SURELY) + NEAR * theirs.rms
+    for name, most in (("rms", error), ("min", error * math.sqrt(size)), ("max", error * math.sqrt(size))):
+        ours, expected = getattr(record, name), getattr(theirs, name)
+        if abs(ours - expected) > most:
+            return f"its {name} is {ours:.6g}, the bundle's {expected:.6g}: further apart than its projections say"
+    return ""
 
 
 def chance(projections: int, deviations: float = ONE_IN_100_000) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,11 +92,23 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda about: about.update(reduced=2), "do not fit"),
+        (lambda about: about.update(reduced=2), "its version is 2"),
         (lambda about: about["values"].pop(), "do not fit"),
         (lambda about: about.update(leading=9), "do not fit"),
-        (lambda about: about.update(projections=65), "do not fit"),
+        (lambda about: about.update(projections=65), "65 projections, expected 16 to 64"),
+        (lambda about: about.update(projections=15, values=about["values"][:30]), "15 projections, expected 16 to 64"),
         (lambda about: about.update(hash="12"), "do not fit"),
+        (lambda about: about.update(hash="0123456789ABCDEF"), "do not fit"),
+        (lambda about: about.update(dtype="foo"), "do not fit"),
+        (lambda about: about.update(values=[]), "do not fit"),
+        (lambda about: about.update(nonfinite=7), "do not fit"),
+        (lambda about: about.update(nonfinite=-1), "its counts are"),
+        (lambda about: about.update(shape=[2, 3.0]), "its counts are"),
+        (lambda about: about.update(min=2), "do not fit"),
+        (lambda about: about.update(rms=1.1), "do not fit"),
+        (lambda about: about.update(rms=0.3), "do not fit"),
+        (lambda about: about.update(max=float("inf")), "do not fit"),
+        (lambda about: about["values"].__setitem__(0, 5), "do not fit"),
         (lambda about: about.pop("rms"), "no reduced dump"),
         (lambda about: about.update(more=1), "no reduced dump"),
     ],
@@ -175,6 +188,64 @@ def test_what_a_record_shows_to_be_wrong(judged, change, tap, message):
     (failure,) = judged(change=change).failures
     assert failure.tap == tap
     assert re.search(message, failure.reason)
+
+
+@pytest.fixture
+def edited(bundle, tmp_path):
+    """Judges one record of `mu`, made of the bundle's values after `change`, whose numbers `edit` then changes."""
+
+    def judge(change, edit):
+        values = bundle.load("mu")
+        record = reduced.reduced((values + change).astype(np.float32), 1)
+        replace(record, **edit(record, reduced.reduced(values, 1))).save(tmp_path / "mu.json")
+        (tmp_path / "dumps").mkdir()
+        (tmp_path / "mu.json").rename(tmp_path / "dumps" / "mu.json")
+        contract = contracts.load(bundle.folder / "contract.toml")
+        return offline.compare(contract, bundle, tmp_path / "dumps", allow_missing=True)
+
+    return judge
+
+
+@pytest.mark.parametrize(
+    ("change", "edit"),
+    [
+        (1, lambda record, right: {"hash": right.hash}),
+        (0, lambda record, right: {"rms": right.rms * 1.001}),
+        (0, lambda record, right: {"min": right.min - 1}),
+        (0, lambda record, right: {"max": right.max + 1}),
+        (0, lambda record, right: {"values": right.values + 1e-3}),
+    ],
+)
+def test_a_record_with_the_bundles_hash_and_other_numbers_is_refused(edited, change, edit):
+    with pytest.raises(
+        InputError, match=r"mu\.json: its numbers do not fit each other: its hash is the bundle's, but its"
+    ):
+        edited(change, edit)
+
+
+@pytest.mark.parametrize(
+    ("change", "edit", "reason"),
+    [
+        (0, lambda record, right: {"hash": "0" * 16}, ""),
+        (1e-8, lambda record, right: {}, ""),
+        (1, lambda record, right: {"values": right.values}, "its rms is"),
+        (0, lambda record, right: {"hash": "0" * 16, "rms": right.rms * 1.001}, "its rms is"),
+        (0, lambda record, right: {"hash": "0" * 16, "min": right.min - 1}, "its min is"),
+        (0, lambda record, right: {"hash": "0" * 16, "max": right.max + 1}, "its max is"),
+    ],
+)
+def test_what_the_projections_do_not_explain_fails(edited, change, edit, reason):
+    report = edited(change, edit)
+    assert report.passed == (not reason)
+    assert all(reason in verdict.reason for verdict in report.verdicts)
+    assert "inf" not in report.program
+
+
+def test_the_extremes_are_of_finite_values():
+    record = reduced.reduced(np.array([np.nan, 2, 3, np.inf], np.float32))
+    assert (record.min, record.max, record.nonfinite) == (2, 3, 2) and record.sound
+    nothing = reduced.reduced(np.full(3, np.nan, np.float32))
+    assert (nothing.min, nothing.max, nothing.rms) == (0, 0, 0) and nothing.sound
 
 
 def test_the_axis_that_is_split_has_to_be_kept(judged):
