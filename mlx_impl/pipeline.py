@@ -14,8 +14,9 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
+from mlx_impl import defaults
 from mlx_impl.attention_mask import padding_mask
-from mlx_impl.conditioning.stage import run_prompt, run_speaker
+from mlx_impl.conditioning.stage import run_prompt, run_speaker, run_trim
 from mlx_impl.ode import Conditions, Observe, euler_step, unobserved
 from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import speech_only
@@ -27,7 +28,7 @@ from mlx_impl.weights.rounding import round_weights
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
-from spec.text import load_tokenizer, normalize_punctuation
+from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
 
 State = dict[str, np.ndarray]
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
@@ -71,10 +72,19 @@ class Pipeline:
         return method(state, index, observe)
 
     def text(self, state: State, index: int | None, observe: Observe) -> State:
-        """The text -> text tokens `(1, L)`, with start and stop."""
-        text = normalize_punctuation(self.options["text"], self.config.t3.multilingual)
-        tokens = self.model.tokenizer.encode(text, self.options.get("language"))
-        return state | {"text_tokens": np.array(observe("text_tokens", mx.array(tokens)))}
+        """The text -> text tokens `(1, L)`, with start and stop. What a call takes by itself is observed before."""
+        config, tokenizer = self.config.t3, self.model.tokenizer
+        observe("defaults", self.tensor(defaults.values(config)))
+        text = normalize_punctuation(self.options["text"], config.multilingual)
+        points = observe("text.normalized", mx.array(code_points(text)))
+        text = tokenizer.prepared(of_code_points(np.array(points)), self.options.get("language"))
+        points = observe("text.prepared", mx.array(code_points(text)))
+        tokens = observe("text_tokens", mx.array(tokenizer.framed(of_code_points(np.array(points)))))
+        return state | {"text_tokens": np.array(tokens)}
+
+    def trim(self, state: State, index: int | None, observe: Observe) -> State:
+        """The voice at 16 kHz -> the same without its silent ends."""
+        return run_trim(self.model, state, observe)
 
     def prompt(self, state: State, index: int | None, observe: Observe) -> State:
         """The voice at 24 kHz -> what the flow continues: prompt tokens, prompt mel and x-vector."""
@@ -195,6 +205,7 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
+    "trim": conditioning_model,
     "prompt": conditioning_model,
     "speaker": conditioning_model,
     "t3_prefill": t3_model,

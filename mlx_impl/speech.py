@@ -14,6 +14,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.conditioning.conditioner import Conditioner
+from mlx_impl.conditioning.trim import trimmed
+from mlx_impl.defaults import EMOTION, STEPS, sampling
 from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import each_token, speech_only
 from mlx_impl.vocoder.streaming import VocoderStream
@@ -45,6 +47,7 @@ class Chatterbox:
         self.dtype = DTYPES[dtype]
         self.checkpoint, self.config = checkpoint, config
         self.text = load_tokenizer(checkpoint, config.t3)
+        self.sampling = sampling(config.t3)
         self.t3 = load_t3(checkpoint, config.t3, self.dtype)
         self.flow = load_flow(checkpoint, config.flow, self.dtype)
         self.vocoder = load_vocoder(checkpoint, config.vocoder, self.dtype)
@@ -54,10 +57,11 @@ class Chatterbox:
         """Loaded when a recording is to be heard: a voice's conditions in a file need none of it."""
         return load_conditioner(self.checkpoint, self.config)
 
-    def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:
+    def conditions(self, voice: Voice, emotion: float = EMOTION) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
         prompt = self.conditioner.prompt(self.tensor(voice.voice_24[None]))
-        speaker = self.conditioner.speaker(self.tensor(voice.voice_16[None]), self.tensor(voice.trimmed_16[None]))
+        whole = self.tensor(voice.whole_16[None])
+        speaker = self.conditioner.speaker(self.tensor(voice.voice_16[None]), trimmed(whole))
         return {
             "speaker_emb": np.array(speaker.embedding),
             "cond_prompt_speech_tokens": np.array(speaker.tokens).astype(np.int64),
@@ -101,7 +105,7 @@ class Chatterbox:
         tokens: Sequence[int],
         conditions: Mapping[str, np.ndarray],
         draws: Draws,
-        steps: int = 10,
+        steps: int = STEPS,
         finalize: bool = True,
     ) -> np.ndarray:
         """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token. `finalize`: `Flow.encode`."""
@@ -131,7 +135,7 @@ class Chatterbox:
         sampling: SamplingConfig,
         draws: Draws,
         language: str | None = None,
-        steps: int = 10,
+        steps: int = STEPS,
         config: StreamConfig | None = None,
     ) -> Iterator[np.ndarray]:
         """Text -> samples at 24 kHz, `(N,)` at a time: joined, the wave of the mel of the tokens (`StreamConfig`)."""

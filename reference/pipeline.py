@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reference import defaults
 from reference.attention_mask import padding_mask
-from reference.conditioning.stage import run_prompt, run_speaker
+from reference.conditioning.stage import run_prompt, run_speaker, run_trim
 from reference.ode import Conditions, Observe, euler_step, unobserved
 from reference.t3.generation import speech_only
 from reference.t3.stage import run_prefill, run_rest, run_step
@@ -26,7 +27,7 @@ from reference.weights.rounding import round_weights
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
 from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
-from spec.text import load_tokenizer, normalize_punctuation
+from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
 
 State = dict[str, np.ndarray]
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -70,10 +71,19 @@ class Pipeline:
         return method(state, index, observe)
 
     def text(self, state: State, index: int | None, observe: Observe) -> State:
-        """The text -> text tokens `(1, L)`, with start and stop."""
-        text = normalize_punctuation(self.options["text"], self.config.t3.multilingual)
-        tokens = self.model.tokenizer.encode(text, self.options.get("language"))
-        return state | {"text_tokens": observe("text_tokens", torch.from_numpy(tokens)).numpy()}
+        """The text -> text tokens `(1, L)`, with start and stop. What a call takes by itself is observed before."""
+        config, tokenizer = self.config.t3, self.model.tokenizer
+        observe("defaults", self.tensor(defaults.values(config)))
+        text = normalize_punctuation(self.options["text"], config.multilingual)
+        points = observe("text.normalized", torch.from_numpy(code_points(text)))
+        text = tokenizer.prepared(of_code_points(points.numpy()), self.options.get("language"))
+        points = observe("text.prepared", torch.from_numpy(code_points(text)))
+        tokens = observe("text_tokens", torch.from_numpy(tokenizer.framed(of_code_points(points.numpy()))))
+        return state | {"text_tokens": tokens.numpy()}
+
+    def trim(self, state: State, index: int | None, observe: Observe) -> State:
+        """The voice at 16 kHz -> the same without its silent ends."""
+        return run_trim(self.model, state, observe)
 
     def prompt(self, state: State, index: int | None, observe: Observe) -> State:
         """The voice at 24 kHz -> what the flow continues: prompt tokens, prompt mel and x-vector."""
@@ -188,6 +198,7 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
+    "trim": conditioning_model,
     "prompt": conditioning_model,
     "speaker": conditioning_model,
     "t3_prefill": t3_model,

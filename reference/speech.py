@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from reference.conditioning.conditioner import Conditioner
+from reference.conditioning.trim import trimmed
+from reference.defaults import EMOTION, STEPS, sampling
 from reference.t3.generation import each_token, speech_only
 from reference.vocoder.streaming import VocoderStream
 from reference.vocoder.vocoder import fade_in
@@ -40,6 +42,7 @@ class Chatterbox:
         self.dtype = DTYPES[dtype]
         self.checkpoint, self.config = checkpoint, config
         self.text = load_tokenizer(checkpoint, config.t3)
+        self.sampling = sampling(config.t3)
         self.t3 = load_t3(checkpoint, config.t3, self.dtype)
         self.flow = load_flow(checkpoint, config.flow, self.dtype)
         self.vocoder = load_vocoder(checkpoint, config.vocoder, self.dtype)
@@ -50,10 +53,11 @@ class Chatterbox:
         return load_conditioner(self.checkpoint, self.config, self.dtype)
 
     @torch.inference_mode()
-    def conditions(self, voice: Voice, emotion: float = 0.5) -> dict[str, np.ndarray]:
+    def conditions(self, voice: Voice, emotion: float = EMOTION) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
         prompt = self.conditioner.prompt(self.tensor(voice.voice_24[None]))
-        speaker = self.conditioner.speaker(self.tensor(voice.voice_16[None]), self.tensor(voice.trimmed_16[None]))
+        whole = self.tensor(voice.whole_16[None])
+        speaker = self.conditioner.speaker(self.tensor(voice.voice_16[None]), trimmed(whole))
         return {
             "speaker_emb": speaker.embedding.numpy(),
             "cond_prompt_speech_tokens": speaker.tokens.numpy(),
@@ -100,7 +104,7 @@ class Chatterbox:
         tokens: Sequence[int],
         conditions: Mapping[str, np.ndarray],
         draws: Draws,
-        steps: int = 10,
+        steps: int = STEPS,
         finalize: bool = True,
     ) -> np.ndarray:
         """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token. `finalize`: `Flow.encode`."""
@@ -131,7 +135,7 @@ class Chatterbox:
         sampling: SamplingConfig,
         draws: Draws,
         language: str | None = None,
-        steps: int = 10,
+        steps: int = STEPS,
         config: StreamConfig | None = None,
     ) -> Iterator[np.ndarray]:
         """Text -> samples at 24 kHz, `(N,)` at a time: joined, the wave of the mel of the tokens (`StreamConfig`)."""

@@ -1,8 +1,7 @@
-"""An audio file to the voices that conditioning starts from: read, mixed, resampled, cut and trimmed. No framework.
+"""An audio file to the voices that conditioning starts from: read, mixed, resampled and cut. No framework.
 
-Upstream: `chatterbox/tts.py` (`prepare_conditionals`) and `voice_encoder.py` (`embeds_from_wavs`), over librosa's
-`load`, `resample` and `effects.trim`. Here soundfile and soxr are called directly, which is what librosa
-does with them.
+Upstream: `chatterbox/tts.py` (`prepare_conditionals`), over librosa's `load` and `resample`. Here soundfile and soxr
+are called directly, which is what librosa does with them.
 """
 
 from __future__ import annotations
@@ -19,8 +18,6 @@ from spec.files.audio_file import decoded
 
 PROMPT_RATE, VOICE_RATE = 24000, 16000  # Hz
 PROMPT_SECONDS, T3_SECONDS = 10, 6
-SILENCE = 20.0  # dB below the loudest frame
-FRAME, HOP = 2048, 512  # samples, of the frames whose loudness decides
 LONGEST = 600  # s of a file that are read; upstream reads all of it, whatever memory that takes
 SILENT = 1e-4  # of full scale, the peak below which there is nothing to imitate: -80 dB
 FULL_SCALE = 0.99, 1.0  # a cut peak lies between, whatever the file's bits; floating-point samples may go beyond
@@ -29,11 +26,11 @@ LOUDEST = 4.0  # times full scale, the peak above which samples are integers tha
 
 
 class Voice(NamedTuple):
-    """One voice, mono, `(N,)` each: the flow's prompt at 24 kHz, T3's at 16 kHz, and all of it without silent ends."""
+    """One voice, mono, `(N,)` each: the flow's prompt at 24 kHz, T3's at 16 kHz, and all of it at 16 kHz."""
 
     voice_24: np.ndarray
     voice_16: np.ndarray
-    trimmed_16: np.ndarray
+    whole_16: np.ndarray
 
 
 def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voice:
@@ -86,7 +83,7 @@ def voice_of(samples: np.ndarray, rate: int) -> Voice:
     return Voice(
         voice_24=voice_24[: PROMPT_SECONDS * PROMPT_RATE],
         voice_16=voice_16[: T3_SECONDS * VOICE_RATE],
-        trimmed_16=trim(voice_16),
+        whole_16=voice_16,
     )
 
 
@@ -99,18 +96,3 @@ def resample(wave: np.ndarray, source: int, target: int) -> np.ndarray:
     length = int(np.ceil(len(wave) * (float(target) / source)))
     resampled = soxr.resample(wave, source, target, quality="soxr_hq")[:length]
     return np.pad(resampled, (0, length - len(resampled)))
-
-
-def trim(wave: np.ndarray) -> np.ndarray:
-    """The wave without its silent ends, `(N,)`: from the first to the last frame less than 20 dB below the loudest.
-
-    The decision is one float32 comparison a frame, taken once, before the two sides part.
-    """
-    padded = np.pad(wave, FRAME // 2)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP].T  # (FRAME, T)
-    loudness = np.sqrt(np.mean(np.square(frames), axis=0))
-    power = np.square(loudness)
-    floor = 1e-10
-    decibels = 10.0 * np.log10(np.maximum(floor, power)) - 10.0 * np.log10(np.maximum(floor, power.max()))
-    (loud,) = np.nonzero(decibels > -SILENCE)
-    return wave[loud[0] * HOP : (loud[-1] + 1) * HOP]

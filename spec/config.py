@@ -202,7 +202,7 @@ class T3Config:
 
 @dataclass(frozen=True)
 class SamplingConfig:
-    """How T3 chooses a token. Upstream's defaults for English; see `MULTILINGUAL_SAMPLING` for the other model.
+    """How T3 chooses a token. What a call takes where nothing is said is in each side's `defaults.py`.
 
     `guidance` is the classifier-free guidance rate of the logits. With `top_p` 1 and `min_p` 0 nothing is cut.
     """
@@ -229,9 +229,6 @@ class SamplingConfig:
                     f"{name} is {getattr(self, name)}; expected min_p and top_p from 0 to 1, guidance from 0, the "
                     "others above 0 (greedy choice takes no temperature: give no uniforms)"
                 )
-
-
-MULTILINGUAL_SAMPLING = SamplingConfig(repetition_penalty=2.0)
 
 
 @dataclass(frozen=True)

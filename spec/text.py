@@ -85,29 +85,29 @@ class TextTokenizer:
             )
 
     def encode(self, text: str, language: str | None = None) -> np.ndarray:
-        """Normalized text -> its tokens between the start and the stop token, `(1, L)`, int64.
+        """Normalized text -> its tokens between the start and the stop token, `(1, L)`, int64: `prepared`, `framed`."""
+        return self.framed(self.prepared(text, language))
 
-        Raises `ValueError` for a language, of which this model knows only English, and for too long a text.
+    def unknown(self, text: str, language: str | None = None) -> str:
+        """The characters of a normalized text that the model has no token for, each once: nobody will hear them."""
+        prepared = self.prepared(text, language).replace(" ", SPACE)
+        found = self.tokenizer.encode(prepared)
+        spans = [span for token, span in zip(found.tokens, found.offsets, strict=True) if token == UNKNOWN]
+        return "".join(dict.fromkeys("".join(prepared[start:stop] for start, stop in spans)))
+
+    def prepared(self, text: str, language: str | None = None) -> str:
+        """Normalized text -> as the tokenizer's file wants it, but for its blanks.
+
+        Raises `ValueError` for a language, of which this model knows only English.
         """
         if language is not None:
             raise ValueError(
                 f"language is {language!r}, expected none: this model is English; take the multilingual one"
             )
-        return self._framed(self._prepared(text, language))
-
-    def unknown(self, text: str, language: str | None = None) -> str:
-        """The characters of a normalized text that the model has no token for, each once: nobody will hear them."""
-        prepared = self._prepared(text, language).replace(" ", SPACE)
-        found = self.tokenizer.encode(prepared)
-        spans = [span for token, span in zip(found.tokens, found.offsets, strict=True) if token == UNKNOWN]
-        return "".join(dict.fromkeys("".join(prepared[start:stop] for start, stop in spans)))
-
-    def _prepared(self, text: str, language: str | None) -> str:
-        """The text as the tokenizer's file wants it, but for its blanks."""
         return text
 
-    def _framed(self, text: str) -> np.ndarray:
-        """What `encode` returns, of a text that `_prepared` gave."""
+    def framed(self, text: str) -> np.ndarray:
+        """What `prepared` gave -> tokens with start and stop, `(1, L)`. Raises `ValueError` for too many of them."""
         tokens = self.tokenizer.encode(text.replace(" ", SPACE)).ids
         if len(tokens) > (longest := self.config.text_positions - 2):
             raise ValueError(
@@ -122,24 +122,18 @@ class MultilingualTokenizer(TextTokenizer):
     Beside it lies what Chinese needs, see `spec/languages.py`. Raises `ValueError` as `TextTokenizer` does.
     """
 
-    def encode(self, text: str, language: str | None = None) -> np.ndarray:
-        """Normalized text and its language's code, of any case -> tokens as `TextTokenizer.encode` has them.
+    def prepared(self, text: str, language: str | None = None) -> str:
+        """Normalized text and its language's code, of any case -> as the tokenizer's file wants it, but for its blanks.
 
         The text is put in lower case and NFKD, then the language's own rules apply, and its tag comes in front. Raises
-        `ValueError` for a language that the model or its file does not know, for what a language lacks on this machine,
-        and for too long a text.
+        `ValueError` for a language that the model or its file does not know, and for what it lacks on this machine.
         """
         code = (language or "").lower()
         if code not in LANGUAGES:
             raise ValueError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
         if (tag := f"[{code}]") not in self.vocabulary:
             raise ValueError(f"{self.file}: lacks the token {tag} of {LANGUAGES[code]}; is it another model's?")
-        return self._framed(self._prepared(text, code))
-
-    def _prepared(self, text: str, language: str | None) -> str:
-        code = (language or "").lower()
-        text = unicodedata.normalize("NFKD", text.lower())
-        return f"[{code}]" + prepare(text, code, self.file.parent)
+        return tag + prepare(unicodedata.normalize("NFKD", text.lower()), code, self.file.parent)
 
 
 def load_tokenizer(checkpoint: Path, config: T3Config) -> TextTokenizer:
@@ -147,3 +141,13 @@ def load_tokenizer(checkpoint: Path, config: T3Config) -> TextTokenizer:
     if config.multilingual:
         return MultilingualTokenizer(checkpoint / MULTILINGUAL_TOKENIZER, config)
     return TextTokenizer(checkpoint / TOKENIZER, config)
+
+
+def code_points(text: str) -> np.ndarray:
+    """A text as numbers, `(N,)`, int64."""
+    return np.array([ord(character) for character in text], dtype=np.int64)
+
+
+def of_code_points(points: np.ndarray) -> str:
+    """The text of such numbers."""
+    return "".join(map(chr, points.tolist()))

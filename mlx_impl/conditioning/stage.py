@@ -7,10 +7,17 @@ import numpy as np
 
 from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.mel import PROMPT_RATE
+from mlx_impl.conditioning.trim import trimmed
 from mlx_impl.ode import Observe, unobserved
 from spec.config import check_wave
 
 State = dict[str, np.ndarray]
+
+
+def run_trim(model: Conditioner, state: State, observe: Observe = unobserved) -> State:
+    """`voice_16 (1, N)`, at 16 kHz -> the same without its silent ends."""
+    wave = trimmed(_wave(model, state, "voice_16", model.voice_rate), observe)
+    return state | {"trimmed_16": np.array(wave)}
 
 
 def run_prompt(model: Conditioner, state: State, observe: Observe = unobserved) -> State:

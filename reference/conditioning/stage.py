@@ -8,10 +8,17 @@ from torch import Tensor
 
 from reference.conditioning.conditioner import Conditioner
 from reference.conditioning.mel import PROMPT_RATE
+from reference.conditioning.trim import trimmed
 from reference.ode import Observe, unobserved
 from spec.config import check_wave
 
 State = dict[str, np.ndarray]
+
+
+def run_trim(model: Conditioner, state: State, observe: Observe = unobserved) -> State:
+    """`voice_16 (1, N)`, at 16 kHz -> the same without its silent ends."""
+    wave = trimmed(_wave(model, state, "voice_16", model.voice_rate), observe)
+    return state | {"trimmed_16": wave.numpy()}
 
 
 def run_prompt(model: Conditioner, state: State, observe: Observe = unobserved) -> State:

@@ -110,8 +110,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     check(options)
     draws, clock = Draws(options.seed), Clock()
     checkpoint, size = options.checkpoint, size_for(options)
-    config, sampling = model_for(options, CHATTERBOX_SIZES[size])
-    sampling = replace(sampling, max_tokens=options.max_tokens)
+    config = model_for(options, CHATTERBOX_SIZES[size])
     voice = None if options.voice is None else read_voice(options.voice, config)
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
@@ -127,6 +126,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     conditions = voice if isinstance(voice, dict) else clock("voice", side.conditions, voice)
     if options.save_voice is not None:
         save_conditionals(options.save_voice, conditions)
+    sampling = replace(side.sampling, max_tokens=options.max_tokens)
     given = (options.text, conditions, sampling, draws, options.language)
     rate = side.config.vocoder.sample_rate
     if options.stream is None:
@@ -167,6 +167,8 @@ def check(options: argparse.Namespace) -> None:
         raise ValueError(f"--save-voice is {options.save_voice}, expected a name that ends in {' or '.join(SUFFIXES)}")
     if options.steps < 1:
         raise ValueError(f"--steps is {options.steps}, expected at least 1")
+    if options.max_tokens < 1:
+        raise ValueError(f"--max-tokens is {options.max_tokens}, expected at least 1")
     if options.seed < 0:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more")
     if not options.out.parent.is_dir():

@@ -7,10 +7,8 @@ from dataclasses import replace
 
 from spec.config import (
     ENGLISH_T3,
-    MULTILINGUAL_SAMPLING,
     MULTILINGUAL_T3,
     ChatterboxConfig,
-    SamplingConfig,
     multilingual,
 )
 from spec.files.checkpoint import MULTILINGUAL, contents_of, size_of, t3_named
@@ -27,8 +25,8 @@ def size_for(options: argparse.Namespace) -> str:
     return found
 
 
-def model_for(options: argparse.Namespace, config: ChatterboxConfig) -> tuple[ChatterboxConfig, SamplingConfig]:
-    """The configuration with the T3 that is meant, and how it is sampled: what upstream does with each release.
+def model_for(options: argparse.Namespace, config: ChatterboxConfig) -> ChatterboxConfig:
+    """The configuration with the T3 that is meant.
 
     Raises `ValueError` for a T3 that the checkpoint has not got.
     """
@@ -42,5 +40,5 @@ def model_for(options: argparse.Namespace, config: ChatterboxConfig) -> tuple[Ch
     else:
         file = ENGLISH_T3
     if not many:
-        return replace(config, t3=replace(config.t3, file=file)), SamplingConfig()
-    return multilingual(config, file), MULTILINGUAL_SAMPLING if file == MULTILINGUAL_T3 else SamplingConfig()
+        return replace(config, t3=replace(config.t3, file=file))
+    return multilingual(config, file)

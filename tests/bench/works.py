@@ -220,8 +220,8 @@ def x_vector(place: Place) -> Task:
 
 @work("voice encoder", "s of voice", (1,), (10,), stages=("conditioner",), dtypes=("float32",))
 def voice_encoder(place: Place) -> Task:
-    """Wave without silent ends -> T3's speaker."""
-    side, model, wave = place.side, place.models["conditioner"].voice_encoder, _voice(place, "trimmed_16")
+    """Wave -> T3's speaker."""
+    side, model, wave = place.side, place.models["conditioner"].voice_encoder, _voice(place, "voice_16")
     return Task(lambda: model(wave), lambda embedding: [side.numpy(embedding)], [model], [wave])
 
 

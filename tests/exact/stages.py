@@ -95,7 +95,7 @@ def t3_stage(side: str, model: Any, case: Case) -> Callable[..., Any]:
 
 
 def conditioning_inputs(case: Case) -> Arrays:
-    return [case.inputs[name] for name in ("voice_24", "voice_16", "trimmed_16")]
+    return [case.inputs[name] for name in ("voice_24", "voice_16", "voice_16")]
 
 
 def power_mel(wave: torch.Tensor, config: VoiceEncoderConfig) -> torch.Tensor:

@@ -11,6 +11,7 @@ from functools import partial
 import mlx.core as mx
 
 import mlx_impl.conditioning.mel
+import mlx_impl.conditioning.trim
 import mlx_impl.conditioning.voice_encoder
 import mlx_impl.flow
 import mlx_impl.ops.functional
@@ -139,7 +140,7 @@ def _(m):
     )
 
 
-@hidden("typographic quotes kept", "tiny-text", "text_tokens", ("tiny",), "decision")
+@hidden("typographic quotes kept", "tiny-text", "text.normalized", ("tiny",), "decision")
 def _(m):
     kept = str.maketrans("“”‘’", "\ue000\ue001\ue002\ue003")
     back = str.maketrans("\ue000\ue001\ue002\ue003", "“”‘’")
@@ -150,14 +151,14 @@ def _(m):
     wrap(m, mlx_impl.pipeline, "normalize_punctuation", normalize)
 
 
-@hidden("composed letters: NFC for NFKD", "tiny-text-french", "text_tokens", ("tiny-text",), "shape")
+@hidden("composed letters: NFC for NFKD", "tiny-text-french", "text.prepared", ("tiny-text",), "shape")
 def _(m):
     def prepared(self, text, language):
         return f"[{language}]" + prepare(unicodedata.normalize("NFC", text.lower()), language, self.file.parent)
 
     def change(model):
         if model.tokenizer.config.multilingual:
-            model.tokenizer._prepared = partial(prepared, model.tokenizer)
+            model.tokenizer.prepared = partial(prepared, model.tokenizer)
 
     loaded(m, "text", change)
 
@@ -203,3 +204,8 @@ def _(m):
         return Prompt(self.tokenizer(voice_16), mel, embedding)
 
     m.setattr(Conditioner, "prompt", prompt)
+
+
+@hidden("silence trimmed to nothing", "tiny-conditioning-silent", "trim.loudness", VOICE, "not finite")
+def _(m):
+    m.setattr(mlx_impl.conditioning.trim, "QUIETEST", 0.0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import mlx.core as mx
 import numpy as np
 
+import mlx_impl.defaults
 import mlx_impl.ops.functional
 import mlx_impl.t3.backbone
 import mlx_impl.t3.condition_encoder
@@ -22,6 +23,16 @@ from tests.mutants.battery import checkpoint, loaded, mutant, wrap
 
 F = mlx_impl.ops.functional
 LAYER = "t3.backbone.layers.0"
+
+
+@mutant("emotion of 0.1 by itself", "tiny-text", "defaults", "few values")
+def _(m):
+    m.setattr(mlx_impl.defaults, "EMOTION", 0.1)
+
+
+@mutant("multilingual penalty of 1.2 by itself", "tiny-text-french", "defaults", "few values")
+def _(m):
+    wrap(m, mlx_impl.defaults, "sampling", lambda sampling, config: _other(sampling(config), repetition_penalty=1.2))
 
 
 @mutant("double start token lost", "t3", "t3.input", "shape")

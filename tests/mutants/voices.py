@@ -11,6 +11,7 @@ import mlx_impl.conditioning.mel
 import mlx_impl.conditioning.resample
 import mlx_impl.conditioning.s3tokenizer
 import mlx_impl.conditioning.speaker_encoder
+import mlx_impl.conditioning.trim
 import mlx_impl.conditioning.voice_encoder
 import mlx_impl.ops.functional
 import mlx_impl.weights.conditioning
@@ -26,6 +27,21 @@ F = mlx_impl.ops.functional
 VOICE = "tiny-conditioning"
 TOKENIZER = "tokenizer.encoder"
 DENSE = "speaker_encoder.blocks.0.layers.0"
+
+
+@mutant("frames of trimming not centred", VOICE, "trim.loudness", "shape")
+def _(m):
+    def loudness(wave):
+        frames = mlx_impl.conditioning.trim.framed(wave, 2048, 512)
+        decibels = 10 * mx.log10(mx.maximum(mx.mean(mx.square(frames), axis=-1), 1e-10))
+        return decibels - mx.max(decibels, axis=1, keepdims=True)
+
+    m.setattr(mlx_impl.conditioning.trim, "loudness", loudness)
+
+
+@mutant("voice not trimmed", VOICE, "trim.loud", "decision")
+def _(m):
+    m.setattr(mlx_impl.conditioning.trim, "SILENCE", 1000.0)
 
 
 @mutant("log10 for the natural logarithm", VOICE, "prompt_mel", "log base")

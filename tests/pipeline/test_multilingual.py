@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from spec import synthetic
-from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
+from spec.config import CHATTERBOX_SIZES, SamplingConfig, multilingual
 from spec.draws import Draws
 from spec.keys import FILES
 
 SIDES = ["reference", "mlx_impl"]
 CONFIG = multilingual(CHATTERBOX_SIZES["tiny"])
-SAMPLING = replace(MULTILINGUAL_SAMPLING, max_tokens=25)
+SAMPLING = SamplingConfig(repetition_penalty=2.0, max_tokens=25)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +81,11 @@ def test_too_long_a_text_is_refused(sides, conditions, name):
         sides[name].tokens("x" * 3000, conditions, SAMPLING, Draws(3), "fr")
 
 
-def test_sampling_of_the_multilingual_model_differs_in_the_penalty():
-    assert replace(MULTILINGUAL_SAMPLING, repetition_penalty=1.2) == SamplingConfig()
-    assert MULTILINGUAL_SAMPLING.repetition_penalty == 2.0
+@pytest.mark.parametrize("side", ["reference", "mlx_impl"])
+def test_defaults_of_the_multilingual_model_differ_in_the_penalty(side):
+    defaults = importlib.import_module(f"{side}.defaults")
+    english = CHATTERBOX_SIZES["tiny"]
+    assert defaults.sampling(english.t3) == SamplingConfig()
+    assert defaults.sampling(multilingual(english).t3) == SamplingConfig(repetition_penalty=2.0)
+    assert defaults.sampling(multilingual(english, "t3_mtl23ls_v3.safetensors").t3) == SamplingConfig()
+    assert defaults.values(english.t3).tolist() == [0.5, 0.5, 1.2, 0.8, 0.05, 1.0, 1000, 10]

@@ -15,8 +15,9 @@ from safetensors.numpy import load_file
 from fixtures.voice import synthetic_voice
 from parity.base import files
 from parity.base.errors import InputError
+from reference import defaults
 from spec import speak, watermark
-from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, SamplingConfig, multilingual
+from spec.config import CHATTERBOX_SIZES, SamplingConfig, multilingual
 from spec.files.conditionals import load_conditionals, save_conditionals
 from spec.synthetic.cache import cached
 from spec.synthetic.voice_file import write_voice
@@ -52,7 +53,7 @@ class FakeSide:
 
     def __init__(self, checkpoint, config, dtype):
         self.given = [checkpoint, config, dtype]
-        self.config, self.text = config, self
+        self.config, self.text, self.sampling = config, self, defaults.sampling(config.t3)
         FakeSide.made.append(self)
 
     def unknown(self, text, language):
@@ -181,7 +182,7 @@ def test_a_language_is_spoken_by_the_multilingual_model(fake, out, recording, ca
     code, side = fake(*given, "--language", "fr")
     assert code == 0
     assert side.given[1] == multilingual(CHATTERBOX_SIZES["tiny"])
-    assert side.given[5:7] == ["fr", MULTILINGUAL_SAMPLING]
+    assert side.given[5:7] == ["fr", SamplingConfig(repetition_penalty=2.0)]
     assert (side.given[0] / "t3_mtl23ls_v2.safetensors").is_file()
     FakeSide.made.clear()
     code, side = fake(*given, "--language", "xx")
@@ -202,7 +203,7 @@ def test_the_size_of_a_checkpoint_is_its_own(fake, out, capsys):
     ("given", "file", "sampling", "watched"),
     [
         ([], "t3_cfg", SamplingConfig(), False),
-        (["--language", "fr"], "t3_mtl23ls_v2", MULTILINGUAL_SAMPLING, True),
+        (["--language", "fr"], "t3_mtl23ls_v2", SamplingConfig(repetition_penalty=2.0), True),
         (["--language", "fr", "--t3", "v3"], "t3_mtl23ls_v3", SamplingConfig(), False),
         (["--language", "pt", "--t3", "pt_br"], "t3_pt_br", SamplingConfig(), False),
         (["--t3", "t3_mine"], "t3_mine", SamplingConfig(), False),
@@ -352,7 +353,7 @@ def test_text_that_is_no_unicode_is_refused(fake, out, capsys):
         ({"--checkpoint": "nowhere"}, "nowhere: no such directory"),
         ({"--steps": "0"}, "--steps is 0, expected at least 1"),
         ({"--seed": "-1"}, "--seed is -1, expected 0 or more"),
-        ({"--max-tokens": "0"}, "max_tokens is 0"),
+        ({"--max-tokens": "0"}, "--max-tokens is 0, expected at least 1"),
         ({"-o": "missing/out.wav"}, "there is no directory missing"),
         ({"-o": "."}, ".: cannot be written (Is a directory)"),
         ({"-o": "out.mp3"}, "out.mp3: speak writes WAV, not MP3; name out.wav and convert it"),

@@ -8,6 +8,7 @@ import soundfile
 
 from fixtures.waves import snr
 from spec import speak
+from spec.config import SamplingConfig
 from spec.files.wav_file import WavFile, header
 from spec.speak.stream import stream_to
 from spec.streaming import StreamConfig
@@ -55,7 +56,7 @@ class FakeSide:
     broken = False
 
     def __init__(self, checkpoint, config, dtype):
-        self.config, self.text = config, self
+        self.config, self.text, self.sampling = config, self, SamplingConfig()
 
     def unknown(self, text, language):
         return ""

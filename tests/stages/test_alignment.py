@@ -13,7 +13,7 @@ from parity.base.metrics import rmse
 from parity.capture.runner import adapter
 from spec import synthetic
 from spec.alignment import EXTREME, AlignmentAnalyzer
-from spec.config import CHATTERBOX_SIZES, MULTILINGUAL_SAMPLING, multilingual
+from spec.config import CHATTERBOX_SIZES, SamplingConfig, multilingual
 
 CONFIG = multilingual(CHATTERBOX_SIZES["tiny"]).t3
 SIDES = {"reference": "torch", "mlx_impl": "mlx"}
@@ -248,7 +248,7 @@ def generate(models, name: str, sampling, numbers, config=CONFIG, letters: int =
 
 
 def test_both_sides_make_the_same_tokens_and_find_the_same(models):
-    sampling = replace(MULTILINGUAL_SAMPLING, max_tokens=120)
+    sampling = SamplingConfig(repetition_penalty=2.0, max_tokens=120)
     numbers = uniform("alignment", "numbers", (sampling.max_tokens,)).tolist()
     for uniforms in (numbers, None):
         (their_tokens, theirs, attention), (tokens, ours, own_attention) = (
@@ -266,7 +266,7 @@ def test_both_sides_make_the_same_tokens_and_find_the_same(models):
 
 @pytest.mark.parametrize("name", SIDES)
 def test_stop_token_is_forbidden_and_forced_in_a_generation(name, models):
-    sampling = replace(MULTILINGUAL_SAMPLING, max_tokens=30)
+    sampling = SamplingConfig(repetition_penalty=2.0, max_tokens=30)
     numbers = uniform("alignment", "numbers", (30,)).tolist()
     free, found, _ = generate(models, name, sampling, numbers)
     # Told that its third token is the stop token, the model without an analyzer ends there.
@@ -286,7 +286,7 @@ def test_stop_token_is_forbidden_and_forced_in_a_generation(name, models):
 @pytest.mark.parametrize("name", SIDES)
 def test_english_model_is_not_watched(name, models):
     config = replace(CHATTERBOX_SIZES["tiny"].t3, watched_heads=())
-    sampling = replace(MULTILINGUAL_SAMPLING, max_tokens=3)
+    sampling = SamplingConfig(repetition_penalty=2.0, max_tokens=3)
     tokens, found, _ = generate(models, name, sampling, None, config)
     assert len(tokens) == 3
     assert found == []

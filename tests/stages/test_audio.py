@@ -19,7 +19,7 @@ def test_a_file_becomes_three_voices(tmp_path, recording):
     voice = audio.load_voice(tmp_path / "voice.wav")
     assert voice.voice_24.shape == (36000,)
     assert voice.voice_16.shape == (24000,)
-    assert 0 < len(voice.trimmed_16) < 24000
+    assert voice.whole_16.shape == (24000,)
     assert {wave.dtype for wave in voice} == {np.dtype(np.float32)}
     assert np.abs(voice.voice_16).max() == pytest.approx(0.5, abs=0.05)
 
@@ -33,31 +33,17 @@ def test_channels_are_mixed(tmp_path, recording, monkeypatch):
     np.testing.assert_allclose(samples, recording * 7 / 8, atol=1e-6)
 
 
-def test_long_voices_are_cut_but_not_the_trimmed_one():
+def test_long_voices_are_cut_but_not_the_whole_one():
     wave = synthetic_voice("long", 11.0, 16000)
     voice = audio.voice_of(wave, 16000)
     assert len(voice.voice_24) == 240000
     assert len(voice.voice_16) == 96000
-    assert len(voice.trimmed_16) > 160000
+    assert len(voice.whole_16) == 176000
 
 
 def test_samples_beyond_one_are_kept(tmp_path, recording):
     soundfile.write(tmp_path / "loud.wav", 4 * recording, 44100, subtype="FLOAT")  # and nobody is warned
     assert np.abs(audio.load_voice(tmp_path / "loud.wav").voice_24).max() > 1.5
-
-
-def test_trimming_cuts_silent_ends_and_no_pause():
-    wave = np.zeros(40 * 512, np.float32)
-    wave[10 * 512 : 12 * 512] = 0.5
-    wave[20 * 512 : 22 * 512] = -0.5
-    trimmed = audio.trim(wave)
-    # A frame's loudness is that of 2048 samples around its start: one hop more at the start, two at the end.
-    assert np.array_equal(trimmed, wave[9 * 512 : 24 * 512])
-
-
-def test_trimming_keeps_all_of_what_is_equally_loud():
-    for wave in (np.zeros(5000, np.float32), np.full(5000, 0.1, np.float32)):
-        assert np.array_equal(audio.trim(wave), wave)
 
 
 def test_resampling_gives_the_length_that_the_rates_say(recording):

@@ -19,6 +19,7 @@ from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.conditioning import tables
 from reference.conditioning.resample import Resample
+from reference.conditioning.trim import trimmed
 from reference.conditioning.voice_encoder import window_starts
 from reference.weights import conditioning as weights
 from spec import audio, synthetic
@@ -202,11 +203,20 @@ def test_files_are_read_as_librosa_reads_them(tmp_path, rate, channels):
     soundfile.write(tmp_path / "voice.wav", recorded, rate)
     voice_24, _ = librosa.load(tmp_path / "voice.wav", sr=24000)
     voice_16 = librosa.resample(voice_24, orig_sr=24000, target_sr=16000)
-    trimmed, _ = librosa.effects.trim(voice_16, top_db=20)
     voice = audio.load_voice(tmp_path / "voice.wav")
-    for mine, theirs in zip(voice, (voice_24, voice_16, trimmed), strict=True):
+    for mine, theirs in zip(voice, (voice_24, voice_16, voice_16), strict=True):
         assert np.array_equal(mine, theirs)
-    assert len(trimmed) < len(voice_16)  # something was trimmed
+
+
+@pytest.mark.parametrize("rms", [0.1, 1e-4, 0.0])
+@pytest.mark.parametrize("seconds", [0.31, 0.6, 1.3, 2.62])
+def test_trimming_equals_upstream(seconds, rms):
+    """A silent voice is kept whole: librosa takes it to be as loud as its loudest frame."""
+    wave = synthetic_voice("trim", seconds, 16000)
+    wave *= np.float32(rms / np.sqrt(np.mean(wave**2)))
+    theirs, _ = librosa.effects.trim(wave, top_db=20)
+    assert np.array_equal(trimmed(torch.from_numpy(wave[None]))[0].numpy(), theirs)
+    assert (len(theirs) < len(wave)) == (rms > 0)
 
 
 def test_window_starts_equal_upstream():

@@ -189,5 +189,5 @@ def test_optional_markers_are_used_as_upstream_uses_them(tokenizers, language, k
     assert len(warned) == (kind is not Marker)
     for cached in (languages._dicta, languages._stresser):
         cached.cache_clear()
-    plain = tokenizers[0]._framed(f"[{language}]" + unicodedata.normalize("NFKD", SAID[language].lower())).tolist()[0]
+    plain = tokenizers[0].framed(f"[{language}]" + unicodedata.normalize("NFKD", SAID[language].lower())).tolist()[0]
     assert (tokens != plain) == (kind is Marker)
