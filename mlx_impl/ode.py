@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import mlx.core as mx
+import numpy as np
 
 from mlx_impl.ops.evaluation import started
 
@@ -38,6 +39,18 @@ class Conditions:
             cond=mx.concatenate([self.cond, mx.zeros_like(self.cond)]),
             mask=None if self.mask is None else mx.concatenate([self.mask, self.mask]),
         )
+
+
+def time_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """Cosine time grid of the ODE, `(steps + 1,)`, from 0 to 1, increasing: 1 - cos(pi/2 i/steps).
+
+    Angle and cosine are rounded to `dtype`, as upstream's are: the decoder multiplies t by 1000 before a sine, so that
+    a grid rounded only once is another one to it. Raises `ValueError` for less than one step.
+    """
+    if steps < 1:
+        raise ValueError(f"the ODE needs at least 1 step, got {steps}")
+    angle = dtype(np.pi / 2) * (np.arange(steps + 1) / steps).astype(dtype)
+    return dtype(1) - np.cos(angle.astype(np.float64)).astype(dtype)
 
 
 def euler_step(

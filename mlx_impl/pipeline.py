@@ -17,7 +17,7 @@ from mlx import nn
 from mlx_impl import defaults
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.stage import run_prompt, run_speaker, run_trim
-from mlx_impl.ode import Conditions, Observe, euler_step, unobserved
+from mlx_impl.ode import Conditions, Observe, euler_step, time_grid, unobserved
 from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import speech_only
 from mlx_impl.t3.stage import run_prefill, run_rest, run_step
@@ -27,7 +27,7 @@ from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.rounding import round_weights
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
-from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
+from spec.config import ChatterboxConfig, check_flow_inputs
 from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
 
 State = dict[str, np.ndarray]

@@ -16,6 +16,7 @@ import numpy as np
 from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.trim import trimmed
 from mlx_impl.defaults import EMOTION, STEPS, sampling
+from mlx_impl.ode import time_grid
 from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.generation import each_token, speech_only
 from mlx_impl.vocoder.streaming import VocoderStream
@@ -25,7 +26,7 @@ from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
 from spec.audio import Voice
-from spec.config import ChatterboxConfig, SamplingConfig, time_grid
+from spec.config import ChatterboxConfig, SamplingConfig
 from spec.draws import Draws
 from spec.streaming import StreamConfig, mel_pieces
 from spec.text import load_tokenizer, normalize_punctuation

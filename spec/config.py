@@ -297,10 +297,9 @@ def time_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """Cosine time grid of the ODE, `(steps + 1,)`, from 0 to 1, increasing.
 
     Follows `s3gen/flow_matching.py`, `1 - cos(linspace(0, 1) * pi / 2)`, operation by operation in `dtype`, the cosine
-    rounded once from double. Every float32 point is a multiple of 2**-24, so that differences of neighbours, the steps,
-    are exact. One function for both sides because frameworks' own cosines differ in the last bit from machine to
-    machine, and the decoder multiplies t by 1000 before a sine. The grid equals PyTorch's bit for bit at the default 10
-    steps, and lies within 2**-24 of it elsewhere.
+    rounded once from double, because frameworks' own cosines differ in the last bit from machine to machine. Every
+    float32 point is a multiple of 2**-24, so that differences of neighbours, the steps, are exact. The grid equals
+    PyTorch's bit for bit at the default 10 steps, and lies within 2**-24 of it elsewhere.
     """
     if steps < 1:
         raise ValueError(f"the ODE needs at least 1 step, got {steps}")

@@ -1,4 +1,4 @@
-"""The window of both sides' short-time Fourier transforms, where they do not take their library's."""
+"""The window of short-time Fourier transforms, where they do not take their library's."""
 
 from __future__ import annotations
 

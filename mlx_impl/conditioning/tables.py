@@ -12,8 +12,8 @@ from functools import lru_cache
 import mlx.core as mx
 import numpy as np
 
+from mlx_impl.ops import spectrum
 from mlx_impl.ops.precision import working_float
-from spec import window
 
 # Slaney's mel scale: linear below 1 kHz, then 27 mel for a factor of 6.4.
 HZ_PER_MEL = 200.0 / 3
@@ -25,7 +25,7 @@ LOG_STEP = np.log(6.4) / 27.0
 @lru_cache
 def hann_window(length: int, dtype: mx.Dtype) -> mx.array:
     """Periodic Hann window, `(length,)`."""
-    return _rounded(window.hann_window(length), dtype)
+    return _rounded(spectrum.hann_window(length), dtype)
 
 
 @lru_cache

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import mlx_impl.ode
 from parity.base.draws import normal
 from parity.base.metrics import rms, rmse
 from spec.config import TINY, time_grid
@@ -172,3 +173,18 @@ def test_conditional_branch_sees_nothing_of_the_other(side, given, conditions):
     arguments = conditions.mask, conditions.mu, times, conditions.speaker, conditions.cond
     velocity = side.common(side.flow.decoder(side.own(given["noise"]), *arguments))
     assert rmse(alone, given["noise"] + np.float32(0.25) * velocity) < 1e-6 * rms(alone)
+
+
+@pytest.mark.parametrize("steps", range(1, 30))
+def test_the_port_has_the_same_times_by_its_own_way(steps):
+    ours = mlx_impl.ode.time_grid(steps)
+    assert ours.dtype == np.float32
+    assert np.abs(ours.astype(np.float64) - time_grid(steps)).max() <= 2 * 2**-24
+    np.testing.assert_allclose(mlx_impl.ode.time_grid(steps, np.float64), time_grid(steps, np.float64), atol=4e-16)
+    assert (ours[0], ours[-1]) == (0, 1)
+    with pytest.raises(ValueError, match="at least 1 step, got 0"):
+        mlx_impl.ode.time_grid(0)
+
+
+def test_the_port_has_the_same_times_to_the_bit_by_default():
+    assert np.array_equal(mlx_impl.ode.time_grid(STEPS), time_grid(STEPS))
