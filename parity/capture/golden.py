@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from parity.base import npy
 from parity.base.errors import InputError
 from parity.base.files import replacing
 from parity.capture.trace_folder import StoredTrace
@@ -67,6 +68,23 @@ class Golden(StoredTrace):
         }
         if len(self) != count:
             raise InputError(f"{folder / MANIFEST}: lists {len(self)} taps, its count is {count}; restore it")
+
+    def check_inputs(self) -> None:
+        """Check what the run and its segments start from by the manifest's hashes: `inputs/`, and a bundle's `state/`.
+
+        Raises `InputError` for a file that is altered, or missing from a bundle.
+        """
+        known = {f"inputs/{name}.npy": content for name, content in self.manifest.get("inputs", {}).items()}
+        for start in self.manifest.get("starts", []):
+            known |= {state["file"]: state.get("sha256") for state in start["state"].values()}
+        taps = {entry["file"] for entry in self.entries.values()}
+        for file in [self.folder / name for name in known if name not in taps]:
+            if not file.exists() and "starts" not in self.manifest:
+                continue
+            if npy.canonical_sha256(npy.read(file)) != known[file.relative_to(self.folder).as_posix()]:
+                raise InputError(
+                    f"{file}: its content was altered (SHA-256 differs from the manifest's); export it again"
+                )
 
     def float64(self, mode: str) -> StoredTrace | None:
         """The trace in float64 of that mode, where it was asked for."""

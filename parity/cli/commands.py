@@ -34,7 +34,7 @@ from parity.run import dumps as offline
 from parity.run import proof
 from parity.run import recordings as recording
 from parity.run.both import Both
-from parity.run.dumps.bundle import CONTRACT
+from parity.run.dumps.bundle import contract_file
 from parity.run.exact import Exact
 from parity.run.origin import origin
 from parity.run.report import DUMPS, Report
@@ -212,8 +212,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
 
 def _contract_of(golden: Golden, named: Path | None) -> contracts.Contract:
     """The contract that judges dumps: the one that is named, else the bundle's own, else the default."""
-    own = golden.folder / CONTRACT
-    return contracts.load(named or (own if own.is_file() else DEFAULT_CONTRACT))
+    return contracts.load(named or contract_file(golden) or DEFAULT_CONTRACT)
 
 
 def _models(options: argparse.Namespace, console: Console) -> Result:
@@ -369,6 +368,11 @@ def inspect(options: argparse.Namespace, console: Console) -> Result:
         golden = Golden(path)
         for name in golden:
             golden.load(name)
+        for double in golden.doubles.values():
+            for name in double:
+                double.load(name)
+        golden.check_inputs()
+        contract_file(golden)
         about = {key: value for key, value in golden.manifest.items() if key != "taps"}
         console.print_json(data=about)
         console.print(f"{path}: {len(golden)} taps, every file as the manifest says", markup=False)

@@ -107,7 +107,9 @@ def test_each_segment_says_what_it_starts_from(bundle, toy_contract, toy_checkpo
             array = npy.read(bundle.folder / entry["file"])
             np.testing.assert_array_equal(array.swapaxes(1, 2) if array.ndim == 3 else array, state[name])
         state = runner.run(segment, state, lambda tap, array: None)
-    assert starts[1]["state"]["mu"] == {"file": "embedding.npy", "axes": "b t c"}, "the first file of that content"
+    content = bundle.entries["embedding"]["sha256"]
+    found = {"file": "embedding.npy", "axes": "b t c", "sha256": content}
+    assert starts[1]["state"]["mu"] == found, "the first file of that content"
     assert starts[2]["state"]["x"]["file"] == "refine.state[step=0].npy", "a tap is not stored twice"
 
 

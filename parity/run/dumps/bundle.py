@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 
 from parity.base import npy
+from parity.base.errors import InputError
+from parity.base.files import file_sha256
+from parity.capture.golden import Golden
 from parity.capture.trace_folder import StoredTrace
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
 from parity.contract.axes import permute
@@ -99,7 +102,7 @@ class Bundle(Plain):
                 entry = segment.handed(name, axes).name.partition(".")[2]
                 self.state.add(entry, own)
                 self.files[content] = self.state.entries[entry]["file"]
-            found[name] = {"file": self.files[content], "axes": axes}
+            found[name] = {"file": self.files[content], "axes": axes, "sha256": content}
         names = [tap.name for tap in segment.taps]
         about = {"segment": segment.label, "stage": segment.stage, "local": local, "state": found, "taps": names}
         self.starts.append(about)
@@ -114,3 +117,21 @@ class Bundle(Plain):
         about["starts"] = self.starts
         shutil.copyfile(README, self.stored.folder / "README.md")
         shutil.copyfile(self.contract.path, self.stored.folder / CONTRACT)
+        about["contract"] = file_sha256(self.contract.path)
+
+
+def contract_file(golden: Golden) -> Path | None:
+    """The contract that lies in a bundle; none where a golden folder is no bundle.
+
+    Raises `InputError` where it is missing or altered: it has the bounds.
+    """
+    file = golden.folder / CONTRACT
+    if "layout" not in golden.manifest and not file.is_file():
+        return None
+    if not file.is_file():
+        raise InputError(f"{file}: not there; export the bundle again, or give --contract FILE")
+    if "layout" in golden.manifest and file_sha256(file) != golden.manifest.get("contract"):
+        raise InputError(
+            f"{file}: altered (SHA-256 differs from the manifest's); export the bundle again, or give --contract FILE"
+        )
+    return file

@@ -48,6 +48,7 @@ def compare(
     error without a scale proves nothing.
     """
     contract, segments = _fitting(contract, golden)
+    golden.check_inputs()
     dumps = sources.read(path, Names(names) if names else None)
     if mode == LOCAL:
         dumps = {LOCAL: dumps[LOCAL] or dumps[ACCUMULATED]}
@@ -126,6 +127,17 @@ def _fitting(contract: Contract, golden: Golden) -> tuple[Contract, list[Segment
         raise InputError(f"{golden.folder / MANIFEST}: lacks {', '.join(sorted(missing))}; capture it again")
     contract = contract.rules_of(manifest["case"])
     segments = contract.segments(manifest["dims"], manifest["segments"])
-    if list(golden) != [tap.name for segment in segments for tap in segment.taps]:
+    taps = [tap for segment in segments for tap in segment.taps]
+    if list(golden) != [tap.name for tap in taps]:
         raise InputError(f"{golden.folder}: its taps are not those of {contract.path}; capture it again")
+    layout = manifest.get("layout", "reference")
+    for tap in taps:
+        axes = golden.entries[tap.name]["axes"]
+        expected = contract.candidate_axes(tap.axes) if layout == "candidate" else tap.axes
+        if axes != expected:
+            where = f"{golden.folder / MANIFEST}: the axes of {tap.name} are {axes!r}"
+            raise InputError(f"{where}, by {contract.path} {expected!r}; export it again, or name its --contract")
+    labels = [segment.label for segment in segments]
+    if [start["segment"] for start in manifest.get("starts", [])] not in ([], labels):
+        raise InputError(f"{golden.folder / MANIFEST}: its starts are not those of {contract.path}; export it again")
     return contract, segments

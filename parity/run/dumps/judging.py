@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from parity.base import reduced
 from parity.base.bfloat16 import stored_dtype
-from parity.capture.golden import Golden
+from parity.base.errors import InputError
+from parity.capture.golden import MANIFEST, Golden
 from parity.contract import ACCUMULATED, Contract, Tap
 from parity.contract.axes import permute
 from parity.judge.floor import MANTISSA
@@ -35,8 +37,15 @@ class Judging:
         self._checked: set[str] = set()
 
     def known(self, name: str, floors: str) -> dict[str, float]:
-        """The noise floors of a tap by branch, of the kind `ACCUMULATED`, `LOCAL` or `BLOCK`."""
+        """The noise floors of a tap by branch, of the kind `ACCUMULATED`, `LOCAL` or `BLOCK`.
+
+        Raises `InputError` for one that is no finite number of at least 0.
+        """
         found: dict[str, float] = self.golden.entries[name].get(KEYS[floors], {})
+        for floor in found.values():
+            if isinstance(floor, bool) or not isinstance(floor, int | float) or not 0 <= floor < math.inf:
+                where = self.golden.folder / MANIFEST
+                raise InputError(f"{where}: a floor of {name} is {floor!r}; expected a number from 0 on: write it anew")
         return found
 
     def reference(self, tap: Tap) -> np.ndarray:
