@@ -9,7 +9,7 @@ import numpy as np
 from parity.base.bfloat16 import widened
 from parity.base.errors import InputError
 from parity.base.walk import GLANCE, around, gathered
-from parity.contract import Contract, Tap
+from parity.contract import ACCUMULATED, Contract, Tap
 from parity.diagnose.bisect import Found, Probe
 from parity.diagnose.conclude import Diagnosis
 from parity.diagnose.evidence import Evidence, Finding
@@ -51,7 +51,7 @@ def diagnose_dumps(
     evidence = Evidence(
         first.tap, widened(ours), theirs, None, tuple(axes.split()), inputs, contract.splits, contract.roles
     )
-    found = [*_stale(verdicts, first), *recognise(evidence)]
+    found = [*_stale(verdicts, first, taps), *recognise(evidence)]
     return Diagnosis(first, "", sorted(found, key=lambda finding: -finding.confidence), rows)
 
 
@@ -64,13 +64,18 @@ def _place(contract: Contract, first: Verdict, axes: str, shape: tuple[int, ...]
     return tuple(where)
 
 
-def _stale(verdicts: list[Verdict], first: Verdict) -> list[Finding]:
-    names = list(dict.fromkeys(verdict.tap for verdict in verdicts))
-    later = [v for v in verdicts if names.index(v.tap) > names.index(first.tap)]
-    if not later or any(not verdict.passed for verdict in later):
+def _stale(verdicts: list[Verdict], first: Verdict, taps: Mapping[str, Tap]) -> list[Finding]:
+    """Whether every block that has a wrong value inside is right all the same. Other taps need not read that value.
+
+    Of local errors that says nothing: each block behind is given the reference's values.
+    """
+    path, place = taps[first.tap].path, first.tap.removeprefix(taps[first.tap].path)
+    around = {tap.name for tap in taps.values() if path.startswith(f"{tap.path}.") and tap.name == tap.path + place}
+    later = [verdict for verdict in verdicts if verdict.tap in around]
+    if first.mode != ACCUMULATED or not later or any(not verdict.passed for verdict in later):
         return []
-    text = f"all {len(later)} verdicts behind it are right: the stored value is stale, or nothing reads this one"
-    return [Finding("stale", 0.96, text)]
+    names = ", ".join(dict.fromkeys(verdict.tap for verdict in later))
+    return [Finding("stale", 0.96, f"{names} around it is right: the stored value is stale, or nothing reads this one")]
 
 
 def bisect_dumps(names: list[str], judge: Callable[[str], Verdict]) -> Found:

@@ -90,6 +90,14 @@ def test_a_mistake_is_recognised(family, candidate, given):
     assert family in families(candidate, **given)[:2]
 
 
+@pytest.mark.parametrize(("factor", "said"), [(1.5, True), (1 + 3e-5, False)])
+def test_few_values_that_are_nearly_right_are_off_by_no_factor(factor, said):
+    candidate = EXACT.copy()
+    candidate[0, 3, 5:7] *= factor
+    (found,) = (each for each in recognise(evidence(candidate)) if each.family == "few values")
+    assert ("each by a factor of" in found.sentence) == said
+
+
 def exchanged(*order: int) -> np.ndarray:
     """Channels in another order from number 8 on."""
     return EXACT[:, [*range(8), *(8 + each for each in order), *range(8 + len(order), 24)]]

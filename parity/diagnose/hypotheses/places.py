@@ -74,7 +74,8 @@ def few_values(e: Evidence) -> Finding | None:
     if not 0 < count <= max(FEW * e.wrong.size, 3) or e.wrong.size < 20:
         return None
     ratios = e.c[e.wrong] / np.where(e.r[e.wrong] == 0, np.nan, e.r[e.wrong])
-    same = f", each by a factor of {ratios[0]:.5g}" if np.ptp(ratios) <= 1e-4 * abs(ratios[0]) else ""
+    alike = np.ptp(ratios) <= 1e-4 * abs(ratios[0]) and abs(ratios[0] - 1) > 1e-4
+    same = f", each by a factor of {ratios[0]:.5g}" if alike else ""
     sure = (0.96 if count <= max(3, RARE * e.wrong.size) else 0.88) if same else PLACE
     return Finding("few values", sure, f"{count} of {e.wrong.size} values are wrong{same}, the others right")
 
