@@ -330,3 +330,44 @@ def test_the_first_wrong_dump_is_searched_for_by_the_bundle_alone(port, bundle, 
     port(1.001).free()
     assert main(["bisect", "--golden", str(bundle.folder), "--dumps", str(port().dumps), "--json", "-"]) == 1
     assert json.loads(capsys.readouterr().out)["culprit"] == "middle.1[step=0]"
+
+
+@pytest.mark.parametrize("way", ["folder", "symlink", "hard link"])
+def test_the_bundles_own_files_are_no_dumps(bundle, values, judged, tmp_path, way):
+    path, file = tmp_path / "dumps", tmp_path / "dumps" / "mu.npy"
+    file.unlink()
+    if way == "symlink":
+        file.symlink_to(bundle.folder / "mu.npy")
+    elif way == "hard link":
+        file.hardlink_to(bundle.folder / "mu.npy")
+    else:
+        path = bundle.folder
+    with pytest.raises(InputError, match="these are the bundle's own values; give the folder of what the port wrote"):
+        judged(path)
+
+
+def test_dumps_that_all_equal_the_bundle_are_said_to(bundle, values, judged, tmp_path):
+    said = "23 of 23 dumps of floats equal the bundle bit for bit: of floats computed elsewhere that is rare"
+    assert said not in judged(tmp_path / "dumps").program
+    for name in values:
+        npy.write(tmp_path / "dumps" / f"{name}.npy", bundle.load(name))
+    report = judged(tmp_path / "dumps")
+    assert report.passed and said in report.program
+    for name in [*values][5:]:
+        (tmp_path / "dumps" / f"{name}.npy").unlink()
+    assert "bit for bit" not in judged(tmp_path / "dumps", allow_missing=True).program, "some are exact everywhere"
+
+
+@pytest.mark.parametrize(
+    ("tap", "stale"),
+    [("middle.1.linear[step=1]", True), ("first[step=1]", False), ("local/middle.1.linear[step=1]", False)],
+)
+def test_a_stale_value_is_one_within_a_block_that_is_right(bundle, port, judged, tap, stale):
+    made = port()
+    made.free()
+    made.local()
+    file = made.dumps / f"{tap}.npy"
+    npy.write(file, npy.read(file) * np.float32(1.01))
+    found = judged(made.dumps).diagnosis
+    assert ("stale" in found.families) == stale
+    assert ("middle.1[step=1] around it is right" in found.sentence()) == stale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,7 +125,7 @@ def test_json_alone_on_standard_output(on_toy, run, golden, tmp_path, capsys, co
     arguments = {
         "verify": ["--contract", TOY],
         "capture": ["--contract", TOY, "--out", tmp_path / "out"],
-        "compare": ["--contract", TOY, golden, golden],
+        "compare": ["--contract", TOY, golden, shutil.copytree(golden, tmp_path / "dumps")],
         "inspect": [golden / "mu.npy"],
         "doctor": [],
     }[command]
@@ -134,7 +135,7 @@ def test_json_alone_on_standard_output(on_toy, run, golden, tmp_path, capsys, co
 
 
 def test_compare(on_toy, run, golden, tmp_path, capsys):
-    assert run("compare", "--contract", TOY, golden, golden) == 0
+    assert run("compare", "--contract", TOY, golden, shutil.copytree(golden, tmp_path / "dumps")) == 0
     assert on_toy("capture", "--side", "candidate", "--case", "gain", "--out", tmp_path / "candidate") == 0
     assert run("compare", "--contract", TOY, golden, tmp_path / "candidate") == 1
     assert "first wrong: middle.1[step=0,cond]" in capsys.readouterr().out
@@ -226,13 +227,14 @@ def test_a_json_file_that_cannot_be_written_leaves_nothing_behind(run, golden, t
 
 def test_an_altered_golden_is_refused(on_toy, run, tmp_path, capsys):
     assert on_toy("capture", "--floors", "--out", tmp_path / "golden") == 0
+    dumps = shutil.copytree(tmp_path / "golden", tmp_path / "dumps")
     file = tmp_path / "golden" / "mu.npy"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
     for command in (
         ["inspect", tmp_path / "golden"],
-        ["compare", "--contract", TOY, tmp_path / "golden", tmp_path / "golden"],
+        ["compare", "--contract", TOY, tmp_path / "golden", dumps],
     ):
         capsys.readouterr()
         assert run(*command) == 2
@@ -244,8 +246,9 @@ def test_an_altered_golden_is_refused(on_toy, run, tmp_path, capsys):
 
 def test_goldens_without_floors_are_refused(on_toy, run, tmp_path, capsys):
     assert on_toy("capture", "--out", tmp_path / "golden") == 0
+    dumps = shutil.copytree(tmp_path / "golden", tmp_path / "dumps")
     capsys.readouterr()
-    assert run("compare", "--contract", TOY, tmp_path / "golden", tmp_path / "golden") == 2
+    assert run("compare", "--contract", TOY, tmp_path / "golden", dumps) == 2
     assert "capture it again with `parity capture --floors`" in refusal(capsys)
 
 

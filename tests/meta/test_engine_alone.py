@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -44,7 +45,7 @@ def lines(tmp_path_factory) -> dict[str, list[str]]:
     commands = {
         "doctor": "doctor",
         "inspect": f"inspect {golden}",
-        "compare": f"compare {golden} {golden} --contract {TOY}",
+        "compare": f"compare {golden} {shutil.copytree(golden, out / 'dumps')} --contract {TOY}",
         "report": f"report {result} --out {out / 'page'}",
         "history": f"history {store}",
         "status": f"status {result} --out {out / 'status.md'} --contract {TOY}",

@@ -270,7 +270,8 @@ def test_local_errors_need_their_own_floors(golden, dumps, tmp_path, toy_contrac
 def test_every_margin_of_a_decision_is_stored(tmp_path, flow_contract):
     case = replace(cases.load("tiny-vocoder"), segments=("source",))
     offline.capture(flow_contract, case, cases.synthetic_checkpoint(case), "reference", tmp_path / "g", floors=True)
-    report = offline.compare(flow_contract, Golden(tmp_path / "g"), tmp_path / "g")
+    dumps = shutil.copytree(tmp_path / "g", tmp_path / "dumps")
+    report = offline.compare(flow_contract, Golden(tmp_path / "g"), dumps)
     (voiced,) = report.decisions
     assert voiced.tap == "vocoder.voiced"
     assert TIE < voiced.margin < math.inf

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from parity.base.errors import InputError
@@ -50,6 +50,7 @@ def compare(
     contract, segments = _fitting(contract, golden)
     golden.check_inputs()
     dumps = sources.read(path, Names(names) if names else None)
+    _require_other_files(golden, dumps.values())
     if mode == LOCAL:
         dumps = {LOCAL: dumps[LOCAL] or dumps[ACCUMULATED]}
     dumps = {each: dumps[each] for each in (LOCAL, ACCUMULATED) if dumps.get(each)}
@@ -80,9 +81,19 @@ def compare(
             lambda name: judging.reference(taps[name]),
             None if _is_reduced(dumps, first) else lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
         )
-    report.program = said(parts, judging.rounded, judging.projected, allow_missing)
+    report.program = said(parts, judging.rounded, judging.projected, allow_missing, report.verdicts)
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     return report
+
+
+def _require_other_files(golden: Golden, dumps: Iterable[sources.Dumps]) -> None:
+    """Raises `InputError` where a dump is a file of the bundle, by whatever name or link."""
+    files = [golden.folder / entry["file"] for entry in golden.entries.values()]
+    own = {(found.st_dev, found.st_ino) for found in (file.stat() for file in files if file.exists())}
+    for file in [dump.file for there in dumps for dump in there.values() if dump.file and dump.file.exists()]:
+        found = file.stat()
+        if (found.st_dev, found.st_ino) in own:
+            raise InputError(f"{file}: these are the bundle's own values; give the folder of what the port wrote")
 
 
 def _judge(report: Report, part: Part, dumps: sources.Dumps, judging: Judging, stages: Mapping[str, str]) -> None:

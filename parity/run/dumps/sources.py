@@ -26,7 +26,7 @@ class Dump:
     """A port's value of a tap, which is read when it is loaded.
 
     Where there is a manifest, it says the `axes`, and `trace` is what checks the content by it. Of a reduced dump there
-    is the file of its `record` alone.
+    is the file of its `record` alone, and of one in a folder of NPY files its `file`.
     """
 
     where: str
@@ -34,6 +34,7 @@ class Dump:
     axes: str = ""
     trace: StoredTrace | None = None
     record: Path | None = None
+    file: Path | None = None
 
 
 Dumps = dict[str, Dump]
@@ -67,7 +68,7 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
         golden = Golden(path)
         for name, entry in golden.entries.items():
             if (path / entry["file"]).exists():
-                yield name, Dump(entry["file"], _of(golden, name), entry["axes"], golden)
+                yield name, Dump(entry["file"], _of(golden, name), entry["axes"], golden, file=path / entry["file"])
     else:
         folders = {"": path, LOCALS: path / LOCALS}
         for prefix, folder in folders.items():
@@ -75,7 +76,7 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
                 if file.name.startswith("."):  # macOS writes ._name.npy beside a file
                     continue
                 if file.suffix == NPY:
-                    yield prefix + file.stem, Dump(prefix + file.name, _mapped(file))
+                    yield prefix + file.stem, Dump(prefix + file.name, _mapped(file), file=file)
                 elif file.suffix == RECORD and is_record(file):
                     yield prefix + file.stem, Dump(prefix + file.name, _no_array, record=file)
 

@@ -7,10 +7,20 @@ from collections.abc import Collection, Iterable, Mapping
 from parity.contract import LOCAL
 from parity.judge.floor import MANTISSA
 from parity.judge.reduced import seen
+from parity.judge.verdict import Verdict
 from parity.run.dumps.parts import Part
 
+MANY = 10
+"""Dumps of floats that are not all equal by chance: a gather or a copy is exact in every framework."""
 
-def said(judged: Iterable[Part], rounded: Mapping[str, int], projected: Collection[int], allowed: bool) -> str:
+
+def said(
+    judged: Iterable[Part],
+    rounded: Mapping[str, int],
+    projected: Collection[int],
+    allowed: bool,
+    verdicts: Collection[Verdict],
+) -> str:
     """What the mathematics of dumps is, how many of the taps there are, and how they are stored."""
     parts = ["dumps are values, with nothing to run"]
     for part in judged:
@@ -28,4 +38,9 @@ def said(judged: Iterable[Part], rounded: Mapping[str, int], projected: Collecti
     if projected:
         surely = f"an error of {seen(min(projected)):.2g} bounds or more is missed once in 100 000 times"
         parts.append(f"{len(projected)} dumps are reduced and judged as far as their projections go: {surely}")
+    floats = [verdict for verdict in verdicts if verdict.rmse == verdict.rmse]
+    equal = {(verdict.mode, verdict.tap) for verdict in floats}
+    if len(equal) >= MANY and not any(verdict.rmse for verdict in floats):
+        rare = "of floats computed elsewhere that is rare; are they the bundle's own?"
+        parts.append(f"{len(equal)} of {len(equal)} dumps of floats equal the bundle bit for bit: {rare}")
     return "; ".join(parts)
