@@ -110,4 +110,5 @@ SUBJECTS = (
     Subject("flow/estimator", lambda: flow().decoder, estimator, list(_estimator_inputs())),
     SOLVER,
     SOLVER.on("an x-vector of zeros", embedding=np.zeros((1, 192), np.float32)),
+    SOLVER.on("an x-vector near 0", embedding=np.full((1, 192), 2.0**-30, np.float32)),
 )

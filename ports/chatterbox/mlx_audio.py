@@ -9,11 +9,8 @@ from unittest import mock
 import mlx.core as mx
 import numpy as np
 from mlx_audio.lm.sample_utils import make_sampler
-from mlx_audio.tts.models.chatterbox.config import LLAMA_CONFIGS
 from mlx_audio.tts.models.chatterbox.s3gen import S3Token2Wav
-from mlx_audio.tts.models.chatterbox.t3 import T3
 from mlx_audio.tts.models.chatterbox.t3 import t3 as loop
-from mlx_audio.tts.models.chatterbox.t3.cond_enc import T3Cond
 from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, melspectrogram
 from mlx_audio.utils import resample_audio
 
@@ -22,9 +19,15 @@ from ports.chatterbox.subject import LAYERS, Arrays, filled
 from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
 
 
+def around() -> Any:
+    flow = filled(S3Token2Wav(), "s3gen", "flow.").flow
+    flow.encoder, flow.decoder.estimator = lambda x, lengths, **_: (mx.repeat(x, 2, axis=1), lengths), velocity
+    return flow
+
+
 def t3() -> Any:
-    with mock.patch.dict(LLAMA_CONFIGS["Llama_520M"], num_hidden_layers=LAYERS):
-        return filled(T3(), "t3_cfg", config=TWO_LAYERS)
+    with mock.patch.dict(loop.LLAMA_CONFIGS["Llama_520M"], num_hidden_layers=LAYERS):
+        return filled(loop.T3(), "t3_cfg", config=TWO_LAYERS)
 
 
 def resample(wave: Any) -> Any:
@@ -52,7 +55,6 @@ def encoded(encoder: Any, given: Arrays) -> Any:
 def mel(flow: Any, given: Arrays) -> Any:
     """Its own inference, which takes its noise from an array that it keeps."""
     flow.decoder.rand_noise, prompt_mel = given["noise"], given["prompt_mel"]
-    flow.encoder, flow.decoder.estimator = lambda x, lengths, **_: (mx.repeat(x, 2, axis=1), lengths), velocity
     prompt, rest = mx.split(given["tokens"], [prompt_mel.shape[1] // 2], axis=1)
     lengths = mx.array([rest.shape[1]]), mx.array([prompt.shape[1]])
     return flow.inference(rest, lengths[0], prompt, lengths[1], prompt_mel, None, given["embedding"], True)[0]
@@ -69,7 +71,7 @@ def fade(wave: Any) -> Any:
 
 
 def conditions(given: Arrays) -> tuple[Any, Any]:
-    heard = T3Cond(given["voice"], cond_prompt_speech_tokens=given["prompt"], emotion_adv=given["emotion"])
+    heard = loop.T3Cond(given["voice"], cond_prompt_speech_tokens=given["prompt"], emotion_adv=given["emotion"])
     return heard, mx.concatenate([given["text"]] * 2)
 
 

@@ -77,7 +77,7 @@ WAVE = Subject("vocoder/wave", lambda: vocoder().generator, None, list(_inputs("
 def snake(alpha: float) -> Subject:
     """The wave with all alphas of the first residual block's first activation."""
     weights = {"mel2wav.resblocks.0.activations1.0.alpha": alpha}
-    name = f"{WAVE.name}, a Snake alpha of {alpha:g}"
+    name = f"{WAVE.name}, a Snake alpha near 0"
     return replace(WAVE, name=name, make=lambda: vocoder(weights).generator, inputs=WAVE.inputs[:1], weights=weights)
 
 
@@ -85,7 +85,7 @@ SUBJECTS = (
     Subject("vocoder/f0", lambda: vocoder().f0_predictor, None, list(_inputs("mel"))),
     Subject("vocoder/source", lambda: vocoder().source, source, list(_inputs("f0", *DRAWS)), DRAWS),
     WAVE,
-    snake(1e-5),
+    snake(2.0**-17),
     Subject("vocoder/whole", lambda: vocoder(), whole, list(_inputs("mel", *DRAWS)), DRAWS),
     Subject("vocoder/fade", lambda: faded, None, list(_waves())),
 )
