@@ -175,7 +175,8 @@ def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
     if magic != np.lib.format.MAGIC_PREFIX and is_pointer(path):
         raise _refusal(path, "a Git LFS pointer", "the file that it stands for", "Run `git lfs pull`")
     if len(start) < 8 or magic != np.lib.format.MAGIC_PREFIX:
-        raise _refusal(path, f"a file that begins {start!r}", "an NPY file", "Write it with parity.base.npy")
+        got = f"a file that begins {start!r}" if start else "an empty file"
+        raise _refusal(path, got, "an NPY file, which begins \\x93NUMPY", "Write it again")
     if version not in _LENGTH_FORMAT:
         raise _refusal(path, "NPY version {}.{}".format(*version), "1.0, 2.0 or 3.0", "Store the array again")
     length_format = _LENGTH_FORMAT[version]

@@ -22,7 +22,7 @@ def counts(words: dict[str, int]) -> str:
 def tally(report: Report | ExactReport) -> str:
     """How many verdicts failed or are missing, and what else failed; or that all passed."""
     failed, missing = len(report.failures), report.expected - len(report.verdicts)
-    found = [f"{failed} of {report.expected} verdicts failed"] if failed else []
+    found = [f"{failed} of {max(report.expected, len(report.verdicts))} verdicts failed"] if failed else []
     if missing:
         more = f"{-missing} verdicts more than the {report.expected} expected"
         found.append(f"{missing} of {report.expected} verdicts are missing" if missing > 0 else more)

@@ -81,6 +81,8 @@ def test_a_failure_is_named_in_full(printed):
 def test_a_missing_verdict_is_a_failure(printed):
     assert "FAIL 1 of 2 verdicts are missing; case" in printed(verdict("a"), expected=2)
     assert "FAIL 1 verdicts more than the 1 expected; case" in printed(verdict("a"), verdict("b"), expected=1)
+    text = printed(verdict("a", passed=False), verdict("b", passed=False), expected=1)
+    assert "FAIL 2 of 2 verdicts failed, 1 verdicts more than the 1 expected" in text
 
 
 def test_many_failures_are_counted(printed):

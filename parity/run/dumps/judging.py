@@ -21,6 +21,8 @@ from parity.judge.verdict import Verdict, judge
 from parity.run.dumps.bundle import KEYS
 from parity.run.dumps.sources import Dump
 
+AXES = "are these the axes of the bundle?"
+
 
 class Judging:
     """Judges dumps by the goldens of one folder, all in the reference's axes.
@@ -89,7 +91,7 @@ class Judging:
         for branch, ours, theirs, *wide in branches(self.contract, tap.axes, candidate, reference, *exacts):
             exact64 = wide[0] if wide else None
             floor = known.get(branch, 0.0)
-            found.append(judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, storage=storage))
+            found.append(judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, AXES, storage))
         return found
 
     def _reduced(self, tap: Tap, file: Path, mode: str, floors: str) -> list[Verdict]:
