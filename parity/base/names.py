@@ -23,8 +23,13 @@ def meant(name: str, names: Iterable[str]) -> str:
     if near := get_close_matches(name.lower(), lower, 3, cutoff=0.7):
         *others, last = (lower[other] for other in near)
         return f"is {', '.join(others)} or {last} meant?" if others else f"is {last} meant?"
-    more = f" and {len(known) - SHOWN} more" if len(known) > SHOWN else ""
-    return f"expected one of {', '.join(known[:SHOWN])}{more}" if known else "there are none"
+    return f"expected one of {listed(known)}" if known else "there are none"
+
+
+def listed(names: list[str]) -> str:
+    """Some names in one sentence: the first, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def meant_path(path: Path) -> str:

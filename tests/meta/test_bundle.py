@@ -306,7 +306,8 @@ def test_stars_stand_for_the_same_in_their_order(names, own, tap):
 @pytest.mark.parametrize(
     ("text", "suffix", "message"),
     [
-        ('"a*" = "b"', ".toml", "expected a line like"),
+        ('"a*" = "b"', ".toml", r"'a\*' = 'b' has 1 \* on the left and 0 on the right; expected a line like"),
+        ('{"a": "b", "c": "d", "a": "e"}', ".json", "not valid JSON: 'a' stands there twice"),
         ('"a" = 3', ".toml", "expected a line like"),
         ("[1, 2]", ".json", "expected a line like"),
         ('"a" = ', ".toml", "not valid TOML"),
@@ -318,6 +319,55 @@ def test_a_map_that_says_nothing_is_refused(names, text, suffix, message):
         Names(names(text, suffix))
     with pytest.raises(InputError, match="cannot be read"):
         Names(Path("nowhere.toml"))
+
+
+def test_what_the_map_leaves_out_and_lines_that_do_nothing_are_said(values, tmp_path, names, judged):
+    path = tmp_path / "dumps"
+    report = judged(path, names=names('"middle.*" = ""\n"nothing" = "mu"\n'), allow_missing=True)
+    assert report.passed
+    assert "12 dumps are left out by the map; 1 lines of the map fit no dump: 'nothing'" in report.program
+    assert "map" not in judged(path, names=names('"mu" = "mu"')).program
+    with pytest.raises(InputError, match="the map leaves out all of its 24 dumps; nothing would be judged"):
+        judged(path, names=names('"*" = ""'))
+
+
+def test_what_lies_beside_dumps_and_is_none_is_named(values, tmp_path, judged):
+    path = tmp_path / "dumps"
+    assert "not read" not in judged(path).program
+    for folder in ("sub", "Local", "local/local"):
+        (path / folder).mkdir(parents=True)
+        npy.write(path / folder / "mu.npy", values["mu"] + 1)
+    (path / "first[step=0].NPY").write_bytes(b"")
+    save_file({"mu": values["mu"]}, path / "dumps.safetensors")
+    report = judged(path)
+    assert report.passed
+    assert "not read: Local/, dumps.safetensors, first[step=0].NPY, sub/, local/local/" in report.program
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": "codes"}, "none of its 1 dumps is of --only 'codes'; there are mu"),
+        ({"stage": "refine"}, "none of its 1 dumps is of --stage refine; there are mu"),
+    ],
+)
+def test_what_is_asked_for_and_not_there_is_said(values, tmp_path, judged, options, message):
+    for name in values.keys() - {"mu"}:
+        (tmp_path / "dumps" / f"{name}.npy").unlink()
+    with pytest.raises(InputError, match=message):
+        judged(tmp_path / "dumps", allow_missing=True, **options)
+
+
+def test_messages_about_dumps_are_of_dumps(values, tmp_path, judged):
+    path = tmp_path / "dumps"
+    with pytest.raises(InputError, match=r"dump: no such folder or file; is dumps meant\?; expected a folder of dumps"):
+        judged(tmp_path / "dump")
+    npy.write(path / "mu.npy", values["mu"][:, :3])
+    (failure,) = judged(path).failures
+    assert failure.reason == "shape (2, 8, 3), expected (2, 8, 5); are these the axes of the bundle?"
+    (path / "mu.npy").write_bytes(b"")
+    with pytest.raises(InputError, match=r"mu\.npy: got an empty file; expected an NPY file.*Write it again\."):
+        judged(path)
 
 
 def test_two_dumps_of_one_tap_are_refused(values, tmp_path, names, judged):

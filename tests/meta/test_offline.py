@@ -326,9 +326,9 @@ def test_an_altered_candidate_is_refused(store, compare):
         compare(folder)
 
 
-@pytest.mark.parametrize("name", ["", "nowhere"])
-def test_a_folder_without_dumps_is_refused(tmp_path, compare, name):
-    with pytest.raises(InputError, match="no NPY files there"):
+@pytest.mark.parametrize(("name", "said"), [("", "no NPY files there"), ("nowhere", "no such folder or file")])
+def test_a_folder_without_dumps_is_refused(tmp_path, compare, name, said):
+    with pytest.raises(InputError, match=said):
         compare(tmp_path / name)
 
 

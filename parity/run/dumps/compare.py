@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from parity.base.errors import InputError
+from parity.base.names import listed
 from parity.base.walk import GLANCE
 from parity.capture.golden import MANIFEST, Golden
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
@@ -49,7 +50,8 @@ def compare(
     """
     contract, segments = _fitting(contract, golden)
     golden.check_inputs()
-    dumps = sources.read(path, Names(names) if names else None)
+    table = Names(names) if names else None
+    dumps = sources.read(path, table)
     _require_other_files(golden, dumps.values())
     if mode == LOCAL:
         dumps = {LOCAL: dumps[LOCAL] or dumps[ACCUMULATED]}
@@ -82,6 +84,9 @@ def compare(
             None if _is_reduced(dumps, first) else lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
         )
     report.program = said(parts, judging.rounded, judging.projected, allow_missing, report.verdicts)
+    unread = sources.unread(path)
+    notes = [*(table.said() if table else []), *([f"not read: {listed(unread)}"] if unread else [])]
+    report.program = "; ".join([report.program, *notes])
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     return report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from parity.base.errors import InputError
-from parity.base.names import meant
+from parity.base.names import listed, meant
 from parity.capture.golden import Golden
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
 from parity.contract.contract import fits
@@ -52,7 +52,14 @@ class Part:
         lacking = {name: tap for name, tap in chosen.items() if name not in dumps and name not in covered}
         self.missing = {} if allow_missing else lacking
         if not self.present and (allow_missing or not lacking):
+            known = [name for name in dumps if name in golden]
             names = f"none of its {len(dumps)} dumps has the name of a tap"
+            if known:
+                asked = " and ".join(
+                    word for word, given in ((f"--only {only!r}", only != "*"), (f"--stage {stage}", stage)) if given
+                )
+                names = f"none of its {len(dumps)} dumps is of {asked or 'a tap that is judged'}"
+                raise InputError(f"{next(iter(dumps.values())).where}: {names}; there are {listed(known)}")
             raise InputError(f"{next(iter(dumps.values())).where}: {names}; {_meant(dumps, chosen)}")
         whole = len(self.every) == sum(len(segment.taps) for segment in segments)
         self.unknown = [name for name in dumps if whole and name not in golden]

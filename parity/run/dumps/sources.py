@@ -10,6 +10,7 @@ import numpy as np
 
 from parity.base import npy, safetensors
 from parity.base.errors import InputError
+from parity.base.names import meant_path
 from parity.base.reduced import is_record
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.trace_folder import StoredTrace
@@ -45,6 +46,8 @@ def read(path: Path, names: Names | None = None) -> dict[str, Dumps]:
 
     `names` translates what the port calls its values.
     """
+    if not path.exists():
+        raise InputError(f"{path}: no such folder or file{meant_path(path)}; expected a folder of dumps")
     found: dict[str, Dumps] = {ACCUMULATED: {}, LOCAL: {}}
     for own, dump in _all(path):
         mode, bare = (LOCAL, own[len(LOCALS) :]) if own.startswith(LOCALS) else (ACCUMULATED, own)
@@ -54,10 +57,28 @@ def read(path: Path, names: Names | None = None) -> dict[str, Dumps]:
         if other := found[mode].get(name):
             raise InputError(f"{path}: {other.where} and {dump.where} are both of {name}; leave one out")
         found[mode][name] = dump
+    if not any(found.values()) and names is not None and names.left_out:
+        raise InputError(f"{path}: the map leaves out all of its {names.left_out} dumps; nothing would be judged")
     if not any(found.values()):
         expected = "expected a safetensors file, or a folder of dumps named by tap, `mu.npy` and so on"
         raise InputError(f"{path}: no NPY files there; {expected}")
     return found
+
+
+def unread(path: Path) -> list[str]:
+    """The names of what lies in a folder of dumps and is none, so that nobody takes it for judged."""
+    if not path.is_dir() or (path / MANIFEST).is_file():
+        return []
+    found = []
+    for prefix, folder in (("", path), (LOCALS, path / LOCALS)):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not (file.name.startswith(".") or _is_dump(file) or prefix + file.name == LOCALS.rstrip("/")):
+                found.append(f"{prefix}{file.name}{'/' * file.is_dir()}")
+    return found
+
+
+def _is_dump(file: Path) -> bool:
+    return file.suffix == NPY or (file.suffix == RECORD and is_record(file))
 
 
 def _all(path: Path) -> Iterator[tuple[str, Dump]]:
