@@ -30,6 +30,10 @@ def main() -> int:
         save(rows, given.json)
     if given.write:
         page.write(rows, given.write, page.PEERS if given.peers else page.PORTS)
+        if given.peers:
+            from ports.chatterbox import readings  # its packages need not be there for the others
+
+            readings.write(rows, given.write.with_suffix(""))
     return int(any(one.verdict not in EXPECTED for one in rows))
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 from parity.base.files import write_text
 from ports.row import Row
 
+LONGEST = 12
+"""Lines of a correction that a page shows whole."""
+
 
 @dataclass(frozen=True)
 class Page:
@@ -30,9 +33,10 @@ class Page:
         yield from ("", f"## {one.name}", "")
         if self.every and any(one.causes):
             for sentence, cause, correction in zip_longest(one.departures, one.causes, one.corrections, fillvalue=""):
-                yield from (f"- {sentence}", "", "```text", *_shown(cause), *_besides(cause), "```", "")
+                yield from (f"- {sentence}", "", "```text", *_shown(cause), *_besides(cause), "```")
                 if correction:
-                    yield from ("```diff", correction, "```", "")
+                    yield from ("```diff", *_shortened(correction), "```")
+                yield ""
             yield f"Proven: {_lower(one.proof)}" if one.proof else "Not proven."
             return
         if one.departures:
@@ -145,6 +149,13 @@ def _besides(cause: str) -> Iterator[str]:
             yield line
         elif line.startswith("  the same at"):
             yield line.partition(":")[0]
+
+
+def _shortened(correction: str) -> list[str]:
+    """The lines of a correction; of many that are taken out, the first and the last."""
+    lines = correction.splitlines()
+    out = [number for number, line in enumerate(lines) if line.startswith("-")]
+    return lines if len(out) <= LONGEST else [*lines[: out[3]], "- …", *lines[out[-2] :]]
 
 
 def _lower(sentence: str) -> str:

@@ -5,6 +5,8 @@ flow.py …       the subjects of a part of the pipeline, each with `SUBJECTS`
 port.py         a port's table of stages, and the pairs that it makes with the subjects
 models.py       the models that a table names
 readings/       what two readers of the ports' sources listed
+readings.py     what the run says of each row of these lists
+flash.py        chatterbox-flash, which has an engine of PyTorch to be judged against
 
 Of a port there are, as of mlx-audio:
 
@@ -16,9 +18,10 @@ mlx_audio.readings.toml    what the readers listed and no departure names: equal
 
 from pathlib import Path
 
-from ports.chatterbox import conditioning, flow, t3, vocoder
+from ports.chatterbox import alignment, blocks, conditioning, flash, flow, t3, vocoder
 from ports.chatterbox.port import Port
 
-SUBJECTS = (*conditioning.SUBJECTS, *flow.SUBJECTS, *vocoder.SUBJECTS, *t3.SUBJECTS)
+PARTS = (conditioning, t3, alignment, flow, blocks, vocoder)
+SUBJECTS = [subject for part in PARTS for subject in part.SUBJECTS]
 PORTS = [Port.read(table) for table in sorted(Path(__file__).parent.glob("[!.]*.toml")) if "." not in table.stem]
-PAIRS = [pair for port in PORTS for pair in port.pairs(SUBJECTS)]
+PAIRS = [*(pair for port in PORTS for pair in port.pairs(SUBJECTS)), *flash.PAIRS]

@@ -47,6 +47,11 @@ class Port:
     models: Sequence[str] = ()
     departures: Sequence[tuple[Departure, tuple[str, ...]]] = ()
 
+    @property
+    def stem(self) -> str:
+        """The name of the table and of the module beside it."""
+        return self.module.rpartition(".")[2]
+
     @classmethod
     def read(cls, table: Path) -> Port:
         """The port of a table, and of the departures beside it."""
@@ -83,7 +88,7 @@ class Port:
         stage, methods = self.stages[subject.stage], vars(importlib.import_module(self.module))
         make = stage.make if ":" in stage.make else f"{self.module}:{stage.make}"
         if stage.make in self.models:
-            make = f"{models.__name__}:{self.module.rpartition('.')[2]}.{stage.make}"
+            make = f"{models.__name__}:{self.stem}.{stage.make}"
         called = f"{self.module}:{stage.call}" if stage.call in methods else stage.call or None
         options = {"call": (subject.call, called), "draws": subject.draws, "source": stage.source}
         return Sides(subject.make, make, list(subject.inputs), options, partial(self._around, subject, mended))
