@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -71,14 +72,15 @@ def taps(report: Report, mode: str = "") -> list[Verdict]:
     return [verdict for verdict in report.select(mode=mode) if not verdict.tap.startswith(HANDED)]
 
 
-def test_the_trace_is_the_runs_own(golden, verify_toy):
+def test_the_trace_is_the_runs_own(golden, verify_toy, toy_checkpoint):
     assert list(golden) == list(dict.fromkeys(v.tap for v in taps(verify_toy("tiny"))))
     assert len(golden) == golden.manifest["count"] == 3 + 3 * 7
     assert golden.manifest["side"] == "reference"
     assert golden.manifest["dims"] == {"steps": 3, "depth": 2}
     inputs = toy.load("tiny").inputs
     assert golden.manifest["inputs"] == {name: npy.canonical_sha256(array) for name, array in inputs.items()}
-    assert golden.manifest["checkpoint"].keys() == {toy.WEIGHTS}
+    weights = (toy_checkpoint / toy.WEIGHTS).read_bytes()
+    assert golden.manifest["checkpoint"] == {toy.WEIGHTS: hashlib.sha256(weights).hexdigest()}
     assert {"torch", "torch threads", "numpy"} <= golden.manifest["environment"].keys()
 
 
