@@ -115,6 +115,7 @@ def test_a_floor_that_is_no_number_from_0_on_is_refused(bundle, judged, floor):
         (lambda manifest: entry(manifest).update(axes="g c t"), f"the axes of {TAP} are 'g c t', by"),
         (lambda manifest: manifest.update(layout="reference"), "the axes of"),
         (lambda manifest: manifest["starts"].pop(), "its starts are not those of"),
+        (lambda manifest: manifest["starts"].clear(), "its starts are not those of"),
     ],
 )
 def test_a_manifest_that_contradicts_its_contract_is_refused(bundle, judged, change, message):
