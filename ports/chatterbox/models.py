@@ -26,12 +26,20 @@ def _factory(fields: dict[str, Any]) -> Callable[[], Any]:
     return lambda: made(**fields)
 
 
-def made(kind: str, file: str, prefix: str = "", part: str = "", takes: Sequence[Any] = (), first: str = "") -> Any:
+def made(
+    kind: str,
+    file: str,
+    prefix: str = "",
+    part: str = "",
+    takes: Sequence[Any] = (),
+    first: str = "",
+    within: bool = False,
+) -> Any:
     """A class `module:name`, made with what it takes and filled; or a part of the model.
 
-    Of the list of layers that `first` names only the first `LAYERS` are kept, as in the reference.
+    `file`, `prefix` and `within` say which tensors it is filled with: `subject.filled` has more. Of the list of layers that `first` names only the first `LAYERS` are kept, as in the reference.
     """
-    model = filled(named(kind)(*takes), file, prefix)
+    model = filled(named(kind)(*takes), file, prefix, within=within)
     if first:
         holder, _, name = first.rpartition(".")
         setattr(attrgetter(holder)(model), name, attrgetter(first)(model)[:LAYERS])

@@ -85,13 +85,14 @@ def stored(file: str, prefix: str = "", config: ChatterboxConfig = CONFIG) -> di
     return kept | {key: mx.full(kept[key].shape, value) for key, value in _changed.items() if key in kept}
 
 
-def filled(model: Any, file: str, prefix: str = "", config: ChatterboxConfig = CONFIG) -> Any:
-    """A model of MLX with those tensors, which its own `sanitize` renames.
+def filled(model: Any, file: str, prefix: str = "", config: ChatterboxConfig = CONFIG, *, within: bool = False) -> Any:
+    """A model of MLX with those tensors, which its own `sanitize` renames; it gets keys without the prefix if `within`.
 
     As pipelines do it, nothing is said of what a model has no place for, or no tensor of: the comparison accounts for
     every tensor by its values.
     """
     from mlx.utils import tree_unflatten
 
-    model.update(tree_unflatten(list(model.sanitize(stored(file, prefix, config)).items())), strict=False)
+    tensors = {key.removeprefix(prefix if within else ""): value for key, value in stored(file, prefix, config).items()}
+    model.update(tree_unflatten(list(model.sanitize(tensors).items())), strict=False)
     return model
