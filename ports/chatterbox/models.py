@@ -37,7 +37,8 @@ def made(
 ) -> Any:
     """A class `module:name`, made with what it takes and filled; or a part of the model.
 
-    `file`, `prefix` and `within` say which tensors it is filled with: `subject.filled` has more. Of the list of layers that `first` names only the first `LAYERS` are kept, as in the reference.
+    `file`, `prefix` and `within` say which tensors it is filled with: `subject.filled` has more. Of the list of layers
+    that `first` names only the first `LAYERS` are kept, as in the reference.
     """
     model = filled(named(kind)(*takes), file, prefix, within=within)
     if first:

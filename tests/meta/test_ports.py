@@ -145,7 +145,7 @@ def test_what_is_no_shard_is_refused(text):
 
 
 def test_a_name_that_is_no_pair_is_refused(monkeypatch):
-    monkeypatch.setattr(pairs, "every", lambda: [made(port)])
+    monkeypatch.setattr(pairs, "every", lambda peers: [made(port)])
     with pytest.raises(InputError, match="there is no pair 'toy/none'; expected one of toy/tanh"):
         pairs.named("toy/none")
 
@@ -158,7 +158,7 @@ def test_a_package_that_is_missing_is_said(monkeypatch):
 
 def test_the_command_judges_keeps_and_writes(tmp_path, monkeypatch, capsys):
     several = [made(port), replace(made(departing, departures=(GELU,)), name="toy/other, 16 Hz")]
-    monkeypatch.setattr(pairs, "every", lambda: several)
+    monkeypatch.setattr(pairs, "every", lambda peers: several)
     kept = [tmp_path / "one.json", tmp_path / "two.json"]
     for number, file in enumerate(kept, 1):
         monkeypatch.setattr(sys, "argv", ["ports", "--shard", f"{number}/2", "--json", str(file)])
@@ -171,7 +171,7 @@ def test_the_command_judges_keeps_and_writes(tmp_path, monkeypatch, capsys):
     text = (tmp_path / "page.md").read_text()
     assert "2 pairs; by verdict: " in text
     assert "| toy/tanh | " in text
-    assert "[toy/other, 16 Hz](ports/toy.md#toyother-16-hz)" in text
+    assert "[toy/other, 16 Hz](page/toy.md#toyother-16-hz)" in text
     section = (tmp_path / "page" / "toy.md").read_text()
     assert "## toy/other, 16 Hz" in section
     assert "- the GELU is another" in section
@@ -181,16 +181,16 @@ def test_the_command_judges_keeps_and_writes(tmp_path, monkeypatch, capsys):
     assert "2 run in double as they are installed (100.0%), 0 more with lines corrected." in text
     assert str(tmp_path.parent) not in text + section
     for one in load(kept):
-        assert f"| {' | '.join(page.cells(one))} |" in text
+        assert f"| {' | '.join(page.cells(one, 'page'))} |" in text
 
-    monkeypatch.setattr(pairs, "every", lambda: [made(failing)])
+    monkeypatch.setattr(pairs, "every", lambda peers: [made(failing)])
     monkeypatch.setattr(sys, "argv", ["ports"])
     assert command.main() == 1
     assert "KeyError" in capsys.readouterr().out
 
 
 def test_lines_of_a_module_are_corrected_in_a_copy():
-    changed = corrected("ports.corrected", {'"""A module of a port': '"""Another'})
+    changed = corrected("ports.corrected", {'"""Modules of a port': '"""Another'})
     assert changed.__doc__.startswith("Another")
     assert not sys.modules["ports.corrected"].__doc__.startswith("Another")
     with pytest.raises(InputError, match=r"ports\.corrected has no 'nothing like it'"):
@@ -240,5 +240,5 @@ def test_published_checkpoints_have_their_names_and_layouts():
 
 def test_a_pair_that_runs_with_lines_corrected_has_a_section():
     mended = made(failing, refused="weights", reason="no weights", mended=partial(sides, port), correction="weights")
-    assert "proven: with weights, all of it is equal in double." in list(page.section(row(judge(mended))))
-    assert list(page.section(row(judge(made(failing, refused="weights"))))) == []
+    assert "proven: with weights, all of it is equal in double." in list(page.PORTS.section(row(judge(mended))))
+    assert list(page.PORTS.section(row(judge(made(failing, refused="weights"))))) == []
