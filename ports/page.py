@@ -1,4 +1,4 @@
-"""A page of rows, one a pair, and beside it a page a package with a section for each pair that departs."""
+"""A page of rows, one a pair, and beside it pages of packages, or of their parts, with a section for each departure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ reference's modules that were found in the port by value, without names. *Mathem
 *arithmetic* compares what both give on a CPU with what rounding allows. A departure is *proven* in one of two ways:
 the port with the corrected lines is equal in double, or everything behind the reference's own value is.
 """,
-    """# Departures of {package}
+    """# Departures of {part}
 
 `python -m ports --write docs/ports.md` makes this page, which belongs to [a table of all pairs](../ports.md). Each
 section has the first departure as it is printed, shortened, and what it is proven by.
@@ -71,14 +71,15 @@ PEERS = Page(
 `python -m ports --peers --write docs/peers.md` makes this page. Each port is judged against `reference/` in every stage
 that it has: at full width, on three short lengths, with random weights that the port loads by its own conversion. T3
 has two of its 30 layers, which are alike, and the tokenizer two of its six. `flow/solver` is the flow with small
-functions in the places of its encoder and of its estimator, which are judged by themselves.
+functions in the places of its encoder and of its estimator, which are judged by themselves. Of a text the code points
+are compared, with zeros behind them.
 
 *Modules* are calls of the reference's modules that were found in the port by value, without names. *Mathematics*
 compares both programs in double; *arithmetic* compares what both give on a CPU with what rounding allows: where a port
 departs, that of the port with its lines corrected. What of a departure is a choice and what a mistake is for the
 reader. A stage whose name ends with a case has inputs that show what the others do not.
 """,
-    """# Departures of {package}
+    """# Departures of {part}
 
 `python -m ports --peers --write docs/peers.md` makes this page, which belongs to [a table of all stages](../peers.md).
 A departure has the first place at which it is found, the formula of either side there with its line, and the line of
@@ -89,15 +90,15 @@ the port with which that stage is equal in double.
 
 
 def write(rows: Sequence[Row], file: Path, page: Page = PORTS) -> None:
-    """Write the page and those of the packages: without times and without the paths of this machine."""
+    """Write the page and those of departures: without times and without the paths of this machine."""
     folder = file.with_suffix("")
     write_text("\n".join([page.head, *_summary(rows), *_table(rows, folder.name)]) + "\n", file)
-    for package in sorted({_package(one) for one in rows if _has_section(one)}):
-        texts = [page.departures.format(package=package).rstrip()]
+    for part in sorted({_part(one) for one in rows if _has_section(one)}):
+        texts = [page.departures.format(part=part).rstrip()]
         for one in rows:
-            texts += page.section(one) if _package(one) == package else ()
+            texts += page.section(one) if _part(one) == part else ()
         folder.mkdir(exist_ok=True)
-        write_text("\n".join(texts) + "\n", folder / f"{package}.md")
+        write_text("\n".join(texts) + "\n", folder / _file(part))
 
 
 def _summary(rows: Sequence[Row]) -> Iterator[str]:
@@ -128,7 +129,7 @@ def _table(rows: Sequence[Row], folder: str) -> Iterator[str]:
 def cells(one: Row, folder: str = "ports") -> list[str]:
     """What the table says of a pair on any machine: all but its arithmetic. A pair with a section has a link."""
     modules = "{} of {}".format(*one.modules) if one.modules else ""
-    name = f"[{one.name}]({folder}/{_package(one)}.md#{_anchor(one.name)})" if _has_section(one) else one.name
+    name = f"[{one.name}]({folder}/{_file(_part(one))}#{_anchor(one.name)})" if _has_section(one) else one.name
     return [name, modules, one.mathematics.replace("|", "\\|"), one.verdict]
 
 
@@ -162,8 +163,13 @@ def _lower(sentence: str) -> str:
     return f"{sentence[0].lower()}{sentence[1:]}"
 
 
-def _package(one: Row) -> str:
-    return one.name.partition("/")[0]
+def _part(one: Row) -> str:
+    """What has a page of departures of its own: a package, or a part of the pipeline in a port of Chatterbox."""
+    return one.name.rpartition("/")[0]
+
+
+def _file(part: str) -> str:
+    return f"{part.replace('/', '.')}.md"
 
 
 def _has_section(one: Row) -> bool:
