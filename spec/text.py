@@ -57,6 +57,11 @@ def normalize_punctuation(text: str, multilingual: bool = False) -> str:
     return text if text.endswith(endings) else f"{text}."
 
 
+def decomposed(text: str) -> str:
+    """The text in lower case, its letters without their accents, which follow them (NFKD)."""
+    return unicodedata.normalize("NFKD", text.lower())
+
+
 class TextTokenizer:
     """The English model's tokenizer, read from `tokenizer.json`.
 
@@ -133,7 +138,7 @@ class MultilingualTokenizer(TextTokenizer):
             raise ValueError(f"language is {language!r}, expected one of {', '.join(LANGUAGES)}")
         if (tag := f"[{code}]") not in self.vocabulary:
             raise ValueError(f"{self.file}: lacks the token {tag} of {LANGUAGES[code]}; is it another model's?")
-        return tag + prepare(unicodedata.normalize("NFKD", text.lower()), code, self.file.parent)
+        return tag + prepare(decomposed(text), code, self.file.parent)
 
 
 def load_tokenizer(checkpoint: Path, config: T3Config) -> TextTokenizer:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import SimpleNamespace
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.util import find_spec
+from types import FunctionType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -18,12 +21,14 @@ from chatterbox.models.t3_mlx.inference import alignment_stream_analyzer_mlx as 
 from chatterbox.models.t3_mlx.inference import sampling_utils_mlx as sampling_utils
 from chatterbox.models.t3_mlx.modules.cond_enc_mlx import T3CondMLX
 from chatterbox.models.t3_mlx.t3_mlx import LLAMA_CONFIGS, T3MLX, T3Config
+from chatterbox.models.tokenizers.tokenizer import MTLTokenizer
 from mlx.utils import tree_unflatten
 
 from ports.chatterbox.alignment import LENGTH, STOP, WATCHED
 from ports.chatterbox.flow import velocity
 from ports.chatterbox.subject import CONFIG, LAYERS, Arrays, stored
 from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
+from ports.chatterbox.text import change
 from spec.config import SamplingConfig
 
 
@@ -202,3 +207,22 @@ def stops(scores: Any) -> Any:
         analyzer.last_aligned_attns = [frames]
         made.append(analyzer.step(scores[step : step + 1], tokens[step - 1] if step else None))
     return mx.concatenate(made)
+
+
+def punctuation(module: str) -> Callable[[str], str]:
+    """The function of that module, which cannot be imported: it needs packages of PyTorch that are not here."""
+    loader: Any = find_spec(module).loader
+    code = next(code for code in loader.get_code(module).co_consts if getattr(code, "co_name", "") == "punc_norm")
+    return FunctionType(code, {"re": re}, argdefs=(False,) * (code.co_argcount - 1))
+
+
+def normalized(text: Any) -> Any:
+    return text + mx.array(change(punctuation("chatterbox.tts_mlx"), text))
+
+
+def multilingual(text: Any) -> Any:
+    return text + mx.array(change(punctuation("chatterbox.mtl_tts_mlx"), text))
+
+
+def letters(text: Any) -> Any:
+    return text + mx.array(change(partial(MTLTokenizer.preprocess_text, None), text))

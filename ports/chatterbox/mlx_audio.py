@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 import mlx.core as mx
 import numpy as np
 from mlx_audio.lm.sample_utils import make_sampler
+from mlx_audio.tts.models.chatterbox.chatterbox import punc_norm
 from mlx_audio.tts.models.chatterbox.s3gen import S3Token2Wav
 from mlx_audio.tts.models.chatterbox.t3 import t3 as loop
+from mlx_audio.tts.models.chatterbox.tokenizer import MTLTokenizer
 from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, melspectrogram
 from mlx_audio.utils import resample_audio
 
 from ports.chatterbox.flow import velocity
 from ports.chatterbox.subject import LAYERS, Arrays, filled
 from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
+from ports.chatterbox.text import change
 
 
 def around() -> Any:
@@ -100,3 +104,12 @@ def drawn_from(scores: Any, sampling: Any = SAMPLING) -> Any:
 
 by_top_p = partial(drawn_from, sampling=TOP_P)
 by_both = partial(drawn_from, sampling=BOTH)
+
+
+def normalized(text: Any) -> Any:
+    return text + mx.array(change(punc_norm, text))
+
+
+def letters(text: Any) -> Any:
+    legacy = SimpleNamespace(uses_v3_preprocessing=False)
+    return text + mx.array(change(partial(MTLTokenizer.preprocess_text, legacy), text))

@@ -63,7 +63,7 @@ def _page(port: Port, rows: Sequence[Row]) -> Iterator[str]:
     of, found = kinds(port), said(port, rows)
     yield from (f"# What two readers listed of {port.name}", "")
     yield f"The rows of [the list](../../ports/chatterbox/readings/{port.stem}.csv), and what the run says of each."
-    yield f"*Found*: [a departure]({port.name}.md) is that row, with its proof. *Equal*: the stage is equal in double,"
+    yield "*Found*: [a departure](../peers.md) is that row, with its proof. *Equal*: the stage is equal in double,"
     yield "although the port has that line. The others are *not reached*, and are not judged."
     yield from ("", f"| kind | {' | '.join(WORDS)} |", f"|---|{'---|' * len(WORDS)}")
     count = Counter((of[one], word) for one, (word, _) in found.items())
