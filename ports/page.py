@@ -72,7 +72,7 @@ PEERS = Page(
 that it has: at full width, on three short lengths, with random weights that the port loads by its own conversion. T3
 has two of its 30 layers, which are alike, and the tokenizer two of its six. `flow/solver` is the flow with small
 functions in the places of its encoder and of its estimator, which are judged by themselves. Of a text the code points
-are compared, with zeros behind them.
+are compared, with zeros behind them, and of a call what it takes where nothing is said, each setting as a factor of 1.
 
 *Modules* are calls of the reference's modules that were found in the port by value, without names. *Mathematics*
 compares both programs in double; *arithmetic* compares what both give on a CPU with what rounding allows: where a port

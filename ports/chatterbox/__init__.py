@@ -18,10 +18,10 @@ mlx_audio.readings.toml    what the readers listed and no departure names: equal
 
 from pathlib import Path
 
-from ports.chatterbox import alignment, blocks, conditioning, flash, flow, t3, text, vocoder
+from ports.chatterbox import alignment, blocks, conditioning, defaults, flash, flow, t3, text, vocoder
 from ports.chatterbox.port import Port
 
-PARTS = (text, conditioning, t3, alignment, flow, blocks, vocoder)
+PARTS = (defaults, text, conditioning, t3, alignment, flow, blocks, vocoder)
 SUBJECTS = [subject for part in PARTS for subject in part.SUBJECTS]
 PORTS = [Port.read(table) for table in sorted(Path(__file__).parent.glob("[!.]*.toml")) if "." not in table.stem]
 PAIRS = [*(pair for port in PORTS for pair in port.pairs(SUBJECTS)), *flash.PAIRS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -10,13 +11,14 @@ from unittest import mock
 import mlx.core as mx
 import numpy as np
 from mlx_audio.lm.sample_utils import make_sampler
-from mlx_audio.tts.models.chatterbox.chatterbox import punc_norm
+from mlx_audio.tts.models.chatterbox.chatterbox import Model, punc_norm
 from mlx_audio.tts.models.chatterbox.s3gen import S3Token2Wav
 from mlx_audio.tts.models.chatterbox.t3 import t3 as loop
 from mlx_audio.tts.models.chatterbox.tokenizer import MTLTokenizer
 from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, melspectrogram
 from mlx_audio.utils import resample_audio
 
+from ports.chatterbox.defaults import SETTINGS, factors
 from ports.chatterbox.flow import velocity
 from ports.chatterbox.subject import LAYERS, Arrays, filled
 from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
@@ -113,3 +115,9 @@ def normalized(text: Any) -> Any:
 def letters(text: Any) -> Any:
     legacy = SimpleNamespace(uses_v3_preprocessing=False)
     return text + mx.array(change(partial(MTLTokenizer.preprocess_text, legacy), text))
+
+
+def settings(one: Any) -> tuple[Any, ...]:
+    """What its `generate` takes where nothing is said, whatever the checkpoint."""
+    arguments = signature(Model.generate).parameters
+    return factors({name: arguments[name].default for name in SETTINGS}, one)
