@@ -10,8 +10,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.ops.linear import matmul
 from mlx_impl.ops.spectrum import framed
+from mlx_impl.ops.summation import blocked_sum
 
 FRAME, HOP = 2048, 512  # samples
 SILENCE = 20.0  # dB below the loudest frame
@@ -21,7 +21,7 @@ QUIETEST = 1e-10  # power; a frame is no quieter, so that in silence all are equ
 def loudness(wave: mx.array) -> mx.array:
     """`b n` -> `b t`: power of each frame, whose middle is its start in the wave, in dB of the loudest one's."""
     frames = framed(mx.pad(wave, ((0, 0), (FRAME // 2, FRAME // 2))), FRAME, HOP)  # (B, T, FRAME)
-    power = matmul(mx.square(frames), mx.ones((FRAME, 1)))[..., 0] / FRAME
+    power = blocked_sum(mx.square(frames)[..., None])[..., 0, 0] / FRAME
     decibels = 10.0 * mx.log10(mx.maximum(power, QUIETEST))
     return decibels - mx.max(decibels, axis=1, keepdims=True)
 
