@@ -120,9 +120,9 @@ def _(m):
 @hidden(
     "cache of 256 positions",
     "tiny-t3-long",
-    f"{ATTENTION}[token=259]",
+    f"{ATTENTION}.attention[token=259]",
     ("tiny-t3-greedy",),
-    "mixing",
+    "shape",
 )
 def _(m):
     def update(original, self, layer, keys, values):
