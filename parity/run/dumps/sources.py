@@ -69,16 +69,10 @@ def unread(path: Path) -> list[str]:
     """The names of what lies in a folder of dumps and is none, so that nobody takes it for judged."""
     if not path.is_dir() or (path / MANIFEST).is_file():
         return []
-    found = []
-    for prefix, folder in (("", path), (LOCALS, path / LOCALS)):
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if not (file.name.startswith(".") or _is_dump(file) or prefix + file.name == LOCALS.rstrip("/")):
-                found.append(f"{prefix}{file.name}{'/' * file.is_dir()}")
-    return found
-
-
-def _is_dump(file: Path) -> bool:
-    return file.suffix == NPY or (file.suffix == RECORD and is_record(file))
+    others = [(prefix, file) for prefix, file in _files(path) if _dump(prefix, file) is None]
+    return [
+        f"{prefix}{file.name}{'/' * file.is_dir()}" for prefix, file in others if prefix + file.name + "/" != LOCALS
+    ]
 
 
 def _all(path: Path) -> Iterator[tuple[str, Dump]]:
@@ -91,15 +85,26 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
             if (path / entry["file"]).exists():
                 yield name, Dump(entry["file"], _of(golden, name), entry["axes"], golden, file=path / entry["file"])
     else:
-        folders = {"": path, LOCALS: path / LOCALS}
-        for prefix, folder in folders.items():
-            for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if file.name.startswith("."):  # macOS writes ._name.npy beside a file
-                    continue
-                if file.suffix == NPY:
-                    yield prefix + file.stem, Dump(prefix + file.name, _mapped(file), file=file)
-                elif file.suffix == RECORD and is_record(file):
-                    yield prefix + file.stem, Dump(prefix + file.name, _no_array, record=file)
+        for prefix, file in _files(path):
+            if (dump := _dump(prefix, file)) is not None:
+                yield prefix + file.stem, dump
+
+
+def _files(path: Path) -> Iterator[tuple[str, Path]]:
+    """What lies in a folder of dumps and in its folder of local ones, with what the names there begin with."""
+    for prefix, folder in (("", path), (LOCALS, path / LOCALS)):
+        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if not file.name.startswith("."):  # macOS writes ._name.npy beside a file
+                yield prefix, file
+
+
+def _dump(prefix: str, file: Path) -> Dump | None:
+    """The dump that a file of a folder is; None for another file."""
+    if file.suffix == NPY:
+        return Dump(prefix + file.name, _mapped(file), file=file)
+    if file.suffix == RECORD and is_record(file):
+        return Dump(prefix + file.name, _no_array, record=file)
+    return None
 
 
 def _of(golden: Golden, name: str) -> Callable[[], np.ndarray]:
