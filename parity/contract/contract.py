@@ -59,6 +59,10 @@ class Segment:
         place = self.label.replace("[", ",").removesuffix("]")
         return Tap(f"{HANDED}{entry}[{place}]", HANDED + entry, axes)
 
+    def inside(self, tap: Tap) -> list[Tap]:
+        """The taps inside of a block: their paths go on from its own."""
+        return [other for other in self.taps if other.path.startswith(f"{tap.path}.")]
+
     def holds(self, name: str) -> bool:
         """Whether the tap of that name is one of this segment, or what the segment hands on."""
         handed = name.startswith(HANDED) and name == self.handed(name[len(HANDED) :].partition("[")[0], "").name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -98,16 +99,13 @@ def _given(exact: Runner, segment: Segment, start: State, trace: Trace, decided:
     local: Trace = {}
     exact.run(segment, start, keep(local), forced=trace)
     whole: Trace = {}
-    depths = {tap.name: sum(tap.path.startswith(f"{outer.path}.") for outer in segment.taps) for tap in segment.taps}
+    inside = {tap.name: [other.name for other in segment.inside(tap)] for tap in segment.taps}
+    depths = Counter(name for names in inside.values() for name in names)
     for depth in range(max(depths.values(), default=0)):
-        forced = dict(decided) | {name: trace[name] for name in depths if depths[name] <= depth}
-        seen = [tap.name for tap in segment.taps if depths[tap.name] == depth and _inside(tap, segment)]
+        forced = dict(decided) | {name: trace[name] for name in inside if depths[name] <= depth}
+        seen = [tap.name for tap in segment.taps if depths[tap.name] == depth and inside[tap.name]]
         exact.run(segment, start, keep(whole, seen), forced=forced)
     return {LOCAL: local, BLOCK: whole}
-
-
-def _inside(tap: Tap, segment: Segment) -> bool:
-    return any(other.path.startswith(f"{tap.path}.") for other in segment.taps)
 
 
 def _floors(contract: Contract, tap: Tap, value: np.ndarray, exact: Trace) -> dict[str, float]:

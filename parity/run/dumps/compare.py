@@ -64,7 +64,7 @@ def compare(
     chain = dict(contract.chain)
     report = Report(golden.manifest["case"], str(path), labels, 0, environment=environment, chain=chain)
     stages = {tap.name: segment.stage for segment in segments for tap in segment.taps}
-    parts = [Part(contract, golden, segments, each, there, only, stage, allow_missing) for each, there in dumps.items()]
+    parts = [Part(judging, segments, each, there, only, stage, allow_missing) for each, there in dumps.items()]
     with clock("comparison"):
         for part in parts:
             _judge(report, part, dumps[part.mode], judging, stages)

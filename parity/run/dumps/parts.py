@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from parity.base.errors import InputError
 from parity.base.names import listed, meant
-from parity.capture.golden import Golden
-from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
+from parity.contract import ACCUMULATED, LOCAL, Segment, Tap
 from parity.contract.contract import fits
 from parity.run.dumps.bundle import BLOCK
 from parity.run.dumps.judging import Judging
@@ -23,8 +22,7 @@ class Part:
 
     def __init__(
         self,
-        contract: Contract,
-        golden: Golden,
+        judging: Judging,
         segments: list[Segment],
         mode: str,
         dumps: Dumps,
@@ -33,7 +31,7 @@ class Part:
         allow_missing: bool,
     ):
         segments = [segment for segment in segments if mode in segment.modes]
-        judging = Judging(contract, golden)
+        contract, golden = judging.contract, judging.golden
         if not all(judging.known(tap.name, mode) for segment in segments for tap in segment.taps):
             what = "noise floors" if mode == ACCUMULATED else "noise floors of local errors"
             raise InputError(f"{golden.folder}: no {what}; capture it again with `parity capture --floors`")
@@ -45,7 +43,7 @@ class Part:
         covered: set[str] = set()
         for segment in segments if mode == LOCAL else ():
             for tap in segment.taps:
-                inside = {other.name for other in segment.taps if other.path.startswith(f"{tap.path}.")}
+                inside = {other.name for other in segment.inside(tap)}
                 if tap.name in self.present and judging.known(tap.name, BLOCK) and not inside & dumps.keys():
                     self.blocks.add(tap.name)
                     covered |= inside
