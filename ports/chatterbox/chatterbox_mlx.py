@@ -40,13 +40,15 @@ def filled(model: Any, weights: Mapping[str, Any]) -> Any:
 
 
 def s3gen(prefix: str) -> Any:
-    """S3Gen with those tensors of the checkpoint whose keys begin with `prefix`, renamed and transposed by the port."""
-    weights = convert_s3gen_state_dict({key: np.array(value) for key, value in stored("s3gen", prefix).items()})
-    return filled(S3Token2WavMLX(), weights)
+    """S3Gen with those tensors of the checkpoint whose keys begin with `prefix`."""
+    return block(S3Token2WavMLX(), prefix)
 
 
-def block(model: Any, prefix: str, own: str) -> Any:
-    """A block made as S3Gen makes it, with its tensors of the checkpoint; `own` is the port's name of the block."""
+def block(model: Any, prefix: str, own: str = "") -> Any:
+    """A block made as S3Gen makes it, with its tensors of the checkpoint, which the port renames and transposes.
+
+    `own` is the port's name of the block; S3Gen itself has none.
+    """
     weights = convert_s3gen_state_dict({key: np.array(value) for key, value in stored("s3gen", prefix).items()})
     return filled(model, {name.removeprefix(own): array for name, array in weights.items()})
 
@@ -190,12 +192,8 @@ def loop(logits: Any) -> Any:
     return mx.concatenate(seen)
 
 
-def by_top_p(scores: Any) -> Any:
-    return drawn_from(scores, TOP_P)
-
-
-def by_both(scores: Any) -> Any:
-    return drawn_from(scores, BOTH)
+by_top_p = partial(drawn_from, sampling=TOP_P)
+by_both = partial(drawn_from, sampling=BOTH)
 
 
 def stops(scores: Any) -> Any:
