@@ -68,7 +68,7 @@ def _case(name: str, steps: int) -> Subject:
 
 LOGITS = np.random.default_rng(9).standard_normal((len(CHOSEN) + 1, 2, CONFIG.t3.speech_vocab_size), np.float32)
 SUBJECTS = (
-    Subject("t3/loop", lambda: looped, None, [{"logits": LOGITS}]),
+    Subject("t3/loop", lambda: looped, None, [{"logits": LOGITS}], within=("t3/scores",)),
     _case("attention ahead of the frame", 1),
     _case("two equal tokens at once", 3),
     _case("two equal tokens in mid-sentence", 4),

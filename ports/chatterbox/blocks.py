@@ -53,12 +53,20 @@ SUBJECTS = (
         attention,
         attended,
         [{"x": _normal(length, length, 512), "positions": _normal(length, 2 * length - 1, 512)} for length in LENGTHS],
+        within=("flow/encoder",),
     ),
     Subject(
         "flow/resnet",
         resnet,
         convolved,
         [{"x": _normal(length, 256, length), "time": _normal(length, 1024)} for length in LENGTHS],
+        within=("flow/estimator",),
     ),
-    Subject("flow/transformer", transformer, transformed, [{"x": _normal(length, length, 256)} for length in LENGTHS]),
+    Subject(
+        "flow/transformer",
+        transformer,
+        transformed,
+        [{"x": _normal(length, length, 256)} for length in LENGTHS],
+        within=("flow/estimator",),
+    ),
 )

@@ -25,10 +25,11 @@ from chatterbox.models.tokenizers.tokenizer import MTLTokenizer
 from mlx.utils import tree_unflatten
 
 from ports.chatterbox.alignment import LENGTH, STOP, WATCHED
-from ports.chatterbox.flow import velocity
+from ports.chatterbox.flow import hollow
 from ports.chatterbox.subject import CONFIG, LAYERS, Arrays, stored
 from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
-from ports.chatterbox.text import change
+from ports.chatterbox.text import rewritten
+from ports.chatterbox.vocoder import finished
 from spec.config import SamplingConfig
 
 
@@ -83,11 +84,7 @@ def transformed(transformer: Any, given: Arrays) -> Any:
 
 
 def flow() -> Any:
-    """With small functions in the places of its encoder and of its estimator."""
-    made = s3gen("flow.").flow
-    made.encoder = lambda x, lengths: (mx.repeat(x, 2, axis=1), None)
-    made.decoder.estimator = velocity
-    return made
+    return hollow(s3gen("flow.").flow)
 
 
 def vocoder() -> Any:
@@ -100,11 +97,10 @@ def f0_predictor() -> Any:
 
 def mel(flow: Any, given: Arrays) -> Any:
     """Its own inference, which draws its noise."""
-    prompt_mel = given["prompt_mel"]
-    prompt, rest = mx.split(given["tokens"], [prompt_mel.shape[1] // 2], axis=1)
-    lengths = mx.array([rest.shape[1]]), prompt, prompt.shape[1]
+    tokens, prompt, mel = given["tokens"], given["prompt"], given["prompt_mel"]
+    heard = prompt, prompt.shape[1], mel, mel.shape[1]
     with mock.patch.object(mx.random, "normal", return_value=given["noise"]):
-        return flow(rest, *lengths, prompt_mel, prompt_mel.shape[1], given["embedding"], finalize=True)[0]
+        return flow(tokens, mx.array([tokens.shape[1]]), *heard, given["embedding"], finalize=True)[0]
 
 
 def source(vocoder: Any, given: Arrays) -> Any:
@@ -115,10 +111,7 @@ def wave(vocoder: Any, given: Arrays) -> Any:
     return vocoder.decode(given["mel"].swapaxes(1, 2), given["source"])
 
 
-def fade(wave: Any) -> Any:
-    """What its inference makes of a given wave."""
-    with mock.patch.multiple(S3Token2WavMLX, flow_inference=mock.Mock(), hift_inference=lambda *_: (wave, None)):
-        return S3Token2WavMLX().inference(None, {})[0]
+fade = partial(finished, S3Token2WavMLX)
 
 
 def t3() -> Any:
@@ -192,8 +185,7 @@ def loop(logits: Any) -> Any:
     return mx.concatenate(seen)
 
 
-by_top_p = partial(drawn_from, sampling=TOP_P)
-by_both = partial(drawn_from, sampling=BOTH)
+by_top_p, by_both = (partial(drawn_from, sampling=cut) for cut in (TOP_P, BOTH))
 
 
 def stops(scores: Any) -> Any:
@@ -214,13 +206,6 @@ def punctuation(module: str) -> Callable[[str], str]:
     return FunctionType(code, {"re": re}, argdefs=(False,) * (code.co_argcount - 1))
 
 
-def normalized(text: Any) -> Any:
-    return text + mx.array(change(punctuation("chatterbox.tts_mlx"), text))
-
-
-def multilingual(text: Any) -> Any:
-    return text + mx.array(change(punctuation("chatterbox.mtl_tts_mlx"), text))
-
-
-def letters(text: Any) -> Any:
-    return text + mx.array(change(partial(MTLTokenizer.preprocess_text, None), text))
+normalized = rewritten(punctuation("chatterbox.tts_mlx"), mx.array)
+multilingual = rewritten(punctuation("chatterbox.mtl_tts_mlx"), mx.array)
+letters = rewritten(partial(MTLTokenizer.preprocess_text, None), mx.array)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from ports.chatterbox.subject import CONFIG, Subject
 from reference import defaults
@@ -17,17 +17,20 @@ SETTINGS = ("exaggeration", "cfg_weight", "repetition_penalty", "temperature", "
 """As the arguments of upstream's `generate` are called, in the order of `reference.defaults.values`."""
 
 
-def factors(values: Mapping[str, float], one: Any) -> tuple[Any, ...]:
+def factors(values: Sequence[float], one: Any) -> tuple[Any, ...]:
     """A number `(1,)` of either framework -> its product with each of these settings."""
-    return tuple(one * float(values[name]) for name in SETTINGS)
+    return tuple(one * float(value) for value in values)
 
 
-def taken(config: T3Config, one: Tensor) -> tuple[Tensor, ...]:
-    return factors(dict(zip(SETTINGS, defaults.values(config), strict=False)), one)
+def taken(generate: Callable[..., Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """The factors of what a port's `generate` takes where nothing is said."""
+    arguments = signature(generate).parameters
+    return partial(factors, [arguments[name].default for name in SETTINGS])
 
 
 def _subject(stage: str, config: T3Config) -> Subject:
-    return Subject(stage, lambda: partial(taken, config), None, [{"one": np.ones(1, np.float32)}])
+    values = defaults.values(config)[: len(SETTINGS)]
+    return Subject(stage, lambda: partial(factors, values), None, [{"one": np.ones(1, np.float32)}])
 
 
 SUBJECTS = (

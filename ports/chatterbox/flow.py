@@ -44,8 +44,8 @@ def estimator(decoder: ConditionalDecoder, given: Arrays) -> Tensor:
 
 
 def whole(flow: Flow, given: Arrays) -> Tensor:
-    """Tokens `(1, T)`, the prompt's first, its mel `(1, P, 80)`, x-vector and noise -> the mel behind the prompt."""
-    tokens, prompt_mel, noise = given["tokens"], given["prompt_mel"], given["noise"]
+    """Prompt and tokens `(1, T)`, the prompt's mel `(1, P, 80)`, x-vector, noise -> the mel behind the prompt."""
+    tokens, prompt_mel, noise = torch.cat([given["prompt"], given["tokens"]], 1), given["prompt_mel"], given["noise"]
     grid = torch.from_numpy(time_grid(CONFIG.flow.steps, np.float64)).to(noise.dtype)
     mel = flow(tokens, [tokens.shape[1]], prompt_mel, given["embedding"], noise, grid)
     return mel[:, :, prompt_mel.shape[1] :]
@@ -54,6 +54,15 @@ def whole(flow: Flow, given: Arrays) -> Tensor:
 def velocity(x: Any, mask: Any, mu: Any, t: Any, spks: Any, cond: Any) -> Any:
     """What stands in the decoder's place, in PyTorch and in MLX: a velocity of all that a decoder is given."""
     return (mu - x) * (1 + t[:, None, None]) + spks[:, :, None] + cond * x
+
+
+def hollow(flow: Any) -> Any:
+    """A port's flow with small functions in the places of its encoder and of its estimator."""
+    import mlx.core as mx
+
+    flow.encoder = lambda x, lengths, **_: (mx.repeat(x, 2, axis=1), lengths)
+    flow.decoder.estimator = velocity
+    return flow
 
 
 class Doubled(nn.Module):
@@ -96,8 +105,10 @@ def _estimator_inputs() -> Iterator[dict[str, np.ndarray]]:
 def _whole_inputs() -> Iterator[dict[str, np.ndarray]]:
     for tokens, prompt in TOKENS.items():
         generator = np.random.default_rng((1, tokens))
+        whole = generator.integers(0, CONFIG.flow.encoder.vocab_size, (1, tokens))
         yield {
-            "tokens": generator.integers(0, CONFIG.flow.encoder.vocab_size, (1, tokens)),
+            "prompt": whole[:, :prompt],
+            "tokens": whole[:, prompt:],
             "prompt_mel": generator.standard_normal((1, 2 * prompt, 80), np.float32),
             "embedding": generator.standard_normal((1, 192), np.float32),
             "noise": generator.standard_normal((1, 80, 2 * tokens), np.float32),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -18,17 +17,16 @@ from mlx_audio.tts.models.chatterbox.tokenizer import MTLTokenizer
 from mlx_audio.tts.models.chatterbox.voice_encoder import VoiceEncConfig, melspectrogram
 from mlx_audio.utils import resample_audio
 
-from ports.chatterbox.defaults import SETTINGS, factors
-from ports.chatterbox.flow import velocity
+from ports.chatterbox.defaults import taken
+from ports.chatterbox.flow import hollow
 from ports.chatterbox.subject import LAYERS, Arrays, filled
 from ports.chatterbox.t3 import BOTH, CHOSEN, SAMPLING, TOP_P, TWO_LAYERS
-from ports.chatterbox.text import change
+from ports.chatterbox.text import rewritten
+from ports.chatterbox.vocoder import finished
 
 
-def around() -> Any:
-    flow = filled(S3Token2Wav(), "s3gen", "flow.").flow
-    flow.encoder, flow.decoder.estimator = lambda x, lengths, **_: (mx.repeat(x, 2, axis=1), lengths), velocity
-    return flow
+def flow() -> Any:
+    return hollow(filled(S3Token2Wav(), "s3gen", "flow.").flow)
 
 
 def t3() -> Any:
@@ -41,8 +39,7 @@ def resample(wave: Any) -> Any:
     return wave @ mx.array(resample_audio(np.eye(wave.shape[1], dtype=np.float32), 24000, 16000))
 
 
-def voice_mel(wave: Any) -> Any:
-    return melspectrogram(wave, VoiceEncConfig())
+voice_mel = partial(melspectrogram, hp=VoiceEncConfig())
 
 
 def tokens(tokenizer: Any, given: Arrays) -> Any:
@@ -60,20 +57,17 @@ def encoded(encoder: Any, given: Arrays) -> Any:
 
 def mel(flow: Any, given: Arrays) -> Any:
     """Its own inference, which takes its noise from an array that it keeps."""
-    flow.decoder.rand_noise, prompt_mel = given["noise"], given["prompt_mel"]
-    prompt, rest = mx.split(given["tokens"], [prompt_mel.shape[1] // 2], axis=1)
-    lengths = mx.array([rest.shape[1]]), mx.array([prompt.shape[1]])
-    return flow.inference(rest, lengths[0], prompt, lengths[1], prompt_mel, None, given["embedding"], True)[0]
+    flow.decoder.rand_noise = given["noise"]
+    lengths = [mx.array([given[name].shape[1]]) for name in ("tokens", "prompt")]
+    heard = given["prompt"], lengths[1], given["prompt_mel"], None, given["embedding"]
+    return flow.inference(given["tokens"], lengths[0], *heard, finalize=True)[0]
 
 
 def source(vocoder: Any, given: Arrays) -> Any:
     return vocoder.m_source(vocoder._f0_upsample(given["f0"][:, None]).swapaxes(1, 2))[0].swapaxes(1, 2)
 
 
-def fade(wave: Any) -> Any:
-    """What its inference makes of a given wave."""
-    with mock.patch.multiple(S3Token2Wav, flow_inference=mock.Mock(), hift_inference=lambda *_: (wave, None)):
-        return S3Token2Wav().inference(None, {})[0]
+fade = partial(finished, S3Token2Wav)
 
 
 def conditions(given: Arrays) -> tuple[Any, Any]:
@@ -87,15 +81,10 @@ def prefix(t3: Any, given: Arrays) -> Any:
 
 def scores(t3: Any, given: Arrays) -> Any:
     """What its own loop hands to its sampler, which gives it the chosen tokens."""
-    seen: list[Any] = []
-
-    def choose(scores: Any) -> Any:
-        seen.append(scores + 0)
-        return mx.array([(*CHOSEN, 0)[len(seen) - 1]])
-
-    with mock.patch.object(loop, "make_sampler", return_value=choose):
+    sampler = mock.Mock(side_effect=[mx.array([token]) for token in (*CHOSEN, 0)])
+    with mock.patch.object(loop, "make_sampler", return_value=sampler):
         t3.inference(*conditions(given), max_new_tokens=len(CHOSEN) + 1)
-    return mx.concatenate(seen)
+    return mx.concatenate([call.args[0] for call in sampler.call_args_list])
 
 
 def drawn_from(scores: Any, sampling: Any = SAMPLING) -> Any:
@@ -104,20 +93,8 @@ def drawn_from(scores: Any, sampling: Any = SAMPLING) -> Any:
         return make_sampler(sampling.temperature, sampling.top_p, sampling.min_p)(scores)
 
 
-by_top_p = partial(drawn_from, sampling=TOP_P)
-by_both = partial(drawn_from, sampling=BOTH)
+by_top_p, by_both = (partial(drawn_from, sampling=cut) for cut in (TOP_P, BOTH))
 
-
-def normalized(text: Any) -> Any:
-    return text + mx.array(change(punc_norm, text))
-
-
-def letters(text: Any) -> Any:
-    legacy = SimpleNamespace(uses_v3_preprocessing=False)
-    return text + mx.array(change(partial(MTLTokenizer.preprocess_text, legacy), text))
-
-
-def settings(one: Any) -> tuple[Any, ...]:
-    """What its `generate` takes where nothing is said, whatever the checkpoint."""
-    arguments = signature(Model.generate).parameters
-    return factors({name: arguments[name].default for name in SETTINGS}, one)
+normalized = rewritten(punc_norm, mx.array)
+letters = rewritten(partial(MTLTokenizer.preprocess_text, SimpleNamespace(uses_v3_preprocessing=False)), mx.array)
+settings = taken(Model.generate)

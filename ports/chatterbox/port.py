@@ -4,7 +4,7 @@ A table, `mlx_audio.toml`, has the packages, the models, and by stage how it is 
 function of the Python file beside it that makes one as the port's own pipeline does, or `module:name` of what the port
 has. `call` is another function or a method, where the stage is not the model itself. `source` says where a graph cannot
 be had, or where what the port computes as it loads is judged too. A stage that the port does not have says why under
-`absent`.
+`absent`; one that is judged within others of the table needs no line.
 
 `mlx_audio.departures.toml` has what was found: of each departure the subjects that show it, and the texts of the port's
 modules that are corrected.
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from parity.base.errors import InputError
 from ports.chatterbox import models
 from ports.chatterbox.subject import Subject, changed
 from ports.corrected import Correction, corrections
@@ -69,7 +70,7 @@ class Port:
     def pairs(self, subjects: Sequence[Subject]) -> Iterator[Pair]:
         """A pair for each subject, whose departures are those that name it."""
         for subject in subjects:
-            stage = self.stages[subject.stage]
+            stage = self.stage(subject)
             known = tuple(one for one, shown in self.departures if subject.name in shown)
             mended = [text for one in known for text in one.corrections]
             yield Pair(
@@ -83,9 +84,18 @@ class Port:
                 confirmed=False,
             )
 
+    def stage(self, subject: Subject) -> Stage:
+        """How the port has a subject's stage. Raises `InputError` where the table says nothing of it."""
+        if subject.stage in self.stages:
+            return self.stages[subject.stage]
+        judged = {name for name, stage in self.stages.items() if not stage.absent}
+        if not subject.within or not judged.issuperset(subject.within):
+            raise InputError(f"{self.stem}.toml has no {subject.stage}; expected how it is had, or why it is absent")
+        return Stage(absent=f"it is judged in {', '.join(subject.within)}")
+
     def sides(self, subject: Subject, folder: Path, mended: Sequence[Correction] = ()) -> Sides:
         """What is compared, all of the port by name: it is imported anew with corrections, and in the stand-in."""
-        stage, methods = self.stages[subject.stage], vars(importlib.import_module(self.module))
+        stage, methods = self.stage(subject), vars(importlib.import_module(self.module))
         make = stage.make if ":" in stage.make else f"{self.module}:{stage.make}"
         if stage.make in self.models:
             make = f"{models.__name__}:{self.stem}.{stage.make}"

@@ -33,6 +33,7 @@ class Subject:
     stage: a function of the module and of the inputs by name; None where it is what `make` gives. `inputs` are sets of
     different lengths, in the reference's layout. `draws` are those inputs that stand for what a port draws: normal
     numbers, or uniform ones in [0, 1). All values of tensors in `weights`, by their keys, are these in both.
+    A port that is judged in the stages `within` is judged in this one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Subject:
     inputs: Sequence[Mapping[str, np.ndarray]]
     draws: tuple[str, ...] = ()
     weights: Mapping[str, float] = field(default_factory=dict)
+    within: tuple[str, ...] = ()
 
     @property
     def stage(self) -> str:

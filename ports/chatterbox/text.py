@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ports.chatterbox.subject import Subject
 from spec.text import decomposed, normalize_punctuation
@@ -31,20 +30,17 @@ def change(normalize: Callable[[str], str], text: Any) -> list[int]:
     return (points(normalize("".join(map(chr, given[given > 0])))) - given).tolist()
 
 
-def normalized(text: Tensor) -> Tensor:
-    return text + torch.tensor(change(normalize_punctuation, text))
+def rewritten(normalize: Callable[[str], str], array: Callable[[list[int]], Any]) -> Callable[[Any], Any]:
+    """That function of a text as one of its code points; `array` makes an array of either framework."""
+
+    def rewrite(text: Any) -> Any:
+        return text + array(change(normalize, text))
+
+    return rewrite
 
 
-def multilingual(text: Tensor) -> Tensor:
-    return text + torch.tensor(change(partial(normalize_punctuation, multilingual=True), text))
-
-
-def letters(text: Tensor) -> Tensor:
-    """What the multilingual tokenizer makes of the letters before the rules of a language."""
-    return text + torch.tensor(change(decomposed, text))
-
-
-def _subjects(stage: str, function: Callable[[Tensor], Tensor], cases: Mapping[str, str]) -> Iterator[Subject]:
+def _subjects(stage: str, normalize: Callable[[str], str], cases: Mapping[str, str]) -> Iterator[Subject]:
+    function = rewritten(normalize, torch.tensor)
     subject = Subject(stage, lambda: function, None, [{"text": points(text)} for text in PLAIN])
     yield subject
     for case, text in cases.items():
@@ -68,7 +64,7 @@ MULTILINGUAL = {
 }
 LETTERS = {"accents": "L’été, ça", "kana and Cyrillic": "がй"}
 SUBJECTS = (
-    *_subjects("text/normalized", normalized, ENGLISH),
-    *_subjects("text/multilingual", multilingual, MULTILINGUAL),
-    *_subjects("text/letters", letters, LETTERS),
+    *_subjects("text/normalized", normalize_punctuation, ENGLISH),
+    *_subjects("text/multilingual", partial(normalize_punctuation, multilingual=True), MULTILINGUAL),
+    *_subjects("text/letters", decomposed, LETTERS),
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
+from unittest import mock
 
 import numpy as np
 from torch import Tensor
@@ -44,6 +46,12 @@ def faded(wave: Tensor) -> Tensor:
     return fade_in(wave, CONFIG.vocoder.sample_rate)
 
 
+def finished(kind: type, wave: Any) -> Any:
+    """What the inference of a port's class makes of a given wave."""
+    with mock.patch.multiple(kind, flow_inference=mock.Mock(), hift_inference=lambda *_: (wave, None)):
+        return kind().inference(None, {})[0]
+
+
 def whole(vocoder: Vocoder, given: Arrays) -> tuple[Tensor, Tensor]:
     """Mel -> the wave and its source."""
     return vocoder(given["mel"], phases(given), given["noise"])
@@ -71,6 +79,7 @@ def _waves() -> Iterator[dict[str, np.ndarray]]:
         yield {"wave": np.random.default_rng(samples).standard_normal((1, samples), np.float32) / 10}
 
 
+PARTS = ("vocoder/f0", "vocoder/source", "vocoder/wave")
 WAVE = Subject("vocoder/wave", lambda: vocoder().generator, None, list(_inputs("mel", "source")))
 
 
@@ -86,6 +95,6 @@ SUBJECTS = (
     Subject("vocoder/source", lambda: vocoder().source, source, list(_inputs("f0", *DRAWS)), DRAWS),
     WAVE,
     snake(2.0**-17),
-    Subject("vocoder/whole", lambda: vocoder(), whole, list(_inputs("mel", *DRAWS)), DRAWS),
+    Subject("vocoder/whole", lambda: vocoder(), whole, list(_inputs("mel", *DRAWS)), DRAWS, within=PARTS),
     Subject("vocoder/fade", lambda: faded, None, list(_waves())),
 )

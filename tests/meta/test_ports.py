@@ -17,6 +17,8 @@ import parity
 from parity.base.errors import InputError
 from ports import __main__ as command
 from ports import page, pairs
+from ports.chatterbox.port import Port, Stage
+from ports.chatterbox.subject import Subject
 from ports.confirmed import false_matches, unseen
 from ports.corrected import corrected
 from ports.language import drawn, published
@@ -242,3 +244,30 @@ def test_a_pair_that_runs_with_lines_corrected_has_a_section():
     mended = made(failing, refused="weights", reason="no weights", mended=partial(sides, port), correction="weights")
     assert "proven: with weights, all of it is equal in double." in list(page.PORTS.section(row(judge(mended))))
     assert list(page.PORTS.section(row(judge(made(failing, refused="weights"))))) == []
+
+
+BLOCK = Subject("flow/block", Reference, None, [], within=("flow/encoder", "flow/decoder"))
+
+
+def test_a_stage_within_others_needs_no_line_of_its_own():
+    stages = {"flow/encoder": Stage(make="encoder"), "flow/decoder": Stage(make="decoder")}
+    table = Port("toy", "ports.toy", ("numpy",), stages)
+    (pair,) = table.pairs([BLOCK])
+    assert pair.absent == "it is judged in flow/encoder, flow/decoder"
+    assert judge(pair).word == "absent"
+    (pair,) = replace(table, stages={**stages, "flow/block": Stage(make="block")}).pairs([BLOCK])
+    assert not pair.absent
+
+
+@pytest.mark.parametrize(
+    ("within", "decoder"),
+    [
+        ((), {"flow/decoder": Stage(make="decoder")}),
+        (BLOCK.within, {}),
+        (BLOCK.within, {"flow/decoder": Stage(absent="it has none")}),
+    ],
+)
+def test_a_stage_that_nothing_is_said_of_is_refused(within, decoder):
+    table = Port("toy", "ports.toy", ("numpy",), {"flow/encoder": Stage(make="encoder"), **decoder})
+    with pytest.raises(InputError, match=r"toy\.toml has no flow/block; expected how it is had, or why it is absent"):
+        list(table.pairs([replace(BLOCK, within=within)]))
