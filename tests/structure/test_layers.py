@@ -17,6 +17,7 @@ LAYERS = (
     "diagnose",
     "run",
     "prove",
+    "mutate",
     "show",
     "cli",
 )
