@@ -21,8 +21,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -33,8 +34,10 @@ from parity.base.walk import WINDOW, release
 
 MAX_HEADER_BYTES = 4096  # 32 axes of 20 digits take 700; Python's parser is not safe on long hostile text
 MAX_AXES = 32  # what NumPy 1 could read; NumPy 2 has 64, and no tap has more than a handful
+SMALL = 1 << 18  # bytes of a file that is read whole: to map it would take longer
 
-_LENGTH_FORMAT = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
+PREAMBLE = 12  # bytes before a header, at most: magic, version, length
+_LENGTH_FORMAT: dict[tuple[int, ...], str] = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
 _KEYS = {"descr", "fortran_order", "shape"}
 # fmt: off
 _TYPES = [
@@ -58,7 +61,7 @@ class Header:
     shape: tuple[int, ...]
     dtype: np.dtype
     fortran_order: bool
-    version: tuple[int, int]
+    version: tuple[int, ...]
     data_offset: int
 
     @property
@@ -70,26 +73,31 @@ class Header:
 def read_header(path: str | os.PathLike[str]) -> Header:
     """Read the header and hold the file's size against it; refuse what ``read`` refuses, bools unseen."""
     with _open(path) as file:
-        return _read_header(file, path)
+        return _read_header(file, path)[0]
 
 
 def read(path: str | os.PathLike[str], *, mmap: bool = False) -> np.ndarray:
     """Read one array of any shape, in native byte order and in the memory order of the file.
 
-    A Fortran-order file yields an F-contiguous array. With ``mmap`` the array is a read-only ``np.memmap``; a
-    file in the other byte order cannot be mapped as native numbers and becomes a read-only array in memory.
+    A Fortran-order file yields an F-contiguous array. With ``mmap`` the array is read-only, and of a file of more than
+    ``SMALL`` bytes a ``np.memmap``; one in the other byte order cannot be mapped as native numbers and is in memory.
 
     Raises ``InputError`` for a file that is missing, truncated or over-long, whose header breaks the format,
     whose dtype is not bool, (u)int8 to 64, float16 to 64 or complex64/128, or whose bools are not 0 and 1.
     """
     with _open(path) as file:
-        header = _read_header(file, path)
+        header, start = _read_header(file, path)
         order: Literal["C", "F"] = "F" if header.fortran_order else "C"
-        if mmap and header.dtype.isnative:
+        whole = len(start) == header.data_offset + header.nbytes
+        if mmap and header.dtype.isnative and not whole:
             array: np.ndarray = np.memmap(file, header.dtype, "r", header.data_offset, header.shape, order)
         else:
-            flat = np.fromfile(file, header.dtype, math.prod(header.shape))
-            native = flat.astype(header.dtype.newbyteorder("="), copy=False)
+            if whole:
+                flat = np.frombuffer(start, header.dtype, offset=header.data_offset)
+            else:
+                file.seek(header.data_offset)
+                flat = np.fromfile(file, header.dtype, math.prod(header.shape))
+            native = flat.astype(header.dtype.newbyteorder("="), copy=whole and not mmap)
             array = native.reshape(header.shape, order=order)
             array.flags.writeable = not mmap
     _check_bools(array, path)
@@ -150,16 +158,16 @@ def _checked(array: np.ndarray, where: object) -> np.ndarray:
 
 def _check_bools(array: np.ndarray, where: object) -> None:
     """NumPy takes any byte as a bool, and then two arrays that compare equal differ in content."""
-    if array.dtype == np.bool_ and np.any(array.view(np.uint8) > 1):
+    if array.dtype.kind == "b" and np.any(array.view(np.uint8) > 1):
         raise _refusal(where, "bools stored as other bytes than 0 and 1", "only those", "Store `array != 0`")
 
 
 @contextmanager
-def _open(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def _open(path: str | os.PathLike[str]) -> Iterator[FileIO]:
     try:
-        there = Path(path).is_file()  # a folder has no content, a pipe would block
+        there = os.path.isfile(path)  # a folder has no content, a pipe would block
         if there:
-            with Path(path).open("rb") as file:
+            with open(path, "rb", buffering=0) as file:
                 yield file
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         got = (isinstance(error, OSError) and error.strerror) or error
@@ -168,43 +176,39 @@ def _open(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise _refusal(path, "no regular file", "a readable NPY file", "Check the path")
 
 
-def _read_header(file: BinaryIO, path: str | os.PathLike[str]) -> Header:
+def _read_header(file: FileIO, path: str | os.PathLike[str]) -> tuple[Header, bytes]:
+    """The header and what was read: the bytes of all of a small file, and of any other at least those of its header."""
+    size = os.fstat(file.fileno()).st_size
+    start = file.read(size if size <= SMALL else PREAMBLE + MAX_HEADER_BYTES)
     again = "Copy or make the file again"
-    start = file.read(8)
-    magic, version = start[:6], tuple(start[6:])
+    magic, version = start[:6], (*start[6:8],)
     if magic != np.lib.format.MAGIC_PREFIX and is_pointer(path):
         raise _refusal(path, "a Git LFS pointer", "the file that it stands for", "Run `git lfs pull`")
     if len(start) < 8 or magic != np.lib.format.MAGIC_PREFIX:
-        got = f"a file that begins {start!r}" if start else "an empty file"
+        got = f"a file that begins {start[:8]!r}" if start else "an empty file"
         raise _refusal(path, got, "an NPY file, which begins \\x93NUMPY", "Write it again")
     if version not in _LENGTH_FORMAT:
         raise _refusal(path, "NPY version {}.{}".format(*version), "1.0, 2.0 or 3.0", "Store the array again")
     length_format = _LENGTH_FORMAT[version]
-    raw_length = file.read(struct.calcsize(length_format))
-    if len(raw_length) < struct.calcsize(length_format):
+    begin = 8 + struct.calcsize(length_format)
+    if len(start) < begin:
         raise _refusal(path, "a file that ends inside the header's length", "a whole file", again)
-    (length,) = struct.unpack(length_format, raw_length)
+    (length,) = struct.unpack_from(length_format, start, 8)
     if length > MAX_HEADER_BYTES:
         raise _refusal(path, f"a header of {length} bytes", f"at most {MAX_HEADER_BYTES}", again)
-    text = file.read(length)
+    text = start[begin : begin + length]
     if len(text) < length:
         raise _refusal(path, f"{len(text)} bytes of header", f"the {length} it announces", again)
-
-    header = Header(*_parse(text, path), version, file.tell())
-    size, due = os.fstat(file.fileno()).st_size, header.data_offset + header.nbytes
-    if size != due:
-        what = "truncated" if size < due else "over-long"
-        raise _refusal(path, f"{size} bytes ({what})", f"{due} for {header.dtype.str} {header.shape}", again)
-    return header
-
-
-def _parse(text: bytes, path: str | os.PathLike[str]) -> tuple[tuple[int, ...], np.dtype, bool]:
-    """Header text to (shape, dtype, fortran_order)."""
     try:
-        return _fields(text)
+        header = _fields(text, version, begin + length)
     except _Refused as refused:
         # The text as stored: a parsed number may have more digits than Python is willing to print.
         raise _refusal(path, f"header {text.strip()!r:.300}", str(refused), "Store the array again") from refused
+    due = header.data_offset + header.nbytes
+    if size != due:
+        what = "truncated" if size < due else "over-long"
+        raise _refusal(path, f"{size} bytes ({what})", f"{due} for {header.dtype.str} {header.shape}", again)
+    return header, start
 
 
 class _Refused(Exception):
@@ -212,7 +216,7 @@ class _Refused(Exception):
 
 
 @lru_cache(maxsize=1024)
-def _fields(text: bytes) -> tuple[tuple[int, ...], np.dtype, bool]:
+def _fields(text: bytes, version: tuple[int, ...], data_offset: int) -> Header:
     """What a header says. Thousands of files have few headers, and Python's parser takes longer than their values."""
     if not text.endswith(b"\n") or not text.isascii():
         raise _Refused("ASCII that ends with a newline")
@@ -236,4 +240,4 @@ def _fields(text: bytes) -> tuple[tuple[int, ...], np.dtype, bool]:
     # NumPy's own limit, which leaves zeros out.
     if math.prod(n for n in shape if n) * dtype.itemsize > sys.maxsize:
         raise _Refused("a shape that fits into memory")
-    return shape, dtype, fortran_order
+    return Header(shape, dtype, fortran_order, version, data_offset)

@@ -85,9 +85,23 @@ def test_what_numpy_writes_is_read_equal(path, array, version):
     assert ours.flags.f_contiguous == stored.flags.f_contiguous
     assert ours.flags.c_contiguous == stored.flags.c_contiguous
     assert ours.flags.writeable and not mapped.flags.writeable
-    assert isinstance(mapped, np.memmap) == array.dtype.isnative
     assert (header.shape, header.dtype, header.version) == (array.shape, array.dtype, version)
     assert header.data_offset + header.nbytes == path.stat().st_size
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("size", [npy.SMALL // 8 - 16, npy.SMALL // 8, npy.SMALL // 8 + 1000])
+def test_files_are_mapped_that_are_not_small(path, dtype, order, size):
+    array = np.arange(2 * size, dtype=dtype).reshape(2, size, order=order)
+    put(path, numpy_file(array))
+    ours, mapped = npy.read(path), npy.read(path, mmap=True)
+    assert bits(ours) == bits(mapped) == bits(array)
+    assert ours.flags.f_contiguous == mapped.flags.f_contiguous == (order == "F")
+    assert ours.flags.writeable and not mapped.flags.writeable
+    assert isinstance(mapped, np.memmap) == (path.stat().st_size > npy.SMALL and mapped.dtype == dtype)
+    put(path, numpy_file(array)[:-1])
+    assert_refused(path, "truncated")
 
 
 @settings(deadline=None, max_examples=150)
