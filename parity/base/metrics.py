@@ -74,10 +74,11 @@ def difference(
         raise ValueError(f"cannot compare shapes {exact.shape} and {reference.shape}")
     size = kept = candidate.size
     buffers = np.empty((3, min(size, PIECE)))
-    square = rr = cr = cc = noise = against_exact = 0.0
+    squares, against = np.zeros(3), np.zeros(2)
     worst, where, nonfinite = -1.0, tuple[int, ...](), 0
     for place, (ours, theirs, *wide) in walk(candidate, reference, *([] if exact is None else [exact])):
-        c, r, delta = buffers[:, : theirs.size]
+        held = buffers[:, : theirs.size]
+        c, r, delta = held
         _widen(ours, c)
         _widen(theirs, r)
         hidden = _masked(c, r, *wide) if unmasked else None
@@ -85,19 +86,23 @@ def difference(
             c[hidden] = r[hidden] = 0.0
             kept -= int(np.count_nonzero(hidden))
         np.subtract(c, r, out=delta)
-        piece = _dot(c, c)
-        square, rr, cr, cc = square + _dot(delta, delta), rr + _dot(r, r), cr + _dot(c, r), cc + piece
-        nonfinite += 0 if math.isfinite(piece) else int(np.count_nonzero(~np.isfinite(c)))
-        most = max(float(delta.max()), -float(delta.min()))
+        piece = _squares(held)
+        squares += piece
+        nonfinite += 0 if math.isfinite(piece[0]) else int(np.count_nonzero(~np.isfinite(c)))
+        np.abs(delta, out=delta)
+        at = int(np.argmax(delta))
+        most = float(delta[at])
         if not (most <= worst or worst != worst):  # the first NaN is the worst
-            worst, where = most, place.at(int(np.argmax(np.abs(delta))))
+            worst, where = most, place.at(at)
         if wide:
             _widen(wide[0], delta)
             if hidden is not None:
                 delta[hidden] = 0.0
-            np.subtract(c, delta, out=c)
-            np.subtract(r, delta, out=r)
-            against_exact, noise = against_exact + _dot(c, c), noise + _dot(r, r)
+            held[:2] -= delta
+            against += _squares(held[:2])
+    cc, rr, square = squares.tolist()
+    cr = (cc + rr - square) / 2  # the product of both, by the law of cosines
+    against_exact, noise = against.tolist()
     if not kept:
         return difference(candidate, reference, exact)
     return Difference(
@@ -121,13 +126,15 @@ def _masked(c: np.ndarray, r: np.ndarray, *exact: np.ndarray) -> np.ndarray:
     return np.asarray(found)
 
 
-def _dot(a: np.ndarray, b: np.ndarray) -> float:
-    """Inner product of two contiguous pieces, row by row: three times as fast as `einsum`, on one thread as well."""
-    if a.size <= ROW:
-        return float(np.dot(a, b))
-    whole = a.size // ROW * ROW
-    rows = np.vecdot(a[:whole].reshape(-1, ROW), b[:whole].reshape(-1, ROW))
-    return float(rows.sum()) + float(np.dot(a[whole:], b[whole:]))
+def _squares(rows: np.ndarray) -> np.ndarray:
+    """Sums of the squares of each row, on one thread: three times as fast as `einsum`."""
+    whole = rows.shape[1] // ROW * ROW
+    rest = rows[:, whole:]
+    found: np.ndarray = np.vecdot(rest, rest)
+    if whole:
+        parts = rows[:, :whole].reshape(len(rows), -1, ROW)
+        found += np.vecdot(parts, parts).sum(axis=1)
+    return found
 
 
 def _widen(part: np.ndarray, out: np.ndarray) -> None:

@@ -18,6 +18,9 @@ PIECE = 1 << 16
 WINDOW = 1 << 22
 """Values after which the pages of mapped files are let go. An array of no more is walked in the order of its axes."""
 
+BLOCK = 1 << 15
+"""Values that are copied together where orders differ."""
+
 SPAN = 1 << 25
 GLANCE = 1 << 18
 """Values that are enough to see what an error looks like: what is made of them takes less than 100 MB."""
@@ -47,7 +50,11 @@ def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
     different orders, tiles of them are copied, so that a page of a mapped file is read once.
     """
     views = [array if isinstance(array, BFloat16) else np.asarray(array) for array in arrays]
+    if views[0].size <= PIECE:
+        yield Place((0,) * views[0].ndim, views[0].shape), views
+        return
     if views[0].size <= WINDOW:
+        views = [view if view.flags.c_contiguous else gathered(view) for view in views]
         for index in _pieces(views[0].shape):
             parts = [view[index] if index else view for view in views]
             yield Place(_corner(index), parts[0].shape), parts
@@ -106,13 +113,24 @@ def gathered(array: np.ndarray) -> np.ndarray:
 def _gather(array: np.ndarray, out: np.ndarray) -> None:
     spans = [(length - 1) * abs(stride) for length, stride in zip(array.shape, array.strides, strict=True)]
     if sum(spans) <= SPAN:
-        np.copyto(out, array)
+        _copy(array, out)
         release(array)
         return
     axis = spans.index(max(spans))
     half, before = array.shape[axis] // 2, (slice(None),) * axis
     for part in (slice(0, half), slice(half, None)):
         _gather(array[*before, part], out[*before, part])
+
+
+def _copy(array: np.ndarray, out: np.ndarray) -> None:
+    """In blocks that a core's cache holds where both lie in different orders: a line of memory is then read once."""
+    if array.flags.c_contiguous or array.size <= BLOCK:
+        np.copyto(out, array)
+        return
+    axis = array.shape.index(max(array.shape))
+    half, before = array.shape[axis] // 2, (slice(None),) * axis
+    for part in (slice(0, half), slice(half, None)):
+        _copy(array[*before, part], out[*before, part])
 
 
 def release(*arrays: np.ndarray) -> None:
