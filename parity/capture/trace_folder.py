@@ -5,6 +5,7 @@ Goldens (`parity/capture/golden.py`) and recordings (`parity/run/recordings.py`)
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from parity.base import npy
+from parity.base.bfloat16 import stored_dtype
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 
@@ -53,16 +55,16 @@ class StoredTrace(MutableMapping[str, np.ndarray]):
         if name not in self.entries:
             raise InputError(f"{self.folder}: no tap {name!r}; it has {len(self)} taps, see its manifest")
         entry = self.entries[name]
-        file = self.folder / entry["file"]
+        file = os.path.join(self.folder, entry["file"])
         array = npy.read(file, mmap=mmap)
-        if list(array.shape) != entry["shape"] or array.dtype.name != entry["dtype"]:
+        if list(array.shape) != entry["shape"] or stored_dtype(array) != entry["dtype"]:
             holds, says = f"{array.dtype.name} {list(array.shape)}", f"{entry['dtype']} {entry['shape']}"
             raise InputError(f"{file}: holds {holds}, the manifest says {says}; write the folder anew")
         if known:
             return array
         began = time.perf_counter()
         # A file in another order than C is hashed as it lies there: its pages would be read once for every row.
-        whole = file_sha256(file) == entry.get("file_sha256") if mmap and not array.flags.c_contiguous else False
+        whole = file_sha256(Path(file)) == entry.get("file_sha256") if mmap and not array.flags.c_contiguous else False
         whole = whole or npy.canonical_sha256(array) == entry["sha256"]
         self.seconds += time.perf_counter() - began
         if not whole:

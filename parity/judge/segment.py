@@ -129,7 +129,7 @@ class Judging(InOrder):
 
 def branches(contract: Contract, axes: str, candidate: np.ndarray, *others: np.ndarray) -> list[tuple[Any, ...]]:
     """The parts that a tap is judged in, each with its label; the whole where the shapes differ."""
-    if any(candidate.shape != other.shape for other in others):
+    if contract.branches(axes) == [""] or any(candidate.shape != other.shape for other in others):
         return [("", candidate, *others)]
     parts = [split(array, axes, dict(contract.splits)) for array in (candidate, *others)]
     return [(pieces[0][0], *(array for _, array in pieces)) for pieces in zip(*parts, strict=True)]

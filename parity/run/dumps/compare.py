@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -93,12 +94,19 @@ def compare(
 
 def _require_other_files(golden: Golden, dumps: Iterable[sources.Dumps]) -> None:
     """Raises `InputError` where a dump is a file of the bundle, by whatever name or link."""
-    files = [golden.folder / entry["file"] for entry in golden.entries.values()]
-    own = {(found.st_dev, found.st_ino) for found in (file.stat() for file in files if file.exists())}
-    for file in [dump.file for there in dumps for dump in there.values() if dump.file and dump.file.exists()]:
-        found = file.stat()
-        if (found.st_dev, found.st_ino) in own:
+    own = {_identity(os.path.join(golden.folder, entry["file"])) for entry in golden.entries.values()}
+    for file in [dump.file for there in dumps for dump in there.values() if dump.file]:
+        if (found := _identity(file)) is not None and found in own:
             raise InputError(f"{file}: these are the bundle's own values; give the folder of what the port wrote")
+
+
+def _identity(file: str | Path) -> tuple[int, int] | None:
+    """What a file is, whatever its name; None where there is none."""
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _judge(report: Report, part: Part, dumps: sources.Dumps, judging: Judging, stages: Mapping[str, str]) -> None:

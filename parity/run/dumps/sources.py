@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,9 +94,9 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
 def _files(path: Path) -> Iterator[tuple[str, Path]]:
     """What lies in a folder of dumps and in its folder of local ones, with what the names there begin with."""
     for prefix, folder in (("", path), (LOCALS, path / LOCALS)):
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if not file.name.startswith("."):  # macOS writes ._name.npy beside a file
-                yield prefix, file
+        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
+            if not name.startswith("."):  # macOS writes ._name.npy beside a file
+                yield prefix, folder / name
 
 
 def _dump(prefix: str, file: Path) -> Dump | None:
