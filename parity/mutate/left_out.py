@@ -29,6 +29,9 @@ CALLS = {
     "collect": "memory, not values",
 }
 
+CHECKS = ("check", "require", "validate", "ensure", "assert")
+"""How the name of a function begins that is called for its errors alone."""
+
 NODES: dict[type[cst.CSTNode], str] = {
     cst.Annotation: "a type",
     cst.Import: "names: an error when the file is imported",
@@ -59,7 +62,9 @@ def is_left_out(node: cst.CSTNode, place: Place, checks: frozenset[str]) -> bool
     if isinstance(node, cst.Arg) and node.keyword and node.keyword.value in KEYWORDS:
         return True
     if isinstance(node, cst.Expr):
-        return isinstance(node.value, cst.Call) and is_left_out(node.value, place, checks)
+        return isinstance(node.value, cst.Call) and is_left_out(node.value, Place([*place.ancestors, node]), checks)
+    if isinstance(node, cst.Call) and name_of(node.func).lstrip("_").startswith(CHECKS):
+        return isinstance(place.parent, cst.Expr)
     if isinstance(node, cst.Call) and name_of(node.func) in CALLS:
         return bool(node.args) or name_of(node.func) != "eval"  # without arguments it is a mode, and changes values
     if isinstance(node, cst.If) and m.matches(node.test, _MODULE_CHECKS):

@@ -102,8 +102,10 @@ def another_truth(node: cst.Name, place: Place) -> Iterator[cst.CSTNode]:
     'pad(x, mode="reflect")',
 )
 def another_option(node: cst.SimpleString, place: Place) -> Iterator[cst.CSTNode]:
-    word = node.evaluated_value
-    if word in _NEXT and isinstance(place.parent, cst.Arg | cst.Param | cst.AnnAssign):
+    """A first argument is what a function works on or a name, not an option."""
+    word, call = node.evaluated_value, place.up(2)
+    first = isinstance(call, cst.Call) and call.args[0] is place.parent and not place.keyword
+    if word in _NEXT and isinstance(place.parent, cst.Arg | cst.Param | cst.AnnAssign) and not first:
         yield cst.SimpleString(f'"{_NEXT[word]}"')
 
 
