@@ -60,6 +60,8 @@ def test_an_operator_makes_its_example(operator):
         ("axis", "x.swapaxes(1, 2)", ["x.swapaxes(0, 2)", "x.swapaxes(1, 1)"]),
         ("axis", "x[:, None, :]", ["x[None, :, :]", "x[:, :, None]"]),
         ("axis", "x.shape[-1]", ["x.shape[-2]"]),
+        ("axis", "x.max(axis=(1, -1))", ["x.max(axis=(0, -1))", "x.max(axis=(1, -2))"]),
+        ("axis", "max(2, n)", []),
         ("pad", "mx.pad(x, ((0, 0), (0, n)))", ["mx.pad(x, ((0, n), (0, 0)))", "mx.pad(x, ((0, 0), (n, 0)))"]),
         ("slice", "x[: a - b]", ["x[: (a - b) - 1]"]),
         ("slice", "x[-1:]", ["x[-2:]"]),

@@ -13,28 +13,28 @@ from parity.mutate.place import Place, code, integer, literal, name_of
 KEYWORDS = {"axis", "axes", "dim", "dims", "axis1", "axis2", "dim0", "dim1", "source", "destination"}
 
 POSITIONAL = {
-    **dict.fromkeys(("swapaxes", "moveaxis", "expand_dims", "unsqueeze", "squeeze", "flatten"), 0),
-    **dict.fromkeys(("sum", "mean", "max", "min", "argmax", "argmin", "prod", "var", "std", "all", "any"), 0),
-    **dict.fromkeys(("cumsum", "cumprod", "softmax", "argsort", "sort", "size"), 0),
+    *("swapaxes", "moveaxis", "expand_dims", "unsqueeze", "squeeze", "flatten", "cumsum", "cumprod", "softmax", "size"),
+    *("sum", "mean", "max", "min", "argmax", "argmin", "prod", "var", "std", "all", "any", "argsort", "sort"),
 }
-"""Functions and methods whose positional integers are axes, from which argument on."""
+"""Methods and functions of a module whose positional integers are axes. `max(2, n)` is neither."""
 
 
 def is_axis(node: cst.CSTNode, place: Place) -> bool:
-    """Whether an integer, or the number of a negative one, says which axis."""
-    signed = isinstance(place.parent, cst.UnaryOperation)
-    argument = place.up(2 if signed else 1)
-    if isinstance(argument, cst.Arg):
-        if argument.keyword:
-            return argument.keyword.value in KEYWORDS
-        return place.called in POSITIONAL
-    subscript = place.up(4 if signed else 3)
-    return isinstance(argument, cst.Index) and isinstance(subscript, cst.Subscript) and is_shape(subscript)
+    """Whether an integer, or the number of a negative one, says which axis; one of several, too."""
+    above = [parent for parent in place.ancestors if not isinstance(parent, cst.UnaryOperation)]
+    if isinstance(above[-1], cst.Element):
+        above = above[:-2]
+    argument, holder = above[-1], above[-2] if len(above) > 1 else None
+    if isinstance(argument, cst.Arg) and argument.keyword:
+        return argument.keyword.value in KEYWORDS
+    if isinstance(argument, cst.Arg) and isinstance(holder, cst.Call):
+        return isinstance(holder.func, cst.Attribute) and name_of(holder.func) in POSITIONAL
+    return isinstance(argument, cst.Index) and len(above) > 2 and is_shape(above[-3])
 
 
-def is_shape(node: cst.Subscript) -> bool:
+def is_shape(node: cst.CSTNode) -> bool:
     """`x.shape[1]`."""
-    return name_of(node.value) == "shape"
+    return isinstance(node, cst.Subscript) and name_of(node.value) == "shape"
 
 
 @operator(
@@ -48,17 +48,14 @@ def another_axis(node: cst.BaseExpression, place: Place) -> Iterator[cst.CSTNode
     axis = integer(node)
     if axis is None or isinstance(place.parent, cst.UnaryOperation):
         return
-    inner = node.expression if isinstance(node, cst.UnaryOperation) else node
-    within = Place([*place.ancestors, node]) if inner is not node else place
-    if is_axis(inner, within):
+    if is_axis(node, place):
         yield literal(axis - 1 if axis else 1)
 
 
 @operator(cst.Subscript, "axis", "Two neighbouring indices are exchanged.", "x[:, None]", "x[None, :]")
 def another_index(node: cst.Subscript, place: Place) -> Iterator[cst.CSTNode]:
     for at, (one, other) in enumerate(pairwise(node.slice)):
-        texts = code(one.slice), code(other.slice)
-        if texts[0] != texts[1] and not any(text.startswith(("'", '"')) for text in texts):
+        if code(one.slice) != code(other.slice):
             pair = [one.with_changes(slice=other.slice), other.with_changes(slice=one.slice)]
             yield node.with_changes(slice=[*node.slice[:at], *pair, *node.slice[at + 2 :]])
 

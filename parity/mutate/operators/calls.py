@@ -35,18 +35,7 @@ KEPT = {
 _NO_VALUE = (cst.BaseNumber, cst.BaseString, cst.BaseComp, cst.List, cst.Tuple, cst.Lambda)
 
 METHODS = {
-    "swapaxes",
-    "transpose",
-    "moveaxis",
-    "clip",
-    "abs",
-    "square",
-    "sqrt",
-    "exp",
-    "log",
-    "cumsum",
-    "round",
-    "conj",
+    *("swapaxes", "transpose", "moveaxis", "clip", "abs", "square", "sqrt", "exp", "log", "cumsum", "round", "conj"),
 }
 """Methods that change the array whose method they are."""
 
