@@ -52,6 +52,7 @@ def test_an_operator_makes_its_example(operator):
         ("comparison", "y = 0 <= x < 1", ["y = 0 < x < 1", "y = 0 <= x <= 1", "y = 0 > x < 1", "y = 0 <= x >= 1"]),
         ("argument", "f(x, axis=a, causal=True, mask=None, reason='r')", ["f(x, causal=True, mask=None, reason='r')"]),
         ("argument", "Record(a=x, b=y)", []),
+        ("argument", "sort(x, axis=-1); stack(x, axis=1)", ["sort(x, axis=-1); stack(x)"]),
         ("exchange", "f(x, y, 3, *z)", ["f(y, x, 3, *z)"]),
         ("exchange", "mx.maximum(x, y); f('t', x); f(x, x)", []),
         ("exchange", "concatenate([-a, b])", ["concatenate([b, -a])"]),

@@ -10,13 +10,16 @@ import libcst.matchers as m
 
 from parity.mutate.operators.operator import operator
 from parity.mutate.operators.slices import exchanged, in_padding
-from parity.mutate.place import Place, alike, differ, enclosed, name_of, positional, root_of
+from parity.mutate.place import Place, alike, code, differ, enclosed, name_of, positional, root_of
 
 SYMMETRICAL = {"swapaxes", "max", "min", "maximum", "minimum", "add", "multiply", "gcd", "equal", "not_equal", "hypot"}
 """Two arguments exchanged are the same call."""
 
 NAMING = {"issubclass", "getattr", "setattr", "hasattr", "range"}
 """Arguments exchanged are an error at once, or no loop at all."""
+
+DEFAULT_AXIS = {"argsort": "-1", "sort": "-1", "concatenate": "0", "stack": "0"}
+"""The axis that is taken where none is named."""
 
 LIMITS = {"max", "min", "maximum", "minimum"}
 
@@ -57,6 +60,8 @@ def no_argument(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
         return
     for arg in node.args:
         if arg.keyword and arg.keyword.value not in ("dtype", "strict", "stream"):
+            if arg.keyword.value == "axis" and DEFAULT_AXIS.get(name_of(node.func)) == code(arg.value):
+                continue
             if not m.matches(arg.value, m.Name("True") | m.Name("False") | m.Name("None") | m.SimpleString()):
                 yield without(node, arg)
 
