@@ -115,8 +115,9 @@ def literal(value: int) -> cst.BaseExpression:
 
 
 def differ(one: cst.BaseExpression, other: cst.BaseExpression) -> bool:
-    """Whether two expressions are not the same, and neither is a text."""
-    return code(one) != code(other) and not is_text(one) and not is_text(other)
+    """Whether two expressions are not the same, and neither is a text or a type."""
+    texts = code(one), code(other)
+    return texts[0] != texts[1] and not any(text.endswith(("dtype", "'", '"')) for text in texts)
 
 
 def alike(one: cst.BaseExpression, other: cst.BaseExpression) -> bool:

@@ -122,17 +122,30 @@ def no_method(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
             yield node.func.value
 
 
-@operator(cst.Call, "dtype", "A conversion is left out.", "x.astype(float32)", "x")
+@operator(cst.Call, "dtype", "A conversion is left out: the precision of what follows.", "x.astype(dtype)", "x")
 def no_conversion(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
-    if isinstance(node.func, cst.Attribute) and name_of(node.func) in ("astype", "to", "type"):
+    if not is_whole(node):
+        yield from converted(node)
+
+
+@operator(cst.Call, "call", "A conversion to whole numbers or truth values is left out.", "x.astype(int32)", "x")
+def no_rounding(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
+    if is_whole(node):
+        yield from converted(node)
+
+
+def converted(node: cst.Call) -> Iterator[cst.CSTNode]:
+    """What a call converts, or the call without the type of what it makes."""
+    if isinstance(node.func, cst.Attribute) and name_of(node.func) == "astype":
         yield node.func.value
-
-
-@operator(cst.Call, "dtype", "The type of what is made is left out.", "arange(n, dtype=int32)", "arange(n)")
-def no_type(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
     for arg in node.args:
         if arg.keyword and arg.keyword.value == "dtype":
             yield without(node, arg)
+
+
+def is_whole(node: cst.Call) -> bool:
+    """Whether a type among the arguments is of whole numbers or truth values."""
+    return any(name_of(arg.value).startswith(("int", "uint", "bool")) for arg in node.args)
 
 
 def without(node: cst.Call, left_out: cst.Arg) -> cst.Call:
