@@ -74,7 +74,7 @@ def test_an_operator_makes_its_example(operator):
         ("call", "y = norm(a + b) * c", ["y = (a + b) * c"]),
         ("call", "y = min(a, b + c)", ["y = a", "y = (b + c)"]),
         ("call", "y = max(x, 0)", ["y = x"]),
-        ("call", "y = Linear(a, b), x.reshape(a), int(x), zeros(n), f([x]), g(1)", []),
+        ("call", "y = Linear(a, b), x.reshape(a), int(x), np.float32(x), zeros(n), f([x]), g(1)", []),
         ("call", "cache.append(x)", ["pass"]),
         ("call", "if ready(x): pass", []),
         ("call", "import mx\ny = mx.exp(x)", ["import mx\ny = x"]),

@@ -30,10 +30,10 @@ NOT_OF_FIRST = {
 """Functions whose result is nothing like their first argument: left out, they are an error at once."""
 
 KEPT = {
-    *("list", "tuple", "set", "dict", "int", "float", "bool", "str", "array", "asarray", "tensor", "enumerate", "zip"),
-    *("contiguous", "ascontiguousarray", "stop_gradient", "broadcast_to", "detach", "clone", "copy"),
+    *("list", "tuple", "set", "dict", "int", "float", "bool", "str", "dtype", "enumerate", "zip", "array", "asarray"),
+    *("tensor", "contiguous", "ascontiguousarray", "stop_gradient", "broadcast_to", "detach", "clone", "copy"),
 }
-"""Functions that give the same values in another container, elsewhere in memory, or as often as operators do anyway."""
+"""Functions that give the same values as another type, elsewhere in memory, or as often as operators do anyway."""
 
 _NO_VALUE = (cst.BaseNumber, cst.BaseString, cst.BaseComp, cst.List, cst.Tuple, cst.Lambda)
 
@@ -98,7 +98,8 @@ def no_call(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
     if asked or name_of(given[0].value).isupper():
         return
     method = isinstance(node.func, cst.Attribute) and root_of(node.func) not in place.imported
-    if not name[:1].isupper() and name not in LIMITS | NOT_OF_FIRST | KEPT | (OF_ANOTHER if method else set()):
+    others = LIMITS | NOT_OF_FIRST | KEPT | (OF_ANOTHER if method else set())
+    if not name[:1].isupper() and name.rstrip("0123456789") not in others:
         yield enclosed(given[0].value)
 
 
