@@ -30,7 +30,7 @@ from parity.capture.handed import Stored, completed, entries, handed_on
 from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
-from parity.contract.implementation import Case, State, make_side
+from parity.contract.implementation import Case, Side, State, make_side
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND, Mathematics, with_floor
 from parity.judge.proving import Proving
@@ -94,17 +94,20 @@ class Exact:
             with self.clock("preparing"):
                 self.reference = self._runner("reference", "float64")
                 self.candidate = stack.enter_context(self._candidate())
-            for stage, numbers in groupby(range(len(self.segments)), key=lambda number: self.segments[number].stage):
-                if stage in self.contract.in_turn:
+            for stage, numbers in groupby(range(len(self.segments)), key=self._stage_in_turn):
+                if stage:
                     self._in_turn(list(numbers))
                 else:
                     self._together(list(numbers))
-                self._release(self.reference, self.candidate)
-                self.floors.release()
-                return_memory()
+                self._release(self.reference.side, self.candidate.side, self.floors)
             if self.first is not None:
                 self._explain(*self.first)
         return self.report
+
+    def _stage_in_turn(self, number: int) -> str:
+        """The stage of a segment whose sides run in turn; none of what they run together, of whatever stages it is."""
+        stage = self.segments[number].stage
+        return stage if stage in self.contract.in_turn else ""
 
     def _runner(self, name: str, dtype: str) -> Runner:
         self.progress(f"preparing {name}")
@@ -134,7 +137,7 @@ class Exact:
                 yield self._runner("candidate", "float32")
 
     def _together(self, numbers: list[int]) -> None:
-        """The segments of a stage whose weights both sides hold; the reference computes the next one beside."""
+        """The segments of stages whose weights both sides hold; the reference computes the next one beside."""
         with ThreadPoolExecutor(1) as beside:
             ahead = beside.submit(self._reference_of, numbers[0])
             if self.apart:
@@ -146,8 +149,14 @@ class Exact:
                 for mode in self._prove(number, start, reference):
                     wait([ahead])  # a floor is a run of the reference, too
                     self._look_again(number, mode, start, reference)
+                self._leave(self.candidate, number)
                 if following is not None and not self.apart:
                     ahead = beside.submit(self._reference_of, following)
+
+    def _leave(self, runner: Runner, number: int) -> None:
+        """Let go of a side's weights where the next segment is of another stage."""
+        if len({segment.stage for segment in self.segments[number : number + 2]}) == 2:
+            self._release(runner.side)
 
     def _load_candidate(self, segment: Segment) -> None:
         """Ahead of its run, which loads otherwise, and says what is wrong."""
@@ -159,6 +168,7 @@ class Exact:
         """The reference's state before a segment, and its taps in it."""
         start, trace = self.states["reference"], dict[str, np.ndarray]()
         self._run_reference(number, trace)
+        self._leave(self.reference, number)
         return start, trace
 
     def _in_turn(self, numbers: list[int]) -> None:
@@ -180,14 +190,14 @@ class Exact:
                 for trace in (start, *references.values()):
                     trace.unmap()
                 return_memory()
-            self._release(self.candidate)
+            self._release(self.candidate.side)
             for number in numbers:
                 for mode in modes[number]:
                     self._look_again(number, mode, starts[number], references[number])
 
-    def _release(self, *runners: Runner) -> None:
-        for runner in runners:
-            runner.side.release()
+    def _release(self, *held: Side | NoiseFloors) -> None:
+        for weights in held:
+            weights.release()
         return_memory()
 
     def _run_reference(self, number: int, trace: Trace) -> None:

@@ -7,8 +7,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -187,6 +189,30 @@ def test_the_toy_is_proven_in_either_framework(tmp_path, framework):
     assert report.passed
     assert report.expected == 3 + 1 + 4 * (2 * 6 + 1 + 1)  # each segment hands on one
     assert report.worst.error < 1e-14
+
+
+def test_the_reference_goes_on_into_the_next_stage_and_each_side_lets_go_of_the_last(tmp_path):
+    seen, refining = {"reference": [], "candidate": []}, threading.Event()
+
+    class Watched(Exact):
+        def _runner(self, name, dtype):
+            runner = super()._runner(name, dtype)
+            run, runner.side.release = runner.side.run, lambda: seen[name].append("released")
+
+            def watched(segment, *given):
+                if (name, segment) == ("reference", "refine"):
+                    refining.set()
+                assert segment != "prepare" or name != "candidate" or refining.wait(60)
+                seen[name].append(segment)
+                return run(segment, *given)
+
+            runner.side.run = watched
+            return runner
+
+    contract = candidate(contracts.load(TOY), "tests.meta.toy:mlx_candidate")
+    assert Watched(contract, toy.load("full"), toy.write_checkpoint(tmp_path)).run().passed
+    for steps in seen.values():
+        assert [step for step, _ in groupby(steps)] == ["prepare", "released", "refine", "released"]
 
 
 @pytest.mark.parametrize("framework", TOYS)
