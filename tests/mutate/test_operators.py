@@ -28,7 +28,8 @@ def test_an_operator_makes_its_example(operator):
     ("word", "source", "after"),
     [
         ("constant", "x[0]", ["x[1]"]),
-        ("constant", "x = 1e-9", ["x = 1e-08"]),
+        ("constant", "x = 1e-6, 1e-12", ["x = 1e-5, 1e-12", "x = 1e-6, 1e-6"]),
+        ("operator", "class A:\n    def __init__(self, n): self.half = n // 2", []),
         ("constant", "x = 0.0", ["x = 1.0"]),
         ("constant", "x = -1e9", ["x = -1.0"]),
         ("constant", "x.reshape(2, -1)", ["x.reshape(3, -1)"]),

@@ -57,7 +57,8 @@ def product(node: cst.BinaryOperation, place: Place) -> Iterator[cst.CSTNode]:
 
 @operator(cst.BinaryOperation, "operator", "A division is rounded up, not down.", "length // hop", "-(-length // hop)")
 def rounded_up(node: cst.BinaryOperation, place: Place) -> Iterator[cst.CSTNode]:
-    if isinstance(node.operator, cst.FloorDivide):
+    """Not in a constructor: the sizes of a model are made to be divided."""
+    if isinstance(node.operator, cst.FloorDivide) and place.functions[-1:] != ["__init__"]:
         negative = cst.UnaryOperation(cst.Minus(), enclosed(node.left))
         yield enclosed(cst.UnaryOperation(cst.Minus(), enclosed(node.with_changes(left=negative, lpar=[], rpar=[]))))
 

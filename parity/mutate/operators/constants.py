@@ -14,6 +14,9 @@ from parity.mutate.place import Place
 SMALL = 1e-3
 """Below, a number is a guard against 0 or a rounding, and a tenth more of it is no fault."""
 
+TINY, USUAL = 1e-8, 1e-6
+"""Below the first, ten times as much is no fault either: the second, a framework's own, is taken for it."""
+
 LARGE = 1e5
 """Above, a number stands for infinity, and a tenth more of it is no fault."""
 
@@ -79,13 +82,18 @@ def another_integer(node: cst.Integer, place: Place) -> Iterator[cst.CSTNode]:
 
 @constant(
     cst.Float,
-    "A number is a tenth more; a small one ten times as large; 0 and what stands for infinity, 1.",
+    "A number is a tenth more, a small one ten times as large, a tiny one 1e-6; 0 and what stands for infinity, 1.",
     "0.5 * x",
     "0.55 * x",
 )
 def another_float(node: cst.Float, place: Place) -> Iterator[cst.CSTNode]:
     value = node.evaluated_value
-    other = 1.0 if value == 0 or value > LARGE else value * (10 if value < SMALL else 1.1)
+    if value == 0 or value > LARGE:
+        other = 1.0
+    elif value < TINY:
+        other = USUAL
+    else:
+        other = value * (10 if value < SMALL else 1.1)
     yield cst.Float(repr(float(f"{other:.12g}")))
 
 
