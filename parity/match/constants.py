@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from typing import Any
 
@@ -60,13 +61,22 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
     in another order. An LSTM has two biases there, and in most ports one; of a GRU's two, ports add a part.
     """
     scalars = np.unique(np.array(list(_scalars(reference)), np.float64))
-    whole = [a for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
     rows = _rows(reference)
     pairs = [pair for (module, _), arrays in rows.items() if module for pair in combinations(arrays, 2)]
-    short = [array for (_, size), arrays in rows.items() if size < LEAST for array in arrays]
-    # A sum before the two beside it: of many numbers one that means another lies within half an ulp by chance.
-    added = [array for one, other in pairs for array in (one + other, np.concatenate([one, other, one + other]))]
-    tables = [np.unique(array) for array in (*whole, *short, *added)]
+
+    @cache  # made when a constant is first looked for in them: to sort all weights takes long
+    def tables() -> list[np.ndarray]:
+        whole = [a for p in anchors.ours.values() if (a := p[0]) is not None and a.dtype.kind == "f"]
+        short = [array for (_, size), arrays in rows.items() if size < LEAST for array in arrays]
+        # A sum before the two beside it: of many numbers one that means another lies within half an ulp by chance.
+        added = [array for one, other in pairs for array in (one + other, np.concatenate([one, other, one + other]))]
+        return [np.unique(array) for array in (*whole, *short, *added)]
+
+    def numbers_for(array: np.ndarray) -> Iterator[np.ndarray]:
+        yield scalars
+        if 1 < array.size <= _MOST:
+            yield from tables()
+
     result = Resolved()
     for key in candidate.given:
         constants = candidate.constants(key) if key not in candidate.inputs else []
@@ -86,7 +96,7 @@ def resolve(reference: Runs, candidate: Runs, anchors: Anchors) -> Resolved:
             continue
         distinct = [None if c is None else _distinct(c.array) for c in constants]
         arrays: list[np.ndarray | None] = []
-        for numbers in (scalars, *(tables if first.array.size > 1 else ())):
+        for numbers in numbers_for(first.array):
             arrays = [
                 None if c is None or one is None else _exact(c.array, one, c.rounded, numbers)
                 for c, one in zip(constants, distinct, strict=True)

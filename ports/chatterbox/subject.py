@@ -12,6 +12,7 @@ from unittest import mock
 
 import numpy as np
 
+from parity.base import safetensors
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 from spec.synthetic.cache import CHECKPOINTS, HASH, cached, code_hash, hold
@@ -82,8 +83,8 @@ def stored(file: str, prefix: str = "", config: ChatterboxConfig = CONFIG) -> di
     """The tensors of a file of the checkpoint whose keys begin with `prefix`, as arrays of MLX or of its stand-in."""
     import mlx.core as mx
 
-    tensors = mx.load(str(checkpoint(file, config=config) / f"{file}.safetensors"))
-    kept = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    tensors = safetensors.entries(checkpoint(file, config=config) / f"{file}.safetensors")
+    kept = {key: mx.array(tensor.load()) for key, tensor in tensors.items() if key.startswith(prefix)}
     return kept | {key: mx.full(kept[key].shape, value) for key, value in _changed.items() if key in kept}
 
 

@@ -88,29 +88,32 @@ class Slices:
                     places = self.places.setdefault((size, first, last), [])
                     if len(places) < _HITS:
                         places.append((number, axis, row))
+        self.sizes = {size for size, _ in self.ends.values()}
 
     def cut(self, array: np.ndarray) -> Cut | None:
         """The tensor as parts of these, along the axes along which the most of it is found; None for nothing."""
         best: Cut | None = None
         for axes in _axes(array):
             found = self._along(array, axes)
-            if found.parts and (best is None or len(found.lost) * best.count < len(best.lost) * found.count):
+            if found and (best is None or len(found.lost) * best.count < len(best.lost) * found.count):
                 best = found
             if best is not None and not best.lost:
                 break
         return best
 
-    def _along(self, array: np.ndarray, axes: tuple[int, ...]) -> Cut:
+    def _along(self, array: np.ndarray, axes: tuple[int, ...]) -> Cut | None:
         moved = merged(array, axes)
         size, ends = _ends(moved, 0)
-        parts, place = list[Part](), 0
-        while place < len(ends):
-            part = self._longest(size, ends, place, parts[-1].stop if parts else 0)
+        if size not in self.sizes:
+            return None
+        parts = list[Part]()
+        for place in [place for place, (first, last) in enumerate(ends.tolist()) if (size, first, last) in self.places]:
+            before = parts[-1].stop if parts else 0
+            part = self._longest(size, ends, place, before) if place >= before else None
             if part is not None and self._holds(moved, part, size):
                 parts.append(part)
-                place = part.stop
-            else:
-                place += 1
+        if not parts:
+            return None
         held = {row for part in parts for row in range(part.start, part.stop)}
         return Cut(axes, len(ends), tuple(parts), tuple(row for row in range(len(ends)) if row not in held))
 
