@@ -76,7 +76,7 @@ class Anchors:
                 for array, other in zip(pooled, self.ours[partner], strict=True):
                     if array is None or other is None or array.size != other.size:
                         break
-                    there = find(array, other, bound)
+                    there = arrangement if array is first and other is whole else find(array, other, bound)
                     if there is None:
                         break
                     exact.append(there.apply(other, array.shape))

@@ -52,8 +52,12 @@ class Rounding:
             return np.asarray(self.once(value.real, dtype) + 1j * self.once(value.imag, dtype))
         if value.dtype.kind != "f" or not value.size:
             return value
-        bits = np.asarray(value, np.float64, order="C").view(np.int64)
-        rounded = bits + self._drawn(_coins(dtype), value.shape)
+        value, coins = np.asarray(value, np.float64), _coins(dtype)
+        start = self._start(coins)
+        if not _has_more(value, dtype):
+            return value
+        bits = np.asarray(value, order="C").view(np.int64)
+        rounded = bits + _from(coins, start, value.shape)
         rounded &= ~_DROPPED[dtype]
         return np.asarray(rounded.view(np.float64))
 
@@ -128,16 +132,29 @@ class Rounding:
         return np.asarray(x + COIN * level * self._normal(x.shape))
 
     def _normal(self, shape: tuple[int, ...]) -> np.ndarray:
-        return self._drawn(_normals(), shape)
+        return _from(_normals(), self._start(_normals()), shape)
 
-    def _drawn(self, pool: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Numbers of a pool from a random place on: many times as fast as new ones, and as good for an error's size."""
-        size = math.prod(shape)
-        start = int(self._generator.integers(len(pool)))
-        if start + size <= len(pool):
-            return pool[start : start + size].reshape(shape)
-        return np.resize(np.concatenate([pool[start:], pool[:start]]), shape)
+    def _start(self, pool: np.ndarray) -> int:
+        """A random place in a pool: its numbers are many times as fast as new ones, and as good for an error's size."""
+        return int(self._generator.integers(len(pool)))
 
+
+def _from(pool: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers of a pool from a place on, and from its start again."""
+    size = math.prod(shape)
+    if start + size <= len(pool):
+        return pool[start : start + size].reshape(shape)
+    return np.resize(np.concatenate([pool[start:], pool[:start]]), shape)
+
+
+def _has_more(value: np.ndarray, dtype: str) -> bool:
+    """Some double has more bits than the dtype: of a result the first ones have, of a weight laid out anew none."""
+    first = value[(..., *(slice(_GLANCE),) * value.ndim)]
+    return any(bool((part.view(np.int64) & _DROPPED[dtype]).any()) for part in (first, value))
+
+
+_GLANCE = 4
+"""Places along each axis that are looked at first."""
 
 _POOL = 2**21 + 1
 """Numbers drawn once; odd, so that an array of a longer one's size does not repeat it row by row."""
