@@ -58,12 +58,12 @@ class Arrangement:
 
 def root_mean_square(array: np.ndarray) -> float:
     """Of the finite elements; 0 for none."""
-    flat = array.ravel().astype(np.result_type(array, np.float64), copy=False)
+    flat = array.ravel(order="K").astype(np.result_type(array, np.float64), copy=False)
     flat = flat.view(np.float64) if flat.dtype.kind == "c" else flat
     with np.errstate(over="ignore", invalid="ignore"):  # an exchange may put any number anywhere
         total = dot(flat, flat)
     if not np.isfinite(total):
-        finite = np.isfinite(array.ravel())
+        finite = np.isfinite(array.ravel(order="K"))
         flat = flat.reshape(len(finite), -1)[finite].ravel()
         with np.errstate(over="ignore"):
             total = dot(flat, flat)

@@ -312,7 +312,7 @@ def moments(array: np.ndarray) -> Moments:
     scale = root_mean_square(array)
     if not scale:
         return 0.0, 0.0, 0.0, 0.0
-    finite = array.ravel()
+    finite = array.ravel(order="K")
     if not np.isfinite(finite).all():
         finite = finite[np.isfinite(finite)]
     size = np.abs(finite).astype(np.float64, copy=False)

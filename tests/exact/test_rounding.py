@@ -49,6 +49,18 @@ def test_both_neighbours_are_given_and_a_float32_stays():
     assert Rounding("coin", 0).once(whole) is whole
 
 
+@pytest.mark.parametrize("shape", [(), (7,), (40, 50)])
+def test_one_number_of_more_bits_is_rounded_wherever_it_is(shape):
+    """A look at the first numbers says that all are to be rounded, and never that none is."""
+    for place in {0, max(int(np.prod(shape)) - 1, 0)}:
+        values = np.ones(shape)
+        values.reshape(-1)[place] = 1 / 3
+        for laid_out in (values, values.T):
+            found = Rounding("a place", 0).once(laid_out)
+            assert (found == found.astype(np.float32)).all()
+            assert np.count_nonzero(found != laid_out) == 1
+
+
 def test_a_run_is_the_same_again_and_another_is_not():
     values = normal("rounding", "values", (100,)).astype(np.float64) / 3
     once, again, other = (Rounding("a run", number).once(values) for number in (0, 0, 1))

@@ -55,7 +55,7 @@ def computed(near: Near, made: Iterable[Made], tensors: Mapping[str, Tensor]) ->
         for number, lies in near.find(one.value):
             held = near.tensors[number].read()
             parts = [tensors[name].read() for name in one.sources if name in tensors]
-            if _moved(one.value, parts) and arranged(held, one.value.astype(held.dtype)) is None:
+            if arranged(held, one.value.astype(held.dtype)) is None and _moved(one.value, parts):
                 continue
             yield number, one.sources, "; ".join(filter(None, (f"by {', '.join(one.operations)}", lies)))
 
