@@ -149,7 +149,7 @@ def _from(pool: np.ndarray, start: int, shape: tuple[int, ...]) -> np.ndarray:
 
 def _has_more(value: np.ndarray, dtype: str) -> bool:
     """Some double has more bits than the dtype: of a result the first ones have, of a weight laid out anew none."""
-    first = value[(..., *(slice(_GLANCE),) * value.ndim)]
+    first = np.atleast_1d(value)[(slice(_GLANCE),) * max(value.ndim, 1)]
     return any(bool((part.view(np.int64) & _DROPPED[dtype]).any()) for part in (first, value))
 
 
