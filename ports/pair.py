@@ -167,7 +167,7 @@ def _as_it_is(judged: Judged) -> None:
     start = time.perf_counter()
     with TemporaryDirectory() as folder:
         sides = judged.pair.make(Path(folder))
-        comparison = _compared(sides)
+        comparison = _compared(sides, exact=judged.pair.mended is not None)
         judged.seconds = time.perf_counter() - start
         found = comparison.matching  # made here, where an error of the search has a verdict
         if comparison.proof.proven and judged.pair.confirmed:
@@ -182,9 +182,10 @@ def _corrected(judged: Judged) -> None:
             judged.mended = _compared(judged.pair.mended(Path(folder)))
 
 
-def _compared(sides: Sides) -> parity.Comparison:
+def _compared(sides: Sides, exact: bool = False) -> parity.Comparison:
+    """Both questions, or `exact` the mathematics alone: on the device a pair is judged as it is corrected."""
     with sides.around():
-        return parity.compare(sides.reference, sides.candidate, sides.inputs, **sides.options)
+        return parity.compare(sides.reference, sides.candidate, sides.inputs, exact=exact, **sides.options)
 
 
 def _says(text: str, known: Departure) -> bool:
