@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from parity.base.exercise import Exercise
 from parity.capture.trace import copied
 from parity.contract import ACCUMULATED, LOCAL, Contract, Tap
 from parity.contract.implementation import Case
@@ -44,6 +45,7 @@ class Both:
         self.contract, self.case, self.checkpoint = contract, case, checkpoint
         self.mathematics, self.why, self.strict, self.progress = mathematics, why, strict, progress
         self.departures: list[str] = []
+        self.exercise = Exercise()
         self.seconds = 0.0
 
     @classmethod
@@ -64,7 +66,7 @@ class Both:
         known = arithmetic.by_key(reached)
         both = cls(contract, case, checkpoint, known, report.stopped, strict, progress)
         both.seconds = sum(report.seconds.values())
-        both.departures = report.departures
+        both.departures, both.exercise = report.departures, report.exercise
         return both
 
     def settle(self, verifier: Verifier, fed: Fed | None = None) -> None:
@@ -74,6 +76,7 @@ class Both:
         """
         report = verifier.report
         report.program, report.strict, report.departures = self.why, self.strict, self.departures
+        report.exercise = self.exercise
         if self.seconds:
             report.seconds["in double"] = self.seconds
         own = self._own(verifier, fed)

@@ -31,9 +31,11 @@ from parity.capture.runner import Runner
 from parity.capture.trace import DiskTrace, Trace, copied, keep, require_contract
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
 from parity.contract.implementation import Case, Side, State, make_side
+from parity.exact.exercise import exercised
 from parity.exact.program import NoProgram
 from parity.judge.mathematics import BOUND, Mathematics, with_floor
 from parity.judge.proving import Proving
+from parity.run.axes import Axes
 from parity.run.clock import Clock
 from parity.run.exact_report import ExactReport
 from parity.run.explained import explained
@@ -86,6 +88,7 @@ class Exact:
         self.judged: dict[tuple[int, str], range] = {}
         self.floors = NoiseFloors(contract, case, checkpoint, self.segments, self.decided, progress)
         self.states: dict[str, State] = dict.fromkeys(("reference", "candidate"), case.inputs)
+        self.axes = Axes(contract)
         self.first: tuple[int, State] | None = None  # the first segment that is wrong given the reference's inputs
 
     def run(self) -> ExactReport:
@@ -100,6 +103,7 @@ class Exact:
                 else:
                     self._together(list(numbers))
                 self._release(self.reference.side, self.candidate.side, self.floors)
+            self.report.exercise = self.watching.found(self.case.name, self.axes.sites)
             if self.first is not None:
                 self._explain(*self.first)
         return self.report
@@ -120,21 +124,22 @@ class Exact:
         MLX has a stand-in for as long as this holds: the modules that reach it are imported anew, and taken out again
         afterwards. PyTorch has a double default, which the reference in float32 must not see.
         """
-        if self.contract.sides["candidate"]["framework"] == "torch":
-            from parity.exact.torch import widened
+        side = self.contract.sides["candidate"]
+        self.apart = side["framework"] != "torch"  # a double default is the process's
+        with exercised(side["factory"], side["framework"]) as self.watching:
+            if self.apart:
+                from parity.exact.standin import installed
 
-            self.widened: Callable[[], AbstractContextManager[Any]] = widened
-            self.apart = False  # a double default is the process's
-            with widened():
-                candidate = self._runner("candidate", "float64")
-            yield candidate
-        else:
-            from parity.exact.standin import installed
+                self.widened: Callable[[], AbstractContextManager[Any]] = nullcontext
+                with installed():
+                    yield self._runner("candidate", "float32")
+            else:
+                from parity.exact.torch import widened
 
-            self.widened = nullcontext
-            self.apart = True
-            with installed():
-                yield self._runner("candidate", "float32")
+                self.widened = widened
+                with widened():
+                    candidate = self._runner("candidate", "float64")
+                yield candidate
 
     def _together(self, numbers: list[int]) -> None:
         """The segments of stages whose weights both sides hold; the reference computes the next one beside."""
@@ -207,6 +212,7 @@ class Exact:
         with self.clock("reference", segment.label), TwoRows():
             self.states["reference"] = self.reference.run(segment, given, see)
         require_contract(self.contract, segment, trace, "the reference in float64")
+        self.axes.see(segment, trace)
         for tap, array in handed_on(self.contract, segment, given, self.states["reference"]):
             see(tap, array)
         self.decided |= {tap.name: np.array(trace[tap.name]) for tap in segment.taps if self.contract.decision(tap)}
@@ -268,7 +274,7 @@ class Exact:
             self.report.departures = ["not looked into: both sides' weights would be held at once; take a smaller size"]
             return
         try:
-            with self.clock("explanation", self.segments[number].label):
+            with self.clock("explanation", self.segments[number].label), self.watching.switch.off():
                 found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
             here = f"{Path.cwd()}/"
             self.report.departures = [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from parity.base.exercise import Exercise
 from parity.contract import LOCAL
 from parity.judge.mathematics import Mathematics
 from parity.run.not_judged import Unjudged
@@ -22,8 +23,8 @@ class ExactReport:
     the candidate stopped, if it did. `departures` are the operations of both sides, as formulas with their lines, where
     the first wrong segment departs. `teacher_forced` are the segments that ran with the reference's own inputs as well,
     from the first that is not equal in the free run on. `not_judged` are the taps that the contract leaves out.
-    `subject` are hashes of what was proven
-    (`parity/run/proof.py`).
+    `subject` are hashes of what was proven (`parity/run/proof.py`). `exercise` is what of the candidate's source was
+    run, and which way.
     """
 
     case: str
@@ -39,6 +40,7 @@ class ExactReport:
     teacher_forced: list[str] = field(default_factory=list)
     not_judged: dict[str, Unjudged] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
+    exercise: Exercise = field(default_factory=Exercise)
     command: str = ""
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -94,6 +96,7 @@ class ExactReport:
             "not_judged": {name: one.as_dict() for name, one in self.not_judged.items()},
             "teacher_forced": self.teacher_forced,
             "subject": self.subject,
+            "exercise": self.exercise.as_dict(),
             "environment": self.environment,
             "seconds": self.seconds,
             "command": self.command,

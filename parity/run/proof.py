@@ -58,7 +58,8 @@ def code(factory: str) -> str:
     if spec is None:
         raise InputError(f"{factory!r}: there is no package {package}; run the command where it is")
     if spec.submodule_search_locations:
-        return folded(file for place in spec.submodule_search_locations for file in files(Path(place)))
+        places = dict.fromkeys(Path(place).resolve() for place in spec.submodule_search_locations)
+        return folded(file for place in places for file in files(place))
     return folded([(package, Path(str(spec.origin)))])
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from parity.base.exercise import Exercise
 from parity.contract import FULL, LOCAL
 from parity.diagnose.conclude import Diagnosis
 from parity.judge.snapshots import Picture, Sound
@@ -49,6 +50,7 @@ class Report:
     the operations of both sides, as formulas with their lines, where the first wrong segment departs in double.
     `not_judged` are the taps that the contract leaves out: they are neither expected nor failures.
     `subject` are hashes of what was run (`parity/run/proof.py`), and `source` says from what it was judged.
+    `exercise` is what of the candidate's source was run in double, and which way.
 
     A report passes if every expected verdict was given and passed:
 
@@ -86,6 +88,7 @@ class Report:
     departures: list[str] = field(default_factory=list)
     not_judged: dict[str, Unjudged] = field(default_factory=dict)
     subject: dict[str, str] = field(default_factory=dict)
+    exercise: Exercise = field(default_factory=Exercise)
     source: str = BOTH
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -166,6 +169,7 @@ class Report:
             "departures": self.departures,
             "not_judged": {name: one.as_dict() for name, one in self.not_judged.items()},
             "subject": self.subject,
+            "exercise": self.exercise.as_dict(),
             "source": self.source,
             "command": self.command,
             "when": self.when,

@@ -38,7 +38,7 @@ def installed(
     made = core.modules(DeviceType[device], draws, kernels or {})
     before = dict(sys.modules)
     package = _package()
-    kept = _take_out(reaching(before))
+    kept = take_out(reaching(before))
     own = vars(package).get("core")
     _installed.append(made["mlx.core"])
     sys.modules.update(made)
@@ -49,12 +49,9 @@ def installed(
     finally:
         _installed.clear()
         after = dict(sys.modules)
-        _take_out({name for name in reaching(after) if after[name] is not before.get(name)})
+        take_out({name for name in reaching(after) if after[name] is not before.get(name)})
         _set(package, "core", own)
-        for name, (module, parent, value) in kept.items():
-            sys.modules[name] = module
-            if parent is not None:
-                _set(parent, name.rpartition(".")[2], value)
+        put_back(kept)
 
 
 def _package() -> ModuleType:
@@ -74,7 +71,7 @@ def _set(parent: ModuleType, name: str, value: Any) -> None:
 Kept = dict[str, tuple[ModuleType, ModuleType | None, Any]]
 
 
-def _take_out(names: set[str]) -> Kept:
+def take_out(names: set[str]) -> Kept:
     """Remove modules, and their names in the packages that hold them. What was there comes back."""
     kept: Kept = {}
     for name in names:
@@ -87,6 +84,14 @@ def _take_out(names: set[str]) -> Kept:
         if parent is not None and value is not None:
             vars(parent).pop(name.rpartition(".")[2], None)
     return kept
+
+
+def put_back(kept: Kept) -> None:
+    """What `take_out` removed, as it was."""
+    for name, (module, parent, value) in kept.items():
+        sys.modules[name] = module
+        if parent is not None:
+            _set(parent, name.rpartition(".")[2], value)
 
 
 def reaching(modules: Mapping[str, ModuleType]) -> set[str]:

@@ -1,0 +1,121 @@
+"""The import of a candidate's modules from their watched sources."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import find_spec
+from types import CodeType, ModuleType
+
+from parity.base.exercise import Exercise, Site
+from parity.exact.exercise.instrument import WATCH, instrumented
+from parity.exact.exercise.watch import Switch, Watch
+from parity.exact.standin.install import put_back, take_out
+
+OTHERS = ("mlx", "torch", "parity")
+"""Packages whose source is not watched: frameworks, and the engine."""
+
+IMPORT = re.compile(rb"^\s*(?:from|import)\s+(mlx|torch)\b", re.MULTILINE)
+"""The frameworks that a file imports, anywhere in it."""
+
+
+class Exercised:
+    """What is watched of a candidate, and what has been seen of it.
+
+    That is the package of its factory, without files of the other framework alone, and every module that imports MLX,
+    where MLX is its framework.
+    """
+
+    def __init__(self, factory: str, framework: str):
+        self.framework, self.package = framework, _package(factory.partition(":")[0])
+        self.switch = Switch()
+        self.sites: list[list[Site]] = []
+
+    def found(self, case: str, others: Iterable[Site] = ()) -> Exercise:
+        """What has been exercised so far, with other sites than those of the source."""
+        return Exercise([*(site for module in self.sites for site in module), *others], [case])
+
+    def watches(self, name: str, source: bytes) -> bool:
+        imported = {found.decode() for found in IMPORT.findall(source)}
+        if self.framework == "mlx" and "mlx" in imported:
+            return True
+        return self.holds(name) and not imported - {self.framework}
+
+    def holds(self, name: str) -> bool:
+        """The module is in the factory's package."""
+        return name == self.package or name.startswith(f"{self.package}.")
+
+    def watch(self, sites: list[Site]) -> Watch:
+        self.sites.append(sites)
+        return Watch(sites, self.switch)
+
+
+@contextmanager
+def exercised(factory: str, framework: str) -> Iterator[Exercised]:
+    """Inside, the modules of a candidate are imported anew and watched; afterwards those from before are back.
+
+    `factory` is its `"package.module:name"`. What was imported inside and is still held passes values through.
+    """
+    watching = Exercised(factory, framework)
+    finder = _Finder(watching)
+    kept = take_out({name for name in sys.modules if watching.holds(name)})
+    sys.meta_path.insert(0, finder)
+    try:
+        yield watching
+    finally:
+        watching.switch.on = False
+        sys.meta_path.remove(finder)
+        take_out({name for name in sys.modules if watching.holds(name) or name in finder.made})
+        put_back(kept)
+
+
+class _Finder(MetaPathFinder):
+    """Finds the source files that Python finds, and has those that are watched loaded by `_Loader`."""
+
+    def __init__(self, watching: Exercised):
+        self.watching = watching
+        self.made: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] in OTHERS:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None or type(spec.loader) is not SourceFileLoader:
+            return None
+        if not self.watching.watches(fullname, spec.loader.get_data(spec.loader.path)):
+            return None
+        self.made.add(fullname)
+        spec.loader = _Loader(fullname, spec.loader.path, self.watching)
+        return spec
+
+
+class _Loader(SourceFileLoader):
+    """Runs a file as it is watched; nothing compiled is read or kept."""
+
+    def __init__(self, fullname: str, path: str, watching: Exercised):
+        super().__init__(fullname, path)
+        self.watching = watching
+        self.sites: list[Site] = []
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = f"{fullname.replace('.', '/')}{'/__init__' if self.is_package(fullname) else ''}.py"
+        tree, self.sites = instrumented(self.get_data(self.path), path)
+        return compile(tree, self.path, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        code = self.get_code(module.__name__)
+        vars(module)[WATCH] = self.watching.watch(self.sites)
+        exec(code, vars(module))
+
+
+def _package(module: str) -> str:
+    """The package that a module is, or is in; the module itself where it is in none."""
+    spec = find_spec(module)
+    inside = spec is None or spec.submodule_search_locations is None
+    return module.rpartition(".")[0] or module if inside else module
