@@ -19,6 +19,7 @@ from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
 from parity.cli.discover import discover
+from parity.cli.exercise import exercise
 from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, ZIP, require_places
 from parity.cli.repro import repro
 from parity.cli.usage import EXAMPLES, complete
@@ -97,6 +98,8 @@ def parser() -> argparse.ArgumentParser:
     text = "what `verify --exact --json` wrote, for --device-only"
     verify.add_argument("--proof", type=Path, metavar="FILE", help=text)
     add_verbose(verify)
+    text = "print each limit, condition, length and function of the candidate that the case did not exercise"
+    verify.add_argument("--exercise", action="store_true", help=text)
     text = "fail what is beyond the contract's bounds, even by rounding alone"
     verify.add_argument("--strict", action="store_true", help=text)
 
@@ -204,6 +207,16 @@ def parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
     add_contract(status)
+
+    text = "files of `parity exercise` or `verify --exact`: what their cases do not exercise stands on the page as well"
+    status.add_argument("--exercise", type=Path, nargs="*", default=[], metavar="RESULT", help=text)
+
+    idle = add("exercise", exercise, "say what of the candidate several cases do not exercise between them")
+    text = "files of `verify --json`, with --exact or without, or folders of them"
+    idle.add_argument("results", type=Path, nargs="*", default=[], metavar="RESULT", help=text)
+    add_contract(idle)
+    text = "run the cases of this pattern in double, 'tiny*'; again for another"
+    idle.add_argument("--case", action="append", default=[], metavar="PATTERN", help=text)
 
     prove = add("prove", commands.prove, "compare --exact: prove in double that a port computes what a model computes")
     prove.add_argument("reference", metavar="MODULE:reference", help="torch module, function, or factory of one")

@@ -43,7 +43,7 @@ from parity.show import page, terminal
 from parity.show.changes import changes, differing, seen
 from parity.show.exact import show as show_exact
 from parity.show.history import Alike, History, alike
-from parity.show.results import benchmarks, load, read, report_of
+from parity.show.results import benchmarks, exercised, load, read, report_of
 from parity.show.status import page as status_page
 
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
@@ -71,7 +71,7 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     report.command = options.line
     report.environment |= origin(contract.path.parent)
     report.subject = proof.subject(contract, case, checkpoint)
-    terminal.show(report, contract, console, options.verbose)
+    terminal.show(report, contract, console, options.verbose, options.exercise)
     return report.passed, report.as_dict()
 
 
@@ -142,7 +142,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
         report = Exact(contract, case, checkpoint, say, options.teacher_forced).run()
         report.subject = subject.result()
     report.command = options.line
-    show_exact(report, console)
+    show_exact(report, console, options.exercise)
     return report.passed, report.as_dict()
 
 
@@ -318,7 +318,8 @@ def _one(path: Path) -> Report:
 def status(options: argparse.Namespace, console: Console) -> Result:
     """Write what results say is verified, and what is not."""
     found = load(options.results)
-    text = status_page(found, contracts.load(options.contract))
+    exercise, _ = exercised([*options.results, *options.exercise])
+    text = status_page(found, contracts.load(options.contract), exercise)
     write_text(text, options.out)
     console.print(f"{options.out}: of {len(found)} results", markup=False, highlight=False)
     return True, {"out": str(options.out), "results": len(found)}

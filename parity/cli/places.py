@@ -43,5 +43,5 @@ def _inputs(options: argparse.Namespace) -> Iterator[Path]:
             if name in ("reference", "candidate"):  # a file or a folder, or a module's name
                 yield Path(path)
             elif isinstance(path, Path) and name not in options.writes:
-                results = name in ("results", "add") and path.is_dir()
+                results = name in ("results", "add", "exercise") and path.is_dir()
                 yield from path.rglob("*.json") if results else [path]

@@ -18,6 +18,7 @@ EXAMPLES = {
     "history": "parity history history.sqlite --add results/vocoder.json --check",
     "diff": "parity diff results/vocoder.json results/vocoder.json",
     "status": "parity status results --out status.md",
+    "exercise": 'parity exercise proof.json --case "tiny-vocoder*" --json exercise.json',
     "prove": "parity prove my_torch:reference my_mlx:candidate --inputs short.npz --inputs long.npz",
     "repro": "parity repro my_torch:reference my_mlx:candidate --inputs short.npz -o repro.zip",
     "discover": "parity discover my_torch:reference my_mlx:candidate --inputs short.npz -o contract",

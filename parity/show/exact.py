@@ -11,6 +11,7 @@ from rich.table import Table
 from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.mathematics import AMPLIFIED, BOUND, Mathematics
 from parity.run.exact_report import ExactReport
+from parity.show.exercise import show as show_exercise
 from parity.show.words import tally, unjudged
 
 SHOWN = 20  # failures, and taps that are equal by their noise floor alone
@@ -61,8 +62,8 @@ def forced(report: ExactReport) -> str:
     return f"teacher-forced: {report.teacher_forced[0]} and what follows, {len(report.teacher_forced)} segments"
 
 
-def show(report: ExactReport, console: Console) -> None:
-    """Print the whole report."""
+def show(report: ExactReport, console: Console, exercise: bool = False) -> None:
+    """Print the whole report; with `exercise` each place that was not exercised."""
     console.print(stages_table(report))
     for verdicts, line in ((report.amplified, by_floor), (report.failures, describe)):
         for verdict in verdicts[:SHOWN]:
@@ -83,6 +84,7 @@ def show(report: ExactReport, console: Console) -> None:
     if len(report.departures) > SHOWN:
         console.print(f"... and {len(report.departures) - SHOWN} more departures, all in the JSON report")
     unjudged(report, console)
+    show_exercise(report.exercise, console, exercise)
     spent = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items())
     console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

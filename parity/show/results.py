@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.exercise import Exercise
 from parity.base.pointer import ADVICE, is_pointer
 from parity.contract import ACCUMULATED, FULL, LOCAL
 from parity.diagnose.conclude import Diagnosis
@@ -36,6 +37,8 @@ OLD = {
 OLD_MODES = {"created": LOCAL, "inherited": ACCUMULATED}
 KEYS = {"passed", "case", "checkpoint", "segments", "expected_verdicts", "failures", "environment", "verdicts"}
 REPORT_SCHEMA = 1
+EXERCISE, CODE = "exercise", "code of the candidate"
+"""The kind of what `parity exercise` writes, and the entry of a result's `subject` that it sums up by."""
 
 
 def load(paths: list[Path]) -> list[Report]:
@@ -49,6 +52,27 @@ def load(paths: list[Path]) -> list[Report]:
         results = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
         found += [report_of(result, path) for result in results]
     return found
+
+
+def exercised(paths: list[Path]) -> tuple[Exercise, str]:
+    """What all results in the files exercised between them: of `verify`, `verify --exact` and `exercise`, of reports.
+
+    Only those of the newest's code count, whose hash is given as well. Raises `InputError` for what cannot be read.
+    """
+    found = []
+    for path in (file for name in paths for file in _files(name)):
+        data = read(path)
+        results = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
+        try:
+            for one in results:
+                part = one if one.get("kind") == EXERCISE else one.get("exercise", {})
+                if part.get("sites"):
+                    found.append((one["when"], one["subject"][CODE], Exercise.of(part)))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            text = f"{path}: cannot be read ({type(error).__name__}: {error}); write it again with --json"
+            raise InputError(text) from error
+    newest = max(found, key=lambda one: one[0])[1] if found else ""
+    return Exercise.together(exercise for _, code, exercise in found if code == newest), newest
 
 
 def _files(path: Path) -> list[Path]:
@@ -125,6 +149,7 @@ def _report(result: Result) -> Report:
         departures=result.get("departures", []),
         not_judged={name: _made(Unjudged, one) for name, one in result.get("not_judged", {}).items()},
         subject=result.get("subject", {}),
+        exercise=Exercise.of(result.get("exercise", {})),
         source=result.get("source") or _source(command),
     )
     first, entry = report.first_failure, result.get("diagnosis")

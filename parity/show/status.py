@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from parity.base.exercise import Exercise
 from parity.contract import Contract
 from parity.run.report import Report
+from parity.show.exercise import lines as groups
 from parity.show.results import device, versions
+from parity.show.terminal import counted
 from parity.show.words import ratio
 
 HEAD = """# What is verified
@@ -18,8 +22,8 @@ Made by `parity status` of results; do not edit it. A case that is named after a
 """
 
 
-def page(results: list[Report], contract: Contract) -> str:
-    """The newest result of each case on each device, then the contract's targets that no result is of.
+def page(results: list[Report], contract: Contract, exercise: Exercise) -> str:
+    """The newest result of each case on each device, the contract's targets that no result is of, what no case runs.
 
     Informative results verify nothing.
     """
@@ -46,7 +50,16 @@ def page(results: list[Report], contract: Contract) -> str:
     rest += [f"- {name}: no result of a run on it has been given.\n" for name in missing]
     failed = sorted({result.case for result in newest.values() if not result.passed})
     rest += [f"- {case}: its newest result failed.\n" for case in failed]
-    return "".join([HEAD, *lines, *(rest if len(rest) > 1 else ())])
+    return "".join([HEAD, *lines, *(rest if len(rest) > 1 else ()), *_not_exercised(exercise)])
+
+
+def _not_exercised(exercise: Exercise) -> Iterator[str]:
+    if exercise:
+        cases = counted(len(exercise.cases), "case")
+        yield f"\n## Not exercised\n\nBy {cases}: {exercise.summary()} of the candidate.\n"
+        for group, found in groups(exercise):
+            yield f"\n{group[0].upper()}{group[1:]}:\n\n"
+            yield from (f"- `{line.replace('`', ' ')}`\n" for line in found)
 
 
 def on(target: Any, result: Report) -> bool:

@@ -17,6 +17,7 @@ from parity.diagnose.growth import ends
 from parity.judge.verdict import Verdict
 from parity.run.report import Report
 from parity.show.changes import MOVED, Changes
+from parity.show.exercise import show as show_exercise
 from parity.show.words import show as show_words
 from parity.show.words import tally, unjudged, within
 
@@ -220,8 +221,8 @@ def show_changes(
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def show(report: Report, contract: Contract, console: Console, verbose: bool = False) -> None:
-    """Print the whole report; with `verbose` every failure."""
+def show(report: Report, contract: Contract, console: Console, verbose: bool = False, exercise: bool = False) -> None:
+    """Print the whole report; with `verbose` every failure, with `exercise` each place that was not exercised."""
     shown = len(report.failures) if verbose else SHOWN_FAILURES
     console.print(parts_table(report))
     tables = (
@@ -244,6 +245,7 @@ def show(report: Report, contract: Contract, console: Console, verbose: bool = F
         console.print(looks, style="bold red", markup=False, highlight=False, soft_wrap=True)
     show_words(report, console)
     unjudged(report, console)
+    show_exercise(report.exercise, console, exercise)
     if spent := ", ".join(f"{what} {seconds:.1f} s" for what, seconds in report.seconds.items()):
         console.print(f"time: {spent}", highlight=False)
     word = "[bold green]PASS[/]" if report.passed else "[bold red]FAIL[/]"

@@ -29,6 +29,7 @@ COMMANDS = [
     ("result", "verify {toy} --case gain --history {out}/history.sqlite"),
     ("result.pass", "verify {toy}"),
     ("proof", "verify {toy} --case gain --exact"),
+    ("exercise", "exercise {out}/proof.json {out}/result.pass.json {toy}"),
     ("port", "prove tests.exact.cpp.called:decoder_block {gelu} --inputs {out}/x.npz"),
     ("port.compare", "compare tests.exact.cpp.called:decoder_block {gelu} --inputs {out}/x.npz"),
     (

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from parity.base.exercise import Exercise
 from parity.show import status
 
 TARGETS = (
@@ -24,7 +25,7 @@ def result(verify_toy):
 
 @pytest.fixture
 def page(toy_contract):
-    return lambda *results: status.page(list(results), replace(toy_contract, targets=TARGETS))
+    return lambda *results: status.page(list(results), replace(toy_contract, targets=TARGETS), Exercise())
 
 
 def test_what_is_verified_and_what_is_not(page, result):

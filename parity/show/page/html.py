@@ -14,6 +14,7 @@ from parity.judge.snapshots import Picture
 from parity.run.not_judged import sentences
 from parity.run.report import Report
 from parity.show.advice import advice
+from parity.show.exercise import lines as exercise_lines
 from parity.show.page import plots, rows, sound
 from parity.show.results import device, versions
 from parity.show.words import counts, ratio, share, tally
@@ -62,6 +63,7 @@ def _view(number: int, report: Report) -> dict[str, Any]:
         "chain": plots.chain(report),
         "sounds": [sound.players(entry) for entry in report.sounds],
         "pictures": [_picture(entry) for entry in report.pictures],
+        "exercise": list(exercise_lines(report.exercise)),
     }
 
 

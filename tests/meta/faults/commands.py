@@ -105,6 +105,7 @@ COMMANDS = [
     Command("parity history", parity, "history {out} --add result.json", STORE, "result.json", "sqlite3.connect"),
     Command("parity diff", parity, "diff result.json result.json --json {out}", FILE, "result.json"),
     Command("parity status", parity, f"status result.json --contract {TOY} --out {{out}}", FILE, "result.json"),
+    Command("parity exercise", parity, f"exercise result.json --contract {TOY} --json {{out}}", FILE, "result.json"),
     Command("parity inspect", parity, "inspect golden/mu.npy --json {out}", FILE, "golden/mu.npy"),
     Command("parity cases", parity, f"cases --contract {TOY} --json {{out}}"),
     Command("parity stages", parity, f"stages --contract {TOY} --json {{out}}"),
