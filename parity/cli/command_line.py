@@ -154,6 +154,8 @@ def parser() -> argparse.ArgumentParser:
     text = "judge the taps that match a pattern alone: 'encoder.*'"
     dumps.add_argument("--only", metavar="PATTERN", default="*", help=text)
     dumps.add_argument("--stage", metavar="NAME", default="", help="judge the taps of a stage alone")
+    text = "the reference's checkpoint: a diagnosis then computes blocks again by its weights"
+    dumps.add_argument("--checkpoint", type=Path, metavar="DIR", help=text)
     text = "local errors alone: of local/ among the dumps, or of all: each block was given the bundle's values"
     dumps.add_argument("--local", action="store_true", help=text)
     add_verbose(dumps)

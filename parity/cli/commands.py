@@ -203,6 +203,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
         options.only,
         options.stage,
         options.map,
+        options.checkpoint,
     )
     report.command, report.source = options.line, DUMPS
     report.environment = report.environment | origin(contract.path.parent)
@@ -219,7 +220,15 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
     """Compare two models by their inputs, and write the report where one was asked for."""
     from parity.show.comparison import Comparison
 
-    of_dumps = {"allow_missing": False, "local": False, "only": "*", "stage": "", "layout": "", "map": None}
+    of_dumps = {
+        "allow_missing": False,
+        "local": False,
+        "only": "*",
+        "stage": "",
+        "layout": "",
+        "map": None,
+        "checkpoint": None,
+    }
     if odd := [
         f"--{name.replace('_', '-')}"
         for name, left_out in of_dumps.items()

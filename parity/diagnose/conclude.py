@@ -15,7 +15,7 @@ from parity.contract.implementation import resolve
 from parity.diagnose.evidence import Finding
 from parity.diagnose.growth import Growth
 from parity.diagnose.inside import Scene, Suspect, look
-from parity.diagnose.recognise import recognise
+from parity.diagnose.recognise import recognise, shared
 from parity.judge.verdict import Verdict
 
 SHOWN, FEEDING = 3, 5
@@ -86,7 +86,7 @@ def diagnose(
     found += _structure(scene, found)
     if (weights := _weights(contract, suspect, scene, runners)) is not None:
         found.append(weights)
-    found.sort(key=lambda finding: -finding.confidence)
+    found = shared(found)
     return Diagnosis(first, _where(scene), found, growth, scene.carried, list(scene.evidence.inputs)[:FEEDING])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,11 +15,21 @@ from parity.diagnose.bisect import Found, Probe
 from parity.diagnose.conclude import Diagnosis
 from parity.diagnose.evidence import Evidence, Finding
 from parity.diagnose.growth import growth
-from parity.diagnose.inside import INPUTS
-from parity.diagnose.recognise import recognise
+from parity.diagnose.inside import INPUTS, turned
+from parity.diagnose.recognise import recognise, shared
 from parity.judge.verdict import Verdict
 
 Load = Callable[[str], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of the first wrong tap beside the taps: its noise floor, what its segment was given, and the
+    checkpoint's weights, if the checkpoint is at hand."""
+
+    floor: float = 0.0
+    given: Mapping[str, np.ndarray] = field(default_factory=dict)
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def diagnose_dumps(
@@ -28,6 +39,7 @@ def diagnose_dumps(
     taps: Mapping[str, Tap],
     golden: Load,
     candidate: Load | None,
+    known: Known,
 ) -> Diagnosis:
     """What the first wrong dump looks like, and whether the stored value is wrong instead of the port's.
 
@@ -48,11 +60,21 @@ def diagnose_dumps(
         part = around(_place(contract, first, axes, theirs.shape), theirs.shape, GLANCE)
         ours, theirs = gathered(ours[part]), gathered(theirs[part])
     inputs = {name: value for name in reversed(before) if whole and (value := golden(name)).size <= GLANCE}
+    inputs |= {f"the input {name}": value for name, value in known.given.items() if whole and value.size <= GLANCE}
     evidence = Evidence(
-        first.tap, widened(ours), theirs, None, tuple(axes.split()), inputs, contract.splits, contract.roles
+        first.tap,
+        widened(ours),
+        theirs,
+        None,
+        tuple(axes.split()),
+        {name: turned(value, theirs.shape) for name, value in inputs.items()},
+        contract.splits,
+        contract.roles,
+        known=known.floor,
+        bound=contract.rule(first.tap, first.mode).ratio32,
+        weights=known.weights,
     )
-    found = [*_stale(verdicts, first, taps), *recognise(evidence)]
-    return Diagnosis(first, "", sorted(found, key=lambda finding: -finding.confidence), rows)
+    return Diagnosis(first, "", shared([*_stale(verdicts, first, taps), *recognise(evidence)]), rows)
 
 
 def _place(contract: Contract, first: Verdict, axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:

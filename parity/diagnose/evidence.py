@@ -12,6 +12,15 @@ import numpy as np
 from parity.base.metrics import rms
 from parity.judge.floor import noise_floor
 
+FEW = 2.0
+"""Bounds that a model may leave of the error it explains: each side's rounding, and that of the inputs."""
+
+FEWEST = 4
+"""Values of which a model may explain the error: any number is a gain of another one."""
+
+UNEXPLAINED = 0.3
+"""Of an error, what a model that leaves more than rounding is said to leave at least."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -32,7 +41,9 @@ class Evidence:
     `exact` is the float64 reference's. `inputs` are values of the reference that were right on the candidate, the
     latest first: earlier taps of the segment, and its state. `labels` are those of the axes that are split in branches.
     `roles` says of an axis what it is (`parity/contract/axes.py`); the contract declares both. `rounded` is the
-    reference's with weights rounded as the candidate's are, of a candidate that computes in `dtype`.
+    reference's with weights rounded as the candidate's are, of a candidate that computes in `dtype`. `known` is the
+    noise floor where it was measured and there is no `exact`, `bound` what a right value may be off, in floors.
+    `weights` are those of the reference's checkpoint.
     """
 
     name: str
@@ -45,6 +56,9 @@ class Evidence:
     roles: Mapping[str, str] = field(default_factory=dict)
     rounded: np.ndarray | None = None
     dtype: str = "float32"
+    known: float = 0.0
+    bound: float = 2.0
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def comparable(self) -> bool:
@@ -77,7 +91,13 @@ class Evidence:
     @cached_property
     def floor(self) -> float:
         """The reference's own rounding, RMS."""
-        return noise_floor(self.reference if self.rounded is None else self.rounded, self.r, self.dtype)
+        own = noise_floor(self.reference if self.rounded is None else self.rounded, self.r, self.dtype)
+        return max(own, self.known)
+
+    @property
+    def ratio(self) -> float:
+        """The error in noise floors."""
+        return self.size / self.floor
 
     @cached_property
     def wrong(self) -> np.ndarray:
@@ -88,17 +108,17 @@ class Evidence:
     def left(self, model: np.ndarray) -> float:
         """The share of the error that is left when the candidate is compared with `model`: 0 explains all.
 
-        What two roundings leave counts as nothing. Where the candidate is small, and any small model near it, the share
-        is of its own size.
+        A model that leaves more than rounding does not explain the error, however near it comes, and is said to leave
+        `UNEXPLAINED` of it at least. Where the candidate is small, and any small model near it, the share is of its own
+        size; where it is large, so is its rounding.
         """
         if self.size == 0:
             return 1.0
-        rest = rms(self.c - model)
-        return (
-            0.0
-            if rest <= 3 * self.floor and self.size > 6 * self.floor
-            else rest / max(min(self.size, rms(self.c)), 1e-300)
-        )
+        enough = self.r.size >= FEWEST
+        rest, own = rms(self.c - model), rms(self.c)
+        left = rest / max(min(self.size, own), 1e-300)
+        larger = max(1.0, own / max(rms(self.r), 1e-300))
+        return left if enough and rest <= FEW * self.bound * self.floor * larger else max(left, UNEXPLAINED)
 
     def role(self, position: int) -> str:
         """The role of an axis, empty where it has none."""
@@ -112,12 +132,20 @@ class Evidence:
 
 Hypothesis = Callable[[Evidence], Finding | None]
 REGISTRY: list[Hypothesis] = []
+AGAIN: list[Hypothesis] = []
+"""Those that compute a block again, which takes a while: tested only where no other is sure."""
 
 
 def hypothesis(function: Hypothesis) -> Hypothesis:
     """Have `recognise` test this function. The function returns a finding, or None where the hypothesis does not fit or
     cannot be tested."""
     REGISTRY.append(function)
+    return function
+
+
+def again(function: Hypothesis) -> Hypothesis:
+    """As `hypothesis`, of one that computes a block again."""
+    AGAIN.append(function)
     return function
 
 

@@ -37,7 +37,7 @@ Key = tuple[str, str, int]
 class Suspect:
     """The first bad tap, and the states from which each side's run of its segment is to be repeated.
 
-    `dtype` is what the candidate computes in.
+    `dtype` is what the candidate computes in, and `weights` are those of the checkpoint.
     """
 
     segment: Segment
@@ -46,6 +46,7 @@ class Suspect:
     starts: Mapping[str, State]
     forced: Mapping[str, np.ndarray] = field(default_factory=dict)
     dtype: str = "float32"
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _scene(
         if _wrong(ours, theirs, exact, rounded, suspect.dtype):
             known = dict(reversed(list(right.items())))
             fed = dict(list(known.items())[:INPUTS]) | inputs
-            evidence = _evidence(contract, name, tap, ours, theirs, exact, rounded, suspect.dtype, fed)
+            evidence = _evidence(contract, name, tap, ours, theirs, exact, rounded, suspect, fed)
             paths = dict.fromkeys([*before, *(n.partition(" ")[0] for n in right if OUTPUT in n)])
             return Scene(tap, evidence, path, place, tuple(paths), True, leaf)
         if theirs.dtype.kind == "f":
@@ -168,7 +169,7 @@ def _scene(
     theirs, exact, rounded = (traces[side][tap.name] if side in traces else None for side in THEIRS)
     assert theirs is not None and exact is not None
     ours = traces["candidate"][tap.name]
-    evidence = _evidence(contract, tap.name, tap, ours, theirs, exact, rounded, suspect.dtype, inputs)
+    evidence = _evidence(contract, tap.name, tap, ours, theirs, exact, rounded, suspect, inputs)
     return Scene(tap, evidence, "", "", (), bool(right), leaf)
 
 
@@ -202,17 +203,30 @@ def _evidence(
     reference: np.ndarray,
     exact: np.ndarray,
     rounded: np.ndarray | None,
-    dtype: str,
+    suspect: Suspect,
     inputs: Mapping[str, np.ndarray],
 ) -> Evidence:
     axes = tuple(tap.axes.split())
     if len(axes) != reference.ndim:
         axes = tuple(f"axis {i}" for i in range(reference.ndim))
-    turned = {known: _turned(array, reference.shape) for known, array in inputs.items()}
-    return Evidence(name, candidate, reference, exact, axes, turned, contract.splits, contract.roles, rounded, dtype)
+    fed = {known: turned(array, reference.shape) for known, array in inputs.items()}
+    return Evidence(
+        name,
+        candidate,
+        reference,
+        exact,
+        axes,
+        fed,
+        contract.splits,
+        contract.roles,
+        rounded,
+        suspect.dtype,
+        bound=contract.rule(suspect.tap, suspect.mode).ratio32,
+        weights=suspect.weights,
+    )
 
 
-def _turned(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def turned(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """An input with its axes in the order that fits a shape best: modules within a block keep orders of their own."""
     if array.ndim != len(shape) or array.shape == shape:
         return array

@@ -20,6 +20,7 @@ import numpy as np
 from parity.contract import ACCUMULATED, FULL, LOCAL, Contract, Precision, Segment
 from parity.contract.implementation import Case, State, resolve
 from parity.diagnose import Diagnosis, Suspect, diagnose, growth
+from parity.diagnose.checkpoint import Weights
 from parity.judge.arithmetic import WRONG
 from parity.judge.floor import noise_floor
 from parity.judge.segment import Assessment, Judging
@@ -148,11 +149,12 @@ class Verifier:
 
     def _suspect(self, segment: Segment, first: Verdict) -> Suspect:
         """A segment with the states that its runs start from."""
+        weights = Weights(self.checkpoint) if self.precision == FULL else {}
         if first.mode == LOCAL and self.start is not None:
             starts = dict.fromkeys(SIDES, self.start)
-            return Suspect(segment, first.tap, LOCAL, starts, dtype=self.precision.compute)
+            return Suspect(segment, first.tap, LOCAL, starts, {}, self.precision.compute, weights)
         starts = self.runs.before(self.segments[: self.segments.index(segment)])
-        return Suspect(segment, first.tap, ACCUMULATED, starts, self.runs.decided, self.precision.compute)
+        return Suspect(segment, first.tap, ACCUMULATED, starts, self.runs.decided, self.precision.compute, weights)
 
 
 def _segments(contract: Contract, case: Case, precision: Precision) -> list[Segment]:

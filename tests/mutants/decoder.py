@@ -145,7 +145,7 @@ def _(m):
     m.setattr(Attention, "split", split)
 
 
-@mutant("heads merged without a transposition", "flow", f"{BLOCK}.attn1[step=0]", "memory order")
+@mutant("heads merged without a transposition", "flow", f"{BLOCK}.attn1[step=0]", "memory order", "mixing")
 def _(m):
     def call(self, x, bias):
         q, k, v = (self.split(f(x)) for f in (self.to_q, self.to_k, self.to_v))

@@ -75,9 +75,13 @@ def swapped(array):
     return array.reshape(*array.shape[:-1], -1, 2)[..., ::-1].reshape(array.shape)
 
 
-mutant("sines and cosines in halves", "flow", "encoder.positions", "permutation")(table(halves))
-mutant("sines and cosines swapped", "flow", "encoder.positions", "permutation")(table(swapped))
-mutant("relative positions ascending", "flow", "encoder.positions", "permutation", "sign")(table(lambda a: a[:, ::-1]))
+mutant("sines and cosines in halves", "flow", "encoder.positions", "permutation", "memory order")(table(halves))
+mutant("sines and cosines swapped", "flow", "encoder.positions", "permutation", "memory order", "rotary")(
+    table(swapped)
+)
+mutant("relative positions ascending", "flow", "encoder.positions", "permutation", "sign", "rotary")(
+    table(lambda a: a[:, ::-1])
+)
 mutant("positions in degrees of 1/1000", "flow", "encoder.positions", "scale")(
     table(lambda a: np.stack([np.sin(np.arcsin(a) / 1000)], 0)[0].astype(np.float32))
 )
@@ -98,7 +102,7 @@ def _(m):
     m.setattr(mlx_impl.encoder, "relative_shift", lambda scores: scores[..., : scores.shape[2]])
 
 
-@mutant("upsampling order", "flow", "encoder.up_layer.conv", "permutation")
+@mutant("upsampling order", "flow", "encoder.up_layer.conv", "permutation", "upsampling")
 def _(m):
     def call(self, x):
         h = mx.tile(x, (1, self.stride, 1))
@@ -169,7 +173,7 @@ mutant("sign", "flow", "mu", "sign")(encoded(lambda mu: -mu))
 mutant("offset", "flow", "mu", "offset")(encoded(lambda mu: mu + 0.01))
 mutant("one frame late", "flow", "mu", "shift")(encoded(lambda mu: mx.concatenate([mu[:, :1], mu[:, :-1]], axis=1)))
 mutant("channels reversed", "flow", "mu", "permutation")(encoded(lambda mu: mu[..., ::-1]))
-mutant("first frame zero", "flow", "mu", "padding")(
+mutant("first frame zero", "flow", "mu", "padding", "envelope")(
     encoded(lambda mu: mx.concatenate([0 * mu[:, :1], mu[:, 1:]], axis=1))
 )
 mutant("never computed", "flow", "mu", "constant")(encoded(mx.zeros_like))

@@ -89,7 +89,7 @@ def _(m):
     wrap(m, mlx_impl.t3.condition_encoder.PerceiverAttention, "__call__", call)
 
 
-@mutant("rope off by one", "t3", f"{LAYER}.self_attn.rotary_q[token=0]", "arithmetic")
+@mutant("rope off by one", "t3", f"{LAYER}.self_attn.rotary_q[token=0]", "rotary")
 def _(m):
     def table(original, config, start, count, like):
         return original(config, start + (count == 1), count, like)
@@ -97,7 +97,7 @@ def _(m):
     wrap(m, mlx_impl.t3.backbone, "rotary_table", table)
 
 
-@mutant("rope without scaling", "t3", f"{LAYER}.self_attn.rotary_q", "arithmetic")
+@mutant("rope without scaling", "t3", f"{LAYER}.self_attn.rotary_q", "rotary")
 def _(m):
     def frequencies(config, dtype):
         exponent = np.arange(0, config.head_width, 2, dtype=dtype) / dtype(config.head_width)
@@ -106,7 +106,7 @@ def _(m):
     m.setattr(mlx_impl.t3.backbone, "rope_frequencies", frequencies)
 
 
-@mutant("rope of neighbouring pairs", "t3", f"{LAYER}.self_attn.rotary_q", "arithmetic")
+@mutant("rope of neighbouring pairs", "t3", f"{LAYER}.self_attn.rotary_q", "rotary")
 def _(m):
     def rotate(x, table):
         cos, sin = (part[..., : x.shape[-1] // 2] for part in table)
@@ -146,7 +146,7 @@ def _(m):
     checkpoint(m, change)
 
 
-@mutant("heads of the query permuted", "t3", f"{LAYER}.self_attn.q_proj", "weights")
+@mutant("heads of the query permuted", "t3", f"{LAYER}.self_attn.q_proj", "weights", "permutation")
 def _(m):
     def change(tensors):
         for key, array in tensors.items():
@@ -156,7 +156,7 @@ def _(m):
     checkpoint(m, change)
 
 
-@mutant("keys not rotated in the cache", "t3", f"{LAYER}.self_attn.rotary_k", "term")
+@mutant("keys not rotated in the cache", "t3", f"{LAYER}.self_attn.rotary_k", "rotary", "term")
 def _(m):
     def change(model):
         for layer in model.t3.backbone.layers:
@@ -188,7 +188,7 @@ def _(m):
     m.setattr(mlx_impl.t3.sampling, "guide", lambda x, g: x[1:2] + g * (x[0:1] - x[1:2]))
 
 
-@mutant("repetition penalty sign", "t3", "t3.penalized[token=0]", "few values")
+@mutant("repetition penalty sign", "t3", "t3.penalized[token=0]", "few values", "term")
 def _(m):
     wrap(m, mlx_impl.t3.sampling, "penalize", lambda f, logits, previous, penalty: f(logits, previous, 1 / penalty))
 
@@ -212,18 +212,18 @@ def sampled_with(**fields):
 
 
 mutant("temperature multiplied", "t3", "t3.scores[token=0]", "gain")(sampled_with(temperature=1 / 0.8))
-mutant("min-p of 0.045 for 0.05", "t3", "t3.min_p[token=2]", "decision")(sampled_with(min_p=0.045))
-mutant("top-p of 0.91 for 0.9", "t3", "t3.top_p[token=0]", "decision")(sampled_with(top_p=0.91))
+mutant("min-p of 0.045 for 0.05", "t3", "t3.min_p[token=2]", "cut", "decision")(sampled_with(min_p=0.045))
+mutant("top-p of 0.91 for 0.9", "t3", "t3.top_p[token=0]", "cut", "decision")(sampled_with(top_p=0.91))
 
 
-@mutant("top-p before min-p", "t3", "t3.min_p[token=0]", "decision")
+@mutant("top-p before min-p", "t3", "t3.min_p[token=0]", "cut", "decision")
 def _(m):
     cut_min_p, cut_top_p = mlx_impl.t3.sampling.cut_min_p, mlx_impl.t3.sampling.cut_top_p
     m.setattr(mlx_impl.t3.sampling, "cut_min_p", lambda scores, min_p: cut_top_p(scores, 0.9))
     m.setattr(mlx_impl.t3.sampling, "cut_top_p", lambda scores, top_p: cut_min_p(scores, 0.05))
 
 
-@mutant("the next token's number", "t3", "t3.uniform[token=0]", "gain")
+@mutant("the next token's number", "t3", "t3.uniform[token=0]", "draw")
 def _(m):
     def choose(original, logits, previous, sampling, index, state, observe):
         state = state | {"uniforms": np.roll(state["uniforms"], -1)}

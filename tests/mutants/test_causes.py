@@ -8,7 +8,10 @@ import pytest
 import mlx_impl.t3.backbone
 from fixtures import cases
 from parity.run.verify import Verifier
-from tests.mutants.battery import Mutant, case, contract, loaded, verify
+from tests.mutants import factors, positions, speech_tokens
+from tests.mutants.battery import BATTERY, Mutant, case, contract, loaded, verify
+
+STAGES = (factors, positions, speech_tokens)
 
 
 def exchanged_statistics(m: pytest.MonkeyPatch) -> None:
@@ -38,7 +41,28 @@ def test_rounded_weights_are_compared_with_weights_rounded_alike(precision):
         )
         found = verifier.run().diagnosis
     assert found.first.tap == "t3.backbone.layers.0.self_attn.rotary_q"
-    assert found.families == ["term", "arithmetic"]
+    assert found.families == ["rotary", "term", "arithmetic"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("speech positions from 1", "speech_pos_emb.emb.weight, expected 0 1 2 3 4 5 ...: each is 1 later"),
+        (
+            "logits from before the final norm",
+            "of t3.backbone.layers.1, expected of the last position of t3.backbone.norm",
+        ),
+        ("rotary base 500 for 500000", "frequencies of base 500 as they are"),
+        ("rope of neighbouring pairs", "pairs are 2 i and 2 i + 1"),
+        ("min-p of 0.045 for 0.05", "3 of t3.scores[token=2]'s values are kept, expected 1"),
+        ("the next token's number", "number 1 of the state's uniforms, expected number 0"),
+        ("zero-stuffed upsampling", "zeros between the positions, expected each position repeated"),
+        ("epsilon 1e-6 for 1e-12", "with epsilon 1e-06, expected 1e-12"),
+    ],
+)
+def test_the_cause_stands_in_the_first_two_sentences(name, words):
+    report = verify(next(fault for fault in BATTERY if fault.name == name))
+    assert any(words in finding.sentence for finding in report.diagnosis.findings[:2]), report.diagnosis.sentence()
 
 
 def forgotten(x: mx.array, table: object) -> mx.array:

@@ -54,17 +54,17 @@ def _(m):
     wrap(m, PromptMel, "__call__", lambda call, self, wave: call(self, wave) * (20 / math.log(10)))
 
 
-@mutant("log of powers for magnitudes", VOICE, "prompt_mel.magnitudes", "power")
+@mutant("log of powers for magnitudes", VOICE, "prompt_mel.magnitudes", "power", "function")
 def _(m):
     wrap(m, PromptMagnitudes, "__call__", lambda call, self, wave: mx.square(call(self, wave)))
 
 
-@mutant("mel of magnitudes for powers", VOICE, "voice_encoder.mel.powers[of=t3]", "power")
+@mutant("mel of magnitudes for powers", VOICE, "voice_encoder.mel.powers[of=t3]", "power", "function")
 def _(m):
     wrap(m, VoicePowers, "__call__", lambda call, self, wave: mx.sqrt(call(self, wave)))
 
 
-@mutant("magnitudes for powers in the x-vector", VOICE, "speaker_encoder.filter_bank.powers", "power")
+@mutant("magnitudes for powers in the x-vector", VOICE, "speaker_encoder.filter_bank.powers", "power", "function")
 def _(m):
     wrap(m, FramePowers, "__call__", lambda call, self, frames: mx.sqrt(call(self, frames)))
 
@@ -81,7 +81,7 @@ def _(m):
     m.setattr(speaker_encoder.Centred, "__call__", lambda self, wave: whole(wave))
 
 
-@mutant("Hann's window for Kaldi's", VOICE, "speaker_encoder.filter_bank.frames", "normalisation")
+@mutant("Hann's window for Kaldi's", VOICE, "speaker_encoder.filter_bank.frames", "normalisation", "window")
 def _(m):
     def window(length, dtype):
         return mx.array((0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / (length - 1))).astype(np.float32))
@@ -89,12 +89,12 @@ def _(m):
     m.setattr(mlx_impl.conditioning.speaker_encoder, "povey_window", window)
 
 
-@mutant("log of 1e-10 for that of 1e-5", "quiet", "prompt_mel.floor", "limit")
+@mutant("log of 1e-10 for that of 1e-5", "quiet", "prompt_mel.floor", "limit", "term")
 def _(m):
     wrap(m, Floor, "__init__", lambda init, self, lowest: init(self, 1e-10 if lowest == 1e-5 else lowest))
 
 
-@mutant("log mel not normalised", VOICE, "tokenizer.log_mel", "gain and offset")
+@mutant("log mel not normalised", VOICE, "tokenizer.log_mel", "gain and offset", "term")
 def _(m):
     wrap(m, LogMelSpectrogram, "__call__", lambda call, self, wave: 4 * call(self, wave) - 4)
 
@@ -111,7 +111,7 @@ def filters(change):
     return patch
 
 
-mutant("filters without their areas", VOICE, "prompt_mel.filtered", "offset", "normalisation")(
+mutant("filters without their areas", VOICE, "prompt_mel.filtered", "offset", "normalisation", "filters")(
     filters(lambda table: table / mx.max(table, axis=1, keepdims=True))
 )
 mutant("filters upside down", VOICE, "prompt_mel.filtered", "permutation")(filters(lambda table: table[::-1]))
@@ -258,7 +258,7 @@ def _(m):
     m.setattr(mlx_impl.conditioning.s3tokenizer, "rotate", lambda x, cos, sin: x)
 
 
-@mutant("digits from -1", VOICE, "tokenizer.quantizer", "offset")
+@mutant("digits from -1", VOICE, "tokenizer.quantizer", "offset", "digits")
 def _(m):
     def call(self, x):
         digits = mx.round(self.bound(self.project_down(x))).astype(mx.int32)
@@ -267,7 +267,7 @@ def _(m):
     m.setattr(FSQ, "__call__", call)
 
 
-@mutant("digits highest first", VOICE, "tokenizer.quantizer", "decision", "permutation")
+@mutant("digits highest first", VOICE, "tokenizer.quantizer", "decision", "permutation", "digits")
 def _(m):
     def call(self, x):
         digits = mx.round(self.bound(self.project_down(x))).astype(mx.int32)[..., ::-1] + 1
@@ -281,7 +281,7 @@ def _(m):
     m.setattr(mlx_impl.conditioning.voice_encoder, "normalize", lambda x: x)
 
 
-@mutant("gates in another order", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights")
+@mutant("gates in another order", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights", "gates")
 def _(m):
     def change(tensors):
         for key, array in tensors.items():
@@ -292,7 +292,7 @@ def _(m):
     checkpoint(m, change)
 
 
-@mutant("one of two biases lost", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights")
+@mutant("one of two biases lost", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "weights", "gates")
 def _(m):
     constant(m, "lstm.bias_hh", 0)
 

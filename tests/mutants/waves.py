@@ -164,7 +164,7 @@ def _(m):
     wrap(m, Level, "__call__", lambda call, self, *args: call(self, *args) * len(self.resblocks))
 
 
-@mutant("iSTFT sum of w for w squared", "tiny-vocoder", f"{GENERATOR}.istft", "gain")
+@mutant("iSTFT sum of w for w squared", "tiny-vocoder", f"{GENERATOR}.istft", "gain", "window")
 def _(m):
     def total(n_fft, hop, frames):
         sums = np.zeros((n_fft // hop + frames - 1, hop))
@@ -175,7 +175,7 @@ def _(m):
     m.setattr(mlx_impl.ops.spectrum, "_window_sum", total)
 
 
-@mutant("iSTFT not divided by the windows", "tiny-vocoder", f"{GENERATOR}.istft", "gain")
+@mutant("iSTFT not divided by the windows", "tiny-vocoder", f"{GENERATOR}.istft", "gain", "window")
 def _(m):
     wrap(m, mlx_impl.ops.spectrum, "_window_sum", lambda f, *args: mx.ones_like(f(*args)))
 
@@ -210,7 +210,7 @@ def _(m):
     m.setattr(STFT, "__call__", stft(lambda x, half: mx.concatenate([x[:, 2 * half : 0 : -1], x], axis=1)))
 
 
-@mutant("zeros for the reflection", "tiny-vocoder", f"{GENERATOR}.stft", "arithmetic")
+@mutant("zeros for the reflection", "tiny-vocoder", f"{GENERATOR}.stft", "arithmetic", "padding")
 def _(m):
     m.setattr(STFT, "__call__", stft(lambda x, half: mx.pad(x, ((0, 0), (half, half)))))
 
@@ -294,7 +294,7 @@ def _threshold(config, value):
     return replace(config, threshold=value)
 
 
-@mutant("tanh of the source not taken", "tiny-vocoder", "vocoder.source", "function")
+@mutant("tanh of the source not taken", "tiny-vocoder", "vocoder.source", "function", "activation")
 def _(m):
     def call(original, self, *args):
         return mx.arctanh(mx.clip(original(self, *args), -0.999999, 0.999999))
@@ -302,7 +302,7 @@ def _(m):
     wrap(m, SourceModule, "__call__", call)
 
 
-@mutant("no fade", "tiny-vocoder", "vocoder.wave", "term")
+@mutant("no fade", "tiny-vocoder", "vocoder.wave", "term", "envelope")
 def _(m):
     m.setattr(mlx_impl.vocoder.stage, "fade_in", lambda wave, rate: wave)
 

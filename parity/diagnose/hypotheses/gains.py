@@ -9,6 +9,9 @@ import numpy as np
 from parity.base.metrics import dot
 from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
+SEVERAL = 0.85
+"""Confidence in a model that has two numbers for each slice: it may fit what has another reason."""
+
 FEWEST = 6
 """Values that each fitted slice must have, for two numbers a slice."""
 
@@ -30,10 +33,9 @@ def offset(e: Evidence) -> Finding | None:
     if not e.comparable:
         return None
     b = float(e.error.mean())
-    found = finding("offset", e.left(e.r + b), 0.97, f"the reference plus {b:.6g} everywhere")
-    if found or e.r.ndim < 2:
-        return found
-    return _bias(e)
+    whole = finding("offset", e.left(e.r + b), 0.97, f"the reference plus {b:.6g} everywhere")
+    each = _bias(e) if e.r.ndim > 1 else None
+    return max((found for found in (whole, each) if found), key=lambda found: found.confidence, default=None)
 
 
 def _bias(e: Evidence) -> Finding | None:
@@ -76,7 +78,7 @@ def sliced(e: Evidence) -> Finding | None:
         shape = [-1 if i == position else 1 for i in range(e.r.ndim)]
         model = k.reshape(shape) * e.r + b.reshape(shape)
         text = f"each {axis} has a gain ({k.min():.4g} to {k.max():.4g}) and an offset ({b.min():.3g} to {b.max():.3g})"
-        found = finding("normalisation", e.left(model), 0.9, text + " of its own", most=0.1)
+        found = finding("normalisation", e.left(model), SEVERAL, text + " of its own", most=0.1)
         if found and (best is None or found.confidence > best.confidence):
             best = found
     return best
@@ -93,7 +95,7 @@ def each_position(e: Evidence) -> Finding | None:
     model = k[:, None] * r.reshape(-1, r.shape[-1]) + b[:, None]
     left = e.left(np.moveaxis(model.reshape(r.shape), -1, channel))
     text = f"each position has a gain ({k.min():.6g} to {k.max():.6g}) and an offset of its own over its channels"
-    return finding("normalisation", left, 0.9, text, most=0.1)
+    return finding("normalisation", left, SEVERAL, text, most=0.1)
 
 
 @hypothesis
@@ -124,8 +126,9 @@ def bessel(e: Evidence) -> Finding | None:
             for power in (1, 2):
                 model = np.where(e.wrong, e.r * factor**power, e.r)
                 if abs(k / factor**power - 1) < 1e-4 and e.left(model) < 0.05:
+                    sure = 0.8 if e.wrong.all() else 0.985  # any gain may be near one of these
                     return Finding(
-                        "Bessel", 0.985, f"{int(e.wrong.sum())} values divided by {over}: Bessel's correction"
+                        "Bessel", sure, f"{int(e.wrong.sum())} values divided by {over}: Bessel's correction"
                     )
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import FEW, Evidence, Finding, hypothesis
 
 EPSILONS = (1e-12, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 FEWEST = 4
@@ -14,7 +14,10 @@ FEWEST = 4
 
 @hypothesis
 def epsilon(e: Evidence) -> Finding | None:
-    """The reference is a norm of an input with a weight and a bias; the candidate the same with another epsilon."""
+    """The reference is a norm of an input with a weight and a bias; the candidate the same with another epsilon.
+
+    The epsilon of the reference is seen where it is more than rounding; it is said to be small elsewhere.
+    """
     channel = e.axis("channel")
     if not e.comparable or channel is None or e.r.size < FEWEST * e.r.shape[channel]:
         return None
@@ -27,13 +30,17 @@ def epsilon(e: Evidence) -> Finding | None:
             normed = {eps: _normed(x, eps, mean) for eps in EPSILONS}
             fits = {eps: _weighted(n, r) for eps, n in normed.items()}
             right = min(EPSILONS, key=lambda eps: rms(fits[eps][0] - r))
-            if rms(fits[right][0] - r) > 3e-7 * rms(r):
+            if rms(fits[right][0] - r) > max(3e-7 * rms(r), 2 * e.floor):
                 continue
-            _, weight, bias = fits[right]
-            left = {eps: rms(n * weight + bias - c) / e.size for eps, n in normed.items()}
-            ours = min(EPSILONS, key=left.__getitem__)
-            if ours != right and left[ours] < 0.05:
-                return Finding("normalisation", 0.985, f"a {kind} of {name} with epsilon {ours:g}, expected {right:g}")
+            models = {eps: r + (n - normed[right]) * fits[right][1] for eps, n in normed.items()}
+            own = min(EPSILONS, key=lambda eps: rms(models[eps] - c))
+            left = rms(models[own] - c) / e.size
+            if own == right or rms(models[own] - c) > FEW * e.bound * e.floor or left > 0.7:
+                continue
+            alike = [eps for eps in EPSILONS if rms(fits[eps][0] - r) < 1.05 * rms(fits[right][0] - r) and eps != own]
+            expected = f"{right:g}" if len(alike) < 2 else f"at most {max(alike):g}"
+            text = f"a {kind} of {name} with epsilon {own:g}, expected {expected}"
+            return Finding("normalisation", round(0.985 * (1 - left), 3), text)
     return None
 
 

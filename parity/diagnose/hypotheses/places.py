@@ -13,8 +13,11 @@ from parity.diagnose.evidence import Evidence, Finding, hypothesis
 
 FEW, RARE = 0.05, 0.002  # shares of the values
 LONGEST_PERIOD = 2048
-PLACE = 0.5
+PLACE = 0.3
 """Confidence, at most, in a finding that says where an error is and does not explain it."""
+
+LEAST = 5.0
+"""Noise floors from which on it is said where an error is: a smaller one lies where rounding was worst."""
 
 APART = 0.25
 """Of the worst branch's RMSE, what a branch may have at most that is called right."""
@@ -33,7 +36,7 @@ def one_branch(e: Evidence) -> Finding | None:
         errors = {name: rms(our - their) for name, our, their in zip(names, ours, theirs, strict=True)}
         bad = [name for name, part in zip(names, wrong, strict=True) if part.any()]
         right = [errors[name] for name in names if name not in bad]
-        if 0 < len(bad) < len(names) and max(right) <= APART * max(errors.values()):
+        if e.ratio >= LEAST and 0 < len(bad) < len(names) and max(right) <= APART * max(errors.values()):
             index = names.index(bad[0])
             others = [
                 name for name, part in zip(names, ours, strict=True) if name not in bad and _same(part, ours[index])
@@ -48,7 +51,7 @@ def one_branch(e: Evidence) -> Finding | None:
 def padding(e: Evidence) -> Finding | None:
     """Wrong only at the ends of items, from another position on in each, or only where one side is 0."""
     batch, time = e.axis("batch"), e.axis("time")
-    if not e.comparable or batch is None or time is None or not e.wrong.any():
+    if not e.comparable or batch is None or time is None or not e.wrong.any() or e.ratio < LEAST:
         return None
     bad = _profile(e.wrong, batch, time)
     starts = {int(np.argmax(row)) if row.any() else len(row) for row in bad}
@@ -68,7 +71,7 @@ def padding(e: Evidence) -> Finding | None:
 @hypothesis
 def few_values(e: Evidence) -> Finding | None:
     """All but a few values are right."""
-    if not e.comparable:
+    if not e.comparable or e.ratio < LEAST:
         return None
     count = int(e.wrong.sum())
     if not 0 < count <= max(FEW * e.wrong.size, 3) or e.wrong.size < 20:
@@ -96,7 +99,7 @@ def clipped(e: Evidence) -> Finding | None:
 @hypothesis
 def period(e: Evidence) -> Finding | None:
     """The error has a period: what it is depends on the position within a stride or a hop."""
-    if not e.comparable or e.r.size < 64:
+    if not e.comparable or e.r.size < 64 or e.ratio < LEAST:
         return None
     position = int(np.argmax(e.r.shape))
     length = e.r.shape[position]
@@ -112,7 +115,7 @@ def period(e: Evidence) -> Finding | None:
         within = float(((rows - rows.mean(axis=0)) ** 2).sum())
         if within < 0.1 * total:
             return Finding(
-                "period", PLACE - 0.1, f"the error repeats every {n} positions of {e.axes[position]}: a stride or a hop"
+                "period", PLACE, f"the error repeats every {n} positions of {e.axes[position]}: a stride or a hop"
             )
     return None
 

@@ -1,4 +1,4 @@
-"""A sum whose terms are known: one left out, taken twice, or with another coefficient."""
+"""A sum whose terms are known: one left out, taken twice, or with another factor, everywhere or at some places."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from parity.base.metrics import dot
 from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
+MANY = 16
+"""Values that must be wrong and fit, of a term that is wrong at some places alone."""
+
 
 @hypothesis
 def term(e: Evidence) -> Finding | None:
@@ -16,15 +19,25 @@ def term(e: Evidence) -> Finding | None:
     if not e.comparable:
         return None
     best = None
-    for name, x in _same_shape(e):
-        square = dot(x.ravel(), x.ravel())
-        k = dot(e.error.ravel(), x.ravel()) / square if square else 0.0
-        words = {-1: "left out", 1: "added once too often", -2: "subtracted"}.get(round(k), "added with another factor")
-        if abs(k - round(k)) > 1e-3:
-            words = "added with another factor"
-        found = finding(
-            "term", e.left(e.r + k * x), 0.95, f"the reference plus {k:.6g} times {name}: it is {words}", 0.1
-        )
+    for name, x in terms(e):
+        k = _factor(e.error, x)
+        found = finding("term", e.left(e.r + k * x), 0.95, f"the reference plus {k:.6g} times {name}: {_words(k)}", 0.1)
+        if found and (best is None or found.confidence > best.confidence):
+            best = found
+    return best
+
+
+@hypothesis
+def term_in_places(e: Evidence) -> Finding | None:
+    """As `term`, where some of the values are right: those of voiced frames, say, or of what is not masked."""
+    if not e.comparable or not MANY < e.wrong.sum() < 0.98 * e.wrong.size:
+        return None
+    best = None
+    for name, x in terms(e):
+        k = _factor(e.error[e.wrong], x[e.wrong])
+        count = int(e.wrong.sum())
+        text = f"the reference plus {k:.6g} times {name} in {count} of {e.wrong.size} values: {_words(k)} there"
+        found = finding("term", e.left(e.r + k * x * e.wrong), 0.93, text, 0.1)
         if found and (best is None or found.confidence > best.confidence):
             best = found
     return best
@@ -35,7 +48,7 @@ def alone(e: Evidence) -> Finding | None:
     """The candidate is one of the inputs: what should be added to it, or made of it, is not."""
     if not e.comparable:
         return None
-    for name, x in _same_shape(e):
+    for name, x in terms(e):
         if (found := finding("term", e.left(x), 0.96, f"the candidate is {name} alone", 0.01)) is not None:
             return found
     return None
@@ -47,31 +60,24 @@ def addend(e: Evidence) -> Finding | None:
     if not e.comparable:
         return None
     best = None
-    for name, x in _same_shape(e):
+    channel = e.axis("channel")
+    over = tuple(i for i in range(e.r.ndim) if i != channel)
+    for name, x in terms(e):
         added = e.r - x
         square = dot(added.ravel(), added.ravel())
         if square == 0:
             continue
         k = dot((e.c - x).ravel(), added.ravel()) / square
-        if abs(k) < 1e-6:
-            continue
-        text = f"{name} plus {k:.6g} times what is added to it"
-        found = finding("term", e.left(x + k * added), 0.93, text, 0.1)
-        if found and (best is None or found.confidence > best.confidence):
+        found = finding("term", e.left(x + k * added), 0.93, f"{name} plus {k:.6g} times what is added to it", 0.1)
+        if found and abs(k) > 1e-6 and (best is None or found.confidence > best.confidence):
             best = found
-    for name, x in _same_shape(e):  # each channel adds with a factor of its own
-        channel = e.axis("channel")
-        if channel is None:
-            break
-        over = tuple(i for i in range(e.r.ndim) if i != channel)
-        added = e.r - x
-        square = (added * added).sum(axis=over, keepdims=True)
-        if e.r.size // e.r.shape[channel] < 6 or not square.all():
+        if channel is None or e.r.size // e.r.shape[channel] < 6:
             continue
-        k = ((e.c - x) * added).sum(axis=over, keepdims=True) / square
-        text = f"{name} plus {k.min():.4g} to {k.max():.4g} times what each channel adds to it"
-        found = finding("term", e.left(x + k * added), 0.9, text, 0.05)
-        if found and (best is None or found.confidence > best.confidence):
+        squares = (added * added).sum(axis=over, keepdims=True)  # each channel adds with a factor of its own
+        factors = ((e.c - x) * added).sum(axis=over, keepdims=True) / np.where(squares > 0, squares, 1)
+        text = f"{name} plus {factors.min():.4g} to {factors.max():.4g} times what each channel adds to it"
+        found = finding("term", e.left(x + factors * added), 0.9, text, 0.05)
+        if found and squares.all() and (best is None or found.confidence > best.confidence):
             best = found
     return best
 
@@ -81,7 +87,7 @@ def two_terms(e: Evidence) -> Finding | None:
     """Both sides are sums of the same two inputs, with other coefficients."""
     if not e.comparable or e.r.size < 8:
         return None
-    parts = _branch_parts(e) or _same_shape(e)[:6]
+    parts = _branch_parts(e) or terms(e)[:6]
     for (one, x), (two, y) in combinations(parts, 2):
         basis = np.stack([x.ravel(), y.ravel()], axis=1)
         ours, theirs = (np.linalg.lstsq(basis, array.ravel(), rcond=None)[0] for array in (e.c, e.r))
@@ -94,9 +100,36 @@ def two_terms(e: Evidence) -> Finding | None:
     return None
 
 
-def _same_shape(e: Evidence) -> list[tuple[str, np.ndarray]]:
-    arrays = ((name, np.asarray(x, np.float64)) for name, x in e.inputs.items() if x.dtype.kind == "f")
-    return [(name, x) for name, x in arrays if x.shape == e.r.shape]
+def terms(e: Evidence) -> list[tuple[str, np.ndarray]]:
+    """The inputs that may be added: of the reference's shape, without one of its axes, or a position away."""
+    whole: list[tuple[str, np.ndarray]] = []
+    spread: list[tuple[str, np.ndarray]] = []
+    moved: list[tuple[str, np.ndarray]] = []
+    for name, array in e.inputs.items():
+        if array.dtype.kind != "f":
+            continue
+        x = np.asarray(array, np.float64)
+        if x.shape == e.r.shape:
+            whole.append((name, x))
+            last = e.r.ndim - 1
+            if e.role(last) in ("time", "width") and e.r.shape[last] > 1:
+                moved.append((f"{name} one {e.axes[last]} before", np.concatenate([x[..., :1], x[..., :-1]], axis=-1)))
+        elif 1 < x.ndim == e.r.ndim - 1:
+            for axis in range(e.r.ndim):
+                if x.shape == e.r.shape[:axis] + e.r.shape[axis + 1 :]:
+                    spread.append((name, np.broadcast_to(np.expand_dims(x, axis), e.r.shape)))
+                    break
+    return whole + spread + moved
+
+
+def _factor(error: np.ndarray, x: np.ndarray) -> float:
+    square = dot(x.ravel(), x.ravel())
+    return dot(error.ravel(), x.ravel()) / square if square else 0.0
+
+
+def _words(k: float) -> str:
+    known = {-1: "it is left out", 1: "it is added once too often", -2: "it is subtracted"}
+    return known.get(round(k), "") if abs(k - round(k)) < 1e-3 and round(k) in known else "it has another factor"
 
 
 def _branch_parts(e: Evidence) -> list[tuple[str, np.ndarray]]:

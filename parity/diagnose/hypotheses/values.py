@@ -30,6 +30,15 @@ def constant(e: Evidence) -> Finding | None:
 
 
 @hypothesis
+def settings(e: Evidence) -> Finding | None:
+    """Of a short list of numbers, such as defaults, one or two are others: each is told."""
+    if not e.comparable or e.r.ndim != 1 or not 3 <= e.r.size <= 64 or not 0 < e.wrong.sum() <= min(2, e.r.size // 2):
+        return None
+    numbers = [f"number {i} is {e.c[i]:.6g}, expected {e.r[i]:.6g}" for i in np.flatnonzero(e.wrong)]
+    return Finding("few values", 0.95, f"{'; '.join(numbers)}, of {e.r.size} that are right otherwise")
+
+
+@hypothesis
 def integers(e: Evidence) -> Finding | None:
     """Integers that are all off by one number, or some that were decided otherwise."""
     if e.candidate.dtype.kind not in "iub" or e.candidate.shape != e.reference.shape or not e.reference.size:

@@ -6,18 +6,20 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 from parity.base.errors import InputError
 from parity.base.names import listed
 from parity.base.walk import GLANCE
 from parity.capture.golden import MANIFEST, Golden
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment
-from parity.diagnose.dumps import diagnose_dumps
+from parity.diagnose.dumps import Known, diagnose_dumps
 from parity.judge.arithmetic import settled
 from parity.judge.segment import UNDECLARED
 from parity.judge.snapshots import Gallery, Picture
 from parity.judge.verdict import Verdict, absent
 from parity.run.clock import Clock
-from parity.run.dumps import sources
+from parity.run.dumps import given, sources
 from parity.run.dumps.bundle import BLOCK
 from parity.run.dumps.judging import Judging
 from parity.run.dumps.names import Names
@@ -37,11 +39,13 @@ def compare(
     only: str = "*",
     stage: str = "",
     names: Path | None = None,
+    checkpoint: Path | None = None,
 ) -> Report:
     """Judge the dumps at `path` against a golden folder, by how far each is off in noise floors.
 
     `path` is a golden folder of its own, a folder of NPY files named by tap, or one safetensors file. Axes are those of
     the golden folder, or of the side `layout`. `names` is a file that translates what the port calls its values.
+    With the reference's `checkpoint` a diagnosis also computes blocks again.
     The folder's values are of a free run, and those in `local/` of blocks that were given the golden's values; in the
     mode `LOCAL` local errors alone are judged, of `local/` or, where that is not there, of all.
     `only` is a pattern of taps, and `stage` a stage, that are judged alone. A golden tap without a dump fails, or with
@@ -51,6 +55,7 @@ def compare(
     """
     contract, segments = _fitting(contract, golden)
     golden.check_inputs()
+    weights = given.weights(golden, checkpoint)
     table = Names(names) if names else None
     dumps = sources.read(path, table)
     _require_other_files(golden, dumps.values())
@@ -83,6 +88,7 @@ def compare(
             taps,
             lambda name: judging.reference(taps[name]),
             None if _is_reduced(dumps, first) else lambda name: judging.candidate(taps[name], dumps[first.mode][name]),
+            _known(judging, first, segments, weights),
         )
     report.program = said(parts, judging.rounded, judging.projected, allow_missing, report.verdicts)
     unread = sources.unread(path)
@@ -90,6 +96,14 @@ def compare(
     report.program = "; ".join([report.program, *notes])
     report.verdicts = [settled(verdict, None) for verdict in report.verdicts]
     return report
+
+
+def _known(judging: Judging, first: Verdict, segments: list[Segment], weights: Mapping[str, np.ndarray]) -> Known:
+    segment = next((segment for segment in segments if segment.holds(first.tap)), None)
+    if segment is None:
+        return Known()
+    floor = max(judging.known(first.tap, first.mode).values(), default=0.0)
+    return Known(floor, given.given(judging.contract, judging.golden, segment), weights)
 
 
 def _require_other_files(golden: Golden, dumps: Iterable[sources.Dumps]) -> None:

@@ -1,0 +1,192 @@
+"""A convolution, computed again by the checkpoint's weights: of other padding, dilation or upsampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from parity.base.metrics import rms
+from parity.diagnose.evidence import Evidence, Finding, again, hypothesis
+from parity.diagnose.hypotheses.functions import ACTIVATIONS
+from parity.diagnose.hypotheses.layers import NEAR, OTHER, SURE
+
+FUNCTIONS = ("identity", "ReLU", "leaky ReLU of slope 0.01", "leaky ReLU of slope 0.1", "ELU", "SiLU", "exact GELU")
+RECENT = 3
+"""Of the inputs, how many may have a function or a dilation before the convolution: what it is given came last."""
+
+LONGEST = 1 << 16
+"""Values of an input and of a kernel beyond which nothing is computed again."""
+
+
+def repeated(x: np.ndarray, by: int) -> np.ndarray:
+    return np.repeat(x, by, axis=-1)
+
+
+def stuffed(x: np.ndarray, by: int) -> np.ndarray:
+    found = np.zeros((*x.shape[:-1], x.shape[-1] * by))
+    found[..., ::by] = x
+    return found
+
+
+def straight(x: np.ndarray, by: int) -> np.ndarray:
+    following = np.concatenate([x[..., 1:], x[..., -1:]], axis=-1)
+    return np.stack([x + (following - x) * k / by for k in range(by)], axis=-1).reshape(*x.shape[:-1], -1)
+
+
+def centred(x: np.ndarray, by: int) -> np.ndarray:
+    """Straight lines between the middles, as `align_corners=False` has them."""
+    places = np.clip((np.arange(x.shape[-1] * by) + 0.5) / by - 0.5, 0, x.shape[-1] - 1)
+    low = np.minimum(places.astype(int), x.shape[-1] - 2)
+    return np.asarray(x[..., low] * (low + 1 - places) + x[..., low + 1] * (places - low))
+
+
+def tiled(x: np.ndarray, by: int) -> np.ndarray:
+    return np.concatenate([x] * by, axis=-1)
+
+
+UPSAMPLING: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+    "each position repeated": repeated,
+    "zeros between the positions": stuffed,
+    "straight lines from each position to the next": straight,
+    "straight lines between the positions' middles": centred,
+    "the whole repeated": tiled,
+}
+SIDES = {"on the left": 1.0, "on both sides": 0.5, "on the right": 0.0}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a convolution is made: what is before it, where it is padded, and the distance of its taps."""
+
+    function: str = "identity"
+    upsampling: str = ""
+    side: str = "on both sides"
+    dilation: int = 1
+    turned: bool = False
+
+
+@hypothesis
+def upsampled(e: Evidence) -> Finding | None:
+    """The value is an input at more positions, by another kind of upsampling."""
+    if not e.comparable or e.r.ndim < 2:
+        return None
+    for name, array in e.inputs.items():
+        for axis in range(e.r.ndim) if array.ndim == e.r.ndim and array.dtype.kind == "f" and array.size else ():
+            used = np.flatnonzero(np.moveaxis(e.r, axis, 0).reshape(e.r.shape[axis], -1).any(axis=1))  # without padding
+            by, rest = divmod(int(np.ptp(used)) + 1 if len(used) else 0, array.shape[axis])
+            part = slice(used[0], used[-1] + 1) if by > 1 and not rest and array.shape[axis] > 1 else None
+            if part is None or e.r.size // e.r.shape[axis] != array.size // array.shape[axis]:
+                continue
+            x = np.moveaxis(np.asarray(array, np.float64), axis, -1)
+            whole = {kind: np.moveaxis(np.zeros_like(e.r), axis, -1) for kind in UPSAMPLING}
+            for kind, function in UPSAMPLING.items():
+                whole[kind][..., part] = function(x, by)
+            made = {kind: np.moveaxis(y, -1, axis) for kind, y in whole.items()}
+            right = next((kind for kind, y in made.items() if rms(y - e.r) <= NEAR * rms(e.r)), None)
+            own = next((kind for kind, y in made.items() if e.left(y) < 0.1), None)
+            if right and own and own != right:
+                return Finding("upsampling", SURE, f"{own}, expected {right}: {by} times the positions of {name}")
+    return None
+
+
+@again
+def convolution(e: Evidence) -> Finding | None:
+    """The reference is a convolution of an input by weights of the checkpoint; the candidate is another of it."""
+    channel, time = e.axis("channel"), e.axis("time")
+    if not e.comparable or not e.weights or e.r.ndim != 3 or channel is None or time is None:
+        return None
+    c, r = (np.moveaxis(a, (channel, time), (1, 2)) for a in (e.c, e.r))
+    length = r.shape[2]
+    for number, (name, x) in enumerate(_given(e, channel, time)):
+        padded = cache(lambda way, taps, x=x: _padded(way, taps, x, length))
+        for weight, kernel in _kernels(e, r.shape[1], x):
+            taps = kernel.shape[2]
+            ways = _ways(kernel, x.shape[2], length, number < RECENT)
+            right = next((way for way in ways if _makes(way, kernel, padded(way, taps), r)), None)
+            if right is None:
+                continue
+            base = _made(right, kernel, padded(right, taps), length)
+            for way in _ways(kernel, x.shape[2], length, True):
+                made = _made(way, kernel, padded(way, taps), length)
+                if way != right and rms(r + made - base - c) <= 2 * e.bound * e.floor:
+                    family, words = _apart(way, right)
+                    return Finding(family, SURE, f"the convolution {weight} of {name} with {words}")
+            text = f"the convolution {weight} of {name} makes the reference: its weights are others"
+            return Finding("weights", OTHER, text)
+    return None
+
+
+def _given(e: Evidence, channel: int, time: int) -> Iterator[tuple[str, np.ndarray]]:
+    for name, array in e.inputs.items():
+        if array.ndim == 3 and array.dtype.kind == "f" and 0 < array.size <= LONGEST and len(array) == len(e.r):
+            yield name, np.moveaxis(np.asarray(array, np.float64), (channel, time), (1, 2))
+
+
+def _kernels(e: Evidence, width: int, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    for name, w in e.weights.items():
+        if w.ndim == 3 and w.shape[0] == width and w.shape[1] in (1, x.shape[1]) and w.size <= LONGEST:
+            if w.shape[1] == x.shape[1] or width == x.shape[1]:
+                yield name, np.asarray(w, np.float64)
+
+
+def _ways(kernel: np.ndarray, given: int, length: int, every: bool) -> Iterator[Way]:
+    """The ways to make so many positions of what is given; not `every` one, those without anything before it."""
+    by, rest = divmod(length, given)
+    if rest or not by:
+        return
+    wide = kernel.shape[2] > 1
+    for dilation in (1, 2, 3, 4, 5, 9) if wide and every else (1,):
+        for side in SIDES if wide else ["on both sides"]:
+            for kind in UPSAMPLING if by > 1 else [""]:
+                for function in FUNCTIONS if dilation == 1 and every else ["identity"]:
+                    yield Way(function, kind, side, dilation)
+                if wide and every:
+                    yield Way("identity", kind, side, dilation, turned=True)
+
+
+def _padded(way: Way, taps: int, x: np.ndarray, length: int) -> np.ndarray:
+    """What the taps are taken of."""
+    x = ACTIVATIONS[way.function](x)
+    x = UPSAMPLING[way.upsampling](x, length // x.shape[2]) if way.upsampling else x
+    reach = (taps - 1) * way.dilation
+    left = int(np.ceil(reach * SIDES[way.side]))
+    wide = np.zeros((*x.shape[:2], reach + x.shape[2]))
+    wide[:, :, left : left + x.shape[2]] = x
+    return wide
+
+
+def _made(way: Way, kernel: np.ndarray, x: np.ndarray, length: int) -> np.ndarray:
+    """The convolution of a padded input, without its bias."""
+    kernel = kernel[..., ::-1] if way.turned else kernel
+    out = np.zeros((len(x), len(kernel), length))
+    for tap in range(kernel.shape[2]):
+        part = x[:, :, tap * way.dilation : tap * way.dilation + length]
+        depthwise = kernel.shape[1] == 1 and x.shape[1] > 1
+        out += part * kernel[:, 0, tap, None] if depthwise else kernel[:, :, tap] @ part
+    return out
+
+
+def _makes(way: Way, kernel: np.ndarray, x: np.ndarray, r: np.ndarray) -> bool:
+    """Whether the convolution is the reference but for a bias, a constant for each channel: of two channels first."""
+    depthwise = kernel.shape[1] == 1 and x.shape[1] > 1
+    for part, item in ((slice(0, 2), slice(0, 1)), (slice(None), slice(None))):
+        own = x[item, part] if depthwise else x[item]
+        apart = _made(way, kernel[part], own, r.shape[2]) - r[item, part]
+        if rms(apart - apart.mean(axis=(0, 2), keepdims=True)) > NEAR * rms(r[item, part]):
+            return False
+    return True
+
+
+def _apart(own: Way, right: Way) -> tuple[str, str]:
+    if own.upsampling != right.upsampling:
+        return "upsampling", f"{own.upsampling} before it, expected {right.upsampling}"
+    if own.side != right.side:
+        return "shift", f"padding {own.side}, expected {right.side}"
+    if own.dilation != right.dilation:
+        return "arithmetic", f"dilation {own.dilation}, expected {right.dilation}"
+    if own.turned != right.turned:
+        return "weights", "its kernel reversed"
+    return "activation", f"{own.function} before it, expected {right.function}"
