@@ -194,7 +194,6 @@ class Exact:
                 modes[number] = self._prove(number, starts[number], references[number])
                 for trace in (start, *references.values()):
                     trace.unmap()
-                return_memory()
             self._release(self.candidate.side)
             for number in numbers:
                 for mode in modes[number]:
