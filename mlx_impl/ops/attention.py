@@ -18,6 +18,7 @@ from mlx_impl.ops.cpu.exponential import LOG2E, exp2_times, exp_times, nearest, 
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear, matmul
 from mlx_impl.ops.parallel import halves
+from mlx_impl.ops.precision import in_double
 from mlx_impl.ops.summation import blocked_sum
 
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0
@@ -140,11 +141,15 @@ _exp2_from = mx.compile(lambda x, power: exp2_times(power, x))
 
 def _exponential(x: mx.array) -> mx.array:
     """e^x for _EXP_FLOOR <= x <= 0 and for NaN."""
+    if in_double():
+        return mx.exp(x)
     flat = x.reshape(-1)
     return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
 
 
 def _power_of_two(x: mx.array) -> mx.array:
     """2^x for finite x <= 0 and for NaN."""
+    if in_double():
+        return mx.power(2.0, x)
     flat = x.reshape(-1)
     return _exp2_from(flat, _exp2_bits(flat).view(mx.float32)).reshape(x.shape)

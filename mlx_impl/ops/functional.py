@@ -1,6 +1,7 @@
 """Elementwise functions, on any layout and shape, at float32 rounding level.
 
-On a GPU these are MLX's own operations, each one kernel; on a CPU they are those of `cpu/activations.py`.
+On a GPU, and in double, these are MLX's own operations, each one kernel; on a CPU they are those of
+`cpu/activations.py`, whose polynomials are as long as float32 needs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import mlx.core as mx
 from mlx_impl.ops.cpu import activations as cpu
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.parallel import halves
+from mlx_impl.ops.precision import in_double
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
@@ -51,7 +53,7 @@ def mish(x: mx.array) -> mx.array:
 def snake(x: mx.array, alpha: mx.array) -> mx.array:
     """`... c`, `c` -> `... c`. x + sin(alpha x)²/alpha, with an alpha for each channel."""
     wide = (array.astype(mx.float32) for array in (x, alpha))
-    return _native_snake(x, alpha) if on_gpu() else cpu.snake(*wide).astype(x.dtype)
+    return _native_snake(x, alpha) if on_gpu() or in_double() else cpu.snake(*wide).astype(x.dtype)
 
 
 def leaky_relu(x: mx.array, slope: float = 0.01) -> mx.array:
@@ -63,7 +65,7 @@ def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[m
     """Run `cpu` in float32, or `native`, which does so itself, and return the dtype of `x`."""
     if x.dtype not in _FLOATS:
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
-    if on_gpu():
+    if on_gpu() or in_double():
         return native(x)
     flat = x.astype(mx.float32).reshape(-1)
     y = cpu(flat) if x.size < _MANY else halves(cpu, flat)

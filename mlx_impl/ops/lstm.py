@@ -14,6 +14,7 @@ from mlx_impl.ops.cpu.exponential import expm1_times, nearest, power_bits
 from mlx_impl.ops.cpu.threads import one_thread
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import addmm, matmul
+from mlx_impl.ops.precision import in_double
 
 STEPS_AT_ONCE = 2  # that a CPU begins with while the next are still being built
 
@@ -58,12 +59,12 @@ def step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
 
     The gates are in the order input, forget, cell, output. A sigmoid and a tanh are within 3 ulp, for gates of less
     than 2^20; a sigmoid below 1e-38 may be any number below it. Larger gates and infinities may give NaN or, from 7e8
-    on, the wrong side; NaN gives NaN. On a GPU and in half precision the functions are MLX's own. Raises ValueError for
-    other shapes.
+    on, the wrong side; NaN gives NaN. On a GPU, in half precision and in double the functions are MLX's own. Raises
+    ValueError for other shapes.
     """
     if cell.shape != (1, *gates.shape[1:]) or len(gates) != 4:
         raise ValueError(f"got gates {gates.shape} and cell {cell.shape}, expected (4, P, c) and (1, P, c)")
-    if gates.dtype != mx.float32 or on_gpu():
+    if gates.dtype != mx.float32 or on_gpu() or in_double():
         return _native_step(gates, cell)
     enter, forget, new, leave = mx.split(_expm1(gates, _bits(gates).view(mx.float32)), 4)
     cell = _next_cell(enter, forget, new, cell)

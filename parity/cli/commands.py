@@ -56,6 +56,8 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
         return _exact(options, console)
     if options.teacher_forced:
         raise InputError("--teacher-forced without --exact: on a device every block runs that way too; leave it out")
+    if options.device:
+        raise InputError("--device without --exact: what runs is judged on the device that MLX has; leave it out")
     _consistent(options)
     contract, case, checkpoint = _inputs(options)
     with progress(console, contract.segments(case.dims, case.segments)) as say:
@@ -139,7 +141,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
     require_places(options, [checkpoint])
     with ThreadPoolExecutor(1) as beside, progress(console, contract.segments(case.dims, case.segments)) as say:
         subject = beside.submit(proof.subject, contract, case, checkpoint)  # it reads what is loaded next
-        report = Exact(contract, case, checkpoint, say, options.teacher_forced).run()
+        report = Exact(contract, case, checkpoint, say, options.teacher_forced, options.device or "gpu").run()
         report.subject = subject.result()
     report.command = options.line
     show_exact(report, console, options.exercise)

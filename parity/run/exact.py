@@ -52,7 +52,8 @@ KNOWN = {"reference": ("torch",), "candidate": ("mlx", "torch")}
 class Exact:
     """Proves a contract's candidate on a case. Raises `InputError` for unusable input.
 
-    With `teacher_forced` each segment runs in both ways, else where the free run is not equal.
+    With `teacher_forced` each segment runs in both ways, else where the free run is not equal. `device`, `gpu` or
+    `cpu`, is what an MLX candidate is told that it runs on: many have a way of their own for each.
 
     Only one segment's values are held at a time. Of the stages that the contract names as `in_turn` the two sides'
     weights are never held together: each side runs all of the stage, with the traces in a temporary folder.
@@ -65,10 +66,11 @@ class Exact:
         checkpoint: Path,
         progress: Callable[[str], None] = lambda message: None,
         teacher_forced: bool = False,
+        device: str = "gpu",
     ):
         self.contract = contract = contract.rules_of(case.name)
         self.case, self.checkpoint, self.progress = case, checkpoint, progress
-        self.forced = teacher_forced
+        self.forced, self.device = teacher_forced, device
         self.segments = contract.segments(case.dims, case.segments)
         contract.check_decisions(self.segments)
         for name, known in KNOWN.items():
@@ -81,7 +83,7 @@ class Exact:
             str(checkpoint),
             [segment.label for segment in self.segments],
             sum(contract.count(segment.taps) for segment in self.segments),
-            environment=_versions(side["framework"] for side in contract.sides.values()),
+            environment=_versions(side["framework"] for side in contract.sides.values()) | {"program for": device},
             seconds=self.clock.seconds,
         )
         self.decided: dict[str, np.ndarray] = {}
@@ -131,7 +133,7 @@ class Exact:
                 from parity.exact.standin import installed
 
                 self.widened: Callable[[], AbstractContextManager[Any]] = nullcontext
-                with installed():
+                with installed(self.device):
                     yield self._runner("candidate", "float32")
             else:
                 from parity.exact.torch import widened

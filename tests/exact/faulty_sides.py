@@ -46,6 +46,15 @@ def scale(checkpoint: Path, options: Mapping[str, Any], dtype: str) -> Any:
     return _side(checkpoint, options, dtype, spoil)
 
 
+def scale_on_cpu(checkpoint: Path, options: Mapping[str, Any], dtype: str) -> Any:
+    """As `scale`, where the device is a CPU alone."""
+    import mlx.core as mx
+
+    if mx.default_device().type == mx.cpu:
+        return scale(checkpoint, options, dtype)
+    return _side(checkpoint, options, dtype, lambda model: None)
+
+
 def narrowed(checkpoint: Path, options: Mapping[str, Any], dtype: str) -> Any:
     """A block's output goes through half precision."""
     import mlx.core as mx

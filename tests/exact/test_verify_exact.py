@@ -51,8 +51,9 @@ def candidate(contract: Contract, factory: str, framework: str = "mlx") -> Contr
     return replace(contract, sides=sides)
 
 
-def proven(contract: Contract, case: Case, teacher_forced: bool = False) -> ExactReport:
-    return Exact(contract, case, cases.synthetic_checkpoint(cases.load("tiny")), teacher_forced=teacher_forced).run()
+def proven(contract: Contract, case: Case, teacher_forced: bool = False, device: str = "gpu") -> ExactReport:
+    checkpoint = cases.synthetic_checkpoint(cases.load("tiny"))
+    return Exact(contract, case, checkpoint, teacher_forced=teacher_forced, device=device).run()
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,20 @@ def test_the_report_says_what_it_rests_on(whole):
     assert not any("device" in name for name in said["environment"])
     assert said["worst"]["error"] == whole.worst.error
     assert len(said["verdicts"]) == said["expected_verdicts"]
+
+
+def test_the_own_ports_way_on_a_cpu_is_proven_in_all_stages():
+    report = proven(CONTRACT, cases.load("tiny"), device="cpu")
+    assert report.passed and len(report.verdicts) == report.expected == 2663
+    assert report.environment["program for"] == "cpu"
+    assert report.worst.error < BOUND / 10
+
+
+@pytest.mark.parametrize(("device", "passed"), [("gpu", True), ("cpu", False)])
+def test_a_fault_of_one_device_is_found_where_that_device_is_proven(short, device, passed):
+    report = proven(candidate(CONTRACT, "tests.exact.faulty_sides:scale_on_cpu"), short, device=device)
+    assert report.passed == passed
+    assert passed or report.first_failure.tap == "encoder.encoders.1.feed_forward"
 
 
 @pytest.mark.parametrize("name", ["tiny-flow-batch", "tiny-vocoder-cache", "tiny-t3-unguided", "tiny-t3-one-letter"])
