@@ -97,3 +97,14 @@ def test_one_missing_tap_is_named(judged):
 )
 def test_wrong_dumps_are_recognised(judged, change, family):
     require(judged(lambda golden, dumps: rewritten(dumps, LATER, change)), LATER, family)
+
+
+def test_weights_of_another_checkpoint_are_refused(store, tmp_path):
+    """Weights that the reference did not read would explain nothing."""
+    golden, checkpoint = Golden(store / "golden"), cases.synthetic_checkpoint(case("flow"))
+    assert offline.compare(contract(), golden, store / "dumps", checkpoint=checkpoint).passed
+    with pytest.raises(InputError, match="no safetensors file of the reference's checkpoint"):
+        offline.compare(contract(), golden, store / "dumps", checkpoint=tmp_path)
+    (tmp_path / "s3gen.safetensors").write_bytes(b"others")
+    with pytest.raises(InputError, match="not the file that the reference read"):
+        offline.compare(contract(), golden, store / "dumps", checkpoint=tmp_path)

@@ -30,19 +30,15 @@ def given(contract: Contract, golden: Golden, segment: Segment) -> dict[str, np.
 
 
 def weights(golden: Golden, folder: Path | None) -> Mapping[str, np.ndarray]:
-    """The weights in a folder. Raises `InputError` where a file is not the one that the reference read."""
+    """The weights in a folder. Raises `InputError` where none of them, or another, is of the reference's checkpoint."""
     if folder is None:
         return {}
-    known = {name: content for name, content in golden.manifest.get("checkpoint", {}).items() if _is_weights(name)}
-    for name, content in known.items():
-        if not (folder / name).is_file():
-            raise InputError(f"{folder / name}: not there; give the checkpoint that the reference read")
-        if file_sha256(folder / name) != content:
+    known = golden.manifest.get("checkpoint", {})
+    there = [name for name in known if name.endswith(".safetensors") and (folder / name).is_file()]
+    if not there:
+        names = ", ".join(sorted(known)) or "no files"
+        raise InputError(f"{folder}: has no safetensors file of the reference's checkpoint, which has {names}")
+    for name in there:
+        if file_sha256(folder / name) != known[name]:
             raise InputError(f"{folder / name}: not the file that the reference read (SHA-256 differs); give that one")
-    if not known:
-        raise InputError(f"{golden.folder}: its reference read no safetensors files; leave --checkpoint out")
     return Weights(folder)
-
-
-def _is_weights(name: str) -> bool:
-    return name.endswith(".safetensors")
