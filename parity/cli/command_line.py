@@ -93,9 +93,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_argument("--exact", action="store_true", help=text)
     text = "with --exact: run every block on the reference's own inputs as well, also where the free run is equal"
     verify.add_argument("--teacher-forced", action="store_true", help=text)
-    text = (
-        "with --exact: the device whose way through the port is proven: gpu, as Metal is (the default), or cpu"
-    )
+    text = "with --exact: the device whose way through the port is proven: gpu, as Metal is (the default), or cpu"
     verify.add_argument("--device", choices=("gpu", "cpu"), help=text)
     text = "judge the device alone, by a proof of the same code, checkpoint, case and contract"
     verify.add_argument("--device-only", action="store_true", help=text)

@@ -160,6 +160,34 @@ def test_another_random_number_is_named():
     said(first(draws[3:4], draws[2:3], "b", {"the state's draws": draws}), "draw", "number 3 of", "expected number 2")
 
 
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (lambda x: (x.mean(axis=2), x.std(axis=2, ddof=1)), "the mean of x, expected the mean of ReLU of x"),
+        (lambda x: (np.maximum(x, 0).mean(axis=2), np.maximum(x, 0).std(axis=2)), "deviation over n of ReLU of x"),
+    ],
+)
+def test_a_statistic_over_time_is_computed_again(own, words):
+    x = noise(1, 2, 6, 40)
+    exact = (np.maximum(x, 0).mean(axis=2), np.maximum(x, 0).std(axis=2, ddof=1))
+    candidate, reference = (np.concatenate(both, axis=1) for both in (own(x), exact))
+    found = first(candidate, reference, "b c", {"x": x})
+    said(found, "statistic")
+    assert words.replace(" of x", "") in found.sentence.replace(" of x", "")
+
+
+def test_what_a_convolution_is_given_too_much_of_is_named():
+    kernel, h, added = noise(5, 8, 6, 3), noise(1, 2, 6, 12), noise(2, 2, 6)
+
+    def convolved(x):
+        wide = np.pad(x, ((0, 0), (0, 0), (2, 0)))
+        return sum(kernel[:, :, k] @ wide[:, :, k : k + 12] for k in range(3))
+
+    own, exact = (convolved(h + k * added[:, :, None]) for k in (2, 1))
+    found = first(own, exact, "b c t", {"time": added}, {"conv.weight": kernel})
+    said(found, "term", "what the convolution conv.weight is given has +1 times time")
+
+
 def test_weight_norms_are_folded(tmp_path):
     gain, direction = np.float32([[[2.0]], [[3.0]]]), noise(1, 2, 4, 3).astype(np.float32)
     header = "conv.parametrizations.weight.original"

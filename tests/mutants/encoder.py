@@ -139,7 +139,7 @@ def _(m):
     loaded(m, "encoder", lambda model: setattr(model.encoder, "after_norm", lambda x: x))
 
 
-@mutant("x-vector not normalised", "flow", "spk_embed_affine_layer", "gain", "scale")
+@mutant("x-vector not normalised", "flow", "spk_embed_affine_layer", "gain", "scale", "tap")
 def _(m):
     m.setattr(mlx_impl.flow, "normalize", lambda x, eps: x)
 

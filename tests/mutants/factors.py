@@ -280,7 +280,7 @@ def _(m):
     gates(1, 0, 2, 3)(m)
 
 
-@mutant("statistics of what is not rectified", VOICE, "speaker_encoder.stats", "activation")
+@mutant("statistics of what is not rectified", VOICE, "speaker_encoder.stats", "activation", "statistic")
 def _(m):
     seen = []
 
@@ -297,7 +297,7 @@ def _(m):
     m.setattr(mlx_impl.conditioning.voice_encoder.nn, "relu", lambda x: x)
 
 
-@mutant("mean over time of the squares", VOICE, "speaker_encoder.stats", "power")
+@mutant("mean over time of the squares", VOICE, "speaker_encoder.stats", "power", "statistic")
 def _(m):
     def call(self, x):
         deviation = mx.sqrt(mx.var(x, axis=1, ddof=1))

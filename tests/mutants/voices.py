@@ -189,7 +189,7 @@ def _(m):
     wrap(m, SegmentAverages, "__init__", lambda init, self, segment: init(self, 2 * segment))
 
 
-@mutant("Bessel's correction left out", VOICE, "speaker_encoder.stats", "Bessel")
+@mutant("Bessel's correction left out", VOICE, "speaker_encoder.stats", "Bessel", "statistic")
 def _(m):
     def call(self, x):
         mean = mean_over_time(x)
@@ -198,7 +198,7 @@ def _(m):
     m.setattr(StatsPool, "__call__", call)
 
 
-@mutant("variance for deviation", VOICE, "speaker_encoder.stats", "power")
+@mutant("variance for deviation", VOICE, "speaker_encoder.stats", "power", "statistic")
 def _(m):
     def call(original, self, x):
         mean, deviation = mx.split(original(self, x), 2, axis=-1)

@@ -116,6 +116,29 @@ def convolution(e: Evidence) -> Finding | None:
                     return Finding(family, SURE, f"the convolution {weight} of {name} with {words}")
             text = f"the convolution {weight} of {name} makes the reference: its weights are others"
             return Finding("weights", OTHER, text)
+    return _addend(e, channel, time)
+
+
+def _addend(e: Evidence, channel: int, time: int) -> Finding | None:
+    """The error is a convolution of one input: of what is added to that of the others, with another factor."""
+    error = np.moveaxis(e.error, (channel, time), (1, 2))
+    for name, array in e.inputs.items():
+        x = np.asarray(array, np.float64)
+        if x.ndim == 2 and len(x) == len(error):
+            x = np.broadcast_to(x[:, :, None], (*x.shape, error.shape[2]))
+        elif x.ndim == 3 and x.shape[0] == len(error) and x.shape[time] == error.shape[2]:
+            x = np.moveaxis(x, (channel, time), (1, 2))
+        else:
+            continue
+        for weight, kernel in _kernels(e, error.shape[1], x):
+            for side in SIDES:
+                made = _made(
+                    Way(side=side), kernel, _padded(Way(side=side), kernel.shape[2], x, error.shape[2]), error.shape[2]
+                )
+                k = float((error * made).sum() / max((made * made).sum(), 1e-300))
+                if rms(error - k * made) <= 2 * e.bound * e.floor:
+                    text = f"what the convolution {weight} is given has {k:+.6g} times {name} beside what is expected"
+                    return Finding("term", SURE, text)
     return None
 
 

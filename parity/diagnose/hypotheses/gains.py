@@ -126,7 +126,7 @@ def bessel(e: Evidence) -> Finding | None:
             for power in (1, 2):
                 model = np.where(e.wrong, e.r * factor**power, e.r)
                 if abs(k / factor**power - 1) < 1e-4 and e.left(model) < 0.05:
-                    sure = 0.8 if e.wrong.all() else 0.985  # any gain may be near one of these
+                    sure = 0.8 if e.wrong.all() else 0.95  # any gain may be near one of these
                     return Finding(
                         "Bessel", sure, f"{int(e.wrong.sum())} values divided by {over}: Bessel's correction"
                     )

@@ -121,6 +121,9 @@ def _rows(e: Evidence, channel: int, count: int) -> Iterator[tuple[str, np.ndarr
             rows = np.moveaxis(x, channel, -1).reshape(-1, x.shape[channel])
             if len(rows) == count:
                 yield name, rows
+                if x.ndim == 2:
+                    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+                    yield f"{name} made of length 1", rows / np.where(length > 0, length, 1)
         elif x.ndim == e.r.ndim + 1 and x.shape[0] == count:
             yield f"the last position of {name}", x[:, -1].reshape(count, -1)
             yield f"the first position of {name}", x[:, 0].reshape(count, -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
+from parity.diagnose.evidence import FEW, Evidence, Finding, finding, hypothesis
 from parity.diagnose.hypotheses.layouts import close
 
 LONGEST_SHIFT = 16
@@ -29,7 +29,7 @@ def time_shift(e: Evidence) -> Finding | None:
             for by in [*near, *_farther(c, r, position)]:
                 ours = np.take(c, range(max(by, 0), length + min(by, 0)), axis=position)
                 theirs = np.take(r, range(max(-by, 0), length + min(-by, 0)), axis=position)
-                if theirs.std() > 0 and close(ours, theirs):
+                if theirs.std() > 0 and (close(ours, theirs) or rms(ours - theirs) <= FEW * e.bound * e.floor):
                     where = f" in {part}" if part else ""
                     text = f"{abs(by)} positions of {axis} {_word(by)}{where}{_hop(e, 2 * abs(by), length)}"
                     return Finding("shift", 0.985, text)

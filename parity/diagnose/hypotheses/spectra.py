@@ -55,6 +55,13 @@ def window(e: Evidence) -> Finding | None:
             edged = FORMS[form](_frames(signal, windows(length)[expected], hop, edge, mode)[:, : r.shape[1]])
             if e.left(np.moveaxis(r + edged - made[expected], (1, 2), axes)) < 0.1:
                 return Finding("padding", 0.97, f"the {form} of {name} with {words} at the ends, expected a reflection")
+        for by in (hop // 2, -(hop // 2), hop, -hop, length // 2, -(length // 2), 1, -1):
+            moved = np.roll(signal, by, axis=1)
+            moved[:, :by] = 0 if by > 0 else moved[:, :by]
+            moved[:, by:] = 0 if by < 0 else moved[:, by:]
+            late = FORMS[form](_frames(moved, windows(length)[expected], hop, edge)[:, : r.shape[1]])
+            if e.left(np.moveaxis(r + late - made[expected], (1, 2), axes)) < 0.1:
+                return Finding("shift", 0.97, f"the {form} of {name} {abs(by)} samples {'late' if by > 0 else 'early'}")
     return None
 
 
