@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from parity.base.bfloat16 import widened
+from parity.base.marginals import Marginals, Sums
 from parity.base.walk import PIECE, walk
 
 ROW = 1 << 13
@@ -26,7 +27,9 @@ class Difference:
     """A candidate against a reference, and both against the exact result where it is known.
 
     `gain` is the least-squares factor candidate / reference, 1 when equal. `noise` is the RMSE of the reference against
-    the exact result, `against_exact` the candidate's: NaN without one.
+    the exact result, `against_exact` the candidate's: NaN without one. `sums` has, for each index of each axis,
+    the squares of the candidate's error, of the noise and of the exact values; where something is masked, how many are
+    not.
     """
 
     rmse: float
@@ -38,6 +41,7 @@ class Difference:
     reference_rms: float
     noise: float
     against_exact: float
+    sums: Sums = field(default_factory=dict, compare=False)
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -73,11 +77,13 @@ def difference(
     if exact is not None and exact.shape != reference.shape:
         raise ValueError(f"cannot compare shapes {exact.shape} and {reference.shape}")
     size = kept = candidate.size
-    buffers = np.empty((3, min(size, PIECE)))
+    buffers = np.empty((3 + unmasked, min(size, PIECE)))
+    marginals = Marginals(len(buffers), () if exact is None else reference.shape)
     squares, against = np.zeros(3), np.zeros(2)
     worst, where, nonfinite = -1.0, tuple[int, ...](), 0
     for place, (ours, theirs, *wide) in walk(candidate, reference, *([] if exact is None else [exact])):
-        held = buffers[:, : theirs.size]
+        whole = buffers[:, : theirs.size]
+        held = whole[:3]
         c, r, delta = held
         _widen(ours, c)
         _widen(theirs, r)
@@ -100,6 +106,8 @@ def difference(
                 delta[hidden] = 0.0
             held[:2] -= delta
             against += _squares(held[:2])
+            whole[3:] = 1.0 if hidden is None else ~hidden
+            marginals.add(place, np.square(whole, out=whole))
     cc, rr, square = squares.tolist()
     cr = (cc + rr - square) / 2  # the product of both, by the law of cosines
     against_exact, noise = against.tolist()
@@ -115,6 +123,7 @@ def difference(
         reference_rms=math.sqrt(rr / kept),
         noise=math.nan if exact is None else math.sqrt(noise / kept),
         against_exact=math.nan if exact is None else math.sqrt(against_exact / kept),
+        sums=marginals.sums,
     )
 
 
