@@ -73,6 +73,18 @@ class Diagnosis:
         }
 
 
+def alone(contract: Contract, first: Verdict) -> str:
+    """Which slice is wrong where no bound of the whole tap is passed: `only time 17 of 40 is wrong, by ...`."""
+    whole = first.ratio32 <= first.bound_ratio32 and first.ratio64 <= first.bound_ratio64
+    if not first.slice or not whole or first.ratio_slice <= first.bound_ratio_slice:
+        return ""
+    axis, index, length = first.slice
+    what = f"{contract.roles.get(axis, axis)} {index} of {length}"
+    return (
+        f"only {what} is wrong, by {first.ratio_slice:.3g} of its noise floors, expected {first.bound_ratio_slice:.3g}"
+    )
+
+
 def diagnose(
     contract: Contract, first: Verdict, suspect: Suspect | None, runners: Mapping[str, Runner], growth: list[Growth]
 ) -> Diagnosis:
@@ -87,7 +99,8 @@ def diagnose(
     if (weights := _weights(contract, suspect, scene, runners)) is not None:
         found.append(weights)
     found = shared(found)
-    return Diagnosis(first, _where(scene), found, growth, scene.carried, list(scene.evidence.inputs)[:FEEDING])
+    note = "; ".join(filter(None, (alone(contract, first), scene.carried)))
+    return Diagnosis(first, _where(scene), found, growth, note, list(scene.evidence.inputs)[:FEEDING])
 
 
 def _where(scene: Scene) -> str:

@@ -12,7 +12,7 @@ from parity.base.errors import InputError
 from parity.base.walk import GLANCE, around, gathered
 from parity.contract import ACCUMULATED, Contract, Tap
 from parity.diagnose.bisect import Found, Probe
-from parity.diagnose.conclude import Diagnosis
+from parity.diagnose.conclude import Diagnosis, alone
 from parity.diagnose.evidence import Evidence, Finding
 from parity.diagnose.growth import growth
 from parity.diagnose.inside import INPUTS, turned
@@ -74,7 +74,8 @@ def diagnose_dumps(
         bound=contract.rule(first.tap, first.mode).ratio32,
         weights=known.weights,
     )
-    return Diagnosis(first, "", shared([*_stale(verdicts, first, taps), *recognise(evidence)]), rows)
+    found = shared([*_stale(verdicts, first, taps), *recognise(evidence)])
+    return Diagnosis(first, "", found, rows, alone(contract, first))
 
 
 def _place(contract: Contract, first: Verdict, axes: str, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -14,6 +14,9 @@ MANTISSA = {"float32": 23, "float16": 10, "bfloat16": 7}  # bits
 SMALLEST = {"float32": -149, "float16": -24, "bfloat16": -133}  # exponents of the smallest numbers
 TINY = float(np.finfo(np.float32).tiny)
 
+SAMPLE = 8
+"""Values of a slice for which its own noise and the tap's weigh the same."""
+
 
 def half_ulp_rms(dtype: str) -> float:
     """RMS relative error of one rounding to a dtype: uniform within half a unit in the last place."""
@@ -23,6 +26,11 @@ def half_ulp_rms(dtype: str) -> float:
 def at_least(error: float, scale: float, dtype: str = "float32") -> float:
     """The floor of values whose RMS is `scale` where a run was off by the RMSE `error`. A floor is never 0."""
     return max(error, scale * half_ulp_rms(dtype), TINY)
+
+
+def coarser(*dtypes: str) -> str:
+    """The dtype that rounds most."""
+    return min(dtypes, key=lambda dtype: MANTISSA[dtype])
 
 
 def with_storage(floor: float, scale: float, dtype: str) -> float:
@@ -39,3 +47,13 @@ def noise_floor(run: np.ndarray, exact: np.ndarray, dtype: str = "float32") -> f
     if exact.dtype.kind != "f" or not np.isfinite(exact).all():
         return float("nan")
     return at_least(rmse(run, exact), rms(exact), dtype)
+
+
+def of_slices(noise: np.ndarray, scale: np.ndarray, values: np.ndarray, floor: float, dtype: str) -> np.ndarray:
+    """The floors of slices of a tap whose floor is known; of each the mean squared noise and value, and its size.
+
+    The noise of few values is a small sample, so the tap's counts as `SAMPLE` values more. A slice's floor is no less
+    than the tap's, and no less than one rounding of each of its values.
+    """
+    own = (values * noise + SAMPLE * floor**2) / (values + SAMPLE)
+    return np.asarray(np.sqrt(np.maximum(np.maximum(own, floor**2), scale * half_ulp_rms(dtype) ** 2)))

@@ -2,6 +2,7 @@
 
 A projection of a slice is a sum with random signs. The mean of the squared differences of two arrays' projections is
 the sum of squares of their difference: exactly on average over the signs, and within a known scatter for few of them.
+Slices are not judged by themselves (`parity/judge/slices.py`): a record has no float64, and too few sums of each.
 """
 
 from __future__ import annotations

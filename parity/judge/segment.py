@@ -97,7 +97,20 @@ class Judging(InOrder):
         floors = []
         for branch, ours, reference, exact, *rounded in branches(run.contract, tap.axes, array, *values):
             floor = noise_floor(rounded[0], exact, run.dtype) if rounded else None
-            verdict = judge(tap.name, branch, self.mode, rule, ours, reference, exact, floor, margins)
+            verdict = judge(
+                tap.name,
+                branch,
+                self.mode,
+                rule,
+                ours,
+                reference,
+                exact,
+                floor,
+                margins,
+                axes=tap.axes,
+                run=rounded[0] if rounded else None,
+                dtype=run.dtype,
+            )
             floors.append(verdict.floor)
             run.verdicts.append(verdict)
             run.gallery.see(verdict, tap.axes, ours, reference)

@@ -13,7 +13,8 @@ from parity.base.metrics import MASKED, difference
 from parity.base.walk import walk
 from parity.contract import Rule
 from parity.contract.parts import label
-from parity.judge.floor import at_least, with_storage
+from parity.judge import slices
+from parity.judge.floor import at_least, coarser, with_storage
 from parity.judge.ties import tied
 
 ONE_IN_100_000 = 4.26
@@ -52,7 +53,9 @@ class Verdict:
     noise floor: RMSE(float32, float64) of the reference, and never less than the rounding of its last bit.
     Of a discrete decision, `margin` is the smallest of the reference in noise floors, and `ties` counts elements
     that differ although nothing is wrong: the reference itself was within rounding of deciding as the candidate did.
-    `flipped` is the largest margin of a decision that differs. Where the candidate was run in double, too, `word` is
+    `flipped` is the largest margin of a decision that differs. `slice` is the slice that is nearest to its bound, where
+    float64 is known: its axis, its index and how many there are; `ratio_slice` is its RMSE to the float64 reference in
+    the slice's own floors (`parity/judge/slices.py`). Where the candidate was run in double, too, `word` is
     what both runs say together (`parity/judge/arithmetic.py`), `mathematics` the largest difference in double in units
     of the reference's RMS, and `own` the candidate's own floor where the verdict rests on it.
 
@@ -88,6 +91,9 @@ class Verdict:
     word: str = ""
     mathematics: float = float("nan")
     own: float = float("nan")
+    slice: tuple[str, int, int] | tuple[()] = ()
+    ratio_slice: float = float("nan")
+    bound_ratio_slice: float = float("nan")
 
     @property
     def relative(self) -> float:
@@ -95,11 +101,12 @@ class Verdict:
 
     @property
     def nearest(self) -> str:
-        """The ratio that uses up more of its bound, `ratio64` or `ratio32`; empty without a ratio."""
+        """The ratio that uses up most of its bound: `ratio64`, `ratio32` or `ratio_slice`; empty without a ratio."""
         shares = {}
         for name, value, bound in (
             ("ratio64", self.ratio64, self.bound_ratio64),
             ("ratio32", self.ratio32, self.bound_ratio32),
+            ("ratio_slice", self.ratio_slice, self.bound_ratio_slice),
         ):
             if value == value:  # stored goldens have no ratio64
                 shares[name] = value / bound if bound else math.inf
@@ -146,15 +153,20 @@ def judge(
     margins: np.ndarray | None = None,
     advice: str = "is the axis order declared in [layouts] right?",
     storage: str = "float32",
+    axes: str = "",
+    run: np.ndarray | None = None,
+    dtype: str = "float32",
 ) -> Verdict:
     """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
 
     A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
     ratio32 is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
     a tie, either is right. `advice` is given with another shape. A candidate that was computed in float32 and stored in
-    a narrower dtype, `storage`, has the rounding of that in its floor.
+    a narrower dtype, `storage`, has the rounding of that in its floor. `axes` are the names of the arrays' axes. `run`,
+    in `dtype`, is what the given floor was measured on, where that is not the reference. Slices need `exact`.
     """
-    few = allowance(distinct(reference))
+    sample = distinct(reference)
+    few = allowance(sample)
     bound_ratio64, bound_ratio32 = few * rule.ratio64, few * rule.ratio32
     base: dict[str, Any] = {
         "tap": tap,
@@ -191,6 +203,17 @@ def judge(
         reasons.append(f"ratio32 {ratio32:.3g} > {bound_ratio32:.3g}")
     if exact is not None and not ratio64 <= bound_ratio64:
         reasons.append(f"ratio64 {ratio64:.3g} > {bound_ratio64:.3g}")
+    worst: dict[str, Any] = {}
+    if exact is not None and not found.nonfinite:
+        others = None if run is None else slices.noise_of(run, exact)
+        rounds = coarser(dtype, storage)
+        part = slices.worst(found.sums, reference.size, sample, noise, rule.ratio64, rounds, others)
+        if part is not None:
+            names = axes.split() or [f"axis {axis}" for axis in range(reference.ndim)]
+            where = names[part.axis], part.index, part.length
+            worst = {"slice": where, "ratio_slice": part.ratio, "bound_ratio_slice": part.bound}
+            if part.ratio > part.bound:
+                reasons.append(f"slice {slices.said(where)}: ratio64 {part.ratio:.3g} > {part.bound:.3g}")
     return Verdict(
         **base,
         passed=not reasons,
@@ -205,6 +228,7 @@ def judge(
         gain=found.gain,
         cosine=found.cosine,
         nonfinite=found.nonfinite,
+        **worst,
     )
 
 

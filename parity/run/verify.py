@@ -131,10 +131,11 @@ class Verifier:
     def _swapped(self, tap: str, name: str, value: np.ndarray) -> Verdict:
         """The verdict on what a run of swapped stages ends in: a value of its last state."""
         reference, exact = (self.runs.states[which][name] for which in ("reference", "exact"))
-        floor = None
+        rule, compute, floor, rounded = self.contract.rule(tap, ACCUMULATED), self.precision.compute, None, None
         if "rounded" in self.runs.runners:
-            floor = noise_floor(self.runs.states["rounded"][name], exact, self.precision.compute)
-        return judge(tap, "", ACCUMULATED, self.contract.rule(tap, ACCUMULATED), value, reference, exact, floor)
+            rounded = self.runs.states["rounded"][name]
+            floor = noise_floor(rounded, exact, compute)
+        return judge(tap, "", ACCUMULATED, rule, value, reference, exact, floor, run=rounded, dtype=compute)
 
     def _diagnose(self, first: Verdict) -> Diagnosis:
         segment = next((segment for segment in self.segments if segment.holds(first.tap)), None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of
+from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of, slice_of
 from parity.judge.mathematics import BOUND
+from parity.judge.slices import said
 from parity.judge.verdict import Verdict
 from parity.run.exact_report import ExactReport
 from parity.run.not_judged import sentences
@@ -65,9 +66,15 @@ def describe(verdict: Verdict) -> str:
         return (
             f"{what}: decided otherwise up to {verdict.flipped:.3g} noise floors from the threshold, by rounding alone"
         )
+    worst = (
+        f"; slice {said(verdict.slice)} {within(verdict.ratio_slice, verdict.bound_ratio_slice)}"
+        if verdict.slice
+        else ""
+    )
+    error = max(error_of(verdict), slice_of(verdict))
     return (
         f"{what}: ratio32 {verdict.ratio32:.3g} for {verdict.bound_ratio32:.3g}, ratio64 {verdict.ratio64:.3g} for "
-        f"{verdict.bound_ratio64:.3g}; {error_of(verdict) / verdict.own:.2f} of its own floor, for {MULTIPLE:g}"
+        f"{verdict.bound_ratio64:.3g}{worst}; {error / verdict.own:.2f} of its own floor, for {MULTIPLE:g}"
     )
 
 

@@ -83,6 +83,20 @@ def test_strict_asks_for_equal_everywhere():
     assert (found.word, found.passed, found.reason) == (ROUNDING, False, verdict.reason)
 
 
+@pytest.mark.parametrize(
+    ("floors", "own", "word"), [(1.0, math.nan, EQUAL), (12.0, 4.0, ROUNDING), (12.0, 2.0, DEVICE)]
+)
+def test_a_slice_is_settled_by_the_own_floor_of_its_tap(floors, own, word):
+    """One frame of 100 is off: the whole tap is within its bounds, and its own floor answers for the frame."""
+    exact, floor = EXACT.reshape(100, 40), rmse(REFERENCE, EXACT)
+    error = floor * np.random.default_rng(1).choice([-1.0, 1.0], exact.shape)
+    error[17] *= floors
+    verdict = judge("tap", "", LOCAL, RULE, exact + error, REFERENCE.reshape(100, 40), exact, axes="t c")
+    assert (verdict.slice == ("t", 17, 100)) == in_doubt(verdict, SAME) == (floors > 1)
+    found = settled(verdict, SAME, own * verdict.floor)
+    assert (found.word, found.passed) == (word, word != DEVICE)
+
+
 def test_what_is_not_finite_is_no_rounding():
     ours = REFERENCE.copy()
     ours[7] = np.nan

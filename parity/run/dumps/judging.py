@@ -91,7 +91,9 @@ class Judging:
         for branch, ours, theirs, *wide in branches(self.contract, tap.axes, candidate, reference, *exacts):
             exact64 = wide[0] if wide else None
             floor = known.get(branch, 0.0)
-            found.append(judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, AXES, storage))
+            found.append(
+                judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, AXES, storage, tap.axes)
+            )
         return found
 
     def _reduced(self, tap: Tap, file: Path, mode: str, floors: str) -> list[Verdict]:

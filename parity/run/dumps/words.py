@@ -36,7 +36,9 @@ def said(
         lost = f"rounding by up to 2^-{MANTISSA[dtype] + 1} of a value is part of their floors"
         parts.append(f"{count} dumps are stored in {dtype}: {lost}, and no smaller error is seen")
     if projected:
-        surely = f"an error of {seen(min(projected)):.2g} bounds or more is missed once in 100 000 times"
+        surely = (
+            f"an error of {seen(min(projected)):.2g} bounds or more is missed once in 100 000 times; no slice is judged"
+        )
         parts.append(f"{len(projected)} dumps are reduced and judged as far as their projections go: {surely}")
     floats = [verdict for verdict in verdicts if verdict.rmse == verdict.rmse]
     equal = {(verdict.mode, verdict.tap) for verdict in floats}

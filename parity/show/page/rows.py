@@ -13,7 +13,7 @@ from parity.run.report import Report
 COLUMNS = (
     "tap", "mode", "passed", "bound_ratio64", "bound_ratio32", "rmse", "relative", "floor", "ratio32", "ratio64",
     "headroom", "max_abs", "gain", "reference_rms", "nonfinite", "margin", "ties", "shape", "where", "part",
-    "reason", "word", "mathematics", "own",
+    "reason", "word", "mathematics", "own", "slice", "ratio_slice", "bound_ratio_slice",
 )  # fmt: skip
 """Of the compact table, in its order. `tap`, `shape` and `part` are numbers of a list of texts beside it."""
 

@@ -2,9 +2,10 @@
 (() => {
   const STEP = 150;
   const SHOWN = [["tap", "tap"], ["mode", "error"], ["passed", "verdict"], ["rmse", "RMSE"], ["floor", "floor"],
-    ["ratio32", "ratio32"], ["ratio64", "ratio64"], ["headroom", "headroom"]];
+    ["ratio32", "ratio32"], ["ratio64", "ratio64"], ["ratio_slice", "worst slice"], ["headroom", "headroom"]];
   const DETAIL = [["part", "part"], ["shape", "shape"], ["rmse", "RMSE"], ["relative", "relative RMSE"], ["reference_rms", "reference RMS"],
     ["floor", "noise floor"], ["ratio32", "ratio32"], ["bound_ratio32", "its bound"], ["ratio64", "ratio64"], ["bound_ratio64", "its bound"],
+    ["slice", "worst slice"], ["ratio_slice", "its ratio64"], ["bound_ratio_slice", "its bound"],
     ["headroom", "headroom"], ["max_abs", "largest error"], ["where", "at"], ["gain", "gain"], ["nonfinite", "not finite"],
     ["margin", "margin"], ["ties", "ties"], ["word", "with mathematics"], ["mathematics", "largest difference in double"],
     ["own", "own floor"]];
@@ -38,6 +39,7 @@
       if (name === "passed") return (value ? "✓ pass" : "✗ FAIL") + (["rounding", "device", "wrong"].includes(get(row, "word")) ? `, ${get(row, "word")}` : "");
       if (name === "word") return value || "–";
       if (name === "where") return value && value.length ? `[${value.join(", ")}]` : "–";
+      if (name === "slice") return value && value.length ? `${value[0]} ${value[1]} of ${value[2]}` : "–";
       return figure(value);
     };
     const find = (selector) => article.querySelector(selector);
