@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import weakref
@@ -24,15 +25,31 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
     copies nothing.
 
     What is read is a view of the mapped file, in the memory order that was stored; it cannot be written to.
+    `write_index` says in the folder what lies where, for `read_only`, which opens what another process has stored.
     """
 
-    def __init__(self, folder: Path):
-        folder.mkdir(parents=True)
-        self.descriptor = os.open(folder / "trace", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    def __init__(self, folder: Path, new: bool = True):
+        if new:
+            folder.mkdir(parents=True)
+        self.folder = folder
+        self.descriptor = os.open(folder / "trace", os.O_RDWR | os.O_CREAT | os.O_EXCL if new else os.O_RDONLY, 0o600)
         weakref.finalize(self, os.close, self.descriptor)
         self.places: dict[str, tuple[int, np.dtype, tuple[int, ...], list[int]]] = {}
         self.end = 0
         self.mapped: mmap.mmap | None = None
+
+    @classmethod
+    def read_only(cls, folder: Path) -> DiskTrace:
+        """A trace of which `write_index` was called."""
+        trace = cls(folder, new=False)
+        trace.end = os.fstat(trace.descriptor).st_size
+        for name, (start, dtype, shape, order) in json.loads((folder / "index.json").read_text()).items():
+            trace.places[name] = start, np.dtype(dtype), tuple(shape), order
+        return trace
+
+    def write_index(self) -> None:
+        places = {name: (start, dtype.str, *rest) for name, (start, dtype, *rest) in self.places.items()}
+        (self.folder / "index.json").write_text(json.dumps(places))
 
     def __setitem__(self, name: str, array: np.ndarray) -> None:
         order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])

@@ -161,6 +161,10 @@ class Contract:
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
     port is for: a name, and what the environment of a run says on it.
 
+    `mutate` is what `parity mutate` takes where its options do not say it: a pattern of the `cases`, the `packages`
+    whose files are changed, patterns of the files that it is to `leave_out`, and `random`, which names a function that
+    makes a random case of a number.
+
     >>> from pathlib import Path
     >>> contract = parity.load_contract(Path("contract.toml"))
     >>> segments = contract.segments({"steps": 2, "depth": 2})
@@ -192,6 +196,7 @@ class Contract:
     targets: tuple[Mapping[str, Any], ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
     not_judged: tuple[NotJudged, ...] = ()
+    mutate: Mapping[str, Any] = field(default_factory=dict)
 
     def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
         """The contract with the rules that are for a case of that name, in that precision, alone."""

@@ -35,6 +35,7 @@ TOP = [
     "target",
     "names",
     "not_judged",
+    "mutate",
 ]
 TABLES = {
     "chain": "tap known known_as beside",
@@ -45,6 +46,7 @@ TABLES = {
     "sound": "state rate",
     "target": "name environment",
     "not_judged": "patterns why",
+    "mutate": "cases packages leave_out random",
 }
 """The keys of a table, or of each table of an array."""
 BLOCK = "block at each"
@@ -109,6 +111,7 @@ def load(path: Path) -> Contract:
             targets=tuple(data.get("target", ())),
             names=data.get("names", {}),
             not_judged=tuple(NotJudged(tuple(each["patterns"]), each["why"]) for each in data.get("not_judged", ())),
+            mutate=data.get("mutate", {}),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

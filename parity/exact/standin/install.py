@@ -95,7 +95,13 @@ def put_back(kept: Kept) -> None:
 
 
 def reaching(modules: Mapping[str, ModuleType]) -> set[str]:
-    """The names of modules that are MLX's, or whose globals hold something of one that reaches it.
+    """The names of modules that are MLX's, or whose globals hold something of one that reaches it."""
+    mlx = {name for name in modules if name == "mlx.core" or name.startswith(("mlx.core.", "mlx.nn", "mlx.utils"))}
+    return using(modules, mlx)
+
+
+def using(modules: Mapping[str, ModuleType], wanted: set[str]) -> set[str]:
+    """The names of those modules that are wanted, and of all whose globals hold something of one of these.
 
     That a package holds its own submodules is the import system's doing: it does not count.
     """
@@ -107,7 +113,7 @@ def reaching(modules: Mapping[str, ModuleType]) -> set[str]:
             origin = _origin(value)
             if origin in modules and origin != name and not (_is(value, ModuleType) and _within(origin, name)):
                 users.setdefault(origin, set()).add(name)
-    found = {name for name in modules if name == "mlx.core" or name.startswith(("mlx.core.", "mlx.nn", "mlx.utils"))}
+    found = {name for name in wanted if name in modules}
     waiting = list(found)
     while waiting:
         for user in users.get(waiting.pop(), ()):

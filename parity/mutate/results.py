@@ -1,0 +1,149 @@
+"""What became of each mutant, one line of JSON a mutant, and the score."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO, Any
+
+from parity.base.errors import InputError
+from parity.mutate.sites import Mutant
+from parity.mutate.subject import File
+
+WRONG, CRASH, LIMIT = "wrong", "crash", "limit"
+KILLED = {
+    WRONG: "a tap is wrong",
+    CRASH: "the candidate raises an exception",
+    LIMIT: "the candidate takes ten times as long, or too much memory",
+}
+"""The ways in which a mutant is noticed."""
+NEVER_RUN, EQUAL, BY_FLOOR, BIT_EQUAL, EQUIVALENT = "never run", "equal", "by floor", "bit-equal", "equivalent"
+SURVIVED = {
+    NEVER_RUN: "no case runs the line",
+    EQUAL: "every tap is equal to 1e-10, but not to the bit",
+    BY_FLOOR: "a tap is beyond 1e-10, and equal by its noise floor alone",
+    BIT_EQUAL: "every tap has the same bits, in these cases",
+    EQUIVALENT: "every tap has the same bits, in these cases and in every random one",
+}
+"""The ways in which a mutant is not."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A mutant, and what became of it.
+
+    `case`, `segment`, `tap` and `error` say where it was noticed, of one that survived where its error `worst` is
+    largest. It was tried in `tried` of the `reaching` segments that its line reaches.
+    """
+
+    id: str
+    file: str
+    line: int
+    column: int
+    function: str
+    operator: str
+    before: str
+    after: str
+    outcome: str
+    reason: str = ""
+    case: str = ""
+    segment: str = ""
+    tap: str = ""
+    error: float | None = None
+    worst: float | None = None
+    tried: int = 0
+    reaching: int = 0
+    random: int = 0
+
+    @property
+    def killed(self) -> bool:
+        return self.outcome in KILLED
+
+
+def identified(file: File, found: Iterable[Mutant]) -> dict[str, Mutant]:
+    """The mutants of a file by a name that stays theirs when other parts of the file change."""
+    counts: Counter[tuple[str, ...]] = Counter()
+    named = {}
+    for mutant in found:
+        kind = (file.module, mutant.function, mutant.operator, mutant.before, mutant.after)
+        text = "\0".join((*kind, str(counts[kind])))
+        counts[kind] += 1
+        named[hashlib.sha256(text.encode()).hexdigest()[:12]] = mutant
+    return named
+
+
+class Results(Mapping[str, Result]):
+    """Results by the mutants' names: those in the files `*.jsonl` of a folder that are of the same `subject`.
+
+    New ones are written to `file` there, at once.
+    """
+
+    def __init__(self, folder: Path, subject: str, file: str):
+        self.folder, self.subject, self.file = folder, subject, file
+        self.found: dict[str, Result] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.glob("*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                self._read(path, line)
+        self.stream: IO[str] = (folder / file).open("a", encoding="utf-8")
+
+    def _read(self, path: Path, line: str) -> None:
+        try:
+            entry: dict[str, Any] = json.loads(line)
+            if entry.pop("subject") == self.subject:
+                result = Result(**entry)
+                if self.found.get(result.id, result).outcome in (BIT_EQUAL, result.outcome) or not self.found[result.id].random:
+                    self.found[result.id] = result
+        except ValueError:
+            return  # the last line of a survey that was ended while it wrote
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: no result of a survey ({error}); remove the file") from error
+
+    def add(self, result: Result) -> None:
+        self.found[result.id] = result
+        self.stream.write(json.dumps({"subject": self.subject} | asdict(result)) + "\n")
+        self.stream.flush()
+
+    def close(self) -> None:
+        self.stream.close()
+
+    def __getitem__(self, name: str) -> Result:
+        return self.found[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.found)
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+
+@dataclass(frozen=True)
+class Score:
+    """Counts of mutants. Those that are equivalent are no fault that a case could show: they stand apart."""
+
+    killed: int
+    survived: int
+    equivalent: int
+
+    @classmethod
+    def of(cls, results: Iterable[Result]) -> Score:
+        results = list(results)
+        equivalent = sum(result.outcome == EQUIVALENT for result in results)
+        killed = sum(result.killed for result in results)
+        return cls(killed, len(results) - killed - equivalent, equivalent)
+
+    @property
+    def share(self) -> float | None:
+        """Killed, of all that are not equivalent; None where there is none."""
+        counted = self.killed + self.survived
+        return self.killed / counted if counted else None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"score": self.share}
+
+
+NAMES = tuple(field.name for field in fields(Result))

@@ -1,0 +1,146 @@
+"""What is surveyed: a contract, cases of it with their checkpoints and references, and the files of its candidate."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from parity.base.errors import InputError
+from parity.base.files import file_sha256
+from parity.base.names import meant
+from parity.contract import Contract, Segment
+from parity.contract.implementation import Case, case_names, importable, make_case, resolve
+from parity.mutate.references import Reference, key
+
+
+class Pair(NamedTuple):
+    """A case, and the number of one of its segments: what a mutant is tried in."""
+
+    case: str
+    number: int
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of the candidate: its module's dotted name, and its path as it is told."""
+
+    module: str
+    path: Path
+    shown: str
+
+    @property
+    def source(self) -> str:
+        return self.path.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a process needs to try mutants. `references` has the folder of each case."""
+
+    contract: Contract
+    cases: dict[str, Case]
+    checkpoints: dict[str, Path]
+    references: dict[str, Path]
+
+    def segments(self, case: str) -> list[Segment]:
+        found = self.cases[case]
+        return self.contract.segments(found.dims, found.segments)
+
+    def segment(self, pair: Pair) -> Segment:
+        return self.segments(pair.case)[pair.number]
+
+    def label(self, pair: Pair) -> str:
+        return f"{pair.case}: {self.segment(pair).label}"
+
+    def pairs(self, stage: str = "") -> list[Pair]:
+        """Every segment of every case, those of a stage alone where one is named."""
+        found = [
+            (Pair(case, number), segment.stage)
+            for case in self.cases
+            for number, segment in enumerate(self.segments(case))
+            if not self.contract.unported(segment)
+        ]
+        stages = list(dict.fromkeys(where for _, where in found))
+        if stage and stage not in stages:
+            raise InputError(f"no stage {stage!r} in these cases; {meant(stage, stages)}")
+        return [pair for pair, where in found if stage in ("", where)]
+
+    @cached_property
+    def opened(self) -> dict[str, Reference]:
+        """The references, each opened once in a process."""
+        return {case: Reference(folder) for case, folder in self.references.items()}
+
+
+def subject(contract: Contract, pattern: str, folder: Path) -> Subject:
+    """The contract with the cases that match a pattern; references are looked for below `folder`."""
+    known = case_names(contract)
+    pattern = pattern or contract.mutate.get("cases", "*")
+    names = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+    if not names:
+        raise InputError(f"no case matches {pattern!r}; {meant(pattern, known)}")
+    cases = {name: make_case(contract, name) for name in names}
+    checkpoints = {name: resolve(contract.checkpoints)(case) for name, case in cases.items()}
+    references = {name: folder / key(contract, cases[name], checkpoints[name]) for name in names}
+    return Subject(contract, cases, checkpoints, references)
+
+
+def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
+    """The candidate's files: of the packages that the contract names, else of the one that the factory is in.
+
+    `patterns` are of the paths: `mlx_impl/t3/*`. Raises `InputError` where none is left.
+    """
+    module = contract.sides["candidate"]["factory"].partition(":")[0]
+    packages = contract.mutate.get("packages") or [module if _is_package(module) else module.rpartition(".")[0] or module]
+    root = importable(contract.path)
+    found = [file for package in packages for file in _files(package, root)]
+    left_out = contract.mutate.get("leave_out", ())
+    for pattern in (*left_out, *patterns):
+        if not any(fnmatch.fnmatchcase(file.shown, pattern) for file in found):
+            raise InputError(f"no file of the candidate matches {pattern!r}; {meant(pattern, [f.shown for f in found])}")
+    found = [file for file in found if not any(fnmatch.fnmatchcase(file.shown, pattern) for pattern in left_out)]
+    if patterns:
+        found = [file for file in found if any(fnmatch.fnmatchcase(file.shown, pattern) for pattern in patterns)]
+    if not found:
+        raise InputError(f"{contract.path}: no file of the candidate is left to change; name others by --files")
+    return found
+
+
+def _is_package(module: str) -> bool:
+    return _spec(module).submodule_search_locations is not None
+
+
+def _spec(module: str) -> importlib.machinery.ModuleSpec:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise InputError(f"{module!r}: there is no such module with a file; correct [mutate] or [sides.candidate]")
+    return spec
+
+
+def _files(package: str, root: Path) -> Iterator[File]:
+    spec = _spec(package)
+    for place in spec.submodule_search_locations or ():
+        for path in sorted(Path(place).rglob("*.py")):
+            parts = (package, *path.relative_to(place).with_suffix("").parts)
+            yield _file(".".join(parts).removesuffix(".__init__"), path, root)
+    if not spec.submodule_search_locations:
+        yield _file(package, Path(str(spec.origin)), root)
+
+
+def _file(module: str, path: Path, root: Path) -> File:
+    path = path.resolve()
+    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else f"{module.replace('.', '/')}.py"
+    return File(module, path, shown)
+
+
+def fingerprint(found: Subject, sources: Iterable[File]) -> str:
+    """A name of all that a survey's results rest on: references, and every file of the candidate."""
+    parts = sorted(str(folder.name) for folder in found.references.values())
+    parts += sorted(f"{file.module} {file_sha256(file.path)}" for file in sources)
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,0 +1,337 @@
+"""A survey: every mutant of a candidate is tried in the segments that its line reaches, until one notices it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from parity.base.errors import InputError
+from parity.base.files import replacing
+from parity.contract import Contract
+from parity.contract.implementation import resolve
+from parity.mutate import references, worker
+from parity.mutate.lines import IMPORT, RUN, Reached, Statements
+from parity.mutate.results import (
+    BIT_EQUAL,
+    BY_FLOOR,
+    CRASH,
+    EQUAL,
+    EQUIVALENT,
+    LIMIT,
+    NEVER_RUN,
+    WRONG,
+    Result,
+    Results,
+    Score,
+    identified,
+)
+from parity.mutate.sites import Mutant, mutants
+from parity.mutate.subject import File, Pair, Subject, files, fingerprint, subject
+from parity.mutate.trial import Seen
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "VECLIB_MAXIMUM_THREADS": "1",
+    "PYTHONHASHSEED": "0",
+}
+"""Of every process: the same bits each time, and as many processes as there are cores."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which mutants are tried: `sample` of all, then the part `shard` of them, until `budget` seconds have passed."""
+
+    stage: str = ""
+    files: tuple[str, ...] = ()
+    sample: int | None = None
+    shard: tuple[int, int] = (1, 1)
+    budget: float | None = None
+    random: int = 100
+    jobs: int = 1
+
+
+@dataclass
+class Usual:
+    """The candidate as it is, in a pair or in a random case: what is seen, its seconds, and the lines that it runs."""
+
+    digest: str
+    seconds: float
+    reached: Reached
+
+
+@dataclass
+class Surveyed:
+    """What a survey found: results of the mutants that were chosen and tried, and how many were not tried."""
+
+    contract: str
+    cases: list[str]
+    results: list[Result]
+    left: int
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def score(self) -> Score:
+        return Score.of(self.results)
+
+
+class Survey:
+    """Surveys the candidate of a contract by the cases that match a pattern; `folder` keeps what is found."""
+
+    def __init__(
+        self,
+        contract: Contract,
+        cases: str,
+        folder: Path,
+        choice: Choice,
+        progress: Callable[[str], None] = lambda message: None,
+    ):
+        self.contract, self.folder, self.choice, self.progress = contract, folder, choice, progress
+        self.began = time.monotonic()
+        self.all_files = files(contract)
+        self.files = files(contract, choice.files)
+        self.subject = subject(contract, cases, folder / "references")
+        self.pairs = self.subject.pairs(choice.stage)
+        self.named = fingerprint(self.subject, self.all_files)
+        self.mutants = {
+            name: (file, mutant) for file in self.files for name, mutant in identified(file, mutants(file.source)).items()
+        }
+        self.statements = {file.module: Statements(file.source) for file in self.files}
+
+    def run(self) -> Surveyed:
+        """Try the chosen mutants that have no result yet, and give the results of all that were chosen."""
+        with _environment():
+            self._references()
+            part, parts = self.choice.shard
+            file = "mutants.jsonl" if parts == 1 else f"mutants-{part}-of-{parts}.jsonl"
+            results = Results(self.folder / "results", self.named, file)
+            try:
+                usual = self._usual()
+                places = {name: self._places(usual, *self.mutants[name]) for name in self._chosen()}
+                if self.choice.stage:
+                    places = {name: found for name, found in places.items() if found}
+                self._try(places, usual, results)
+                self._try_random(places, results)
+            finally:
+                results.close()
+        found = [results[name] for name in places if name in results]
+        found.sort(key=lambda result: (result.file, result.line, result.column))
+        sources = {file.shown: file.source for file in self.files}
+        return Surveyed(
+            str(self.contract.path), list(self.subject.cases), found, len(places) - len(found), sources
+        )
+
+    def _chosen(self) -> list[str]:
+        """Names of mutants, in an order that has nothing to do with where they lie: any part of it is a sample."""
+        names = sorted(self.mutants)[: self.choice.sample]
+        part, parts = self.choice.shard
+        return names[part - 1 :: parts]
+
+    def _references(self) -> None:
+        """Run the reference on the cases whose traces are not there yet."""
+        missing = [case for case, folder in self.subject.references.items() if not folder.exists()]
+        with _pool(min(self.choice.jobs, len(missing) or 1)) as pool:
+            waiting = {
+                pool.submit(
+                    references.store,
+                    self.contract,
+                    self.subject.cases[case],
+                    self.subject.checkpoints[case],
+                    self.subject.references[case],
+                ): case
+                for case in missing
+            }
+            for number, future in enumerate(_ended(waiting), 1):
+                future.result()
+                self.progress(f"reference in double: {number} of {len(missing)} cases")
+
+    def _usual(self) -> dict[Pair, Usual]:
+        """The candidate as it is, in every pair. Raises `InputError` where it is wrong by itself."""
+        stored = self.folder / "usual" / f"{self.named}.json"
+        found: dict[Pair, Usual] = {}
+        if stored.is_file():
+            for case, number, *rest in json.loads(stored.read_text()):
+                found[Pair(case, number)] = Usual(*rest)
+        missing = [pair for pair in self.pairs if pair not in found]
+        if not missing:
+            return {pair: found[pair] for pair in self.pairs}
+        with _pool(min(self.choice.jobs, len(missing)), self.subject) as pool:
+            waiting = {pool.submit(worker.usual, pair, self.all_files): pair for pair in missing}
+            for number, future in enumerate(_ended(waiting), 1):
+                seen, seconds, reached = future.result()
+                pair = waiting[future]
+                if seen.noticed:
+                    raise InputError(
+                        f"the candidate itself is not equal in {self.subject.label(pair)}: {seen.tap} "
+                        f"{seen.reason or seen.crash}; correct it first, or leave the case out by --cases"
+                    )
+                found[pair] = Usual(seen.digest, seconds, reached)
+                self.progress(f"the candidate as it is: {number} of {len(missing)} segments")
+        with replacing(stored) as partial:
+            rows = [[*pair, one.digest, one.seconds, one.reached] for pair, one in found.items()]
+            partial.write_text(json.dumps(rows))
+        return {pair: found[pair] for pair in self.pairs}
+
+    def _places(self, usual: Mapping[Any, Usual], file: File, mutant: Mutant) -> list[Any]:
+        """What a mutant's line can reach, cheapest first.
+
+        What runs at an import can reach every segment: those that run another line of the file come first.
+        """
+        lines = set(self.statements[file.module].of(mutant.line))
+
+        def running(when: str, wanted: set[int] | None) -> list[Any]:
+            found = (place for place, one in usual.items() if _any(one.reached.get(file.module, {}), when, wanted))
+            return sorted(found, key=lambda place: usual[place].seconds)
+
+        order = running(RUN, lines)
+        if importing := running(IMPORT, lines):
+            order += [*running(RUN, None), *importing]
+        return list(dict.fromkeys(order))
+
+    def _try(self, places: Mapping[str, list[Pair]], usual: Mapping[Pair, Usual], results: Results) -> None:
+        """Try the mutants that have no result, each in its places."""
+        waiting = [name for name in places if name not in results]
+        for name in [name for name in waiting if not places[name]]:
+            results.add(self._result(name, NEVER_RUN))
+        tasks = {name: _trial(*self.mutants[name], places[name], usual) for name in waiting if places[name]}
+        done = len(places) - len(tasks)
+        for name, (seen, ended) in self._submitted(worker.tried, {name: (task,) for name, task in tasks.items()}):
+            results.add(self._judged(name, places[name], seen, ended, usual))
+            done += 1
+            score = Score.of(results[name] for name in places if name in results)
+            self.progress(f"{done} of {len(places)} mutants, {_percent(score)} killed")
+
+    def _try_random(self, places: Mapping[str, list[Pair]], results: Results) -> None:
+        """Run what had the same bits everywhere on random cases: only what has them there as well is equivalent."""
+        names = [name for name in places if name in results and results[name].outcome == BIT_EQUAL]
+        names = [name for name in names if results[name].random < self.choice.random and not results[name].reason]
+        if not names or not self.choice.random or "random" not in self.contract.mutate or self._spent():
+            return
+        make = resolve(self.contract.mutate["random"])
+        cases = {case.name: case for case in map(make, range(self.choice.random))}
+        checkpoints = {name: resolve(self.contract.checkpoints)(case) for name, case in cases.items()}
+        random = replace(self.subject, cases=cases, checkpoints=checkpoints, references={})
+        usual: dict[tuple[str, int], Usual] = {}
+        with _pool(self.choice.jobs, random) as pool:
+            waiting = {pool.submit(worker.usual_whole, name, self.all_files): name for name in cases}
+            for number, future in enumerate(_ended(waiting), 1):
+                usual[waiting[future], 0] = Usual(*future.result())
+                self.progress(f"the candidate as it is: {number} of {len(cases)} random cases")
+        digests = {name: one.digest for (name, _), one in usual.items()}
+        tasks = {}
+        for name in names:
+            found = self._places(usual, *self.mutants[name])
+            tasks[name] = _trial(*self.mutants[name], found, usual), digests
+        done = 0
+        for name, differing in self._submitted(worker.tried_whole, tasks, random):
+            done += 1
+            self.progress(f"{done} of {len(names)} mutants of the same bits in random cases")
+            count = len(tasks[name][0].pairs)
+            if differing:
+                results.add(replace(results[name], random=len(cases), reason=f"differs in the random case {differing}"))
+            else:
+                reason = f"the same bits in {count} of {len(cases)} random cases, which run the line"
+                results.add(replace(results[name], outcome=EQUIVALENT, random=len(cases), reason=reason))
+
+    def _submitted(
+        self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]], subject: Subject | None = None
+    ) -> Iterator[tuple[str, Any]]:
+        """What a function gives for each task, as it is there; no task is begun when the budget is spent."""
+        if not tasks:
+            return
+        rest = iter(tasks.items())
+        with _pool(min(self.choice.jobs, len(tasks)), subject or self.subject) as pool:
+            running: dict[Future[Any], str] = {}
+            while True:
+                while len(running) < 2 * self.choice.jobs and not self._spent() and (task := next(rest, None)):
+                    running[pool.submit(function, *task[1])] = task[0]
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+
+    def _spent(self) -> bool:
+        return self.choice.budget is not None and time.monotonic() - self.began > self.choice.budget
+
+    def _result(self, name: str, outcome: str, **more: Any) -> Result:
+        file, mutant = self.mutants[name]
+        where = {key: getattr(mutant, key) for key in ("line", "column", "function", "operator", "before", "after")}
+        return Result(name, file.shown, **where, outcome=outcome, **more)
+
+    def _judged(
+        self, name: str, places: list[Pair], seen: list[Seen], ended: str, usual: Mapping[Pair, Usual]
+    ) -> Result:
+        """The result of a mutant, by what was seen in each of its places and how its process ended."""
+        last = seen[-1] if seen and not ended else Seen(crash=ended)
+        number = len(seen) - (not ended)
+        more: dict[str, Any] = {"tried": number + 1, "reaching": len(places)}
+        if last.noticed:
+            pair = places[number]
+            more |= {"case": pair.case, "segment": self.subject.segment(pair).label}
+            if last.crash:
+                outcome = LIMIT if last.crash in (worker.TIME, worker.MEMORY) else CRASH
+                return self._result(name, outcome, reason=last.crash, **more)
+            return self._result(name, WRONG, reason=last.reason, tap=last.tap, error=last.error, **more)
+        worst = max(range(len(seen)), key=lambda place: seen[place].worst)
+        pair = places[worst]
+        more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "worst": seen[worst].worst}
+        if all(one.digest == usual[place].digest for one, place in zip(seen, places, strict=True)):
+            return self._result(name, BIT_EQUAL, **more)
+        return self._result(name, BY_FLOOR if _by_floor(seen, places, usual) else EQUAL, **more)
+
+
+def _by_floor(seen: list[Seen], places: list[Pair], usual: Mapping[Pair, Usual]) -> bool:
+    return any(one.by_floor and one.digest != usual[place].digest for one, place in zip(seen, places, strict=True))
+
+
+def _any(reached: Mapping[str, list[int]], when: str, wanted: set[int] | None) -> bool:
+    lines = reached.get(when, [])
+    return bool(lines) if wanted is None else not wanted.isdisjoint(lines)
+
+
+def _trial(file: File, mutant: Mutant, places: Iterable[Any], usual: Mapping[Any, Usual]) -> worker.Trial:
+    return worker.Trial(file.module, mutant.source, tuple((place, usual[place].seconds) for place in places))
+
+
+def _percent(score: Score) -> str:
+    return "none" if score.share is None else f"{100 * score.share:.1f} %"
+
+
+def _ended(waiting: Mapping[Future[Any], Any]) -> Iterator[Future[Any]]:
+    rest = set(waiting)
+    while rest:
+        done, rest = wait(rest, return_when=FIRST_COMPLETED)
+        yield from done
+
+
+@contextmanager
+def _pool(jobs: int, subject: Subject | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Processes that have nothing of this one; those that try mutants begin with a subject. What waits is let go of
+    when the block ends early."""
+    began = (worker.begin, (subject,)) if subject is not None else (None, ())
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), began[0], began[1])
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _environment() -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

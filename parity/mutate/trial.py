@@ -1,0 +1,168 @@
+"""The candidate in one process: segments run one by one, each from the reference's state, and are judged in double."""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from parity.capture.handed import handed_on
+from parity.capture.runner import Runner
+from parity.capture.trace import copied
+from parity.contract import ACCUMULATED, Contract, Segment, Tap
+from parity.contract.implementation import Case, make_side
+from parity.judge.mathematics import BOUND, Mathematics, with_floor
+from parity.judge.proving import Proving
+from parity.mutate.references import Floors, decided
+from parity.mutate.subject import Pair, Subject
+
+
+@dataclass
+class Seen:
+    """What a run of a segment showed.
+
+    `tap`, `reason` and `error` are of the first verdict that is wrong; `crash` is the exception that ended the run.
+    Where there is neither, `worst` is the largest error, `by_floor` says that a noise floor was needed, and `digest`
+    is of every bit that was seen.
+    """
+
+    tap: str = ""
+    reason: str = ""
+    error: float | None = None
+    crash: str = ""
+    worst: float = 0.0
+    by_floor: bool = False
+    digest: str = ""
+
+    @property
+    def noticed(self) -> bool:
+        return bool(self.reason or self.crash)
+
+
+class _Wrong(BaseException):
+    """Ends a run at its first wrong verdict; no exception that a candidate could catch."""
+
+
+class Candidate:
+    """The sides of the candidate that this process has made, one a case. `phase` is told what is done."""
+
+    def __init__(self, subject: Subject, phase: Callable[[str], None] = lambda name: None):
+        self.subject, self.phase = subject, phase
+        self.runners: dict[str, Runner] = {}
+        self.stage = ""
+
+    @contextmanager
+    def in_double(self) -> Iterator[None]:
+        """Where the candidate runs: on the stand-in for MLX, or under a double default of PyTorch."""
+        if self.subject.contract.sides["candidate"]["framework"] == "torch":
+            from parity.exact.torch import widened
+
+            with widened():
+                yield
+        else:
+            from parity.exact.standin import installed
+
+            with installed():
+                yield
+
+    def try_(self, pair: Pair) -> Seen:
+        """Run a segment from the reference's state before it, up to the first verdict that is wrong."""
+        judged = _Judged(self.subject, pair)
+        try:
+            runner = self._runner(pair.case)
+            runner.root(judged.segment)
+            self.phase("run")
+            start = judged.reference.start(pair.number)
+            left = runner.run(judged.segment, copied(start), judged.see, forced=judged.decided)
+            for tap, array in handed_on(runner.contract, judged.segment, start, left, judged.taps):
+                judged.see(tap, array)
+            judged.finish()
+        except _Wrong:
+            pass
+        except MemoryError:
+            raise
+        except BaseException as error:
+            judged.seen.crash = _crash(error)
+        return judged.seen
+
+    def run(self, case: Case) -> str:
+        """A digest of a whole run, from the state that the candidate itself has left; or the exception that ended it."""
+        digest, state = hashlib.sha256(), case.inputs
+        contract = self.subject.contract.rules_of(case.name)
+        try:
+            runner = self._make(case)
+            for segment in contract.segments(case.dims, case.segments):
+                state = runner.run(segment, state, lambda tap, array: _fold(digest, tap.name, array))
+            for name, array in sorted(state.items()):
+                _fold(digest, name, array)
+        except MemoryError:
+            raise
+        except BaseException as error:
+            return f"{type(error).__name__}: {error}"
+        return digest.hexdigest()
+
+    def _runner(self, name: str) -> Runner:
+        if name not in self.runners:
+            self.phase("load")
+            self.runners[name] = self._make(self.subject.cases[name])
+        return self.runners[name]
+
+    def _make(self, case: Case) -> Runner:
+        contract = self.subject.contract.rules_of(case.name)
+        dtype = "float64" if contract.sides["candidate"]["framework"] == "torch" else "float32"
+        side = make_side(contract, "candidate", self.subject.checkpoints[case.name], case, dtype)
+        return Runner(contract, "candidate", side)
+
+
+class _Judged:
+    """The verdicts on a run of a segment."""
+
+    def __init__(self, subject: Subject, pair: Pair):
+        case = subject.cases[pair.case]
+        self.contract: Contract = subject.contract.rules_of(case.name)
+        self.segment: Segment = subject.segment(pair)
+        self.reference = subject.opened[pair.case]
+        self.taps = self.reference.taps(pair.number)
+        self.decided = decided(self.contract, self.segment, self.taps)
+        self.floors: Floors = self.reference.floors[pair.number]
+        self.verdicts: list[Mathematics] = []
+        self.proving = Proving(self.contract, self.segment, case, ACCUMULATED, self.taps, self.verdicts)
+        self.digest, self.seen = hashlib.sha256(), Seen()
+
+    def see(self, tap: Tap, array: np.ndarray) -> None:
+        _fold(self.digest, tap.name, array)
+        self.proving.visit(tap, array)
+        self._weigh()
+
+    def finish(self) -> None:
+        self.proving.finish()
+        self._weigh()
+        self.seen.digest = self.digest.hexdigest()
+
+    def _weigh(self) -> None:
+        for verdict in self.verdicts:
+            if verdict.doubtful:
+                verdict = with_floor(verdict, self.floors.get((verdict.tap, verdict.branch), float("nan")))
+            error = verdict.error if verdict.error == verdict.error else None
+            if not verdict.passed:
+                self.seen.tap, self.seen.reason, self.seen.error = verdict.label, verdict.reason, error
+                raise _Wrong
+            self.seen.worst = max(self.seen.worst, error or 0.0)
+            self.seen.by_floor |= verdict.error > BOUND
+        self.verdicts.clear()
+
+
+def _fold(digest: Any, name: str, array: np.ndarray) -> None:
+    digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())
+
+
+def _crash(error: BaseException) -> str:
+    """The exception, and the line of the file where it was raised."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} at {last.filename}:{last.lineno}"[:400]

@@ -1,0 +1,119 @@
+"""What a process does that tries mutants: it holds the references, and forks for each mutant.
+
+It has imported neither the candidate nor PyTorch, so that a mutant takes part from the import on, and so that forking
+is cheap and safe.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from parity.mutate.forked import MEMORY, TIME, Say, forked, limit_memory, limit_time, processor
+from parity.mutate.lines import RUN, Reached, traced
+from parity.mutate.mutated import mutated
+from parity.mutate.subject import File, Pair, Subject
+from parity.mutate.trial import Candidate, Seen
+
+SUBJECT: list[Subject] = []
+TIMES, SECONDS = 10, 5
+"""A mutant may take so many times the processor time of the candidate, and so many seconds on top."""
+BYTES = 2 << 30
+"""That a mutant may take of addresses, beyond what a process has before it imports the candidate."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant, by its module and source, and the pairs that it is tried in, each with its usual seconds."""
+
+    module: str
+    source: str
+    pairs: tuple[tuple[Pair, float], ...]
+
+
+def begin(subject: Subject) -> None:
+    """Prepare this process: import what every mutant needs, and nothing that can be changed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began this process ends it
+    SUBJECT[:] = [subject]
+    if subject.contract.sides["candidate"]["framework"] == "torch":
+        import parity.exact.torch
+    else:
+        import parity.exact.standin.core  # noqa: F401
+    _ = subject.opened
+
+
+def usual(pair: Pair, files: list[File]) -> tuple[Seen, float, Reached]:
+    """The candidate as it is, in a process of its own: what is seen, its seconds, and the lines that it runs."""
+
+    def work(say: Say) -> None:
+        began = processor()
+        with traced(files) as (reached, phase):
+            candidate = Candidate(SUBJECT[0], phase)
+            with candidate.in_double():
+                seen = candidate.try_(pair)
+        say([asdict(seen), processor() - began, reached])
+
+    said, ended = forked(work)
+    if ended:
+        return Seen(crash=f"ended by {ended}"), 0.0, {}
+    seen, seconds, reached = said[0]
+    return Seen(**seen), seconds, reached
+
+
+def tried(trial: Trial) -> tuple[list[Seen], str]:
+    """What is seen in each pair up to the first that notices the mutant, and how the process ended."""
+
+    def work(say: Say) -> None:
+        candidate = Candidate(SUBJECT[0])
+        limit_memory(BYTES)
+        with mutated(trial.module, trial.source), candidate.in_double():
+            for pair, seconds in trial.pairs:
+                limit_time(TIMES * seconds + SECONDS)
+                try:
+                    seen = candidate.try_(pair)
+                except MemoryError:
+                    seen = Seen(crash=MEMORY)
+                say(asdict(seen))
+                if seen.noticed:
+                    return
+
+    said, ended = forked(work)
+    return [Seen(**seen) for seen in said], ended
+
+
+def usual_whole(name: str, files: list[File]) -> tuple[str, float, Reached]:
+    """As `usual`, of a whole run of a case that no reference is of: its digest."""
+
+    def work(say: Say) -> None:
+        began = processor()
+        with traced(files) as (reached, phase):
+            candidate = Candidate(SUBJECT[0])
+            with candidate.in_double():
+                phase(RUN)
+                digest = candidate.run(SUBJECT[0].cases[name])
+        say([digest, processor() - began, reached])
+
+    said, ended = forked(work)
+    return tuple(said[0]) if said else (f"ended by {ended}", 0.0, {})
+
+
+def tried_whole(trial: Trial, usual: dict[str, str]) -> str:
+    """The first case, of those that a trial names, whose digest is not the usual one; "" where all are."""
+
+    def work(say: Say) -> None:
+        candidate = Candidate(SUBJECT[0])
+        limit_memory(BYTES)
+        with mutated(trial.module, trial.source), candidate.in_double():
+            for (name, _), seconds in trial.pairs:
+                say(name)
+                limit_time(TIMES * seconds + SECONDS)
+                if candidate.run(SUBJECT[0].cases[name]) != usual[name]:
+                    return
+        say("")
+
+    said, _ = forked(work)
+    return str(said[-1])
+
+
+__all__ = ["MEMORY", "TIME", "Trial", "begin", "tried", "usual"]
