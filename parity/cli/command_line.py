@@ -20,7 +20,9 @@ from parity.base.jsonfile import write_json
 from parity.cli import commands, names
 from parity.cli.discover import discover
 from parity.cli.exercise import exercise
-from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, ZIP, require_places
+from parity.cli.mutate import add_options as add_mutate_options
+from parity.cli.mutate import mutate
+from parity.cli.places import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, SURVEY, ZIP, require_places
 from parity.cli.repro import repro
 from parity.cli.usage import EXAMPLES, complete
 from parity.contract import FULL
@@ -248,6 +250,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help=text)
     text = "replace what an earlier search has written there"
     found.add_argument("--overwrite", action="store_true", help=text)
+
+    text = "change a candidate's source one place at a time, and say which changes the cases notice"
+    changed = add("mutate", mutate, text, state=FOLDER, report=SURVEY)
+    add_contract(changed)
+    add_mutate_options(changed)
 
     add_contract(add("cases", names.cases, "list the cases of a contract"))
     stages = add("stages", names.stages, "list the stages of a case, with how many taps each has")

@@ -17,7 +17,7 @@ IMPORT, LOAD, RUN = "import", "load", "run"
 
 
 @contextmanager
-def traced(files: list[File]) -> Iterator[tuple[Reached, Callable[[str], None]]]:
+def traced(files: list[File]) -> Iterator[tuple[Reached, Callable[[str], object]]]:
     """Inside, lines are noted. Gives what is filled in at the end, and how to say what is done from then on."""
     import coverage
 
@@ -77,5 +77,5 @@ def _first(node: ast.stmt | ast.excepthandler | ast.match_case) -> int:
     """The first line of a statement, its decorators included."""
     if isinstance(node, ast.match_case):
         return node.pattern.lineno
-    decorators = getattr(node, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(each.lineno for each in decorators)])

@@ -1,4 +1,4 @@
-"""What mutants are judged by: of each segment of a case the reference's state before it, its taps in double, and floors.
+"""What mutants are judged by: of each segment of a case the reference's state before it, its taps, and noise floors.
 
 The reference runs once, in a process of its own. What it leaves is named by a hash of all that it is made of, so that
 another survey of the same finds it.
@@ -107,7 +107,9 @@ def _floors(contract: Contract, segment: Segment, runner: Runner, start: State, 
             return
         exact = taps[tap.name]
         splits = dict(contract.splits)
-        for (branch, ours), (_, theirs) in zip(split(array, tap.axes, splits), split(exact, tap.axes, splits)):
+        for (branch, ours), (_, theirs) in zip(
+            split(array, tap.axes, splits), split(exact, tap.axes, splits), strict=True
+        ):
             scale = rms(theirs)
             if scale:
                 found[tap.name, branch] = noise_floor(ours, theirs) / scale

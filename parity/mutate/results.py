@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from parity.base.errors import InputError
-from parity.mutate.sites import Mutant
-from parity.mutate.subject import File
 
 WRONG, CRASH, LIMIT = "wrong", "crash", "limit"
 KILLED = {
@@ -64,18 +60,6 @@ class Result:
         return self.outcome in KILLED
 
 
-def identified(file: File, found: Iterable[Mutant]) -> dict[str, Mutant]:
-    """The mutants of a file by a name that stays theirs when other parts of the file change."""
-    counts: Counter[tuple[str, ...]] = Counter()
-    named = {}
-    for mutant in found:
-        kind = (file.module, mutant.function, mutant.operator, mutant.before, mutant.after)
-        text = "\0".join((*kind, str(counts[kind])))
-        counts[kind] += 1
-        named[hashlib.sha256(text.encode()).hexdigest()[:12]] = mutant
-    return named
-
-
 class Results(Mapping[str, Result]):
     """Results by the mutants' names: those in the files `*.jsonl` of a folder that are of the same `subject`.
 
@@ -94,10 +78,11 @@ class Results(Mapping[str, Result]):
     def _read(self, path: Path, line: str) -> None:
         try:
             entry: dict[str, Any] = json.loads(line)
-            if entry.pop("subject") == self.subject:
-                result = Result(**entry)
-                if self.found.get(result.id, result).outcome in (BIT_EQUAL, result.outcome) or not self.found[result.id].random:
-                    self.found[result.id] = result
+            if entry.pop("subject") != self.subject:
+                return
+            result = Result(**entry)
+            if result.id not in self.found or result.random >= self.found[result.id].random:
+                self.found[result.id] = result
         except ValueError:
             return  # the last line of a survey that was ended while it wrote
         except (KeyError, TypeError, AttributeError) as error:
@@ -144,6 +129,3 @@ class Score:
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"score": self.share}
-
-
-NAMES = tuple(field.name for field in fields(Result))

@@ -97,13 +97,15 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
     `patterns` are of the paths: `mlx_impl/t3/*`. Raises `InputError` where none is left.
     """
     module = contract.sides["candidate"]["factory"].partition(":")[0]
-    packages = contract.mutate.get("packages") or [module if _is_package(module) else module.rpartition(".")[0] or module]
+    own = module if _is_package(module) else module.rpartition(".")[0] or module
+    packages = contract.mutate.get("packages", [own])
     root = importable(contract.path)
     found = [file for package in packages for file in _files(package, root)]
     left_out = contract.mutate.get("leave_out", ())
     for pattern in (*left_out, *patterns):
         if not any(fnmatch.fnmatchcase(file.shown, pattern) for file in found):
-            raise InputError(f"no file of the candidate matches {pattern!r}; {meant(pattern, [f.shown for f in found])}")
+            advice = meant(pattern, [file.shown for file in found])
+            raise InputError(f"no file of the candidate matches {pattern!r}; {advice}")
     found = [file for file in found if not any(fnmatch.fnmatchcase(file.shown, pattern) for pattern in left_out)]
     if patterns:
         found = [file for file in found if any(fnmatch.fnmatchcase(file.shown, pattern) for pattern in patterns)]

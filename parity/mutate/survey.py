@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures import FIRST_COMPLETED
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ from parity.mutate.results import (
     CRASH,
     EQUAL,
     EQUIVALENT,
+    KILLED,
     LIMIT,
     NEVER_RUN,
+    SURVIVED,
     WRONG,
     Result,
     Results,
     Score,
-    identified,
 )
 from parity.mutate.sites import Mutant, mutants
 from parity.mutate.subject import File, Pair, Subject, files, fingerprint, subject
@@ -79,10 +81,40 @@ class Surveyed:
     results: list[Result]
     left: int
     sources: dict[str, str] = field(default_factory=dict)
+    """The text of each file, by its path."""
 
     @property
     def score(self) -> Score:
         return Score.of(self.results)
+
+    @property
+    def survivors(self) -> list[Result]:
+        """What no case noticed, those that are equivalent last."""
+        found = [result for result in self.results if not result.killed]
+        return sorted(found, key=lambda result: result.outcome == EQUIVALENT)
+
+    def by(self, what: str) -> dict[str, Score]:
+        """The score of each `file` or `operator`."""
+        groups: dict[str, list[Result]] = {}
+        for result in self.results:
+            groups.setdefault(getattr(result, what), []).append(result)
+        return {name: Score.of(found) for name, found in sorted(groups.items())}
+
+    def as_dict(self) -> dict[str, Any]:
+        scores = {
+            f"{what}s": [{what: name} | score.as_dict() for name, score in self.by(what).items()]
+            for what in ("file", "operator")
+        }
+        outcomes = Counter(result.outcome for result in self.results)
+        return {
+            "contract": self.contract,
+            "cases": self.cases,
+            **self.score.as_dict(),
+            "left": self.left,
+            "outcomes": {name: outcomes[name] for name in (*KILLED, *SURVIVED) if outcomes[name]},
+            **scores,
+            "mutants": [asdict(result) for result in self.results],
+        }
 
 
 class Survey:
@@ -104,7 +136,7 @@ class Survey:
         self.pairs = self.subject.pairs(choice.stage)
         self.named = fingerprint(self.subject, self.all_files)
         self.mutants = {
-            name: (file, mutant) for file in self.files for name, mutant in identified(file, mutants(file.source)).items()
+            mutant.id: (file, mutant) for file in self.files for mutant in mutants(file.source, file.module)
         }
         self.statements = {file.module: Statements(file.source) for file in self.files}
 
@@ -117,9 +149,7 @@ class Survey:
             results = Results(self.folder / "results", self.named, file)
             try:
                 usual = self._usual()
-                places = {name: self._places(usual, *self.mutants[name]) for name in self._chosen()}
-                if self.choice.stage:
-                    places = {name: found for name, found in places.items() if found}
+                places = self._chosen(usual)
                 self._try(places, usual, results)
                 self._try_random(places, results)
             finally:
@@ -127,15 +157,18 @@ class Survey:
         found = [results[name] for name in places if name in results]
         found.sort(key=lambda result: (result.file, result.line, result.column))
         sources = {file.shown: file.source for file in self.files}
-        return Surveyed(
-            str(self.contract.path), list(self.subject.cases), found, len(places) - len(found), sources
-        )
+        cases, left = list(self.subject.cases), len(places) - len(found)
+        return Surveyed(str(self.contract.path), cases, found, left, sources)
 
-    def _chosen(self) -> list[str]:
-        """Names of mutants, in an order that has nothing to do with where they lie: any part of it is a sample."""
-        names = sorted(self.mutants)[: self.choice.sample]
+    def _chosen(self, usual: Mapping[Pair, Usual]) -> dict[str, list[Pair]]:
+        """Names of mutants, each with its places; of a stage alone those that it reaches.
+
+        Their order has nothing to do with where they lie, so any part of it is a sample.
+        """
+        found = {name: self._places(usual, *self.mutants[name]) for name in sorted(self.mutants)}
+        names = [name for name, places in found.items() if places or not self.choice.stage]
         part, parts = self.choice.shard
-        return names[part - 1 :: parts]
+        return {name: found[name] for name in names[: self.choice.sample][part - 1 :: parts]}
 
     def _references(self) -> None:
         """Run the reference on the cases whose traces are not there yet."""
@@ -232,9 +265,7 @@ class Survey:
         for name in names:
             found = self._places(usual, *self.mutants[name])
             tasks[name] = _trial(*self.mutants[name], found, usual), digests
-        done = 0
-        for name, differing in self._submitted(worker.tried_whole, tasks, random):
-            done += 1
+        for done, (name, differing) in enumerate(self._submitted(worker.tried_whole, tasks, random), 1):
             self.progress(f"{done} of {len(names)} mutants of the same bits in random cases")
             count = len(tasks[name][0].pairs)
             if differing:
@@ -314,12 +345,18 @@ def _ended(waiting: Mapping[Future[Any], Any]) -> Iterator[Future[Any]]:
         yield from done
 
 
+def _begin(subject: Subject | None) -> None:
+    """In a new process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it ends it
+    if subject is not None:
+        worker.begin(subject)
+
+
 @contextmanager
 def _pool(jobs: int, subject: Subject | None = None) -> Iterator[ProcessPoolExecutor]:
     """Processes that have nothing of this one; those that try mutants begin with a subject. What waits is let go of
     when the block ends early."""
-    began = (worker.begin, (subject,)) if subject is not None else (None, ())
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), began[0], began[1])
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (subject,))
     try:
         yield pool
     finally:

@@ -51,7 +51,7 @@ class _Wrong(BaseException):
 class Candidate:
     """The sides of the candidate that this process has made, one a case. `phase` is told what is done."""
 
-    def __init__(self, subject: Subject, phase: Callable[[str], None] = lambda name: None):
+    def __init__(self, subject: Subject, phase: Callable[[str], object] = lambda name: None):
         self.subject, self.phase = subject, phase
         self.runners: dict[str, Runner] = {}
         self.stage = ""
@@ -91,7 +91,7 @@ class Candidate:
         return judged.seen
 
     def run(self, case: Case) -> str:
-        """A digest of a whole run, from the state that the candidate itself has left; or the exception that ended it."""
+        """A digest of a whole run, each segment from the state that the one before has left; or what ended it."""
         digest, state = hashlib.sha256(), case.inputs
         contract = self.subject.contract.rules_of(case.name)
         try:

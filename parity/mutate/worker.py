@@ -6,9 +6,7 @@ is cheap and safe.
 
 from __future__ import annotations
 
-import signal
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from parity.mutate.forked import MEMORY, TIME, Say, forked, limit_memory, limit_time, processor
 from parity.mutate.lines import RUN, Reached, traced
@@ -34,7 +32,6 @@ class Trial:
 
 def begin(subject: Subject) -> None:
     """Prepare this process: import what every mutant needs, and nothing that can be changed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began this process ends it
     SUBJECT[:] = [subject]
     if subject.contract.sides["candidate"]["framework"] == "torch":
         import parity.exact.torch

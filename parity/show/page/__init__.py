@@ -15,6 +15,8 @@ from parity.show.results import REPORT_SCHEMA
 FILES = ("index.html", "report.json", "summary.md", "junit.xml")
 OF_A_COMPARISON = ("index.html", "junit.xml", "comparison.json")
 """The files of a comparison of two models (`parity.show.comparison`)."""
+OF_A_SURVEY = ("index.html",)
+"""The file of a survey of mutants (`parity.show.page.mutation`)."""
 
 
 def write(reports: list[Report], out: Path, extras: dict[str, Any]) -> bool:

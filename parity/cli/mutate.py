@@ -1,0 +1,91 @@
+"""`parity mutate`: what the cases of a contract notice of faults that are put into its candidate."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from parity import contract as contracts
+from parity.base.errors import InputError
+from parity.cli.commands import progress
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """What `parity mutate` takes beside the contract."""
+    text = "cases by a pattern of their names (the contract's)"
+    sub.add_argument("--cases", metavar="PATTERN", default="", help=text)
+    sub.add_argument("--stage", metavar="NAME", default="", help="run segments of this stage alone, on what reaches it")
+    text = "change files by a pattern of their paths alone: 'port/layers/*'; again for more"
+    sub.add_argument("--files", metavar="PATTERN", action="append", default=[], help=text)
+    text = "try so many mutants, which stand for all"
+    sub.add_argument("--sample", type=_count, metavar="N", help=text)
+    text = "try part i of n, for one of n machines; results of all parts in one --state make one report"
+    sub.add_argument("--shard", type=_shard, metavar="i/n", default=(1, 1), help=text)
+    sub.add_argument("--budget", type=float, metavar="SECONDS", help="begin no mutant after that time")
+    text = "random cases that a mutant of the same bits has to pass to be called equivalent (%(default)s)"
+    sub.add_argument("--random", type=int, metavar="N", default=100, help=text)
+    text = "mutants that run at the same time (the cores of this machine)"
+    sub.add_argument("--jobs", type=_count, metavar="N", help=text)
+    text = "folder that keeps references and results, so that a survey goes on where it ended (%(default)s)"
+    sub.add_argument("--state", type=Path, metavar="DIR", default=Path("build/mutate"), help=text)
+    sub.add_argument("--report", type=Path, metavar="DIR", help="write the page with the source there: index.html")
+    text = "fail where less of the mutants than that are noticed"
+    sub.add_argument("--at-least", type=float, metavar="PERCENT", default=0.0, help=text)
+
+
+def mutate(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
+    """Change the candidate's source one place at a time, and run what each change can reach."""
+    if not hasattr(os, "fork"):
+        raise InputError("this system cannot fork a process; survey on Linux or macOS")
+    try:
+        from parity.mutate.survey import Choice, Survey
+    except ModuleNotFoundError as error:
+        raise InputError(f"{error}; a survey needs `pip install chatterbox-parity[mutate]`") from error
+    from parity.show import mutation
+
+    choice = Choice(
+        options.stage,
+        tuple(options.files),
+        options.sample,
+        options.shard,
+        options.budget,
+        options.random,
+        options.jobs or os.cpu_count() or 1,
+    )
+    contract = contracts.load(options.contract)
+    with progress(console) as say:
+        found = Survey(contract, options.cases, options.state, choice, say).run()
+    mutation.show(found, console)
+    if options.report:
+        from parity.show.page import mutation as page
+
+        page.write(found, options.report)
+        console.print(f"{options.report / 'index.html'}", markup=False, highlight=False)
+    share = found.score.share
+    passed = not options.at_least or (share is not None and 100 * share >= options.at_least)
+    if not passed:
+        text = f"FAIL: expected at least {options.at_least:g} % noticed"
+        console.print(text, style="bold red", markup=False, highlight=False)
+    return passed, {"passed": passed, "command": options.line} | found.as_dict()
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected 1 or more")
+    return number
+
+
+def _shard(text: str) -> tuple[int, int]:
+    part, _, parts = text.partition("/")
+    try:
+        found = int(part), int(parts)
+    except ValueError:
+        found = 0, 0
+    if not 1 <= found[0] <= found[1]:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected i/n, with i from 1 to n")
+    return found

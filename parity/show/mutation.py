@@ -1,0 +1,76 @@
+"""A survey of mutants in a terminal: a score for each file and operator, and each survivor with its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from parity.mutate.results import EQUAL, EQUIVALENT, KILLED, NEVER_RUN, SURVIVED, Result, Score
+from parity.mutate.survey import Surveyed
+
+SHOWN = 40
+"""Survivors that are listed; all are in the JSON and on the page."""
+
+
+def show(found: Surveyed, console: Console) -> None:
+    """Print the whole survey."""
+    for what in ("operator", "file"):
+        console.print(_table(what, found.by(what)))
+    survivors = [result for result in found.survivors if result.outcome != EQUIVALENT]
+    for result in survivors[:SHOWN]:
+        console.print(line(result), markup=False, highlight=False, soft_wrap=True)
+    if len(survivors) > SHOWN:
+        console.print(f"... and {len(survivors) - SHOWN} more survivors, all in the JSON and on the page")
+    console.print(summary(found), style="bold", markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(what: str, scores: dict[str, Score]) -> Table:
+    table = Table(title=f"mutants noticed, by {what}", title_justify="left")
+    table.add_column(what)
+    for column in ("killed", "survived", "equivalent", "score"):
+        table.add_column(column, justify="right")
+    for name, score in scores.items():
+        cells = (score.killed, score.survived, score.equivalent, percent(score))
+        table.add_row(escape(name), *map(str, cells))
+    return table
+
+
+def percent(score: Score) -> str:
+    """Of all that are not equivalent, how many were noticed."""
+    return "–" if score.share is None else f"{100 * score.share:.1f} %"
+
+
+def line(result: Result) -> str:
+    """A mutant in one line: where, what was changed, and what became of it."""
+    return f"{result.file}:{result.line} {result.operator}: {result.before} → {result.after}: {fate(result)}"
+
+
+def fate(result: Result) -> str:
+    """What became of a mutant, in words."""
+    where = f"{result.case} {result.segment}"
+    if result.killed:
+        noticed = f"{result.tap} {result.reason}" if result.tap else result.reason
+        return f"{result.outcome} in {where}: {noticed}"
+    text = SURVIVED[result.outcome]
+    if result.outcome == NEVER_RUN:
+        return text
+    if result.outcome == EQUAL:
+        text = f"{text}; largest error {result.worst:.1e}, in {where}"
+    return f"{text}; {result.reason}" if result.reason else text
+
+
+def summary(found: Surveyed) -> str:
+    """The survey in one sentence."""
+    score, outcomes = found.score, Counter(result.outcome for result in found.results)
+    killed = ", ".join(f"{outcomes[name]} {name}" for name in KILLED if outcomes[name])
+    survived = ", ".join(f"{outcomes[name]} {name}" for name in SURVIVED if outcomes[name] and name != EQUIVALENT)
+    parts = [f"{percent(score)} of {score.killed + score.survived} mutants noticed ({killed or 'none'})"]
+    parts.append(f"{score.survived} survived ({survived})" if score.survived else "none survived")
+    if score.equivalent:
+        parts.append(f"{score.equivalent} equivalent")
+    if found.left:
+        parts.append(f"{found.left} not tried yet")
+    return ", ".join(parts)

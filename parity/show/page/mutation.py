@@ -1,0 +1,51 @@
+"""The page of a survey of mutants: the candidate's source, with what no case noticed marked in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from parity.base.files import write_text
+from parity.mutate.results import EQUIVALENT, KILLED, Result
+from parity.mutate.survey import Surveyed
+from parity.show.mutation import fate, percent, summary
+from parity.show.page import OF_A_SURVEY
+
+
+def write(found: Surveyed, out: Path) -> None:
+    """Write `index.html` to the folder `out`."""
+    write_text(page(found), out / OF_A_SURVEY[0])
+
+
+def page(found: Surveyed) -> str:
+    """The whole HTML file, which asks the network for nothing."""
+    environment = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
+    environment.filters |= {"percent": percent, "fate": fate}
+    scores = found.by("file")
+    files = [
+        {"name": name, "score": scores[name], "lines": _lines(text, [r for r in found.results if r.file == name])}
+        for name, text in found.sources.items()
+        if name in scores
+    ]
+    return environment.get_template("mutation.html.j2").render(
+        found=found,
+        summary=summary(found),
+        operators=found.by("operator"),
+        files=sorted(files, key=lambda file: (file["score"].share is None, file["score"].share)),
+        equivalent=EQUIVALENT,
+    )
+
+
+def _lines(text: str, results: list[Result]) -> list[dict[str, Any]]:
+    """Each line of a source, with its number, its mutants that survived, and how many were noticed."""
+    return [
+        {
+            "number": number,
+            "text": line,
+            "killed": sum(result.line == number and result.outcome in KILLED for result in results),
+            "survivors": [result for result in results if result.line == number and not result.killed],
+        }
+        for number, line in enumerate(text.splitlines(), 1)
+    ]
