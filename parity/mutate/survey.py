@@ -17,6 +17,7 @@ from typing import Any
 
 from parity.base.errors import InputError
 from parity.base.files import replacing
+from parity.base.runtime import BLAS_SWITCH
 from parity.contract import Contract
 from parity.contract.implementation import resolve
 from parity.mutate import references, worker
@@ -46,8 +47,9 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "VECLIB_MAXIMUM_THREADS": "1",
     "PYTHONHASHSEED": "0",
+    BLAS_SWITCH: "plain",
 }
-"""Of every process: the same bits each time, and as many processes as there are cores."""
+"""Of every process: the same bits each time, as many processes as there are cores, and no library that none needs."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.capture.handed import handed_on
-from parity.capture.runner import Runner
+from parity.capture.runner import Runner, adapter
 from parity.capture.trace import copied
 from parity.contract import ACCUMULATED, Contract, Segment, Tap
 from parity.contract.implementation import Case, make_side
@@ -44,6 +44,19 @@ class Seen:
         return bool(self.reason or self.crash)
 
 
+@contextmanager
+def in_double(contract: Contract) -> Iterator[None]:
+    """Where a candidate runs: on the stand-in for MLX, or under a double default of PyTorch."""
+    framework = contract.sides["candidate"]["framework"]
+    if framework == "torch":
+        from parity.exact.torch import widened as double
+    else:
+        from parity.exact.standin import installed as double
+    with double():
+        adapter(framework)  # imports it
+        yield
+
+
 class _Wrong(BaseException):
     """Ends a run at its first wrong verdict; no exception that a candidate could catch."""
 
@@ -55,20 +68,6 @@ class Candidate:
         self.subject, self.phase = subject, phase
         self.runners: dict[str, Runner] = {}
         self.stage = ""
-
-    @contextmanager
-    def in_double(self) -> Iterator[None]:
-        """Where the candidate runs: on the stand-in for MLX, or under a double default of PyTorch."""
-        if self.subject.contract.sides["candidate"]["framework"] == "torch":
-            from parity.exact.torch import widened
-
-            with widened():
-                yield
-        else:
-            from parity.exact.standin import installed
-
-            with installed():
-                yield
 
     def try_(self, pair: Pair) -> Seen:
         """Run a segment from the reference's state before it, up to the first verdict that is wrong."""

@@ -1,20 +1,22 @@
 """What a process does that tries mutants: it holds the references, and forks for each mutant.
 
-It has imported neither the candidate nor PyTorch, so that a mutant takes part from the import on, and so that forking
-is cheap and safe.
+It has not imported the candidate, so that a mutant takes part from the import on.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
 from parity.mutate.forked import MEMORY, TIME, Say, forked, limit_memory, limit_time, processor
 from parity.mutate.lines import RUN, Reached, traced
 from parity.mutate.mutated import mutated
 from parity.mutate.subject import File, Pair, Subject
-from parity.mutate.trial import Candidate, Seen
+from parity.mutate.trial import Candidate, Seen, in_double
 
 SUBJECT: list[Subject] = []
+DOUBLE = ExitStack()
+"""What a process that tries mutants has for as long as it lives: the framework in double."""
 TIMES, SECONDS = 10, 5
 """A mutant may take so many times the processor time of the candidate, and so many seconds on top."""
 BYTES = 2 << 30
@@ -33,10 +35,7 @@ class Trial:
 def begin(subject: Subject) -> None:
     """Prepare this process: import what every mutant needs, and nothing that can be changed."""
     SUBJECT[:] = [subject]
-    if subject.contract.sides["candidate"]["framework"] == "torch":
-        import parity.exact.torch
-    else:
-        import parity.exact.standin.core  # noqa: F401
+    DOUBLE.enter_context(in_double(subject.contract))
     _ = subject.opened
 
 
@@ -47,8 +46,7 @@ def usual(pair: Pair, files: list[File]) -> tuple[Seen, float, Reached]:
         began = processor()
         with traced(files) as (reached, phase):
             candidate = Candidate(SUBJECT[0], phase)
-            with candidate.in_double():
-                seen = candidate.try_(pair)
+            seen = candidate.try_(pair)
         say([asdict(seen), processor() - began, reached])
 
     said, ended = forked(work)
@@ -64,7 +62,7 @@ def tried(trial: Trial) -> tuple[list[Seen], str]:
     def work(say: Say) -> None:
         candidate = Candidate(SUBJECT[0])
         limit_memory(BYTES)
-        with mutated(trial.module, trial.source), candidate.in_double():
+        with mutated(trial.module, trial.source):
             for pair, seconds in trial.pairs:
                 limit_time(TIMES * seconds + SECONDS)
                 try:
@@ -86,9 +84,8 @@ def usual_whole(name: str, files: list[File]) -> tuple[str, float, Reached]:
         began = processor()
         with traced(files) as (reached, phase):
             candidate = Candidate(SUBJECT[0])
-            with candidate.in_double():
-                phase(RUN)
-                digest = candidate.run(SUBJECT[0].cases[name])
+            phase(RUN)
+            digest = candidate.run(SUBJECT[0].cases[name])
         say([digest, processor() - began, reached])
 
     said, ended = forked(work)
@@ -101,7 +98,7 @@ def tried_whole(trial: Trial, usual: dict[str, str]) -> str:
     def work(say: Say) -> None:
         candidate = Candidate(SUBJECT[0])
         limit_memory(BYTES)
-        with mutated(trial.module, trial.source), candidate.in_double():
+        with mutated(trial.module, trial.source):
             for (name, _), seconds in trial.pairs:
                 say(name)
                 limit_time(TIMES * seconds + SECONDS)
