@@ -252,7 +252,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--overwrite", action="store_true", help=text)
 
     text = "change a candidate's source one place at a time, and say which changes the cases notice"
-    changed = add("mutate", mutate, text, state=FOLDER, report=SURVEY)
+    changed = add("mutate", mutate, text, report=SURVEY)
     add_contract(changed)
     add_mutate_options(changed)
 

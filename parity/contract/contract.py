@@ -161,9 +161,9 @@ class Contract:
     `sounds` are the values of the last state that are waves, with their `rate` in Hz. `targets` are the devices that a
     port is for: a name, and what the environment of a run says on it.
 
-    `mutate` is what `parity mutate` takes where its options do not say it: a pattern of the `cases`, the `packages`
-    whose files are changed, patterns of the files that it is to `leave_out`, and `random`, which names a function that
-    makes a random case of a number.
+    `mutate` is what `parity mutate` takes where its options do not say it. `cases` is a pattern of their names;
+    `packages` are those whose files are changed, and `leave_out` are patterns of files that are not. `random` names a
+    function that makes a random case of a number.
 
     >>> from pathlib import Path
     >>> contract = parity.load_contract(Path("contract.toml"))

@@ -41,11 +41,13 @@ class _Finder(MetaPathFinder):
 
 @contextmanager
 def mutated(name: str, source: str) -> Iterator[None]:
-    """Inside, the import of the module `name` runs `source`. What has imported the module before is imported anew.
+    """Inside, the import of the module `name` runs `source`. What is there of its package already is imported anew.
 
     Nothing is put back afterwards but the way modules are found: it is for a process that ends.
     """
-    for user in using(sys.modules, {name}):
+    package = name.partition(".")[0]
+    own = {other for other in sys.modules if other == package or other.startswith(f"{package}.")}
+    for user in using(sys.modules, own):
         del sys.modules[user]
     finder = _Finder(name, source)
     sys.meta_path.insert(0, finder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from parity.base.errors import InputError
+from parity.base.files import writing
 
 WRONG, CRASH, LIMIT = "wrong", "crash", "limit"
 KILLED = {
@@ -69,7 +70,8 @@ class Results(Mapping[str, Result]):
     def __init__(self, folder: Path, subject: str, file: str):
         self.folder, self.subject, self.file = folder, subject, file
         self.found: dict[str, Result] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob("*.jsonl")):
             for line in path.read_text(encoding="utf-8").splitlines():
                 self._read(path, line)

@@ -16,7 +16,7 @@ from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.base.names import meant
 from parity.contract import Contract, Segment
-from parity.contract.implementation import Case, case_names, importable, make_case, resolve
+from parity.contract.implementation import Case, case_names, make_case, resolve
 from parity.mutate.references import Reference, key
 
 
@@ -29,7 +29,7 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class File:
-    """A file of the candidate: its module's dotted name, and its path as it is told."""
+    """A file of the candidate: its module's dotted name, its path, and the path in its package, as it is told."""
 
     module: str
     path: Path
@@ -99,8 +99,7 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
     module = contract.sides["candidate"]["factory"].partition(":")[0]
     own = module if _is_package(module) else module.rpartition(".")[0] or module
     packages = contract.mutate.get("packages", [own])
-    root = importable(contract.path)
-    found = [file for package in packages for file in _files(package, root)]
+    found = [file for package in packages for file in _files(package)]
     left_out = contract.mutate.get("leave_out", ())
     for pattern in (*left_out, *patterns):
         if not any(fnmatch.fnmatchcase(file.shown, pattern) for file in found):
@@ -125,20 +124,14 @@ def _spec(module: str) -> importlib.machinery.ModuleSpec:
     return spec
 
 
-def _files(package: str, root: Path) -> Iterator[File]:
-    spec = _spec(package)
+def _files(package: str) -> Iterator[File]:
+    spec, start = _spec(package), Path(*package.split("."))
     for place in spec.submodule_search_locations or ():
-        for path in sorted(Path(place).rglob("*.py")):
-            parts = (package, *path.relative_to(place).with_suffix("").parts)
-            yield _file(".".join(parts).removesuffix(".__init__"), path, root)
+        for path in sorted(Path(place).resolve().rglob("*.py")):
+            shown = start / path.relative_to(Path(place).resolve())
+            yield File(".".join(shown.with_suffix("").parts).removesuffix(".__init__"), path, shown.as_posix())
     if not spec.submodule_search_locations:
-        yield _file(package, Path(str(spec.origin)), root)
-
-
-def _file(module: str, path: Path, root: Path) -> File:
-    path = path.resolve()
-    shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else f"{module.replace('.', '/')}.py"
-    return File(module, path, shown)
+        yield File(package, Path(str(spec.origin)).resolve(), f"{start.as_posix()}.py")
 
 
 def fingerprint(found: Subject, sources: Iterable[File]) -> str:

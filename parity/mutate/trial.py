@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,16 @@ class Seen:
 @contextmanager
 def in_double(contract: Contract) -> Iterator[None]:
     """Where a candidate runs: on the stand-in for MLX, or under a double default of PyTorch."""
-    framework = contract.sides["candidate"]["framework"]
+    framework, double = contract.sides["candidate"]["framework"], ExitStack()
     if framework == "torch":
-        from parity.exact.torch import widened as double
+        from parity.exact.torch import widened
+
+        double.enter_context(widened())
     else:
-        from parity.exact.standin import installed as double
-    with double():
+        from parity.exact.standin import installed
+
+        double.enter_context(installed())
+    with double:
         adapter(framework)  # imports it
         yield
 

@@ -17,7 +17,7 @@ from parity.mutate.trial import Candidate, Seen, in_double
 SUBJECT: list[Subject] = []
 DOUBLE = ExitStack()
 """What a process that tries mutants has for as long as it lives: the framework in double."""
-TIMES, SECONDS = 10, 5
+TIMES, SECONDS = 10, 1
 """A mutant may take so many times the processor time of the candidate, and so many seconds on top."""
 BYTES = 2 << 30
 """That a mutant may take of addresses, beyond what a process has before it imports the candidate."""

@@ -42,6 +42,11 @@ COMMANDS = [
         "repro tests.meta.faults.models:reference tests.meta.faults.models:departing --inputs {out}/four.npz "
         "--out {out}/repro.zip",
     ),
+    (
+        "mutants",
+        "mutate --contract tests/mutate/subject/contract.toml --cases small "
+        "--stage second --random 2 --state {out}/state",
+    ),
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),

@@ -21,7 +21,7 @@ LAYERS = (
     "show",
     "cli",
 )
-MOST_PAIRS = 40
+MOST_PAIRS = 48
 
 
 def imported(file: Path) -> Iterator[str]:

@@ -19,12 +19,14 @@ from spec.synthetic.__main__ import main as synthetic
 from spec.synthetic.cache import cached
 from tests.bench.__main__ import main as bench
 from tests.meta.conftest import TOY
+from tests.mutate.test_survey import CONTRACT as SURVEYED
 
 FILE, FOLDER, GOLDENS, PAGES, STORE = "file", "new folder", "folder of goldens", "folder of pages", "SQLite file"
 NOTHING = "standard output alone"
 CASE = "tiny-vocoder"
 TOY_RUN = f"--contract {TOY} --checkpoint weights"
 SPOKEN = "--checkpoint checkpoint --size tiny --max-tokens 6 --steps 2"
+SURVEY = "mutate --contract contract.toml --cases small --files */constants.py --random 0 --jobs 1 --state survey"
 WEIGHTS, S3GEN = "weights/weights.npy", "checkpoint/s3gen.safetensors"
 
 
@@ -107,6 +109,8 @@ COMMANDS = [
     Command("parity status", parity, f"status result.json --contract {TOY} --out {{out}}", FILE, "result.json"),
     Command("parity exercise", parity, f"exercise result.json --contract {TOY} --json {{out}}", FILE, "result.json"),
     Command("parity inspect", parity, "inspect golden/mu.npy --json {out}", FILE, "golden/mu.npy"),
+    Command("parity mutate --json", parity, f"{SURVEY} --json {{out}}", FILE, "contract.toml"),
+    Command("parity mutate --report", parity, f"{SURVEY} --report {{out}}", PAGES, "contract.toml"),
     Command("parity cases", parity, f"cases --contract {TOY} --json {{out}}"),
     Command("parity stages", parity, f"stages --contract {TOY} --json {{out}}"),
     Command("parity taps", parity, f"taps --contract {TOY} --json {{out}}"),
@@ -148,6 +152,7 @@ def prepare(folder: Path) -> None:
 
     toy.write_checkpoint(folder / "weights")
     shutil.copytree(cached("tiny"), folder / "checkpoint")
+    shutil.copyfile(SURVEYED, folder / "contract.toml")
     np.savez(folder / "in.npz", x=np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     for name in ("a.wav", "b.wav"):
         soundfile.write(folder / name, synthetic_voice("faults", 0.5, 24000), 24000)
@@ -155,6 +160,7 @@ def prepare(folder: Path) -> None:
         f"verify {TOY_RUN} --json result.json",
         f"capture {TOY_RUN} --floors --out golden",
         f"capture {TOY_RUN} --side candidate --out dumps",
+        SURVEY,
     ):
         assert parity(words.split()) == 0
     result = json.loads((folder / "result.json").read_text())  # the report's pictures take seconds

@@ -1,0 +1,1 @@
+"""The candidate of the contract beside it."""

@@ -1,0 +1,3 @@
+"""A file of constants alone."""
+
+SCALE = 3.0
