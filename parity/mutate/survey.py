@@ -72,6 +72,7 @@ class Usual:
     digest: str
     seconds: float
     reached: Reached
+    worst: float = 0.0
 
 
 @dataclass
@@ -210,10 +211,10 @@ class Survey:
                         f"the candidate itself is not equal in {self.subject.label(pair)}: {seen.tap} "
                         f"{seen.reason or seen.crash}; correct it first, or leave the case out by --cases"
                     )
-                found[pair] = Usual(seen.digest, seconds, reached)
+                found[pair] = Usual(seen.digest, seconds, reached, seen.worst)
                 self.progress(f"the candidate as it is: {number} of {len(missing)} segments")
         with replacing(stored) as partial:
-            rows = [[*pair, one.digest, one.seconds, one.reached] for pair, one in found.items()]
+            rows = [[*pair, one.digest, one.seconds, one.reached, one.worst] for pair, one in found.items()]
             partial.write_text(json.dumps(rows))
         return {pair: found[pair] for pair in self.pairs}
 
@@ -324,7 +325,8 @@ class Survey:
 
 
 def _by_floor(seen: list[Seen], places: list[Pair], usual: Mapping[Pair, Usual]) -> bool:
-    return any(one.by_floor and one.digest != usual[place].digest for one, place in zip(seen, places, strict=True))
+    """Whether a noise floor lets pass what is further off than the candidate as it is."""
+    return any(one.by_floor and one.worst > usual[place].worst for one, place in zip(seen, places, strict=True))
 
 
 def _any(reached: Mapping[str, list[int]], when: str, wanted: set[int] | None) -> bool:
