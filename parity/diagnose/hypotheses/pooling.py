@@ -39,7 +39,7 @@ def pooled(e: Evidence) -> Finding | None:
         if parts not in (1, 2) or parts * x.shape[-2] != e.r.shape[-1]:
             continue
         made = {f"{statistic} of {function}": y for function, statistic, y in _ways(x)}
-        found = []
+        found: list[str] = []
         for ours, theirs in zip(np.split(e.c, parts, axis=-1), np.split(e.r, parts, axis=-1), strict=True):
             usual = next((way for way, y in made.items() if rms(y - theirs) <= NEAR * rms(theirs)), None)
             own = min(made, key=lambda way: rms(made[way] - ours))
