@@ -74,7 +74,8 @@ def diagnose_dumps(
         bound=contract.rule(first.tap, first.mode).ratio32,
         weights=known.weights,
     )
-    found = shared([*_stale(verdicts, first, taps), *recognise(evidence)])
+    stale = _stale(verdicts, first, taps) if ours.shape == theirs.shape else []
+    found = shared([*stale, *recognise(evidence)])
     return Diagnosis(first, "", found, rows, alone(contract, first))
 
 

@@ -108,7 +108,7 @@ def test_a_term_that_is_wrong_in_some_places_is_said():
     x, drawn, voiced = noise(1, 2, 200), noise(2, 2, 200), noise(3, 2, 200) > 0
     exact = x + np.where(voiced, 0.003, 0.1 / 3) * drawn
     found = first(x + np.where(voiced, 0.003, 0.1) * drawn, exact, "b n", {"the state's noise": drawn})
-    said(found, "term", "0.0666667 times the state's noise")
+    said(found, "term", "0.0666667 times the state's noise at")
 
 
 def test_a_table_is_read_at_other_places():

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from parity.base.metrics import dot
+from parity.base.metrics import dot, rms
 from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
 MANY = 16
@@ -29,15 +29,21 @@ def term(e: Evidence) -> Finding | None:
 
 @hypothesis
 def term_in_places(e: Evidence) -> Finding | None:
-    """As `term`, where some of the values are right: those of voiced frames, say, or of what is not masked."""
-    if not e.comparable or not MANY < e.wrong.sum() < 0.98 * e.wrong.size:
+    """As `term`, with one factor at some places and another one, or none, elsewhere: of voiced frames, say."""
+    if not e.comparable or e.wrong.sum() <= MANY:
         return None
     best = None
     for name, x in terms(e):
-        k = _factor(e.error[e.wrong], x[e.wrong])
-        count = int(e.wrong.sum())
-        text = f"the reference plus {k:.6g} times {name} in {count} of {e.wrong.size} values: {_words(k)} there"
-        found = finding("term", e.left(e.r + k * x * e.wrong), 0.93, text, 0.1)
+        factors = _two_factors(e.error, x)
+        places = np.abs(e.error - factors[0] * x) <= np.abs(e.error - factors[1] * x)
+        count = [int(places.sum()), int((~places).sum())]
+        if min(count) <= MANY:
+            continue
+        left = e.left(e.r + np.where(places, *factors) * x)
+        zero = 1e-3 * max(map(abs, factors))
+        each = [f"{k:.6g} times {name} at {n}" for k, n in zip(factors, count, strict=True) if abs(k) > zero]
+        text = f"the reference plus {' and '.join(each)} of {x.size} places: it has another factor"
+        found = finding("term", left, 0.93, text, 0.1)
         if found and (best is None or found.confidence > best.confidence):
             best = found
     return best
@@ -125,6 +131,19 @@ def terms(e: Evidence) -> list[tuple[str, np.ndarray]]:
 def _factor(error: np.ndarray, x: np.ndarray) -> float:
     square = dot(x.ravel(), x.ravel())
     return dot(error.ravel(), x.ravel()) / square if square else 0.0
+
+
+def _two_factors(error: np.ndarray, x: np.ndarray) -> tuple[float, float]:
+    """The two factors of `x` that come nearest to an error, each in its places: found by turns, from the extremes."""
+    large = np.abs(x) > 0.3 * rms(x)
+    if not large.any():
+        return 0.0, 0.0
+    ratio, part = error[large] / x[large], x[large]
+    low, high = (float(k) for k in np.percentile(ratio, (1, 99)))
+    for _ in range(4):
+        near = np.abs(ratio - low) < np.abs(ratio - high)
+        low, high = (_factor(error[large][kept], part[kept]) for kept in (near, ~near))
+    return high, low
 
 
 def _words(k: float) -> str:
