@@ -23,9 +23,11 @@ def rows(e: Evidence) -> Finding | None:
     if not e.comparable or channel is None or not e.weights:
         return None
     c, r, wrong = (np.moveaxis(a, channel, -1).reshape(-1, a.shape[channel]) for a in (e.c, e.r, e.wrong))
-    at = np.flatnonzero(wrong.any(axis=1))[:MOST]
+    at = np.flatnonzero(wrong.any(axis=1))
     if not len(at):
         return None
+    item = e.r.size // (e.r.shape[0] * e.r.shape[channel])  # rows of one: others of a batch may be made otherwise
+    at = at[at // item == at[0] // item][:MOST]
     for tables in _tables(e, r.shape[1]):
         theirs = _places(r[at], tables)
         if theirs is None:
