@@ -97,7 +97,7 @@ def diagnose(
     found = recognise(scene.evidence)
     found += _structure(scene, found)
     if (weights := _weights(contract, suspect, scene, runners)) is not None:
-        found.append(weights)
+        found = [*(finding for finding in found if finding.family != weights.family), weights]
     found = shared(found)
     note = "; ".join(filter(None, (alone(contract, first), scene.carried)))
     return Diagnosis(first, _where(scene), found, growth, note, list(scene.evidence.inputs)[:FEEDING])

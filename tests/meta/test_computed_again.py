@@ -11,10 +11,10 @@ from parity.base import safetensors
 from parity.contract.axes import roles
 from parity.diagnose import Evidence, Finding, recognise
 from parity.diagnose.checkpoint import Weights
-from parity.diagnose.hypotheses.convolutions import repeated, straight, stuffed
 from parity.diagnose.hypotheses.filters import _bank
 from parity.diagnose.hypotheses.gates import _lstm
 from parity.diagnose.hypotheses.rotary import rotated
+from parity.diagnose.hypotheses.upsampling import repeated, straight, stuffed
 from parity.diagnose.hypotheses.windows import windows
 
 ROLES = roles({"batch": "b g", "time": "t n", "channel": "c", "head": "h", "width": "d", "class": "v"}, "")

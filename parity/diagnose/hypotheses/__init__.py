@@ -22,6 +22,7 @@ from parity.diagnose.hypotheses import (
     spectra,
     sums,
     tables,
+    upsampling,
     values,
     windows,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "spectra",
     "sums",
     "tables",
+    "upsampling",
     "values",
     "windows",
 ]
