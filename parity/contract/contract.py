@@ -239,6 +239,8 @@ class Contract:
     def segments(self, dims: Mapping[str, int], only: Collection[str] = ()) -> list[Segment]:
         """Every segment of a run with its taps, loops expanded by the case's dimensions; those named in `only`, if any.
 
+        Segments that the contract calls `apart` are no part of the whole: they are there where they are named.
+
         Raises `InputError` for an unknown dimension, block or segment, and for a tap that occurs twice.
         """
         names = [entry["name"] for entry in self.outline]
@@ -246,7 +248,7 @@ class Contract:
             raise InputError(f"{self.path}: no segment {unknown[0]!r}; {meant(unknown[0], names)}")
         segments = []
         for entry in self.outline:
-            if only and entry["name"] not in only:
+            if entry["name"] not in only if only else entry.get("apart", False):
                 continue
             label = entry.get("index", "")
             for index in self._range(entry["each"], dims) if "each" in entry else (None,):
@@ -263,6 +265,11 @@ class Contract:
         if repeated := sorted(name for name, count in counts.items() if count > 1):
             raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
         return segments
+
+    @property
+    def last(self) -> str:
+        """The name of the segment in which a whole run ends."""
+        return next(str(entry["name"]) for entry in reversed(self.outline) if not entry.get("apart", False))
 
     def rule(self, tap: str, mode: str) -> Rule:
         """The first rule that matches. A tap that no rule matches is an error, not a pass.

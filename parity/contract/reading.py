@@ -40,7 +40,7 @@ TOP = [
 TABLES = {
     "chain": "tap known known_as beside",
     "swap": "stages tap state",
-    "segment": "name stage each index suffix chained unordered taps",
+    "segment": "name stage each index suffix chained unordered apart taps",
     "rule": "pattern mode ratio64 ratio32 why cases precisions",
     "decision": "pattern of margin",
     "sound": "state rate",

@@ -121,7 +121,7 @@ class Verifier:
     def conclude(self) -> None:
         """What the run ends in: the contract's checks of a whole one, pictures and sounds."""
         ends = self.runs.states["reference"], self.runs.states["candidate"]
-        whole = self.segments[-1].name == self.contract.outline[-1]["name"] and not self.runs.stopped
+        whole = self.segments[-1].name == self.contract.last and not self.runs.stopped
         if self.outcome is not None and whole and self.precision == FULL:  # in others the last tap's verdict says it
             with self.clock("outcome"):
                 self.report.checks = self.outcome(self.case, self.checkpoint, *ends)

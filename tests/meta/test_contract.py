@@ -168,6 +168,13 @@ def test_a_rule_that_guards_nothing_is_refused(load, change, message):
         contract.check_rules(contract.segments(DIMS))
 
 
+def test_a_segment_that_is_apart_is_run_where_it_is_named(load):
+    whole, contract = load(), load((r'name = "loop"', 'name = "loop"\napart = true'))
+    assert [segment.name for segment in contract.segments(DIMS)] == ["head"]
+    assert [segment.index for segment in contract.segments(DIMS, ["loop"])] == [0, 1, 2]
+    assert (contract.last, whole.last) == ("head", "loop")
+
+
 def test_layouts_and_branches(load):
     contract = load()
     assert (contract.candidate_axes("b c t"), contract.candidate_axes("b c")) == ("b t c", "b c")
