@@ -19,6 +19,9 @@ from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.stage import run_prompt, run_speaker, run_trim
 from mlx_impl.ode import Conditions, Observe, euler_step, time_grid, unobserved
 from mlx_impl.ops.precision import working_float
+from mlx_impl.speech import DTYPES, Chatterbox
+from mlx_impl.spoken import run_mel, run_stream, run_tokens, run_voice
+from mlx_impl.spoken import run_wave as run_spoken_wave
 from mlx_impl.t3.generation import speech_only
 from mlx_impl.t3.stage import run_prefill, run_rest, run_step
 from mlx_impl.vocoder.stage import run_source, run_wave
@@ -31,7 +34,6 @@ from spec.config import ChatterboxConfig, check_flow_inputs
 from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
 
 State = dict[str, np.ndarray]
-DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 
 
 class Pipeline:
@@ -39,7 +41,7 @@ class Pipeline:
 
     `options`: `config` (`ChatterboxConfig`); for the flow `finalize` (`Flow.encode`); for T3 `text`, `sampling`
     (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at; and `weights`, to
-    what these are rounded (`round_weights`).
+    what these are rounded (`round_weights`). For what `speak` runs: see `spoken.py`.
     """
 
     def __init__(self, checkpoint: Path, options: Mapping[str, Any], dtype: str = "float32"):
@@ -163,6 +165,26 @@ class Pipeline:
         """Mel and source -> wave, 24 kHz."""
         return run_wave(self.model.vocoder, state, observe)
 
+    def spoken_voice(self, state: State, index: int | None, observe: Observe) -> State:
+        """A voice -> its conditions, as `speak` makes them."""
+        return run_voice(self.model.side, state, observe)
+
+    def spoken_tokens(self, state: State, index: int | None, observe: Observe) -> State:
+        """Text and conditions -> speech tokens, as `speak` does it."""
+        return run_tokens(self.model.side, self.options, state, observe)
+
+    def spoken_mel(self, state: State, index: int | None, observe: Observe) -> State:
+        """Speech tokens -> mel, as `speak` does it."""
+        return run_mel(self.model.side, self.options, state, observe)
+
+    def spoken_wave(self, state: State, index: int | None, observe: Observe) -> State:
+        """Mel -> wave, as `speak` does it."""
+        return run_spoken_wave(self.model.side, state, observe)
+
+    def streamed(self, state: State, index: int | None, observe: Observe) -> State:
+        """Text and conditions -> wave, as `speak --stream` does it."""
+        return run_stream(self.model.side, self.options, state, observe)
+
     def tensor(self, array: np.ndarray) -> mx.array:
         return mx.array(np.ascontiguousarray(array, working_float()))
 
@@ -203,6 +225,13 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -
     return root
 
 
+def speech_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
+    root = nn.Module()
+    root.side = side = Chatterbox(checkpoint, config, next(name for name, each in DTYPES.items() if each == dtype))
+    root.conditioner, root.t3, root.flow, root.vocoder = side.conditioner, side.t3, side.flow, side.vocoder
+    return root
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "trim": conditioning_model,
@@ -217,4 +246,9 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "mel": flow_model,
     "source": vocoder_model,
     "wave": vocoder_model,
+    "spoken_voice": speech_model,
+    "spoken_tokens": speech_model,
+    "spoken_mel": speech_model,
+    "spoken_wave": speech_model,
+    "streamed": speech_model,
 }

@@ -18,6 +18,9 @@ from reference import defaults
 from reference.attention_mask import padding_mask
 from reference.conditioning.stage import run_prompt, run_speaker, run_trim
 from reference.ode import Conditions, Observe, euler_step, unobserved
+from reference.speech import DTYPES, Chatterbox
+from reference.spoken import run_mel, run_stream, run_tokens, run_voice
+from reference.spoken import run_wave as run_spoken_wave
 from reference.t3.generation import speech_only
 from reference.t3.stage import run_prefill, run_rest, run_step
 from reference.vocoder.stage import run_source, run_wave
@@ -30,7 +33,6 @@ from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
 from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
 
 State = dict[str, np.ndarray]
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
 class Pipeline:
@@ -38,7 +40,7 @@ class Pipeline:
 
     `options`: `config` (`ChatterboxConfig`); for the flow `finalize` (`Flow.encode`); for T3 `text`, `sampling`
     (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at; and `weights`, to
-    what these are rounded (`round_weights`).
+    what these are rounded (`round_weights`). For what `speak` runs: see `spoken.py`.
     """
 
     def __init__(self, checkpoint: Path, options: Mapping[str, Any], dtype: str = "float32"):
@@ -161,6 +163,26 @@ class Pipeline:
         """Mel and source -> wave, 24 kHz."""
         return run_wave(self.model.vocoder, state, observe)
 
+    def spoken_voice(self, state: State, index: int | None, observe: Observe) -> State:
+        """A voice -> its conditions, as `speak` makes them."""
+        return run_voice(self.model.side, state, observe)
+
+    def spoken_tokens(self, state: State, index: int | None, observe: Observe) -> State:
+        """Text and conditions -> speech tokens, as `speak` does it."""
+        return run_tokens(self.model.side, self.options, state, observe)
+
+    def spoken_mel(self, state: State, index: int | None, observe: Observe) -> State:
+        """Speech tokens -> mel, as `speak` does it."""
+        return run_mel(self.model.side, self.options, state, observe)
+
+    def spoken_wave(self, state: State, index: int | None, observe: Observe) -> State:
+        """Mel -> wave, as `speak` does it."""
+        return run_spoken_wave(self.model.side, state, observe)
+
+    def streamed(self, state: State, index: int | None, observe: Observe) -> State:
+        """Text and conditions -> wave, as `speak --stream` does it."""
+        return run_stream(self.model.side, self.options, state, observe)
+
     def tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.dtype)
 
@@ -196,6 +218,13 @@ def vocoder_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype
     return root
 
 
+def speech_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    root = nn.Module()
+    root.side = side = Chatterbox(checkpoint, config, next(name for name, each in DTYPES.items() if each == dtype))
+    root.conditioner, root.t3, root.flow, root.vocoder = side.conditioner, side.t3, side.flow, side.vocoder
+    return root
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "trim": conditioning_model,
@@ -210,4 +239,9 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "mel": flow_model,
     "source": vocoder_model,
     "wave": vocoder_model,
+    "spoken_voice": speech_model,
+    "spoken_tokens": speech_model,
+    "spoken_mel": speech_model,
+    "spoken_wave": speech_model,
+    "streamed": speech_model,
 }

@@ -115,7 +115,8 @@ class Chatterbox:
         encoder = self.config.flow.encoder
         frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
         noise = draws.flow_noise(self.config.flow.mel_bins, frames)
-        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps)))
+        grid = time_grid(steps, np.dtype(str(self.dtype).removeprefix("torch.")).type)
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, grid))
         mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return mel[:, :, prompt_mel.shape[1] :].numpy()
 

@@ -1,0 +1,73 @@
+"""What `speak` and `--stream` run, as segments of the pipeline: each stage of `Chatterbox` as one.
+
+What a case does not ask for is left out of the call, so that the side's own defaults are taken. States are
+channels-first here, as `Chatterbox` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reference.ode import Observe, unobserved
+from reference.speech import Chatterbox
+from spec.audio import Voice
+from spec.config import SamplingConfig
+from spec.spoken import GivenDraws, conditions_of, state_of
+
+State = dict[str, np.ndarray]
+
+
+def run_voice(side: Chatterbox, state: State, observe: Observe = unobserved) -> State:
+    """A voice, `voice_24`, `voice_16` and `whole_16 (1, N)`, and its `emotion (1,)`, if any -> its conditions."""
+    voice = Voice(*(state[name][0] for name in Voice._fields))
+    asked = {"emotion": float(state["emotion"][0])} if "emotion" in state else {}
+    conditions = state_of(side.conditions(voice, **asked))
+    return state | {name: observe(f"spoken.{name}", side.tensor(array)).numpy() for name, array in conditions.items()}
+
+
+def run_tokens(side: Chatterbox, options: Mapping[str, Any], state: State, observe: Observe = unobserved) -> State:
+    """Text and conditions -> speech tokens `(N,)`, at most as many as there are `uniforms (N,)`."""
+    given = options["text"], conditions_of(state), sampling(side, options, state), draws(state)
+    tokens = np.array(side.tokens(*given, **asked(options, "language")), np.int64)
+    return state | {"speech_tokens": observe("spoken.tokens", side.tensor(tokens)).numpy()}
+
+
+def run_mel(side: Chatterbox, options: Mapping[str, Any], state: State, observe: Observe = unobserved) -> State:
+    """Speech tokens and conditions -> mel `(1, C, M)`."""
+    tokens, conditions = state["speech_tokens"].tolist(), conditions_of(state)
+    mel = side.mel(tokens, conditions, draws(state), **asked(options, "steps"))
+    return state | {"mel": observe("spoken.mel", side.tensor(mel)).numpy()}
+
+
+def run_wave(side: Chatterbox, state: State, observe: Observe = unobserved) -> State:
+    """Mel `(1, C, M)` -> `wave (1, N)`, faded in."""
+    wave = observe("spoken.wave", side.tensor(side.wave(state["mel"], draws(state))[None]))
+    return state | {"wave": wave.numpy()}
+
+
+def run_stream(side: Chatterbox, options: Mapping[str, Any], state: State, observe: Observe = unobserved) -> State:
+    """Text and conditions -> the wave in pieces, as `stream` of the options says (`StreamConfig`)."""
+    given = options["text"], conditions_of(state), sampling(side, options, state), draws(state)
+    pieces = list(side.stream(*given, **asked(options, "language", "steps"), config=options.get("stream")))
+    observe("spoken.lengths", side.tensor(np.array([len(piece) for piece in pieces], np.int64)))
+    wave = observe("spoken.wave", side.tensor(np.concatenate(pieces)[None]))
+    return state | {"wave": wave.numpy()}
+
+
+def sampling(side: Chatterbox, options: Mapping[str, Any], state: State) -> SamplingConfig:
+    """How T3 is asked to choose, and how many tokens it may say."""
+    return replace(options.get("sampling", side.sampling), max_tokens=len(state["uniforms"]))
+
+
+def draws(state: State) -> GivenDraws:
+    """The draws of the case, channels first."""
+    return GivenDraws(state)
+
+
+def asked(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What a case asks for, of these names."""
+    return {name: options[name] for name in names if name in options}
