@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from functools import partial
 
 import mlx.core as mx
@@ -13,13 +14,18 @@ import mlx.core as mx
 import mlx_impl.conditioning.mel
 import mlx_impl.conditioning.trim
 import mlx_impl.conditioning.voice_encoder
+import mlx_impl.encoder
 import mlx_impl.flow
+import mlx_impl.ops.attention
 import mlx_impl.ops.functional
 import mlx_impl.pipeline
 import mlx_impl.t3.backbone
 import mlx_impl.t3.condition_encoder
-from mlx_impl.conditioning.conditioner import Conditioner, Prompt
+import mlx_impl.vocoder.generator
+import mlx_impl.vocoder.stft
+from mlx_impl.conditioning.conditioner import Conditioner, Prompt, Speaker
 from mlx_impl.conditioning.mel import Floor
+from mlx_impl.conditioning.resample import Resample
 from mlx_impl.flow import Flow
 from mlx_impl.ops.summation import mean_over_time
 from spec.languages import prepare
@@ -209,3 +215,89 @@ def _(m):
 @hidden("silence trimmed to nothing", "tiny-conditioning-silent", "trim.loudness", VOICE, "not finite")
 def _(m):
     m.setattr(mlx_impl.conditioning.trim, "QUIETEST", 0.0)
+
+
+TWO, LONG_VOICE, LONG, LOUD = "tiny-conditioning-two", "tiny-conditioning-long", "tiny-flow-long", "tiny-vocoder-loud"
+
+
+@hidden("windows of the voice that do not overlap", WINDOWS, "voice_encoder.partials[of=t3]", VOICE, "arithmetic")
+def _(m):
+    def starts(frames, config):
+        return list(range(0, frames, config.frames))
+
+    m.setattr(mlx_impl.conditioning.voice_encoder, "window_starts", starts)
+
+
+@hidden("resampled length rounded down", TWO, "resample", VOICE, "shape")
+def _(m):
+    def call(original, self, wave):
+        return original(self, wave)[:, : self.target * wave.shape[1] // self.source]
+
+    wrap(m, Resample, "__call__", call)
+
+
+@hidden("log mel below the maximum of the batch", TWO, "tokenizer.log_mel.decades", VOICE, "limit")
+def _(m):
+    def call(self, x):
+        decades = mx.log10(x)
+        return mx.maximum(decades, decades.max() - 8.0)
+
+    m.setattr(mlx_impl.conditioning.mel.Decades, "__call__", call)
+
+
+@hidden("T3's prompt not cut", LONG_VOICE, "tokenizer.encoder.conv1[of=t3]", VOICE, "shape")
+def _(m):
+    def speaker(self, voice_16, trimmed_16):
+        return Speaker(self.tokenizer(voice_16), self.voice_encoder(trimmed_16))
+
+    m.setattr(Conditioner, "speaker", speaker)
+
+
+@hidden("magnitudes limited at 1000", LOUD, "vocoder.generator.istft.polar", WAVES, "arithmetic", "limit")
+def _(m):
+    wrap(m, mlx_impl.vocoder.stft.Polar, "__init__", lambda original, self, limit: original(self, 1000.0))
+
+
+@hidden("samples limited at 1", LOUD, "vocoder.generator", WAVES, "limit")
+def _(m):
+    def finish(original, self, x, *rest):
+        self.config = replace(self.config, audio_limit=1.0)
+        return original(self, x, *rest)
+
+    wrap(m, mlx_impl.vocoder.generator.HiFTGenerator, "finish", finish)
+
+
+@hidden("relative positions not beyond 64", LONG, "encoder.positions", FLOW, "arithmetic", "limit")
+def _(m):
+    class Clipped(mlx_impl.encoder.RelativePositions):
+        def __call__(self, x):
+            table = super().__call__(x)
+            frames = x.shape[1]
+            return table[:, frames - 1 - mx.clip(mx.arange(frames - 1, -frames, -1), -64, 64)]
+
+    m.setattr(mlx_impl.encoder, "RelativePositions", Clipped)
+
+
+def first_half_twice(module):
+    """Halves of which the second is the first."""
+
+    def patch(m):
+        def halves(f, *arrays, axis=0):
+            half = f(*(array if array.shape[axis] == 1 else mx.split(array, 2, axis)[0] for array in arrays))
+            return mx.concatenate([half, half], axis=axis)
+
+        m.setattr(module, "halves", halves)
+
+    return patch
+
+
+SCORES, VALUES = "encoder.encoders.0.self_attn", "decoder.down_blocks.0.transformer_blocks.0.ff[step=0]"
+hidden("second half of many scores as the first", LONG, SCORES, FLOW, "mixing")(
+    first_half_twice(mlx_impl.ops.attention)
+)
+hidden("second half of many values as the first", LONG, VALUES, FLOW, "branches")(first_half_twice(F))
+
+
+@hidden("padding of the first item for all", "tiny-chain-batch", "encoder.embed.linear", CHAIN, "padding")
+def _(m):
+    wrap(m, mlx_impl.flow, "padding_mask", lambda mask, lengths, *rest: mask([lengths[0]] * len(lengths), *rest))

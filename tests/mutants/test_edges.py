@@ -9,12 +9,14 @@ import pytest
 from parity.contract.implementation import Case
 from tests.mutants.battery import BATTERY, Mutant, case, contract, verify
 from tests.mutants.edges import HIDDEN
+from tests.mutants.spoken import SPEAK
 
 FAULTS = {fault.name: fault for fault in BATTERY if fault.name in HIDDEN}
 
 
 def test_every_hidden_fault_is_in_the_battery():
     assert FAULTS.keys() == HIDDEN.keys()
+    assert any(SPEAK in older for older in HIDDEN.values())
     assert all(HIDDEN.values())
 
 
