@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,9 @@ from parity.judge.floor import noise_floor
 
 FEW = 2.0
 """Bounds that a model may leave of the error it explains: each side's rounding, and that of the inputs."""
+
+LITTLE = 0.25
+"""Of an error, what an explanation may leave."""
 
 FEWEST = 4
 """Values of which a model may explain the error: any number is a gain of another one."""
@@ -119,6 +122,18 @@ class Evidence:
         left = rest / max(min(self.size, own), 1e-300)
         larger = max(1.0, own / max(rms(self.r), 1e-300))
         return left if enough and rest <= FEW * self.bound * self.floor * larger else max(left, UNEXPLAINED)
+
+    def explains(self, model: np.ndarray) -> bool:
+        """Whether a model leaves no more than rounding, and little of the error: of an error of few floors, neither is
+        said lightly."""
+        return self.left(model) <= LITTLE
+
+    def arranged(self, move: Callable[[np.ndarray], np.ndarray]) -> Evidence:
+        """The same with its values moved: their axes in another order, or as rows."""
+        exact, rounded = (None if array is None else move(array) for array in (self.exact, self.rounded))
+        return replace(
+            self, candidate=move(self.candidate), reference=move(self.reference), exact=exact, rounded=rounded
+        )
 
     def role(self, position: int) -> str:
         """The role of an axis, empty where it has none."""

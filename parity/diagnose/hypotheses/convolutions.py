@@ -42,7 +42,8 @@ def convolution(e: Evidence) -> Finding | None:
     channel, time = e.axis("channel"), e.axis("time")
     if not e.comparable or not e.weights or e.r.ndim != 3 or channel is None or time is None:
         return None
-    c, r = (np.moveaxis(a, (channel, time), (1, 2)) for a in (e.c, e.r))
+    turned = e.arranged(lambda a: np.moveaxis(a, (channel, time), (1, 2)))
+    r = turned.r
     length = r.shape[2]
     for number, (name, x) in enumerate(_given(e, channel, time)):
         padded = cache(lambda way, taps, x=x: _padded(way, taps, x, length))
@@ -55,7 +56,7 @@ def convolution(e: Evidence) -> Finding | None:
             base = _made(right, kernel, padded(right, taps), length)
             for way in _ways(kernel, x.shape[2], length, True):
                 made = _made(way, kernel, padded(way, taps), length)
-                if way != right and rms(r + made - base - c) <= 2 * e.bound * e.floor:
+                if way != right and turned.explains(r + made - base):
                     family, words = _apart(way, right)
                     return Finding(family, SURE, f"the convolution {weight} of {name} with {words}")
             text = f"the convolution {weight} of {name} makes the reference: its weights are others"
@@ -65,7 +66,8 @@ def convolution(e: Evidence) -> Finding | None:
 
 def _addend(e: Evidence, channel: int, time: int) -> Finding | None:
     """The error is a convolution of one input: of what is added to that of the others, with another factor."""
-    error = np.moveaxis(e.error, (channel, time), (1, 2))
+    turned = e.arranged(lambda a: np.moveaxis(a, (channel, time), (1, 2)))
+    error = turned.error
     for name, array in e.inputs.items():
         x = np.asarray(array, np.float64)
         if x.ndim == 2 and len(x) == len(error):
@@ -80,7 +82,7 @@ def _addend(e: Evidence, channel: int, time: int) -> Finding | None:
                     Way(side=side), kernel, _padded(Way(side=side), kernel.shape[2], x, error.shape[2]), error.shape[2]
                 )
                 k = float((error * made).sum() / max((made * made).sum(), 1e-300))
-                if rms(error - k * made) <= 2 * e.bound * e.floor:
+                if turned.explains(turned.r + k * made):
                     text = f"what the convolution {weight} is given has {k:+.6g} times {name} beside what is expected"
                     return Finding("term", SURE, text)
     return None

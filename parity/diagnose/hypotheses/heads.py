@@ -52,7 +52,7 @@ def attention(e: Evidence) -> Finding | None:
                 continue
             base = right(x, masks)
             for words, other in _others(right, masks):
-                if rms(e.r + other(x, masks) - base - e.c) <= 2 * e.bound * e.floor:
+                if e.explains(e.r + other(x, masks) - base):
                     family = "weights" if "exchanged" in words else "mixing"
                     return Finding(family, SURE, f"the attention {module} of {name} with {words}")
             return Finding(

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
 from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, again
 from parity.diagnose.hypotheses.functions import ACTIVATIONS
+from parity.diagnose.hypotheses.sums import in_pairs
 
 NEAR = 1e-4
 """Of the RMS, how near the reference must be to a layer that is computed again."""
@@ -57,28 +57,21 @@ def layer(e: Evidence) -> Finding | None:
         return None
     channel = e.axis("channel", "class", "feature", "width")
     channel = e.r.ndim - 1 if channel is None else channel
-    c, r = (np.moveaxis(a, channel, -1).reshape(-1, a.shape[channel]) for a in (e.c, e.r))
-    inputs = dict(_rows(e, channel, len(r)))
-    for each in _layers(e, r.shape[1], {x.shape[1] for x in inputs.values()}):
+    flat = e.arranged(lambda a: np.moveaxis(a, channel, -1).reshape(-1, a.shape[channel]))
+    inputs = dict(_rows(e, channel, len(flat.r)))
+    for each in _layers(e, flat.r.shape[1], {x.shape[1] for x in inputs.values()}):
         for name, x in inputs.items():
-            if (function := _function(each, x, r)) is not None:
-                sums = {
-                    f"{one} + {two}": a + b
-                    for (one, a), (two, b) in combinations(inputs.items(), 2)
-                    if a.shape == b.shape
-                }
-                return _other(e, each, name, function, inputs | sums, c, r)
+            if (function := _function(each, x, flat.r)) is not None:
+                return _other(flat, each, name, function, inputs)
     return None
 
 
-def _other(
-    e: Evidence, each: Layer, name: str, function: str, inputs: dict[str, np.ndarray], c: np.ndarray, r: np.ndarray
-) -> Finding | None:
-    """What of a layer that makes the reference is other in the candidate."""
+def _other(e: Evidence, each: Layer, name: str, function: str, inputs: dict[str, np.ndarray]) -> Finding:
+    """What of a layer that makes the reference is other in the candidate, all as rows."""
     x, right = inputs[name], each(inputs[name], function)
 
     def explains(made: np.ndarray) -> bool:
-        return rms(r + made - right - c) <= 2 * e.bound * e.floor
+        return e.explains(e.r + made - right)
 
     def said(function: str, name: str) -> str:
         return f"{function} of {name}" if function != "identity" or each.inner else name
@@ -89,7 +82,7 @@ def _other(
             return Finding("activation", SURE, f"{text} {said(other, name)}{expected}")
     if len(each.inner) == 2 and explains(replace(each, inner=each.inner[::-1])(x, function)):
         return Finding("activation", SURE, f"{text} {said(function, name)}, gate and value exchanged")
-    for other, given in (inputs | _sums(inputs)).items():
+    for other, given in (inputs | in_pairs(inputs)).items():
         if other != name and given.shape == x.shape and explains(each(given, function)):
             return Finding("tap", SURE, f"{text} {said(function, other)}{expected}")
     shape = each.matrix.shape
@@ -99,16 +92,9 @@ def _other(
     for other, matrix in others.items():
         for bias in (each.bias, _bias(e, other)):
             if explains(replace(each, matrix=matrix, bias=bias)(x, function)):
-                return Finding(
-                    "weights", SURE, f"the layer of {said(function, name)} by {other}, expected by {each.name}"
-                )
-    return None
-
-
-def _sums(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Inputs added in pairs: what a residual ends in need not be a tap."""
-    pairs = [(one, two) for one, two in combinations(inputs, 2) if inputs[one].shape == inputs[two].shape]
-    return {f"{one} + {two}": inputs[one] + inputs[two] for one, two in pairs}
+                text = f"the layer of {said(function, name)} by {other}, expected by {each.name}"
+                return Finding("weights", SURE, text)
+    return Finding("weights", OTHER, f"{text} {said(function, name)} makes the reference: its weights are others")
 
 
 def _rows(e: Evidence, channel: int, count: int) -> Iterator[tuple[str, np.ndarray]]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from parity.base.metrics import rms
 from parity.diagnose.evidence import FEW, Evidence, Finding, hypothesis
+from parity.diagnose.hypotheses.sums import in_pairs
 
 EPSILONS = (1e-12, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 FEWEST = 4
@@ -22,10 +23,9 @@ def epsilon(e: Evidence) -> Finding | None:
     if not e.comparable or channel is None or e.r.size < FEWEST * e.r.shape[channel]:
         return None
     c, r = (np.moveaxis(array, channel, -1).reshape(-1, array.shape[channel]) for array in (e.c, e.r))
-    for name, array in e.inputs.items():
-        if array.shape != e.r.shape or array.dtype.kind != "f":
-            continue
-        x = np.moveaxis(np.asarray(array, np.float64), channel, -1).reshape(c.shape)
+    alike = {name: x for name, x in e.inputs.items() if x.shape == e.r.shape and x.dtype.kind == "f"}
+    given = {name: np.moveaxis(np.asarray(x, np.float64), channel, -1).reshape(c.shape) for name, x in alike.items()}
+    for name, x in (given | in_pairs(given)).items():
         for kind, mean in (("layer norm", True), ("RMS norm", False)):
             normed = {eps: _normed(x, eps, mean) for eps in EPSILONS}
             fits = {eps: _weighted(n, r) for eps, n in normed.items()}
@@ -37,8 +37,8 @@ def epsilon(e: Evidence) -> Finding | None:
             left = rms(models[own] - c) / e.size
             if own == right or rms(models[own] - c) > FEW * e.bound * e.floor or left > 0.7:
                 continue
-            alike = [eps for eps in EPSILONS if rms(fits[eps][0] - r) < 1.05 * rms(fits[right][0] - r) and eps != own]
-            expected = f"{right:g}" if len(alike) < 2 else f"at most {max(alike):g}"
+            near = [eps for eps in EPSILONS if rms(fits[eps][0] - r) < 1.05 * rms(fits[right][0] - r) and eps != own]
+            expected = f"{right:g}" if len(near) < 2 else f"at most {max(near):g}"
             text = f"a {kind} of {name} with epsilon {own:g}, expected {expected}"
             return Finding("normalisation", round(0.985 * (1 - left), 3), text)
     return None

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import FEW, LITTLE, Evidence, Finding, hypothesis
 from parity.diagnose.hypotheses.functions import ACTIVATIONS
 
 NEAR = 1e-5
@@ -43,7 +43,9 @@ def pooled(e: Evidence) -> Finding | None:
         for ours, theirs in zip(np.split(e.c, parts, axis=-1), np.split(e.r, parts, axis=-1), strict=True):
             usual = next((way for way, y in made.items() if rms(y - theirs) <= NEAR * rms(theirs)), None)
             own = min(made, key=lambda way: rms(made[way] - ours))
-            if usual is None or rms(made[own] - ours) > max(NEAR * rms(ours), 2 * e.bound * e.floor):
+            rest = rms(made[own] - ours)
+            far = own != usual and usual is not None and rest > LITTLE * rms(made[usual] - ours)
+            if usual is None or far or rest > max(NEAR * rms(ours), FEW * e.bound * e.floor):
                 found = []
                 break
             found += [f"the {own} of {name}, expected the {usual}"] if own != usual else []

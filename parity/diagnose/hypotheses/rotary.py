@@ -116,7 +116,7 @@ def _apart(ours: Turns, theirs: Turns) -> str:
     factors = own[known] / expected[known]
     if np.ptp(factors) < 1e-2 * abs(factors[0]) and abs(factors[0] - 1) > 1e-2:
         return f"by {factors.mean():.4g} times the angles"
-    if np.ptp(own - expected) < NEAR:
+    if np.abs(own[known] / expected[known] - 1).max() < NEAR:
         return ""
     base, usual = _base(own), _base(expected)
     if base and not usual:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -126,6 +127,12 @@ def terms(e: Evidence) -> list[tuple[str, np.ndarray]]:
                     spread.append((name, np.broadcast_to(np.expand_dims(x, axis), e.r.shape)))
                     break
     return whole + spread + moved
+
+
+def in_pairs(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Inputs added in pairs: what a residual ends in need not be a tap."""
+    pairs = [(one, two) for one, two in combinations(inputs, 2) if inputs[one].shape == inputs[two].shape]
+    return {f"{one} + {two}": inputs[one] + inputs[two] for one, two in pairs}
 
 
 def _factor(error: np.ndarray, x: np.ndarray) -> float:
