@@ -14,7 +14,8 @@ from parity import contract as contracts
 from parity.base.exercise import CONDITION, DIVISION, LOWER, UPPER, WANTED, Exercise, Site
 from parity.cli import main
 from parity.contract.implementation import make_case
-from parity.exact.exercise import exercised
+from parity.exact.exercise import exercised, instrument
+from parity.exact.exercise.compiled import compiled
 from parity.exact.standin import installed
 from parity.run.exact import Exact
 from parity.show.exercise import lines
@@ -133,6 +134,22 @@ def test_afterwards_everything_is_as_it_was():
     assert after == before
     candidate.limits(mx.array([-1.0, 2.0, 3.0]))  # still held: it runs, and nothing is noted
     assert {site.key: site.ways for site in found.sites} == held
+
+
+def test_what_was_compiled_is_kept_until_the_source_changes(tmp_path, monkeypatch):
+    path, made = tmp_path / "a.py", []
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    real = instrument.instrumented
+    monkeypatch.setattr(instrument, "instrumented", lambda *args: made.append(args) or real(*args))
+    path.write_text("def f(x):\n    return max(x, 1)\n")
+    first, second = compiled(path, "a.py"), compiled(path, "a.py")
+    assert len(made) == 1
+    assert (first[0].co_code, first[1]) == (second[0].co_code, second[1])
+    (kept,) = (tmp_path / "__pycache__").iterdir()
+    for change in (lambda: path.write_text("def f(x):\n    return x\n"), lambda: kept.write_bytes(b"?")):
+        change()
+        assert [one.text for one in compiled(path, "a.py")[1]] == ["f()"]
+    assert len(made) == 3
 
 
 def site(kind: str, *ways: str, nearest: float | None = None, limit: float | None = None, text: str = "x") -> Site:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec
-from types import CodeType, ModuleType
+from pathlib import Path
+from types import ModuleType
 
 from parity.base.exercise import Exercise, Site
-from parity.exact.exercise.instrument import WATCH, instrumented
+from parity.exact.exercise.compiled import compiled
+from parity.exact.exercise.instrument import WATCH
 from parity.exact.exercise.watch import Switch, Watch
 from parity.exact.standin.install import put_back, take_out
 
@@ -96,21 +98,17 @@ class _Finder(MetaPathFinder):
 
 
 class _Loader(SourceFileLoader):
-    """Runs a file as it is watched; nothing compiled is read or kept."""
+    """Runs a file as it is watched."""
 
     def __init__(self, fullname: str, path: str, watching: Exercised):
         super().__init__(fullname, path)
         self.watching = watching
-        self.sites: list[Site] = []
-
-    def get_code(self, fullname: str) -> CodeType:
-        path = f"{fullname.replace('.', '/')}{'/__init__' if self.is_package(fullname) else ''}.py"
-        tree, self.sites = instrumented(self.get_data(self.path), path)
-        return compile(tree, self.path, "exec", dont_inherit=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        code = self.get_code(module.__name__)
-        vars(module)[WATCH] = self.watching.watch(self.sites)
+        name = module.__name__
+        file = f"{name.replace('.', '/')}{'/__init__' if self.is_package(name) else ''}.py"
+        code, sites = compiled(Path(self.path), file)
+        vars(module)[WATCH] = self.watching.watch(sites)
         exec(code, vars(module))
 
 

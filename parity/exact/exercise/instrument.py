@@ -2,12 +2,12 @@
 
 | in the source | in its place |
 |---|---|
-| `if a and b`, `x if a else y`, `while a`, `... for x in xs if a` | each operand's truth: `watch.truth(n, a)` |
+| `if a and b`, `x if a else y`, `while a`, `... for x in xs if a` | each operand's truth: `watch.truth[n][not a]` |
 | `maximum(x, 1e-5)`, `minimum`, `clip`, `where`; `max(a, b)` | the call: `watch.limit(n, maximum, x, 1e-5)` |
 | `x[:, :n]` | `watch.cut(n, x, (slice(None), slice(n)))` |
 | `for x in xs`, also in comprehensions | `watch.loop(n, xs)` |
 | `a % b`, `a // b`, `divmod(a, b)` | `watch.divided(n, divmod, a, b)` |
-| a function, a `case` | `watch.ran(n)` first in its body |
+| a function, a `case` | `watch.ran[n]` first in its body |
 
 Only what is inside functions is watched. Left out is what no case should reach: conditions whose body ends in `raise`,
 assertions, functions that only raise or are empty, and divisions in constructors or of configured numbers.
@@ -76,7 +76,7 @@ class _Writer(ast.NodeTransformer):
         return _at(at, ast.Call(_watch(method, at), list(args), list(keywords)))
 
     def _ran(self, number: ast.expr, at: Any) -> Any:
-        return _at(at, ast.Expr(self._report("ran", number, at=at)))
+        return _at(at, ast.Expr(_entry(_watch("ran", at), number, at)))
 
     # Functions.
 
@@ -114,7 +114,8 @@ class _Writer(ast.NodeTransformer):
         def body() -> None:
             self.inside += 1
             number = self._site(node, sites.FUNCTION, self._text(node))
-            node.body = self._report("value", number, self.visit(node.body), at=node.body)
+            ran = _entry(_watch("ran", node.body), number, node.body)  # None
+            node.body = _at(node.body, ast.BoolOp(ast.Or(), [ran, self.visit(node.body)]))
             self.inside -= 1
 
         self._within("<lambda>", body)
@@ -133,7 +134,8 @@ class _Writer(ast.NodeTransformer):
         if isinstance(node, ast.Constant) or not self.inside:
             return self.visit(node)
         number = self._site(node, sites.CONDITION, self._text(node))
-        return self._report("truth", number, self.visit(node), at=node)
+        otherwise = _at(node, ast.UnaryOp(ast.Not(), self.visit(node)))
+        return _entry(_entry(_watch("truth", node), number, node), otherwise, node)
 
     def visit_If(self, node: ast.If) -> Any:
         guard = _raises(node.body) or _raises(node.orelse)
@@ -263,6 +265,11 @@ def _at(place: Any, node: Any) -> Any:
 def _watch(method: str, place: Any) -> ast.expr:
     watch: ast.expr = _at(place, ast.Attribute(_at(place, ast.Name(WATCH, ast.Load())), method, ast.Load()))
     return watch
+
+
+def _entry(table: ast.expr, key: ast.expr, place: Any) -> ast.expr:
+    entry: ast.expr = _at(place, ast.Subscript(table, key, ast.Load()))
+    return entry
 
 
 def _visited(writer: _Writer, body: list[ast.stmt]) -> list[ast.stmt]:

@@ -32,31 +32,50 @@ class Switch:
             self.on = before
 
 
+class Ran(dict[int, None]):
+    """`ran[n]` says that a function or a case ran: the first time alone costs more than reading a dictionary."""
+
+    def __init__(self, noted: list[Site], switch: Switch):
+        super().__init__()
+        self.sites, self.switch = noted, switch
+
+    def __missing__(self, number: int) -> None:
+        if self.switch.on:
+            self[number] = None
+            self.sites[number].ways.update(self.sites[number].wanted)
+
+
+class Truth(dict[bool, bool]):
+    """`truth[n][not x]` is the truth of x: the first of each kind alone costs more than reading a dictionary."""
+
+    def __init__(self, site: Site, switch: Switch):
+        super().__init__()
+        self.site, self.switch = site, switch
+
+    def __missing__(self, otherwise: bool) -> bool:
+        if self.switch.on:
+            self[otherwise] = not otherwise
+            self.site.ways.add("false" if otherwise else "true")
+        return not otherwise
+
+
 class Watch:
-    """Notes the sites of one module. Values pass through as they are; of what is no number nothing is noted."""
+    """Notes the sites of one module. Values pass through as they are; of what is no number nothing is noted.
+
+    What went every way is looked at no more.
+    """
 
     slice, mod, floordiv = slice, operator.mod, operator.floordiv
 
     def __init__(self, noted: list[Site], switch: Switch):
         self.sites, self.switch = noted, switch
+        self.ran = Ran(noted, switch)
+        self.truth = [Truth(site, switch) for site in noted]
 
-    def ran(self, number: int) -> None:
-        """A function or a case, which has one way."""
-        if self.switch.on:
-            self.sites[number].ways.update(self.sites[number].wanted)
+    def loop(self, number: int, over: Iterable[Any]) -> Iterable[Any]:
+        return over if "more than once" in self.sites[number].ways else self._counted(number, over)
 
-    def value(self, number: int, value: Any) -> Any:
-        """What a lambda gives."""
-        self.ran(number)
-        return value
-
-    def truth(self, number: int, value: Any) -> bool:
-        found = bool(value)
-        if self.switch.on:
-            self.sites[number].ways.add("true" if found else "false")
-        return found
-
-    def loop(self, number: int, over: Iterable[Any]) -> Iterator[Any]:
+    def _counted(self, number: int, over: Iterable[Any]) -> Iterator[Any]:
         rounds = 0
         try:
             for value in over:
@@ -73,7 +92,8 @@ class Watch:
         return function(a, b)
 
     def cut(self, numbers: tuple[int | None, ...], value: Any, index: Any) -> Any:
-        if self.switch.on and not isinstance(value, str | bytes):
+        watched = any(number is not None and self.sites[number].missing for number in numbers)
+        if watched and self.switch.on and not isinstance(value, str | bytes):
             parts = index if isinstance(index, tuple) else (index,)
             for number, part, length in zip(numbers, parts, _lengths(value, parts), strict=False):
                 if number is not None and length:
@@ -85,7 +105,7 @@ class Watch:
 
     def limit(self, number: int, function: Function, *args: Any, **kwargs: Any) -> Any:
         """`maximum` and `minimum` of two arrays; the limit is the one of one number, else the second."""
-        if self.switch.on and len(args) == 2:
+        if self.switch.on and len(args) == 2 and self.sites[number].missing:
             value, limit = (_numbers(one) for one in args)
             _limit(self.sites[number], *((limit, value) if value.size == 1 < limit.size else (value, limit)))
         return function(*args, **kwargs)
