@@ -53,7 +53,10 @@ def _scores(e: Evidence) -> Iterator[tuple[str, np.ndarray, str]]:
             continue
         scores = np.sort(np.asarray(array[0], np.float64))[::-1]
         weights = np.exp(scores - scores[0])
-        before = next((n for n, x in e.inputs.items() if x.dtype.kind in "iu" and x.shape == (1,)), "")
+        counts = [
+            n for n, x in e.inputs.items() if x.dtype.kind in "iu" and x.shape == (1,) and not n.startswith("the ")
+        ]
+        before = counts[0] if counts else ""  # the latest tap, and no token of a state
         count = int(e.inputs[before][0]) if before else 0
         if 0 < count <= len(weights) and max(e.candidate[0], e.reference[0]) <= count:
             yield name, weights[:count] / weights[:count].sum(), f" of the {count} that {before} leaves"
