@@ -143,6 +143,13 @@ def test_gates_in_another_order_are_said():
     said(first(own, exact, "b t c", {"x": x}, weights), "gates", "forget, input, cell, output")
 
 
+def test_zeros_and_ones_are_of_no_grid():
+    evidence = Evidence(
+        "tap", np.round(noise(1, 40) > 0).astype(np.float32), *[noise(2, 40).astype(np.float32)] * 2, ("b",)
+    )
+    assert "rounding" not in [found.family for found in recognise(evidence)]
+
+
 def kept(ours: int, theirs: int, *before: int) -> Finding:
     scores = np.log([[0.4, 0.2, 0.15, 0.1, 0.08, 0.04, 0.02, 0.01]]).astype(np.float32)
     inputs = {f"cut {i}": np.array([count]) for i, count in enumerate(before)} | {"scores": scores}

@@ -10,11 +10,14 @@ from parity.diagnose.evidence import Evidence, Finding, hypothesis
 GRIDS = {"fp16": 10, "bf16": 7}
 """Bits behind the leading one."""
 
+FEWEST = 16
+"""Distinct values of which it says something that all are of a grid: 0 and 1 are of any."""
+
 
 @hypothesis
 def grid(e: Evidence) -> Finding | None:
     """Every value of the candidate is one of half precision, and those of the reference are not."""
-    if not e.comparable or e.r.size < 16 or e.rounded is not None:
+    if not e.comparable or e.rounded is not None or len(np.unique(e.candidate)) < FEWEST:
         return None
     for name, bits in reversed(GRIDS.items()):
         if _on_grid(e.candidate, bits) and not _on_grid(e.reference, bits):
