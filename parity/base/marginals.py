@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 
 from parity.base.walk import Place
 
-Sums = Mapping[int, np.ndarray]
-"""Of each axis that is longer than 1: the sums at each of its indices, (quantities, length)."""
-
 
 class Marginals:
-    """Adds up several quantities of an array of that shape, piece by piece."""
+    """Adds up several quantities of an array of that shape, piece by piece.
+
+    `rows` has a column for each index of each axis that is longer than 1, axis after axis: (quantities, columns).
+    """
 
     def __init__(self, quantities: int, shape: tuple[int, ...]):
-        self.sums = {axis: np.zeros((quantities, length)) for axis, length in enumerate(shape) if length > 1}
+        self.axes = [axis for axis, length in enumerate(shape) if length > 1]
+        self.lengths = tuple(shape[axis] for axis in self.axes)
+        self.starts, start = dict[int, int](), 0
+        for axis, length in zip(self.axes, self.lengths, strict=True):
+            self.starts[axis] = start
+            start += length
+        self.rows = np.zeros((quantities, start))
+
+    def of(self, axis: int) -> np.ndarray:
+        """The sums at each index of an axis, (quantities, length)."""
+        start = self.starts[axis]
+        return self.rows[:, start : start + self.lengths[self.axes.index(axis)]]
+
+    def place(self, column: int) -> tuple[int, int]:
+        """The axis and the index that a column is of."""
+        axis = max(axis for axis in self.axes if self.starts[axis] <= column)
+        return axis, column - self.starts[axis]
 
     def add(self, place: Place, values: np.ndarray) -> None:
         """The piece at that place: its elements in the order of the walk, (quantities, elements)."""
         order = place.order or tuple(range(len(place.shape)))
-        kept = [position for position, axis in enumerate(order) if axis in self.sums]
+        kept = [position for position, axis in enumerate(order) if axis in self.starts]
         if not kept:
             return
         block = values.reshape(len(values), *(place.shape[position] for position in kept))
         for position, made in zip(kept, _each(block), strict=True):
-            start = place.corner[position]
-            self.sums[order[position]][:, start : start + made.shape[1]] += made
+            start = self.starts[order[position]] + place.corner[position]
+            self.rows[:, start : start + made.shape[1]] += made
 
 
 def _each(block: np.ndarray) -> Iterator[np.ndarray]:

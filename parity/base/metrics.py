@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from parity.base.bfloat16 import widened
-from parity.base.marginals import Marginals, Sums
+from parity.base.marginals import Marginals
 from parity.base.walk import PIECE, walk
 
 ROW = 1 << 13
@@ -41,7 +41,7 @@ class Difference:
     reference_rms: float
     noise: float
     against_exact: float
-    sums: Sums = field(default_factory=dict, compare=False)
+    sums: Marginals = field(default_factory=lambda: Marginals(0, ()), compare=False)
 
 
 def dot(a: np.ndarray, b: np.ndarray) -> float:
@@ -123,7 +123,7 @@ def difference(
         reference_rms=math.sqrt(rr / kept),
         noise=math.nan if exact is None else math.sqrt(noise / kept),
         against_exact=math.nan if exact is None else math.sqrt(against_exact / kept),
-        sums=marginals.sums,
+        sums=marginals,
     )
 
 

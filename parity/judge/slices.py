@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from parity.base.marginals import Marginals, Sums
+from parity.base.marginals import Marginals
 from parity.base.walk import walk
 from parity.judge.floor import of_slices
 
@@ -67,8 +67,21 @@ def largest(values: np.ndarray, deviations: float) -> np.ndarray:
     return np.asarray(1 + (deviations - 1) / np.sqrt(1 + values / SHARED))
 
 
+@lru_cache(maxsize=64)
+def _whole(lengths: tuple[int, ...], size: int, sample: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many values each slice of a tap has, and what chance gives, where all of its `size` values are judged."""
+    values = np.repeat([size / length for length in lengths], lengths)
+    return values, *_chance(values, sample)
+
+
+def _chance(values: np.ndarray, sample: int) -> tuple[np.ndarray, np.ndarray]:
+    """What chance gives slices of so many values: by the normal distribution, and what a bound is at least."""
+    normal, student = deviations(len(values), sample)
+    return largest(values, normal), np.maximum(LEAST, largest(values, student))
+
+
 def worst(
-    sums: Sums, size: int, sample: int, floor: float, rule: float, dtype: str, noise: Sums | None = None
+    sums: Marginals, size: int, sample: int, floor: float, rule: float, dtype: str, noise: Marginals | None = None
 ) -> Slice | None:
     """The slice that is the nearest to its bound, or the furthest beyond it; None where no axis has two.
 
@@ -77,22 +90,25 @@ def worst(
     floor that is another run's, so is the `noise`. `rule` is the bound of the tap's ratio64. A candidate that rounds
     more than the reference everywhere, by the ratio64 of all but the slice, has bounds as much wider.
     """
+    if not sums.axes:
+        return None
+    error, own, scale, *judged = sums.rows
+    first, total = sums.lengths[0], float(size)
+    if judged:
+        values, total = np.maximum(judged[0], 1), float(judged[0][:first].sum())
+        normal, least = _chance(values, sample)
+    else:
+        values, normal, least = _whole(sums.lengths, size, sample)
+    rest = np.maximum(error[:first].sum() - error, 0) / np.maximum(total - values, 1)
     spare = min(SPARE, max(1.0, rule / GROWING))
-    found: Slice | None = None
-    normal, student = deviations(max(1, sum(rows.shape[1] for rows in sums.values())), sample)
-    for axis, (error, own, scale, *judged) in sums.items():
-        length = len(error)
-        values = np.maximum(judged[0], 1) if judged else np.full(length, size / length)
-        rest = np.maximum(error.sum() - error, 0) / np.maximum(values.sum() - values, 1)
-        noises = own if noise is None else noise[axis][0]
-        ratios = np.sqrt(error / values) / of_slices(noises / values, scale / values, values, floor, dtype)
-        louder = np.maximum(SPARE, spare * np.sqrt(rest) / floor)
-        bounds = np.maximum(np.maximum(LEAST, louder * largest(values, normal)), largest(values, student))
-        place = int(np.argmax(ratios / bounds))
-        ratio, bound = float(ratios[place]), float(bounds[place])
-        if math.isfinite(ratio) and (found is None or ratio / bound > found.ratio / found.bound):
-            found = Slice(axis, place, length, ratio, bound)
-    return found
+    bounds = np.maximum(least, np.maximum(SPARE, np.sqrt(rest) * (spare / floor)) * normal)
+    noises = own if noise is None else noise.rows[0]
+    ratios = np.sqrt(error / values) / of_slices(noises / values, scale / values, values, floor, dtype)
+    column = int(np.argmax(ratios / bounds))
+    axis, index = sums.place(column)
+    if not math.isfinite(ratios[column]):
+        return None
+    return Slice(axis, index, int(sums.of(axis).shape[1]), float(ratios[column]), float(bounds[column]))
 
 
 def said(slice: tuple[str, int, int]) -> str:
@@ -101,9 +117,9 @@ def said(slice: tuple[str, int, int]) -> str:
     return f"{axis} {index} of {length}"
 
 
-def noise_of(run: np.ndarray, exact: np.ndarray) -> Sums:
+def noise_of(run: np.ndarray, exact: np.ndarray) -> Marginals:
     """The sums of the squared noise of a run that is not the reference in float32."""
     made = Marginals(1, run.shape)
     for place, (theirs, wide) in walk(run, exact):
         made.add(place, np.square(np.subtract(theirs, wide, dtype=np.float64)).reshape(1, -1))
-    return made.sums
+    return made
