@@ -93,9 +93,19 @@ def test_lengths():
 def test_functions_and_what_is_left_out():
     found = watched(("limits", [1.0, 2.0, 3.0]))
     never = {site.text for site in found.missing if site.sentence() == "never called"}
-    assert never == {"choices()", "branches()", "lengths()", "Never.__call__()"}
+    named = {"paired()", "others()", "Named.__getitem__()", "Named.clip()"}
+    assert never == {"choices()", "branches()", "lengths()", "Never.__call__()", *named}
     assert not any("ndim" in site.text or "rest == 0" in site.text for site in found.sites)
     assert all(site.file == FILE for site in found.sites)
+
+
+def test_what_is_called_alike_runs_and_is_not_noted():
+    assert said(watched(("others",)), "others") == {}
+
+
+def test_a_call_that_fails_fails_as_it_does():
+    with pytest.raises(ValueError, match="broadcast"):
+        watched(("paired", [1.0, 2.0], [1.0, 2.0, 3.0]))
 
 
 def test_places_are_those_of_the_source():

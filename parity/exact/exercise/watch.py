@@ -97,7 +97,10 @@ class Watch:
             parts = index if isinstance(index, tuple) else (index,)
             for number, part, length in zip(numbers, parts, _lengths(value, parts), strict=False):
                 if number is not None and length:
-                    start, stop, step = part.indices(length)
+                    try:
+                        start, stop, step = part.indices(length)
+                    except TypeError:  # no slice of positions
+                        continue
                     taken = len(range(start, stop, 1 if step > 0 else -1))
                     self.sites[number].ways.add("whole" if taken == length else "cut")
                     self.sites[number].approached(length)
@@ -146,14 +149,22 @@ def _owner(function: Function) -> list[Any]:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    return np.asarray(value.detach() if hasattr(value, "detach") else value)
+    """A number or an array in double; empty where it is neither."""
+    try:
+        found = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    except (TypeError, ValueError, RuntimeError):
+        return np.empty(0)
+    return found.astype(np.float64, copy=False) if found.dtype.kind in "biuf" else np.empty(0)
 
 
 def _limit(site: Site, value: np.ndarray, limit: np.ndarray) -> None:
     """Whether any value lies beyond its limit, and any within; and which came nearest."""
     if not site.missing or not value.size or not limit.size:
         return
-    distance = value - limit if site.kind == sites.LOWER else limit - value
+    try:
+        distance = value - limit if site.kind == sites.LOWER else limit - value
+    except ValueError:  # of shapes that do not fit: the call itself says so
+        return
     if (distance < 0).any():
         site.ways.add("bound")
     if (distance > 0).any():

@@ -14,6 +14,10 @@ def limits(x: mx.array) -> mx.array:
     return floored + held + leaky + mx.array(np.ones(3).clip(None, 4))
 
 
+def paired(x: mx.array, y: mx.array) -> mx.array:
+    return mx.maximum(x, y)
+
+
 def choices(x: mx.array, count: int) -> mx.array:
     x = mx.where(x > 0, x, 0)
     x = mx.where(x > 100, 100, x)
@@ -41,6 +45,22 @@ def lengths(x: mx.array) -> list[float]:
     for _ in range(blocks - 2):
         found.append(0.0)
     return found[1:] + [len(x) // 5]
+
+
+class Named(dict):
+    """Has a method and slices that are called as an array's are."""
+
+    def __getitem__(self, key: slice) -> str:
+        return f"{key.start} to {key.stop}"
+
+    def clip(self, text: str, width: str, mark: str) -> str:
+        return text + width + mark
+
+
+def others() -> str:
+    named = Named(a="x")
+    text = named["a":"c"] + named.clip("text", "...", "!")
+    return text[:1000]
 
 
 class Never:
