@@ -220,10 +220,11 @@ def _(m):
 TWO, LONG_VOICE, LONG, LOUD = "tiny-conditioning-two", "tiny-conditioning-long", "tiny-flow-long", "tiny-vocoder-loud"
 
 
-@hidden("windows of the voice that do not overlap", WINDOWS, "voice_encoder.partials[of=t3]", VOICE, "arithmetic")
+@hidden("windows of the voice that do not overlap", WINDOWS, "voice_encoder.partials[of=t3]", VOICE, "shape")
 def _(m):
     def starts(frames, config):
-        return list(range(0, frames, config.frames))
+        count, rest = divmod(frames, config.frames)
+        return [config.frames * window for window in range(count + (rest / config.frames >= 0.8))]
 
     m.setattr(mlx_impl.conditioning.voice_encoder, "window_starts", starts)
 
