@@ -46,7 +46,7 @@ TABLES = {
     "sound": "state rate",
     "target": "name environment",
     "not_judged": "patterns why",
-    "mutate": "cases packages leave_out random",
+    "mutate": "cases packages leave_out random devices",
 }
 """The keys of a table, or of each table of an array."""
 BLOCK = "block at each"

@@ -21,10 +21,11 @@ from parity.mutate.references import Reference, key
 
 
 class Pair(NamedTuple):
-    """A case, and the number of one of its segments: what a mutant is tried in."""
+    """A case, the number of one of its segments, and the device whose way is taken: what a mutant is tried in."""
 
     case: str
     number: int
+    device: str = "gpu"
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,18 @@ class Subject:
         return self.segments(pair.case)[pair.number]
 
     def label(self, pair: Pair) -> str:
-        return f"{pair.case}: {self.segment(pair).label}"
+        return f"{pair.case}: {self.segment(pair).label}, {pair.device}"
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices whose way through the candidate is tried."""
+        return list(self.contract.mutate.get("devices", ["gpu"]))
 
     def pairs(self, stage: str = "") -> list[Pair]:
-        """Every segment of every case, those of a stage alone where one is named."""
+        """Every segment of every case on every device, those of a stage alone where one is named."""
         found = [
-            (Pair(case, number), segment.stage)
+            (Pair(case, number, device), segment.stage)
+            for device in self.devices
             for case in self.cases
             for number, segment in enumerate(self.segments(case))
             if not self.contract.unported(segment)

@@ -196,8 +196,8 @@ class Survey:
         stored = self.folder / "usual" / f"{self.named}.json"
         found: dict[Pair, Usual] = {}
         if stored.is_file():
-            for case, number, *rest in json.loads(stored.read_text()):
-                found[Pair(case, number)] = Usual(*rest)
+            for case, number, device, *rest in json.loads(stored.read_text()):
+                found[Pair(case, number, device)] = Usual(*rest)
         missing = [pair for pair in self.pairs if pair not in found]
         if not missing:
             return {pair: found[pair] for pair in self.pairs}

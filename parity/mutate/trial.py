@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -70,14 +71,14 @@ class Candidate:
 
     def __init__(self, subject: Subject, phase: Callable[[str], object] = lambda name: None):
         self.subject, self.phase = subject, phase
-        self.runners: dict[str, Runner] = {}
+        self.runners: dict[tuple[str, str], Runner] = {}
         self.stage = ""
 
     def try_(self, pair: Pair) -> Seen:
         """Run a segment from the reference's state before it, up to the first verdict that is wrong."""
         judged = _Judged(self.subject, pair)
         try:
-            runner = self._runner(pair.case)
+            runner = self._runner(pair.case, pair.device)
             runner.root(judged.segment)
             self.phase("run")
             start = judged.reference.start(pair.number)
@@ -94,26 +95,29 @@ class Candidate:
         return judged.seen
 
     def run(self, case: Case) -> str:
-        """A digest of a whole run, each segment from the state that the one before has left; or what ended it."""
-        digest, state = hashlib.sha256(), case.inputs
+        """A digest of a whole run on each device, a segment from the state that the last left; or what ended it."""
+        digest = hashlib.sha256()
         contract = self.subject.contract.rules_of(case.name)
         try:
-            runner = self._make(case)
-            for segment in contract.segments(case.dims, case.segments):
-                state = runner.run(segment, state, lambda tap, array: _fold(digest, tap.name, array))
-            for name, array in sorted(state.items()):
-                _fold(digest, name, array)
+            for device in self.subject.devices:
+                _take(device)
+                state, runner = case.inputs, self._make(case)
+                for segment in contract.segments(case.dims, case.segments):
+                    state = runner.run(segment, state, lambda tap, array: _fold(digest, tap.name, array))
+                for name, array in sorted(state.items()):
+                    _fold(digest, name, array)
         except MemoryError:
             raise
         except BaseException as error:
             return f"{type(error).__name__}: {error}"
         return digest.hexdigest()
 
-    def _runner(self, name: str) -> Runner:
-        if name not in self.runners:
+    def _runner(self, name: str, device: str) -> Runner:
+        _take(device)
+        if (name, device) not in self.runners:
             self.phase("load")
-            self.runners[name] = self._make(self.subject.cases[name])
-        return self.runners[name]
+            self.runners[name, device] = self._make(self.subject.cases[name])
+        return self.runners[name, device]
 
     def _make(self, case: Case) -> Runner:
         contract = self.subject.contract.rules_of(case.name)
@@ -158,6 +162,12 @@ class _Judged:
             self.seen.worst = max(self.seen.worst, error or 0.0)
             self.seen.by_floor |= verdict.error > BOUND
         self.verdicts.clear()
+
+
+def _take(device: str) -> None:
+    """Say on the stand-in for MLX that the default device is this one."""
+    if (core := sys.modules.get("mlx.core")) is not None:
+        core.set_default_device(core.Device(core.DeviceType[device]))
 
 
 def _fold(digest: Any, name: str, array: np.ndarray) -> None:

@@ -99,7 +99,7 @@ def tried_whole(trial: Trial, usual: dict[str, str]) -> str:
         candidate = Candidate(SUBJECT[0])
         limit_memory(BYTES)
         with mutated(trial.module, trial.source):
-            for (name, _), seconds in trial.pairs:
+            for (name, *_), seconds in trial.pairs:
                 say(name)
                 limit_time(TIMES * seconds + SECONDS)
                 if candidate.run(SUBJECT[0].cases[name]) != usual[name]:
