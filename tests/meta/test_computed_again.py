@@ -167,6 +167,13 @@ def test_another_random_number_is_named():
     said(first(draws[3:4], draws[2:3], "b", {"the state's draws": draws}), "draw", "number 3 of", "expected number 2")
 
 
+def test_a_gate_is_computed_again():
+    gate, value = noise(1, 2, 7, 16), noise(2, 2, 7, 16)
+    own, exact = (b * a / (1 + np.exp(-a)) for a, b in ((value, gate), (gate, value)))
+    found = first(own, exact, "b t c", {"gate": gate, "value": value})
+    said(found, "activation", "SiLU of value times gate, expected SiLU of gate times value")
+
+
 @pytest.mark.parametrize(
     ("own", "words"),
     [

@@ -100,7 +100,8 @@ def two_terms(e: Evidence) -> Finding | None:
         ours, theirs = (np.linalg.lstsq(basis, array.ravel(), rcond=None)[0] for array in (e.c, e.r))
         good = np.abs(basis @ theirs - e.r.ravel()).max() <= 1e-4 * np.abs(e.r).max()
         left = e.left((basis @ ours).reshape(e.r.shape))
-        if good and left < 0.05:
+        share = np.abs([ours, theirs]) * [rms(x), rms(y)]
+        if good and left < 0.05 and share.max(axis=0).min() > 1e-4 * share.max():  # else one of them is no term
             family = "branches" if one.partition("[")[0] == two.partition("[")[0] else "term"
             text = f"{ours[0]:.5g} {one} + {ours[1]:.5g} {two}, expected {theirs[0]:.5g} and {theirs[1]:.5g}"
             return Finding(family, 0.97, text)
