@@ -12,16 +12,6 @@ from parity.diagnose.hypotheses.functions import ACTIVATIONS
 
 NEAR = 1e-5
 GATES = ("identity", "sigmoid", "SiLU", "tanh", "ReLU", "exact GELU", "tanh GELU", "Mish")
-    "identity",
-    "sigmoid",
-    "SiLU",
-    "tanh",
-    "ReLU",
-    "exact GELU",
-    "tanh GELU",
-    "fast GELU, x sigmoid(1.702 x)",
-    "Mish",
-)
 
 
 @hypothesis
