@@ -10,7 +10,7 @@ import numpy as np
 import mlx_impl.conditioning.mel
 import mlx_impl.conditioning.resample
 import mlx_impl.conditioning.speaker_encoder as speaker_encoder
-import mlx_impl.conditioning.voice_encoder
+import mlx_impl.conditioning.voice_encoder as voice_encoder
 import mlx_impl.ops.lstm
 import mlx_impl.ops.normalization
 import mlx_impl.ops.spectrum
@@ -294,7 +294,13 @@ def _(m):
 
 @mutant("voice embedding not rectified", VOICE, "voice_encoder.encoder[of=t3]", "activation", "few values")
 def _(m):
-    m.setattr(mlx_impl.conditioning.voice_encoder.nn, "relu", lambda x: x)
+    def call(self, partials):
+        x = partials
+        for layer in self.lstm:
+            x = layer(x)
+        return voice_encoder.normalize(self.proj(x[:, -1]))
+
+    m.setattr(voice_encoder.PartialEncoder, "__call__", call)
 
 
 @mutant("mean over time of the squares", VOICE, "speaker_encoder.stats", "power", "statistic")
