@@ -14,11 +14,10 @@ from functools import partial
 
 import mlx.core as mx
 
-from mlx_impl.ops.cpu.exponential import LOG2E, exp2_times, exp_times, nearest, power_bits, rounded
+from mlx_impl.ops.cpu.exponential import LOG2E, exp2_below_0, exp_below_0
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import Linear, matmul
 from mlx_impl.ops.parallel import halves
-from mlx_impl.ops.precision import in_double
 from mlx_impl.ops.summation import blocked_sum
 
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0
@@ -113,7 +112,7 @@ def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.ar
     scores = matmul(k, (q * (scale * LOG2E)).swapaxes(-1, -2))  # (B, H, Tk, Tq)
     if bias is not None:
         scores = scores + (bias * LOG2E).swapaxes(-1, -2)
-    weights = _power_of_two(scores - mx.max(scores, axis=-2, keepdims=True))
+    weights = exp2_below_0(scores - mx.max(scores, axis=-2, keepdims=True))
     return (matmul(values.swapaxes(-1, -2), weights) / blocked_sum(weights)).astype(v.dtype)
 
 
@@ -127,29 +126,6 @@ def _weighted_mean(scores: mx.array, v: mx.array) -> mx.array:
     """softmax(scores)·v over the last two axes; the weights are normalised after the product."""
     scores, values = scores.astype(mx.float32), v.astype(mx.float32)
     shifted = scores - mx.max(scores, axis=-1, keepdims=True)
-    weights = _exponential(mx.maximum(shifted, _EXP_FLOOR))
+    weights = exp_below_0(mx.maximum(shifted, _EXP_FLOOR))
     total = matmul(weights, mx.ones((weights.shape[-1], 1)))
     return (matmul(weights, values) / total).astype(v.dtype)
-
-
-# Bits of 2^n at n = -127 are those of 0: what is below 2^-126 is 0, and one power of two is enough.
-_exp_bits = mx.compile(lambda x: power_bits(nearest(x)))
-_exp_from = mx.compile(lambda x, power: exp_times(power, x))
-_exp2_bits = mx.compile(lambda x: power_bits(rounded(x)))
-_exp2_from = mx.compile(lambda x, power: exp2_times(power, x))
-
-
-def _exponential(x: mx.array) -> mx.array:
-    """e^x for _EXP_FLOOR <= x <= 0 and for NaN."""
-    if in_double():
-        return mx.exp(x)
-    flat = x.reshape(-1)
-    return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
-
-
-def _power_of_two(x: mx.array) -> mx.array:
-    """2^x for finite x <= 0 and for NaN."""
-    if in_double():
-        return mx.power(2.0, x)
-    flat = x.reshape(-1)
-    return _exp2_from(flat, _exp2_bits(flat).view(mx.float32)).reshape(x.shape)

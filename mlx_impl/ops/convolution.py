@@ -17,7 +17,8 @@ from mlx import nn
 
 from mlx_impl.ops.cuda import conv1d as cuda
 from mlx_impl.ops.device import on_gpu
-from mlx_impl.ops.linear import matmul, sums_in_order
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.order import sums_in_order
 from mlx_impl.ops.taps import between_zeros, overlap_add, phased_conv1d, stacked_conv1d, tapwise_conv1d, tapwise_conv2d
 
 WHOLE = 11

@@ -11,7 +11,7 @@ core, so the 152 rows of T3's prefix take 40 times as long as the same product o
 
 from __future__ import annotations
 
-from functools import cache, reduce
+from functools import reduce
 from math import isqrt
 from operator import add
 from typing import Any
@@ -20,14 +20,8 @@ import mlx.core as mx
 from mlx import nn
 
 from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.order import SHORT, sums_in_order
 from mlx_impl.ops.parallel import halves
-from mlx_impl.ops.precision import in_double
-
-SHORT = 16
-"""Terms that may be added in any order."""
-
-WIDE = 2**13
-"""Outputs of a wide layer; T3's head has as many."""
 
 FEW = 3
 """Rows for which reading the codes for each takes less time than making weights of them."""
@@ -79,28 +73,6 @@ def addmm(term: mx.array, x: mx.array, y: mx.array) -> mx.array:
 def its_own(x: mx.array) -> bool:
     """Whether MLX's own product over the last axis of `x` is used: half precision rounds more than any order does."""
     return x.dtype != mx.float32 or not sums_in_order(x.shape[-1])
-
-
-def sums_in_order(length: int) -> bool:
-    """Whether the device adds so many terms one after the other, and they are not few.
-
-    Lengths between two powers of two are taken to be summed alike. In double no order rounds too much.
-    """
-    return length > SHORT and not in_double() and _sums_in_order(mx.default_device().type, (length - 1).bit_length())
-
-
-@cache
-def _sums_in_order(device: mx.DeviceType, bits: int) -> bool:
-    """Of two rows of `2**bits` terms times the weight of a wide linear layer, on the device, which is the default one.
-
-    Two, as T3's guidance has them: with more all devices may sum in order, PyTorch on a CPU too. And wide, as cuBLAS
-    then sums 64 terms in order, which it does not for few outputs. Beside 2**24 a single 1 is rounded away: of 2**24
-    and many ones a sum in order is 2**24, and any other more.
-    """
-    length = 2**bits
-    outputs = max(SHORT, min(WIDE, 2**22 // length))  # fewer where the weights would take more than 16 MB
-    x = mx.concatenate([mx.full((2, 1), 2.0**24), mx.ones((2, length - 1))], axis=1)
-    return bool((x @ mx.ones((outputs, length)).T == 2.0**24).all().item())
 
 
 def root(length: int) -> int:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlx_impl.ops.cpu.exponential import expm1_times, nearest, power_bits
+from mlx_impl.ops.cpu.exponential import expm1, expm1_of_twice
 from mlx_impl.ops.cpu.threads import one_thread
 from mlx_impl.ops.device import on_gpu
 from mlx_impl.ops.linear import addmm, matmul
-from mlx_impl.ops.precision import in_double
 
 STEPS_AT_ONCE = 2  # that a CPU begins with while the next are still being built
 
@@ -59,16 +58,16 @@ def step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
 
     The gates are in the order input, forget, cell, output. A sigmoid and a tanh are within 3 ulp, for gates of less
     than 2^20; a sigmoid below 1e-38 may be any number below it. Larger gates and infinities may give NaN or, from 7e8
-    on, the wrong side; NaN gives NaN. On a GPU, in half precision and in double the functions are MLX's own. Raises
-    ValueError for other shapes.
+    on, the wrong side; NaN gives NaN. In double gates are below 700. On a GPU and in half precision the functions are
+    MLX's own. Raises ValueError for other shapes.
     """
     if cell.shape != (1, *gates.shape[1:]) or len(gates) != 4:
         raise ValueError(f"got gates {gates.shape} and cell {cell.shape}, expected (4, P, c) and (1, P, c)")
-    if gates.dtype != mx.float32 or on_gpu() or in_double():
+    if gates.dtype != mx.float32 or on_gpu():
         return _native_step(gates, cell)
-    enter, forget, new, leave = mx.split(_expm1(gates, _bits(gates).view(mx.float32)), 4)
+    enter, forget, new, leave = mx.split(expm1(gates), 4)
     cell = _next_cell(enter, forget, new, cell)
-    return _gated(leave, _expm1_of_twice(cell, _bits_of_twice(cell).view(mx.float32))), cell
+    return _gated(leave, expm1_of_twice(cell)), cell
 
 
 @mx.compile
@@ -76,13 +75,6 @@ def _native_step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
     enter, forget, new, leave = mx.split(gates, 4)
     cell = mx.sigmoid(-forget) * cell + mx.sigmoid(-enter) * mx.tanh(new / 2)
     return mx.sigmoid(-leave) * mx.tanh(cell), cell
-
-
-# Between 2^-126 and 2^127, so that e^y is finite and not 0; beyond 87 either way it is some number of 1e-38 or 1e38.
-_bits = mx.compile(lambda y: power_bits(nearest(y), -126, 127))
-_expm1 = mx.compile(lambda y, power: expm1_times(power, y))
-_bits_of_twice = mx.compile(lambda x: power_bits(nearest(2 * x), -126, 127))
-_expm1_of_twice = mx.compile(lambda x, power: expm1_times(power, 2 * x))
 
 
 # With the bits that are next as a second result, or joined with the kernel before it, it would not be vectorised.

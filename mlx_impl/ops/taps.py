@@ -8,7 +8,8 @@ from operator import add
 
 import mlx.core as mx
 
-from mlx_impl.ops.linear import root, sums_in_order
+from mlx_impl.ops.linear import root
+from mlx_impl.ops.order import sums_in_order
 
 BLOCK = 64
 """The longest run of products that is summed in one go: shorter rounds less and costs more additions."""
@@ -75,7 +76,7 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int
 
 
 def tapwise_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
-    """`x (B, F, T, in)`, `weight (out, kf, kt, in)` -> `(B, F', T', out)`, `stride` over F: one product a tap.
+    """`x (B, F, T, in)`, `weight (out, kf, kt, in)` -> `(B, F', T', out)`, F a multiple of `stride`: one product a tap.
 
     All frames of all bins are the rows of one matrix. A tap reads it from its own offset on, also across the end of a
     bin, and what comes of that is cut off. For a stride there is a matrix of every `stride`-th bin.
@@ -83,8 +84,7 @@ def tapwise_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
     batch, bins, frames, channels = x.shape
     width_out, over_f, over_t, _ = weight.shape
     rows, columns = (bins - over_f) // stride + 1, frames - over_t + 1
-    high = rows + (over_f - 1) // stride  # bins of a phase
-    x = mx.pad(x, ((0, 0), (0, max(0, high * stride - bins)), (0, 0), (0, 0)))[:, : high * stride]
+    high = bins // stride  # of a phase
     phases = [x[:, phase::stride].reshape(1, batch * high * frames, channels) for phase in range(min(stride, over_f))]
     count = batch * high * frames - (high - rows) * frames - over_t + 1
     taps = mx.contiguous(weight.transpose(1, 2, 0, 3))  # (kf, kt, out, in)

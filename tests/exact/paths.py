@@ -70,30 +70,6 @@ def summing(in_order: bool) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def plain_functions(mx: ModuleType) -> Iterator[None]:
-    """Inside, kernels made of bits, which double has not, are the functions that they stand for."""
-    import mlx_impl.ops.attention
-    import mlx_impl.ops.lstm
-
-    with ExitStack() as stack:
-        for module, replacements in (
-            (mlx_impl.ops.attention, {"_exponential": mx.exp, "_power_of_two": lambda x: mx.power(2.0, x)}),
-            (
-                mlx_impl.ops.lstm,
-                {
-                    "_bits": lambda y: y,
-                    "_expm1": lambda y, power: mx.expm1(y),
-                    "_bits_of_twice": lambda x: x,
-                    "_expm1_of_twice": lambda x, power: mx.expm1(2 * x),
-                },
-            ),
-        ):
-            for name, replacement in replacements.items():
-                stack.enter_context(mock.patch.object(module, name, replacement))
-        yield
-
-
 @path("ops/attention.py: HeadLinear.__call__")
 def head_linear(mx: ModuleType) -> Iterator[Pair]:
     from mlx_impl.ops.attention import HeadLinear
@@ -111,8 +87,7 @@ def attention(mx: ModuleType) -> Iterator[Pair]:
         q, k, v = (draw(mx, 2, heads, length, 8, seed=n) for n, length in enumerate((queries, keys, keys)))
         masked = mx.array(np.where(np.arange(keys) > keys - 3, -1e10, 0.0))[None, None, None]
         for bias in (None, masked, mx.broadcast_to(masked, (2, 1, 1, keys)), draw(mx, 2, heads, queries, keys)):
-            with plain_functions(mx):
-                yield devices(mx, lambda: attend(q, k, v, scale=0.3, bias=bias))  # noqa: B023
+            yield devices(mx, lambda: attend(q, k, v, scale=0.3, bias=bias))  # noqa: B023
 
 
 @path("ops/attention.py: softmax_matmul")
@@ -121,8 +96,7 @@ def softmax_matmul(mx: ModuleType) -> Iterator[Pair]:
 
     for queries, keys in ((1, 5), (150, 160)):
         scores, v = draw(mx, 2, 4, queries, keys), draw(mx, 2, 4, keys, 8)
-        with plain_functions(mx):
-            yield devices(mx, lambda: weigh(scores, v))  # noqa: B023
+        yield devices(mx, lambda: weigh(scores, v))  # noqa: B023
 
 
 @path(
@@ -208,9 +182,8 @@ def lstm(mx: ModuleType) -> Iterator[Pair]:
     theirs = nn.LSTM(12, 16)
     theirs.Wx, theirs.Wh, theirs.bias = layer.weight_ih, layer.weight_hh, layer.bias
     plain = run(mx, "gpu", lambda: theirs(x)[0])
-    with plain_functions(mx):
-        for result in devices(mx, lambda: layer(x)):
-            yield result, plain
+    for result in devices(mx, lambda: layer(x)):
+        yield result, plain
 
 
 @path("ops/linear.py: Linear.__call__", "ops/linear.py: matmul", "ops/linear.py: addmm", "ops/linear.py: sum_of_blocks")

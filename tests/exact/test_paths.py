@@ -27,11 +27,15 @@ ASKING = {"on_gpu", "its_own", "sums_in_order", "in_double", "applies", "availab
 KERNELS = {
     "ops/functional.py: _apply": "exp, silu, sigmoid, gelu and mish in test_kernels.py",
     "ops/functional.py: snake": "Snake in test_kernels.py",
+    "ops/cpu/exponential.py: exp_below_0": "attention, e^x in test_kernels.py",
+    "ops/cpu/exponential.py: exp2_below_0": "attention, 2^x in test_kernels.py",
+    "ops/cpu/exponential.py: expm1": "LSTM, of gates in test_kernels.py",
+    "ops/cpu/exponential.py: expm1_of_twice": "LSTM, tanh of the cell in test_kernels.py",
 }
 ELSEWHERE = {
     "ops/convolution.py: its_own": "it answers a question",
     "ops/linear.py: its_own": "it answers a question",
-    "ops/linear.py: sums_in_order": "it answers a question",
+    "ops/order.py: sums_in_order": "it answers a question",
     "ops/cuda/kernel.py: available": "it answers a question",
     "ops/cuda/conv1d.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",
     "ops/cuda/rms_norm.py: applies": "it answers a question; the kernel is compared on a GPU, in tests/stages",

@@ -11,8 +11,9 @@ import pytest
 import torch
 from mlx import nn
 
-from mlx_impl.ops import linear
-from mlx_impl.ops.linear import FEW, Linear, QuantizedLinear, addmm, matmul, sums_in_order
+from mlx_impl.ops import linear, order
+from mlx_impl.ops.linear import FEW, Linear, QuantizedLinear, addmm, matmul
+from mlx_impl.ops.order import SHORT, sums_in_order
 from parity.base.draws import normal
 from parity.base.metrics import rms, rmse
 
@@ -23,7 +24,8 @@ prepare()
 import mlx.core as mx
 import numpy as np
 import torch
-from mlx_impl.ops.linear import matmul, sums_in_order
+from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.order import sums_in_order
 from parity.base.draws import normal
 from parity.base.metrics import rmse
 mx.set_default_device(mx.cpu)
@@ -57,7 +59,7 @@ def test_a_product_is_as_exact_as_pytorchs_whatever_the_blas(blas):
 
 @pytest.fixture
 def in_order(monkeypatch):
-    monkeypatch.setattr(linear, "_sums_in_order", lambda device, bits: True)
+    monkeypatch.setattr(order, "_sums_in_order", lambda device, bits: True)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_term_is_added_to_either_product(monkeypatch):
         mx.array(normal("addmm", name, shape)) for name, shape in (("t", (5,)), ("x", (3, 64)), ("y", (64, 5)))
     )
     for in_order in (True, False):
-        monkeypatch.setattr(linear, "_sums_in_order", lambda device, bits, in_order=in_order: in_order)
+        monkeypatch.setattr(order, "_sums_in_order", lambda device, bits, in_order=in_order: in_order)
         assert mx.allclose(addmm(term, x, y), term + matmul(x, y), rtol=0, atol=1e-5).item()
         assert not mx.allclose(addmm(0 * term, x, y), term + matmul(x, y), rtol=0, atol=1e-5).item()
 
@@ -124,13 +126,13 @@ def test_a_quantised_layer_in_half_precision_is_mlxs_own():
 
 
 def test_few_terms_and_half_precision_are_mlxs_own(in_order):
-    for x in (mx.ones((2, linear.SHORT)), mx.ones((2, 64), dtype=mx.float16)):
+    for x in (mx.ones((2, SHORT)), mx.ones((2, 64), dtype=mx.float16)):
         assert linear.its_own(x)
-    assert not linear.its_own(mx.ones((2, linear.SHORT + 1)))
+    assert not linear.its_own(mx.ones((2, SHORT + 1)))
 
 
 def test_the_device_is_asked_once():
     sums_in_order(700)
-    asked = linear._sums_in_order.cache_info().misses
+    asked = order._sums_in_order.cache_info().misses
     assert sums_in_order(1000) == sums_in_order(700)
-    assert linear._sums_in_order.cache_info().misses == asked
+    assert order._sums_in_order.cache_info().misses == asked

@@ -2,6 +2,7 @@
 
 All operations are such that a compiler vectorises them on MLX's CPU. e^x and 2^x take two kernels each: one for the
 bits of a power of two, one for what is multiplied by it. `view`, which makes a float of the bits, is not fused.
+Double has no such bits: in a run in double the functions are MLX's own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import math
 
 import mlx.core as mx
+
+from mlx_impl.ops.precision import in_double
 
 LOG2E = 1 / math.log(2)
 # Cody-Waite: n·355/512 is exact for |n| < 2^15, so x - n·ln 2 loses nothing but the rounding of n·_LN2_LO.
@@ -91,3 +94,41 @@ def _reduced(x: mx.array, correction: mx.array | None = None) -> tuple[mx.array,
     b = b if correction is None else b - correction
     r = a - b
     return r, (a - r) - b
+
+
+# Bits of 2^n at n = -127 are those of 0: what is below 2^-126 is 0, and one power of two is enough.
+_exp_bits = mx.compile(lambda x: power_bits(nearest(x)))
+_exp_from = mx.compile(lambda x, power: exp_times(power, x))
+_exp2_bits = mx.compile(lambda x: power_bits(rounded(x)))
+_exp2_from = mx.compile(lambda x, power: exp2_times(power, x))
+# Between 2^-126 and 2^127, so that e^y is finite and not 0; beyond 87 either way it is some number of 1e-38 or 1e38.
+_expm1_bits = mx.compile(lambda y: power_bits(nearest(y), -126, 127))
+_expm1_from = mx.compile(lambda y, power: expm1_times(power, y))
+_bits_of_twice = mx.compile(lambda x: power_bits(nearest(2 * x), -126, 127))
+_expm1_of_twice = mx.compile(lambda x, power: expm1_times(power, 2 * x))
+
+
+def exp_below_0(x: mx.array) -> mx.array:
+    """e^x for -150 <= x <= 0 and for NaN."""
+    if in_double():
+        return mx.exp(x)
+    flat = x.reshape(-1)
+    return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
+
+
+def exp2_below_0(x: mx.array) -> mx.array:
+    """2^x for finite x <= 0 and for NaN."""
+    if in_double():
+        return mx.power(2.0, x)
+    flat = x.reshape(-1)
+    return _exp2_from(flat, _exp2_bits(flat).view(mx.float32)).reshape(x.shape)
+
+
+def expm1(y: mx.array) -> mx.array:
+    """e^y - 1, finite and never -1 in float32."""
+    return mx.expm1(y) if in_double() else _expm1_from(y, _expm1_bits(y).view(mx.float32))
+
+
+def expm1_of_twice(x: mx.array) -> mx.array:
+    """e^2x - 1, as `expm1`, without a pass over the values for the factor."""
+    return mx.expm1(2 * x) if in_double() else _expm1_of_twice(x, _bits_of_twice(x).view(mx.float32))
