@@ -78,13 +78,12 @@ class ConvTranspose1d(nn.ConvTranspose1d):
 
 
 class Conv2d(nn.Conv2d):
-    """`b f t c` -> `b f t c`. Weight `(out, kf, kt, in)`, stride over frequency only, no bias, no dilation."""
+    """`b f t c` -> `b f t c`. Weight `(out, k, k, in)`, stride over frequency only, no bias, no dilation."""
 
     def __call__(self, x: mx.array) -> mx.array:
         if its_own(x):
             return super().__call__(x)
-        over_f, over_t = self.padding
-        padded = mx.pad(x, ((0, 0), (over_f, over_f), (over_t, over_t), (0, 0)))
+        padded = mx.pad(x, [(0, 0), *((edge, edge) for edge in self.padding), (0, 0)])
         return tapwise_conv2d(padded, self.weight, self.stride[0])
 
 

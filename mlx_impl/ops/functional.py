@@ -62,13 +62,13 @@ def leaky_relu(x: mx.array, slope: float = 0.01) -> mx.array:
 
 
 def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[mx.array], mx.array]) -> mx.array:
-    """Run `cpu` in float32, or `native`, which does so itself, and return the dtype of `x`."""
+    """Run `cpu` in float32, or `native`, which does so itself, and return the dtype of `x`. Double has no `cpu`."""
     if x.dtype not in _FLOATS:
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
-    if on_gpu() or in_double():
+    if on_gpu():
         return native(x)
-    flat = x.astype(mx.float32).reshape(-1)
-    y = cpu(flat) if x.size < _MANY else halves(cpu, flat)
+    flat, f = x.astype(mx.float32).reshape(-1), native if in_double() else cpu
+    y = f(flat) if x.size < _MANY else halves(f, flat)
     return y.reshape(x.shape).astype(x.dtype)
 
 

@@ -51,7 +51,7 @@ def by_residue(x: mx.array, padding: int, modulus: int, length: int, more: int) 
     batch, _, channels = x.shape
     parts = []
     for residue in range(modulus):
-        before = max(0, -((residue - padding) // modulus))
+        before = -((residue - padding) // modulus)
         part = x[:, before * modulus + residue - padding :: modulus]
         after = length - before - part.shape[1] + (more if residue == modulus - 1 else 0)
         zeros = mx.zeros((batch, max(before, after), channels), dtype=x.dtype)
@@ -76,21 +76,21 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int
 
 
 def tapwise_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
-    """`x (B, F, T, in)`, `weight (out, kf, kt, in)` -> `(B, F', T', out)`, F a multiple of `stride`: one product a tap.
+    """`x (B, F, T, in)`, `weight (out, k, k, in)` -> `(B, F', T', out)`, F a multiple of `stride`: one product a tap.
 
     All frames of all bins are the rows of one matrix. A tap reads it from its own offset on, also across the end of a
     bin, and what comes of that is cut off. For a stride there is a matrix of every `stride`-th bin.
     """
     batch, bins, frames, channels = x.shape
-    width_out, over_f, over_t, _ = weight.shape
-    rows, columns = (bins - over_f) // stride + 1, frames - over_t + 1
+    width_out, kernel, *_ = weight.shape
+    rows, columns = (bins - kernel) // stride + 1, frames - kernel + 1
     high = bins // stride  # of a phase
-    phases = [x[:, phase::stride].reshape(1, batch * high * frames, channels) for phase in range(min(stride, over_f))]
-    count = batch * high * frames - (high - rows) * frames - over_t + 1
-    taps = mx.contiguous(weight.transpose(1, 2, 0, 3))  # (kf, kt, out, in)
+    phases = [x[:, phase::stride].reshape(1, batch * high * frames, channels) for phase in range(min(stride, kernel))]
+    count = batch * high * frames - (high - rows) * frames - kernel + 1
+    taps = mx.contiguous(weight.transpose(1, 2, 0, 3))  # (k, k, out, in)
     y = None
-    for f in range(over_f):
-        for t in range(over_t):
+    for f in range(kernel):
+        for t in range(kernel):
             start = f // stride * frames + t
             y = add_matmul(y, phases[f % stride][:, start : start + count], taps[f, t].T)
     return mx.as_strided(
