@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--stage", metavar="NAME", default="", help="run segments of this stage alone, on what reaches it")
     text = "change files by a pattern of their paths alone: 'port/layers/*'; again for more"
     sub.add_argument("--files", metavar="PATTERN", action="append", default=[], help=text)
+    text = "change this package or module (that of the candidate's factory, or the contract's); again for more"
+    sub.add_argument("--package", metavar="NAME", action="append", default=[], help=text)
     text = "try so many mutants, which stand for all"
     sub.add_argument("--sample", type=_count, metavar="N", help=text)
     text = "try part i of n, for one of n machines; results of all parts in one --state make one report"
@@ -57,6 +60,8 @@ def mutate(options: argparse.Namespace, console: Console) -> tuple[bool, dict[st
         options.jobs or os.cpu_count() or 1,
     )
     contract = contracts.load(options.contract)
+    if options.package:
+        contract = replace(contract, mutate={**contract.mutate, "packages": options.package, "leave_out": []})
     with progress(console) as say:
         found = Survey(contract, options.cases, options.state, choice, say).run()
     mutation.show(found, console)
