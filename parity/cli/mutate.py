@@ -31,6 +31,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--budget", type=float, metavar="SECONDS", help="begin no mutant after that time")
     text = "random cases that a mutant of the same bits has to pass to be called equivalent (%(default)s)"
     sub.add_argument("--random", type=int, metavar="N", default=100, help=text)
+    text = "explain so many of those noticed, and say whether the changed line is among those shown"
+    sub.add_argument("--locate", type=int, metavar="N", default=0, help=text)
     text = "mutants that run at the same time (the cores of this machine)"
     sub.add_argument("--jobs", type=_count, metavar="N", help=text)
     text = "folder that keeps references and results, so that a survey goes on where it ended (%(default)s)"
@@ -57,6 +59,7 @@ def mutate(options: argparse.Namespace, console: Console) -> tuple[bool, dict[st
         options.shard,
         options.budget,
         options.random,
+        options.locate,
         options.jobs or os.cpu_count() or 1,
     )
     contract = contracts.load(options.contract)

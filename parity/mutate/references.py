@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,7 @@ def key(contract: Contract, case: Case, checkpoint: Path) -> str:
     """A name of what the reference computes: by its code, its framework, the engine, contract, checkpoint and case."""
     subject = proof.subject(contract, case, checkpoint)
     made_of = {name: value for name, value in subject.items() if not name.endswith("candidate")}
+    made_of["contract"] = repr(replace(contract, path=Path(), mutate={}))
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -33,8 +33,9 @@ SURVIVED = {
 class Result:
     """A mutant, and what became of it.
 
-    `case`, `segment`, `tap` and `error` say where it was noticed, of one that survived where its error `worst` is
-    largest. It was tried in `tried` of the `reaching` segments that its line reaches.
+    `case`, `segment`, `device`, `tap` and `error` say where it was noticed, of one that survived where its error
+    `worst` is largest. It was tried in `tried` of the `reaching` segments that its line reaches, on all devices.
+    `located` says whether its line is among those that an explanation shows, None where none was asked for.
     """
 
     id: str
@@ -49,12 +50,14 @@ class Result:
     reason: str = ""
     case: str = ""
     segment: str = ""
+    device: str = ""
     tap: str = ""
     error: float | None = None
     worst: float | None = None
     tried: int = 0
     reaching: int = 0
     random: int = 0
+    located: bool | None = None
 
     @property
     def killed(self) -> bool:

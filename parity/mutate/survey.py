@@ -20,7 +20,7 @@ from parity.base.files import replacing
 from parity.base.runtime import BLAS_SWITCH
 from parity.contract import Contract
 from parity.contract.implementation import resolve
-from parity.mutate import references, worker
+from parity.mutate import located, references, worker
 from parity.mutate.lines import IMPORT, RUN, Reached, Statements
 from parity.mutate.results import (
     BIT_EQUAL,
@@ -54,7 +54,10 @@ ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Choice:
-    """Which mutants are tried: `sample` of all, then the part `shard` of them, until `budget` seconds have passed."""
+    """Which mutants are tried: `sample` of all, then the part `shard` of them, until `budget` seconds have passed.
+
+    Of those that a tap notices, `locate` are explained.
+    """
 
     stage: str = ""
     files: tuple[str, ...] = ()
@@ -62,6 +65,7 @@ class Choice:
     shard: tuple[int, int] = (1, 1)
     budget: float | None = None
     random: int = 100
+    locate: int = 0
     jobs: int = 1
 
 
@@ -114,6 +118,8 @@ class Surveyed:
             "cases": self.cases,
             **self.score.as_dict(),
             "left": self.left,
+            "located": sum(result.located is True for result in self.results),
+            "explained": sum(result.located is not None for result in self.results),
             "outcomes": {name: outcomes[name] for name in (*KILLED, *SURVIVED) if outcomes[name]},
             **scores,
             "mutants": [asdict(result) for result in self.results],
@@ -155,6 +161,7 @@ class Survey:
                 places = self._chosen(usual)
                 self._try(places, usual, results)
                 self._try_random(places, results)
+                self._locate(places, results)
             finally:
                 results.close()
         found = [results[name] for name in places if name in results]
@@ -277,14 +284,38 @@ class Survey:
                 reason = f"the same bits in {count} of {len(cases)} random cases, which run the line"
                 results.add(replace(results[name], outcome=EQUIVALENT, random=len(cases), reason=reason))
 
+    def _locate(self, places: Mapping[str, list[Pair]], results: Results) -> None:
+        """Explain so many of the mutants that a tap noticed, and see whether their lines are shown."""
+        wrong = [name for name in places if name in results and results[name].outcome == WRONG][: self.choice.locate]
+        tasks = {}
+        for name in wrong:
+            result = results[name]
+            if result.located is None:
+                pair = next(pair for pair in places[name] if self._is_at(pair, result))
+                file, mutant = self.mutants[name]
+                tasks[name] = (worker.Trial(file.module, mutant.source, ((pair, 0.0),)),)
+        for done, (name, texts) in enumerate(self._submitted(located.shown, tasks, begin=located.begin_both), 1):
+            file, mutant = self.mutants[name]
+            lines = self.statements[file.module].of(mutant.line)
+            results.add(replace(results[name], located=located.names(texts, file.path, lines)))
+            self.progress(f"{done} of {len(tasks)} mutants explained")
+
+    def _is_at(self, pair: Pair, result: Result) -> bool:
+        there = (pair.case, self.subject.segment(pair).label, pair.device)
+        return there == (result.case, result.segment, result.device)
+
     def _submitted(
-        self, function: Callable[..., Any], tasks: Mapping[str, tuple[Any, ...]], subject: Subject | None = None
+        self,
+        function: Callable[..., Any],
+        tasks: Mapping[str, tuple[Any, ...]],
+        subject: Subject | None = None,
+        begin: Callable[[Subject], None] = worker.begin,
     ) -> Iterator[tuple[str, Any]]:
         """What a function gives for each task, as it is there; no task is begun when the budget is spent."""
         if not tasks:
             return
         rest = iter(tasks.items())
-        with _pool(min(self.choice.jobs, len(tasks)), subject or self.subject) as pool:
+        with _pool(min(self.choice.jobs, len(tasks)), subject or self.subject, begin) as pool:
             running: dict[Future[Any], str] = {}
             while True:
                 while len(running) < 2 * self.choice.jobs and not self._spent() and (task := next(rest, None)):
@@ -311,14 +342,15 @@ class Survey:
         more: dict[str, Any] = {"tried": number + 1, "reaching": len(places)}
         if last.noticed:
             pair = places[number]
-            more |= {"case": pair.case, "segment": self.subject.segment(pair).label}
+            more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "device": pair.device}
             if last.crash:
                 outcome = LIMIT if last.crash in (worker.TIME, worker.MEMORY) else CRASH
                 return self._result(name, outcome, reason=last.crash, **more)
             return self._result(name, WRONG, reason=last.reason, tap=last.tap, error=last.error, **more)
         worst = max(range(len(seen)), key=lambda place: seen[place].worst)
         pair = places[worst]
-        more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "worst": seen[worst].worst}
+        more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "device": pair.device}
+        more["worst"] = seen[worst].worst
         if all(one.digest == usual[place].digest for one, place in zip(seen, places, strict=True)):
             return self._result(name, BIT_EQUAL, **more)
         return self._result(name, BY_FLOOR if _by_floor(seen, places, usual) else EQUAL, **more)
@@ -349,18 +381,20 @@ def _ended(waiting: Mapping[Future[Any], Any]) -> Iterator[Future[Any]]:
         yield from done
 
 
-def _begin(subject: Subject | None) -> None:
+def _begin(begin: Callable[[Subject], None], subject: Subject | None) -> None:
     """In a new process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it ends it
     if subject is not None:
-        worker.begin(subject)
+        begin(subject)
 
 
 @contextmanager
-def _pool(jobs: int, subject: Subject | None = None) -> Iterator[ProcessPoolExecutor]:
+def _pool(
+    jobs: int, subject: Subject | None = None, begin: Callable[[Subject], None] = worker.begin
+) -> Iterator[ProcessPoolExecutor]:
     """Processes that have nothing of this one; those that try mutants begin with a subject. What waits is let go of
     when the block ends early."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (subject,))
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (begin, subject))
     try:
         yield pool
     finally:

@@ -78,7 +78,7 @@ class Candidate:
         """Run a segment from the reference's state before it, up to the first verdict that is wrong."""
         judged = _Judged(self.subject, pair)
         try:
-            runner = self._runner(pair.case, pair.device)
+            runner = self.runner(pair.case, pair.device)
             runner.root(judged.segment)
             self.phase("run")
             start = judged.reference.start(pair.number)
@@ -112,7 +112,8 @@ class Candidate:
             return f"{type(error).__name__}: {error}"
         return digest.hexdigest()
 
-    def _runner(self, name: str, device: str) -> Runner:
+    def runner(self, name: str, device: str) -> Runner:
+        """The side of a case on a device, made when it is first asked for."""
         _take(device)
         if (name, device) not in self.runners:
             self.phase("load")

@@ -50,7 +50,7 @@ def line(result: Result) -> str:
 
 def fate(result: Result) -> str:
     """What became of a mutant, in words."""
-    where = f"{result.case} {result.segment}"
+    where = f"{result.case} {result.segment} on {result.device}"
     if result.killed:
         noticed = f"{result.tap} {result.reason}" if result.tap else result.reason
         return f"{result.outcome} in {where}: {noticed}"
@@ -71,6 +71,9 @@ def summary(found: Surveyed) -> str:
     parts.append(f"{score.survived} survived ({survived})" if score.survived else "none survived")
     if score.equivalent:
         parts.append(f"{score.equivalent} equivalent")
+    if explained := [result for result in found.results if result.located is not None]:
+        count = sum(result.located is True for result in explained)
+        parts.append(f"the changed line is shown for {count} of {len(explained)}")
     if found.left:
         parts.append(f"{found.left} not tried yet")
     return ", ".join(parts)
