@@ -17,6 +17,7 @@ import pytest
 
 from parity import contract as contracts
 from parity.base.errors import InputError
+from parity.mutate import located
 from parity.mutate.forked import TIME, forked, limit_memory, limit_time
 from parity.mutate.lines import Statements
 from parity.mutate.mutated import mutated
@@ -175,6 +176,20 @@ def test_the_page_marks_what_survived(found):
     assert "http" not in text
     described = line(the(found, "x * 2.0", "x"))
     assert described.startswith("tests/mutate/subject/port/side.py:50 operator: x * 2.0 → x: wrong in small")
+
+
+def test_the_line_of_what_is_noticed_is_looked_for(state, found):
+    explained = [one for one in survey(state, locate=3).run().results if one.located is not None]
+    assert len(explained) == 3
+    assert any(one.located for one in explained)
+    assert "the changed line is shown for" in summary(survey(state, locate=3).run())
+
+
+def test_a_line_is_one_of_its_file():
+    text = "3 · x (/elsewhere/port/side.py:39), where x = input 0"
+    assert located.names([text], Path("port/side.py"), range(38, 41))
+    assert not located.names([text], Path("port/side.py"), range(1, 10))
+    assert not located.names([text], Path("port/aside.py"), range(38, 41))
 
 
 def test_the_documentation_has_every_operator():
