@@ -41,13 +41,15 @@ class Pipeline:
 
     `options`: `config` (`ChatterboxConfig`); for the flow `finalize` (`Flow.encode`); for T3 `text`, `sampling`
     (`SamplingConfig`), and `rest`, the range of tokens of which nothing but the choice is looked at; and `weights`, to
-    what these are rounded (`round_weights`). For what `speak` runs: see `spoken.py`.
+    what these are rounded (`round_weights`). For what `speak` runs: see `spoken.py`. This side reads the folder
+    `converted` below the checkpoint, if that is an option.
     """
 
     def __init__(self, checkpoint: Path, options: Mapping[str, Any], dtype: str = "float32"):
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
-        self.checkpoint, self.options, self.dtype = Path(checkpoint), options, DTYPES[dtype]
+        self.options, self.dtype = options, DTYPES[dtype]
+        self.checkpoint = Path(checkpoint) / options.get("converted", "")
         self.config: ChatterboxConfig = options["config"]
         self.stage: Callable[..., nn.Module] | None = None
         self.model = nn.Module()

@@ -21,13 +21,13 @@ def round_weights(model: nn.Module, to: str) -> None:
     elif to in BITS:
         for layer in getattr(model, "t3", nn.Module()).modules():
             if isinstance(layer, nn.Linear) and layer.in_features % GROUP == 0:
-                layer.weight.data = _quantized(layer.weight.data.float(), BITS[to]).to(layer.weight.dtype)
+                layer.weight.data = _quantized(layer.weight.data, BITS[to])
     else:
         raise ValueError(f"weights {to!r}: expected one of {', '.join((*HALF, *BITS))}")
 
 
 def _quantized(weight: Tensor, bits: int) -> Tensor:
-    """A weight `(out, in)` in float32 -> what its codes of so many bits stand for.
+    """A weight `(out, in)` -> what its codes of so many bits stand for.
 
     As `mx.quantize` makes them: each group from its end that is farther from 0, which has a code of its own.
     """
