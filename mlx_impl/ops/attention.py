@@ -67,23 +67,6 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     return out.swapaxes(-1, -2) if columns else out
 
 
-def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
-    """Layout (B, H, T, D): softmax of `scores` (B, H, Tq, Tk) over its last axis, times `v` (B, H, Tk, D).
-
-    Additive masks are already in `scores`. The row maximum is subtracted, so any finite score is safe; a row
-    of equal scores, however negative, gives the mean of `v`. -inf gives weight 0; NaN, inf or a row of -inf
-    gives a NaN row. The result (B, H, Tq, D) has the dtype of `v`. Raises ValueError for other shapes.
-    """
-    if scores.ndim != 4 or v.ndim != 4 or scores.shape[:2] + scores.shape[3:] != v.shape[:3]:
-        raise ValueError(
-            f"got scores {scores.shape} and v {v.shape}, expected (B, H, Tq, Tk) and (B, H, Tk, D): "
-            "split the heads and repeat shared ones first"
-        )
-    if on_gpu():
-        return matmul(mx.softmax(scores.astype(mx.float32), axis=-1), v.astype(mx.float32)).astype(v.dtype)
-    return _by_heads(scores.size, _weighted_mean, scores, v)
-
-
 def skewed(scores: mx.array) -> mx.array:
     """`b h t r` -> `b h t t`, r = 2t - 1: row i from its column t - 1 - i on, as a view."""
     batch, heads, frames, positions = scores.shape
@@ -95,7 +78,7 @@ def _on_gpu(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array 
     if bias is None:
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
     if q.dtype == mx.float32:  # its own adds the 64 products of a score in order (`linear`)
-        return softmax_matmul(matmul(q * scale, k.swapaxes(-1, -2)) + bias, v)
+        return matmul(mx.softmax(matmul(q * scale, k.swapaxes(-1, -2)) + bias, axis=-1), v)
     if bias.dtype != q.dtype:  # a float32 mask of -1e9 must not become -inf in float16
         bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
     return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
@@ -119,11 +102,16 @@ def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.ar
 def _in_rows(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:
     """(B, H, Tq, D)."""
     scores = matmul(q.astype(mx.float32) * scale, k.astype(mx.float32).swapaxes(-1, -2))
-    return _weighted_mean(scores if bias is None else scores + bias, v)
+    return softmax_matmul(scores if bias is None else scores + bias, v)
 
 
-def _weighted_mean(scores: mx.array, v: mx.array) -> mx.array:
-    """softmax(scores)·v over the last two axes; the weights are normalised after the product."""
+def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
+    """Layout (B, H, T, D): softmax of `scores` (B, H, Tq, Tk) over its last axis, times `v` (B, H, Tk, D), on a CPU.
+
+    Additive masks are already in `scores`. The row maximum is subtracted, so any finite score is safe; a row
+    of equal scores, however negative, gives the mean of `v`. -inf gives weight 0; NaN, inf or a row of -inf
+    gives a NaN row. The result (B, H, Tq, D) has the dtype of `v`; the weights are normalised after the product.
+    """
     scores, values = scores.astype(mx.float32), v.astype(mx.float32)
     shifted = scores - mx.max(scores, axis=-1, keepdims=True)
     weights = exp_below_0(mx.maximum(shifted, _EXP_FLOOR))

@@ -38,8 +38,8 @@ def phased_conv1d(x: mx.array, weight: mx.array, bias: mx.array, padding: int, d
         (x.shape[1] * channels, channels, kernel * channels, 1),
     )
     columns = weight.reshape(1, 1, width_out, kernel * channels).swapaxes(2, 3)  # of four axes: `phases` is not copied
-    y = (phases @ columns).reshape(batch, kernel, dilation, rows, width_out)
-    y = y.transpose(0, 3, 1, 2, 4) + bias  # one pass brings the frames back in order, too
+    y = (phases @ columns).reshape(batch, kernel * dilation, rows, width_out)
+    y = y.swapaxes(1, 2) + bias  # one pass brings the frames back in order, too
     return y.reshape(batch, rows * kernel * dilation, width_out)[:, :outputs]
 
 

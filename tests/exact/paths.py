@@ -90,15 +90,6 @@ def attention(mx: ModuleType) -> Iterator[Pair]:
             yield devices(mx, lambda: attend(q, k, v, scale=0.3, bias=bias))  # noqa: B023
 
 
-@path("ops/attention.py: softmax_matmul")
-def softmax_matmul(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.ops.attention import softmax_matmul as weigh
-
-    for queries, keys in ((1, 5), (150, 160)):
-        scores, v = draw(mx, 2, 4, queries, keys), draw(mx, 2, 4, keys, 8)
-        yield devices(mx, lambda: weigh(scores, v))  # noqa: B023
-
-
 @path(
     "ops/convolution.py: Conv1d.__call__",
     "ops/convolution.py: Conv1d.convolved",
