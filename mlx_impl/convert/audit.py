@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from mlx_impl.convert.conversion import Conversion, Request
+from mlx_impl.convert.encoding import EPSILON, SMALLEST
 from mlx_impl.convert.inventory import examine, files_of
 from mlx_impl.convert.source import Source, contents, sha256, source_of
 from mlx_impl.convert.values import value_problems
 from mlx_impl.weights.stored.layout import PYTORCH
 from mlx_impl.weights.stored.layout import convert as to_layout
 from mlx_impl.weights.stored.mapping import FOLD, SUM, Parameter
-from mlx_impl.weights.stored.number import EPSILON, SMALLEST, decode
+from mlx_impl.weights.stored.number import decode
 from mlx_impl.weights.stored.reader import Tensors, Unreadable
 from spec.files.safetensors_file import DTYPES, Entry, Problem
 

@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from mlx_impl.convert.encoding import encode, quantized, split, unfold
 from mlx_impl.convert.inventory import Expected, files_of, is_multilingual, stored, with_quantization
 from mlx_impl.convert.source import Source, contents, sha256
-from mlx_impl.weights.stored import fold
+from mlx_impl.convert.version import VERSION
 from mlx_impl.weights.stored.layout import PYTORCH
 from mlx_impl.weights.stored.layout import convert as to_layout
-from mlx_impl.weights.stored.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, VERSION, Parameter, Scheme
+from mlx_impl.weights.stored.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import LAYER
-from mlx_impl.weights.stored.number import encode
-from mlx_impl.weights.stored.quantization import quantized
 from mlx_impl.weights.stored.reader import (
     ANCESTORS,
     CHECKSUM_WIDTH,
@@ -116,7 +115,7 @@ class Conversion:
         if self.new and (base is not parameter or entry.dtype == "U32"):
             array = quantized(array, self.new)[parameter.leaf.name]
         elif len(self.request.target.keys(parameter)) == 2 and not self.as_stored(parameter):
-            array = {FOLD: fold.unfold, SUM: fold.split}[parameter.leaf.operation](array)[part]
+            array = {FOLD: unfold, SUM: split}[parameter.leaf.operation](array)[part]
         if entry.dtype in ("U32", "I64"):
             return array
         layout = parameter.leaf.layout

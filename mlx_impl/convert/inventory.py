@@ -6,16 +6,27 @@ from collections.abc import Container, Iterable, Iterator
 from functools import cache
 from itertools import permutations
 
+from mlx_impl.convert.encoding import packable, quantizable
+from mlx_impl.convert.version import VERSION
 from mlx_impl.weights.stored.layout import MLX, PYTORCH, SWIFT, permutation, permuted
-from mlx_impl.weights.stored.mapping import FILE_OF, SCHEMES, UPSTREAM, VERSION, Parameter, Scheme
+from mlx_impl.weights.stored.mapping import SCHEMES, UPSTREAM, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import BIASES, SCALES
-from mlx_impl.weights.stored.quantization import packable, quantizable
 from mlx_impl.weights.stored.reader import MAPPING, Quantization, Tensors
 from spec.config import CHATTERBOX_SIZES, multilingual
 from spec.files.safetensors_file import Problem
 from spec.keys import FILES
 
 WORDS = {PYTORCH: "PyTorch's layout", MLX: "MLX's layout", SWIFT: "the Swift port's layout"}
+
+# The published file of each stage, without its suffix.
+FILE_OF = {
+    "tokenizer": "s3gen",
+    "speaker_encoder": "s3gen",
+    "flow": "s3gen",
+    "vocoder": "s3gen",
+    "voice_encoder": "ve",
+    "t3": "t3_cfg",
+}
 
 # Of each parameter: the shapes of upstream's parts, in PyTorch's layout, and the dtype.
 Expected = dict[Parameter, tuple[tuple[tuple[int, ...], ...], str]]

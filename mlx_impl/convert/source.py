@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mlx_impl.convert.inventory import Expected, examine, expected_of, files_of
-from mlx_impl.weights.stored.mapping import FILE_OF, UPSTREAM, Parameter
+from mlx_impl.convert.inventory import FILE_OF, Expected, examine, expected_of, files_of
+from mlx_impl.weights.stored.mapping import UPSTREAM, Parameter
 from mlx_impl.weights.stored.reader import Quantization, Tensors
 from spec.files.checkpoint import ALL_IN_ONE, Contents, contents_of, missing, names_of, t3_named
 from spec.files.safetensors_file import STORED

@@ -22,13 +22,14 @@ from safetensors.torch import load_file, save_file
 from mlx_impl.convert import command
 from mlx_impl.convert.audit import audit
 from mlx_impl.convert.conversion import Request, convert
+from mlx_impl.convert.encoding import quantizable, unfold
 from mlx_impl.convert.source import sha256
+from mlx_impl.convert.version import VERSION
 from mlx_impl.weights.checkpoint import Module
 from mlx_impl.weights.conditioning import load_speaker_encoder, load_tokenizer, load_voice_encoder
 from mlx_impl.weights.flow import load_flow
-from mlx_impl.weights.stored.fold import fold, unfold
-from mlx_impl.weights.stored.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, UPSTREAM, VERSION
-from mlx_impl.weights.stored.quantization import quantizable
+from mlx_impl.weights.stored.fold import fold
+from mlx_impl.weights.stored.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, UPSTREAM
 from mlx_impl.weights.stored.reader import Quantization, Tensors
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder

@@ -1,4 +1,4 @@
-"""Tensors that become one: a weight and its norm, and the two biases of an LSTM. And back."""
+"""Tensors that become one: a weight and its norm, and the two biases of an LSTM."""
 
 from __future__ import annotations
 
@@ -22,21 +22,8 @@ def fold(name: str, g: np.ndarray, v: np.ndarray, dtype: type[np.floating] = np.
     return wide.astype(dtype, copy=False)
 
 
-def unfold(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A pair g, v that folds to the weight, to rounding: its norms and itself."""
-    wide = weight.astype(np.float64)
-    norm = np.sqrt(np.sum(wide * wide, axis=tuple(range(1, weight.ndim)), keepdims=True))
-    return norm.astype(np.float32), weight
-
-
 def add(name: str, first: np.ndarray, second: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """The sum, taken in float64 and rounded once to `dtype`. Raises `ValueError` for two shapes."""
     if first.shape != second.shape:
         raise ValueError(f"{name}: two biases of shapes {first.shape} and {second.shape}, expected one")
     return (first.astype(np.float64) + second).astype(dtype)
-
-
-def split(total: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two biases with this sum: its halves, which are exact, and neither of which looks as if it had been forgotten."""
-    half = total / 2
-    return half, half

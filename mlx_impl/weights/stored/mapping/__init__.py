@@ -6,10 +6,8 @@ each mapping has its inverse. `tests/weights/test_mapping.py` proves that the ta
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
-from functools import cache
 
 from mlx_impl.weights.stored.layout import MLX as MLX_LAYOUT
 from mlx_impl.weights.stored.layout import PYTORCH as PYTORCH_LAYOUT
@@ -39,7 +37,6 @@ __all__ = [
     "SWIFT",
     "TABLE",
     "UPSTREAM",
-    "VERSION",
     "Leaf",
     "Parameter",
     "Rule",
@@ -48,16 +45,6 @@ __all__ = [
 ]
 
 TABLE = (*flow.RULES, *vocoder.RULES, *conditioning.RULES, *t3.RULES)
-
-# The published file of each stage, without its suffix.
-FILE_OF = {
-    "tokenizer": "s3gen",
-    "speaker_encoder": "s3gen",
-    "flow": "s3gen",
-    "vocoder": "s3gen",
-    "voice_encoder": "ve",
-    "t3": "t3_cfg",
-}
 
 
 class Scheme:
@@ -116,17 +103,3 @@ def parameter_of(stage: str, key: str) -> str:
         if found is not None and found[0].stage == stage and (names := MLX.keys(found[0])):
             return names[0].removeprefix(f"{stage}.")
     return key
-
-
-@cache
-def version() -> str:
-    """What changes whenever a rule does, so that a file says by which table it was made."""
-    lines = []
-    for scheme in SCHEMES.values():
-        for (rule, leaf), templates_ in scheme.names.items():
-            names = " ".join(template.text for template in templates_)
-            lines.append(f"{scheme.target} {rule.kind} {leaf.operation} {leaf.layout.get(scheme.layout)} {names}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
-
-
-VERSION = version()
