@@ -243,16 +243,23 @@ class Survey:
 
     def _try(self, places: Mapping[str, list[Pair]], usual: Mapping[Pair, Usual], results: Results) -> None:
         """Try the mutants that have no result, each in its places."""
-        waiting = [name for name in places if name not in results]
-        for name in [name for name in waiting if not places[name]]:
-            results.add(self._result(name, NEVER_RUN))
+        waiting = {name: number for number, name in enumerate(places) if name not in results}
+        idle = [name for name in waiting if not places[name]]
+
+        def skip(number: int) -> None:
+            """Record what never runs up to there: it takes its turn, so that a part of all is a sample."""
+            while idle and waiting[idle[0]] < number:
+                results.add(self._result(idle.pop(0), NEVER_RUN))
+
         tasks = {name: _trial(*self.mutants[name], places[name], usual) for name in waiting if places[name]}
-        done = len(places) - len(tasks)
         for name, (seen, ended) in self._submitted(worker.tried, {name: (task,) for name, task in tasks.items()}):
             results.add(self._judged(name, places[name], seen, ended, usual))
-            done += 1
-            score = Score.of(results[name] for name in places if name in results)
-            self.progress(f"{done} of {len(places)} mutants, {_percent(score)} killed")
+            skip(waiting[name])
+            tried = [results[name] for name in places if name in results]
+            score = Score.of(tried)
+            self.progress(f"{len(tried)} of {len(places)} mutants, {_percent(score)} killed")
+        if not self._spent():
+            skip(len(places))
 
     def _try_random(self, places: Mapping[str, list[Pair]], results: Results) -> None:
         """Run what had the same bits everywhere on random cases: only what has them there as well is equivalent."""

@@ -86,7 +86,7 @@ def hurt(command: Command, fault: str, place: Path, stack: ExitStack, monkeypatc
                 (place / out).mkdir()
                 (place / out / CASE).symlink_to(place / source)
                 return out
-            alias = f"{out}/report.json" if command.kind is PAGES else out
+            alias = f"{out}/index.html" if command.kind is PAGES else out
             (place / alias).parent.mkdir(exist_ok=True)
             os.link(command.source, alias)
         case "closed pipe":
