@@ -45,8 +45,8 @@ class PromptMagnitudes(nn.Module):
 
     def __call__(self, wave: mx.array) -> mx.array:
         padded = reflected(wave, (PROMPT_N_FFT - PROMPT_HOP) // 2)
-        power = power_spectrum(framed(padded, PROMPT_N_FFT, PROMPT_HOP) * hann_window(PROMPT_N_FFT, wave.dtype))
-        return mx.sqrt(power + 1e-9)
+        frames = framed(padded, PROMPT_N_FFT, PROMPT_HOP) * hann_window(PROMPT_N_FFT, wave.dtype)
+        return mx.sqrt(power_spectrum(frames, PROMPT_N_FFT) + 1e-9)
 
 
 class PromptMel(nn.Module):
@@ -73,7 +73,7 @@ class TokenizerPowers(nn.Module):
 
     def __call__(self, wave: mx.array, window: mx.array) -> mx.array:
         frames = framed(reflected(wave, self.n_fft // 2), self.n_fft, self.hop)[:, :-1]
-        return power_spectrum(frames * window)
+        return power_spectrum(frames * window, self.n_fft)
 
 
 class Decades(nn.Module):
@@ -117,7 +117,7 @@ class VoicePowers(nn.Module):
     def __call__(self, wave: mx.array) -> mx.array:
         n_fft = self.config.n_fft
         frames = framed(reflected(wave, n_fft // 2), n_fft, self.config.hop)
-        return power_spectrum(frames * hann_window(n_fft, wave.dtype))
+        return power_spectrum(frames * hann_window(n_fft, wave.dtype), n_fft)
 
 
 class PowerMelSpectrogram(nn.Module):

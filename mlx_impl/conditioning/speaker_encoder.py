@@ -56,7 +56,7 @@ class FramePowers(nn.Module):
     """`b t w` -> `b t f`. Squared magnitudes of the transform, of frames made longer by zeros."""
 
     def __call__(self, frames: mx.array) -> mx.array:
-        return power_spectrum(mx.pad(frames, ((0, 0), (0, 0), (0, N_FFT - FRAME))))
+        return power_spectrum(frames, N_FFT)
 
 
 class KaldiFiltered(nn.Module):

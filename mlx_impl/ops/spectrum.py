@@ -28,13 +28,13 @@ def framed(wave: mx.array, length: int, hop: int) -> mx.array:
     return mx.as_strided(wave, (batch, (samples - length) // hop + 1, length), (samples, hop, 1))
 
 
-def power_spectrum(frames: mx.array) -> mx.array:
-    """`(..., n)` -> `(..., n // 2 + 1)`: squared magnitudes of the Fourier transform.
+def power_spectrum(frames: mx.array, n_fft: int) -> mx.array:
+    """`(..., n)`, n at most `n_fft` -> `(..., n_fft // 2 + 1)`: squared magnitudes of the Fourier transform.
 
     A transform, not a product with its matrix, which would be a sum of n terms and twice as far from the exact result.
     Always on the CPU: it is done once a voice, and a GPU's may lack lengths that are no power of two.
     """
-    spectrum = mx.fft.rfft(frames, stream=mx.cpu)
+    spectrum = mx.fft.rfft(frames, n_fft, stream=mx.cpu)
     return mx.square(mx.real(spectrum)) + mx.square(mx.imag(spectrum))
 
 

@@ -49,7 +49,7 @@ def spectra(mx: ModuleType) -> Iterator[Pair]:
 
     frames = framed(draw(mx, 2, 3000), 400, 160)
     plain = np.array(frames)
-    yield np.array(power_spectrum(frames)), np.abs(np.fft.rfft(plain)) ** 2
+    yield np.array(power_spectrum(frames, 400)), np.abs(np.fft.rfft(plain)) ** 2
 
 
 @of
