@@ -34,23 +34,21 @@ class SineGenerator(nn.Module):
         super().__init__()
         self.harmonics = config.harmonics
         self.amplitude = config.sine_amplitude
-        self.sample_rate = config.sample_rate
+        self.cycle = config.sample_rate * 2**_FRACTION_BITS
 
     def turns(self, f0: mx.array, before: mx.array | None = None) -> mx.array:
         """The running sum of the fundamental `(B, N)`, whole cycles off, a stream's `before` its last column so far."""
-        cycle = self.sample_rate * 2**_FRACTION_BITS
         units = f0.astype(mx.float32) * 2.0**_FRACTION_BITS
         fixed = mx.round(units)
         total = mx.cumsum(fixed.astype(mx.int64), axis=1)
         if in_double():
-            total = total % cycle + mx.cumsum(units - fixed, axis=1)
-        return (total if before is None else total + before) % cycle
+            total = total % self.cycle + mx.cumsum(units - fixed, axis=1)
+        return (total if before is None else total + before) % self.cycle
 
     def __call__(self, f0: mx.array, phase: mx.array, before: mx.array | None = None) -> mx.array:
         harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
-        cycle = self.sample_rate * 2**_FRACTION_BITS
-        total = self.turns(f0, before)[:, :, None] * harmonic % cycle  # (B, N, harmonics)
-        theta = total.astype(mx.float32) * (2 * math.pi / cycle)
+        total = self.turns(f0, before)[:, :, None] * harmonic % self.cycle  # (B, N, harmonics)
+        theta = total.astype(mx.float32) * (2 * math.pi / self.cycle)
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)  # the fundamental starts at 0
         return self.amplitude * mx.sin(theta + start[:, None, :])
 

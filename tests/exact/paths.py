@@ -249,13 +249,14 @@ def velocity(mx: ModuleType) -> Iterator[Pair]:
 
 @path("vocoder/source.py: SineGenerator.turns")
 def turns(mx: ModuleType) -> Iterator[Pair]:
-    from mlx_impl.vocoder.source import _FRACTION_BITS, SineGenerator
+    from mlx_impl.vocoder.source import SineGenerator
     from spec.config import VocoderConfig
 
-    generator = SineGenerator(VocoderConfig())
-    cycle = generator.sample_rate * 2**_FRACTION_BITS
+    config = VocoderConfig()
+    generator = SineGenerator(config)
+    cycle = generator.cycle
     f0 = 80 + 300 * np.repeat(np.random.default_rng(0).random((2, 20)), 480, axis=1)
-    exact = np.cumsum(f0.astype(np.longdouble), axis=1) / generator.sample_rate % 1
+    exact = np.cumsum(f0.astype(np.longdouble), axis=1) / config.sample_rate % 1
     yield run(mx, "gpu", lambda: generator.turns(mx.array(f0))) / cycle, exact.astype(np.float64)
     first = run(mx, "gpu", lambda: generator.turns(mx.array(f0[:, :999])))
     rest = run(mx, "gpu", lambda: generator.turns(mx.array(f0[:, 999:]), mx.array(first[:, -1:])))

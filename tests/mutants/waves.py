@@ -239,7 +239,7 @@ def _(m):
 def _(m):
     def call(self, f0, phase, before=None):
         harmonic = mx.arange(1, self.harmonics + 1).astype(mx.float32)
-        turns = mx.cumsum(f0[:, :, None] * harmonic / self.sample_rate, axis=1) % 1
+        turns = mx.cumsum(f0[:, :, None] * harmonic / 24000, axis=1) % 1
         start = mx.concatenate([mx.zeros_like(phase[:, :1]), phase[:, 1:]], axis=1)
         return self.amplitude * mx.sin(2 * math.pi * turns + start[:, None, :])
 
@@ -250,10 +250,9 @@ def _(m):
 def _(m):
     def call(self, f0, phase, before=None):
         harmonic = mx.arange(1, self.harmonics + 1, dtype=mx.int64)
-        cycle = self.sample_rate * 2**26
         fixed = mx.round(f0 * 2.0**26).astype(mx.int64)
-        total = (mx.cumsum(fixed, axis=1) % cycle)[:, :, None] * harmonic % cycle
-        theta = total.astype(mx.float32) * (2 * math.pi / cycle)
+        total = (mx.cumsum(fixed, axis=1) % self.cycle)[:, :, None] * harmonic % self.cycle
+        theta = total.astype(mx.float32) * (2 * math.pi / self.cycle)
         return self.amplitude * mx.sin(theta + phase[:, None, :])
 
     m.setattr(SineGenerator, "__call__", call)
