@@ -22,10 +22,9 @@ def attention_bias(mask: mx.array | None) -> mx.array | None:
     """Additive bias of a 0/1 padding mask over keys: `(B, frames)` -> `(B, 1, 1, frames)`, 0 or a large negative.
 
     The large value is finite in every dtype (1e10 as upstream, less in half precision): a row with no valid key then
-    has a uniform softmax, not NaN. The bias is selected, not multiplied: 0 * -inf is NaN.
+    has a uniform softmax, and no product of it and 0 is NaN.
     """
     if mask is None:
         return None
     large = min(1e10, mx.finfo(mask.dtype).max / 2)
-    bias = mx.where(mask == 0, mx.array(-large, dtype=mask.dtype), mx.array(0, dtype=mask.dtype))
-    return bias[:, None, None, :]
+    return ((mask - 1) * large)[:, None, None, :]
