@@ -32,7 +32,7 @@ class Flow(nn.Module):
         self.spk_embed_affine_layer = Linear(config.speaker_width, config.mel_bins)
         self.decoder = ConditionalDecoder(config)
 
-    def encode(self, tokens: mx.array, lengths: Sequence[int], finalize: bool = True) -> tuple[mx.array, list[int]]:
+    def encode(self, tokens: mx.array, lengths: Sequence[int], finalize: bool) -> tuple[mx.array, list[int]]:
         """Tokens `(B, T)`, prompt first, and the valid tokens of each item -> mu `(B, M, C)` and its valid frames.
 
         `finalize=False` withholds the frames of the last `lookahead` tokens of every item, which a longer stream would
@@ -68,7 +68,7 @@ class Flow(nn.Module):
         embedding: mx.array,
         noise: mx.array,
         time_grid: mx.array,
-        finalize: bool = True,
+        finalize: bool,
     ) -> mx.array:
         """The whole flow. Mel `(B, M, C)` of everything, the prompt's frames included."""
         mu, frames = self.encode(tokens, lengths, finalize)

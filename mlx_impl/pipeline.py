@@ -66,7 +66,8 @@ class Pipeline:
 
     def release(self) -> None:
         """Let go of all weights."""
-        self.model, self.stage = nn.Module(), None
+        self.model = nn.Module()
+        self.stage = None
         mx.clear_cache()
 
     def run(self, segment: str, index: int | None, state: State, observe: Observe = unobserved) -> State:
@@ -135,8 +136,7 @@ class Pipeline:
             mu, frames, self.tensor(state["prompt_mel"]), self.tensor(state["embedding"])
         )
         grid = time_grid(config.steps, working_float())
-        rest = {name: array for name, array in state.items() if name not in ("tokens", "lengths", "embedding")}
-        return rest | {
+        return state | {
             "mu": _widened(observe("mu", mu)),
             "speaker": _widened(observe("speaker", conditions.speaker)),
             "cond": _widened(observe("cond", conditions.cond)),

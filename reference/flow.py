@@ -30,7 +30,7 @@ class Flow(nn.Module):
         self.spk_embed_affine_layer = nn.Linear(config.speaker_width, config.mel_bins)
         self.decoder = ConditionalDecoder(config)
 
-    def encode(self, tokens: Tensor, lengths: Sequence[int], finalize: bool = True) -> tuple[Tensor, list[int]]:
+    def encode(self, tokens: Tensor, lengths: Sequence[int], finalize: bool) -> tuple[Tensor, list[int]]:
         """Tokens `(B, T)`, prompt first, and the valid tokens of each item -> mu `(B, C, M)` and its valid frames.
 
         `finalize=False` withholds the frames of the last `lookahead` tokens of every item, which a longer stream would
@@ -66,7 +66,7 @@ class Flow(nn.Module):
         embedding: Tensor,
         noise: Tensor,
         time_grid: Tensor,
-        finalize: bool = True,
+        finalize: bool,
     ) -> Tensor:
         """The whole flow. Mel `(B, C, M)` of everything, the prompt's frames included."""
         mu, frames = self.encode(tokens, lengths, finalize)

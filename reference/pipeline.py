@@ -63,7 +63,8 @@ class Pipeline:
 
     def release(self) -> None:
         """Let go of all weights."""
-        self.model, self.stage = nn.Module(), None
+        self.model = nn.Module()
+        self.stage = None
 
     @torch.inference_mode()
     def run(self, segment: str, index: int | None, state: State, observe: Observe = unobserved) -> State:
@@ -132,8 +133,7 @@ class Pipeline:
             mu, frames, self.tensor(state["prompt_mel"]), self.tensor(state["embedding"])
         )
         grid = time_grid(config.steps, np.dtype(str(self.dtype).removeprefix("torch.")).type)
-        rest = {name: array for name, array in state.items() if name not in ("tokens", "lengths", "embedding")}
-        return rest | {
+        return state | {
             "mu": observe("mu", mu).numpy(),
             "speaker": observe("speaker", conditions.speaker).numpy(),
             "cond": observe("cond", conditions.cond).numpy(),

@@ -28,7 +28,7 @@ class SincKernel(nn.Module):
 
 
 class Resample(nn.Module):
-    """`b n` at `source` Hz -> `b n` at `target` Hz; N samples become ceil(N * target / source)."""
+    """`b n` at `source` Hz -> `b n` at `target` Hz, which are fewer; N samples become ceil(N * target / source)."""
 
     def __init__(self, source: int, target: int):
         super().__init__()
@@ -37,8 +37,6 @@ class Resample(nn.Module):
         self.kernel = SincKernel(self.source, self.target)
 
     def __call__(self, wave: mx.array) -> mx.array:
-        if self.source == self.target:
-            return wave
         kernel = self.kernel(wave)
         width = (kernel.shape[1] - self.source) // 2
         padded = mx.pad(wave, ((0, 0), (width, width + self.source)))

@@ -36,8 +36,8 @@ def povey_window(length: int, dtype: mx.Dtype) -> mx.array:
 
 @lru_cache
 def mel_filters(sample_rate: int, n_fft: int, bins: int, highest: float, dtype: mx.Dtype) -> mx.array:
-    """Triangles of equal area on Slaney's mel scale, `(bins, n_fft // 2 + 1)`, from 0 Hz to `highest` Hz."""
-    top = highest / HZ_PER_MEL if highest < BREAK_HZ else BREAK_MEL + np.log(highest / BREAK_HZ) / LOG_STEP
+    """Triangles of equal area on Slaney's mel scale, `(bins, n_fft // 2 + 1)`, from 0 Hz to `highest`, above 1 kHz."""
+    top = BREAK_MEL + np.log(highest / BREAK_HZ) / LOG_STEP
     mel = np.linspace(0.0, top, bins + 2)
     hz = np.where(mel < BREAK_MEL, HZ_PER_MEL * mel, BREAK_HZ * np.exp(LOG_STEP * (mel - BREAK_MEL)))
     left, centre, right = hz[:-2, None], hz[1:-1, None], hz[2:, None]
@@ -50,11 +50,12 @@ def mel_filters(sample_rate: int, n_fft: int, bins: int, highest: float, dtype: 
 def kaldi_mel_filters(sample_rate: int, n_fft: int, bins: int, lowest: float, dtype: mx.Dtype) -> mx.array:
     """Triangles of equal height on Kaldi's mel scale, `(bins, n_fft // 2 + 1)`, from `lowest` Hz to half the rate.
 
-    The triangles are straight in mel, not in Hz. The last column, half the sample rate, is 0.
+    The triangles are straight in mel, not in Hz; a mel's size, of which their sides are ratios, does not matter. The
+    last column, half the sample rate, is 0.
     """
 
     def mel_of(hz: np.ndarray | float) -> np.ndarray:
-        return 1127.0 * np.log(1.0 + np.asarray(hz) / 700.0)
+        return np.log(1.0 + np.asarray(hz) / 700.0)
 
     corners = np.linspace(mel_of(lowest), mel_of(sample_rate / 2), bins + 2)
     left, centre, right = corners[:-2, None], corners[1:-1, None], corners[2:, None]
@@ -65,13 +66,13 @@ def kaldi_mel_filters(sample_rate: int, n_fft: int, bins: int, lowest: float, dt
 
 @lru_cache
 def sinc_kernel(source: int, target: int, dtype: mx.Dtype) -> mx.array:
-    """Windowed sincs that resample by target / source, in lowest terms: `(target, 2 * width + source)`.
+    """Windowed sincs that resample by target / source, below 1 and in lowest terms: `(target, 2 * width + source)`.
 
-    One row for each phase; six zero crossings at either side under a squared cosine, cut off at 0.99 of the lower
+    One row for each phase; six zero crossings at either side under a squared cosine, cut off at 0.99 of the target
     rate's half. `width` is the number of samples that a row reaches to the left of its first one.
     """
     swaps, rolloff = 6, 0.99
-    base = min(source, target) * rolloff
+    base = target * rolloff
     width = math.ceil(swaps * source / base)
     offsets = np.arange(-width, width + source) / source
     t = np.clip((offsets - np.arange(target)[:, None] / target) * base, -swaps, swaps)

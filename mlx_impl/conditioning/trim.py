@@ -19,11 +19,11 @@ QUIETEST = 1e-10  # power; a frame is no quieter, so that in silence all are equ
 
 
 def loudness(wave: mx.array) -> mx.array:
-    """`b n` -> `b t`: power of each frame, whose middle is its start in the wave, in dB of the loudest one's."""
+    """`(1, N)` -> `(1, T)`: power of each frame, whose middle is its start in the wave, in dB of the loudest one's."""
     frames = framed(mx.pad(wave, ((0, 0), (FRAME // 2, FRAME // 2))), FRAME, HOP)  # (B, T, FRAME)
     power = blocked_sum(mx.square(frames)[..., None])[..., 0, 0] / FRAME
     decibels = 10.0 * mx.log10(mx.maximum(power, QUIETEST))
-    return decibels - mx.max(decibels, axis=1, keepdims=True)
+    return decibels - decibels.max()
 
 
 def trimmed(wave: mx.array, observe: Observe = unobserved) -> mx.array:

@@ -49,8 +49,8 @@ class KVCache:
         end = self._lengths[layer] = start + keys.shape[2]
         if self.keys[layer] is None or end > self.keys[layer].shape[2]:
             room = -end % _CACHE_BLOCK
-            self.keys[layer] = _grown(self.keys[layer], start, keys, room)
-            self.values[layer] = _grown(self.values[layer], start, values, room)
+            self.keys[layer] = _grown(self.keys[layer], keys, room)
+            self.values[layer] = _grown(self.values[layer], values, room)
         else:
             self.keys[layer][:, :, start:end] = keys
             self.values[layer][:, :, start:end] = values
@@ -67,10 +67,10 @@ class KVCache:
         return keys[:, :, :, : self.length], values[:, :, :, : self.length]
 
 
-def _grown(buffer: mx.array | None, length: int, new: mx.array, room: int) -> mx.array:
-    """The first `length` positions of a buffer, the new ones, and room for more, all on axis 2."""
+def _grown(buffer: mx.array | None, new: mx.array, room: int) -> mx.array:
+    """A full buffer, the new positions, and room for more, all on axis 2."""
     empty = mx.zeros((*new.shape[:2], room, new.shape[3]), dtype=new.dtype)
-    return mx.concatenate([new, empty] if buffer is None else [buffer[:, :, :length], new, empty], axis=2)
+    return mx.concatenate([new, empty] if buffer is None else [buffer, new, empty], axis=2)
 
 
 def attention_weights(queries: mx.array, keys: mx.array) -> mx.array:

@@ -90,9 +90,7 @@ def sample(
     guided = observe("t3.guided_logits", guide(logits, config.guidance))
     finite = mx.isfinite(guided).all()
     scores = observe("t3.penalized", penalize(guided, previous, config.repetition_penalty))
-    if config.temperature != 1:
-        scores = scores / config.temperature
-    scores = observe("t3.scores", scores)
+    scores = observe("t3.scores", scores / config.temperature)
     if uniform is None:
         chosen = mx.argmax(scores[0])
     else:

@@ -18,10 +18,10 @@ QUIETEST = 1e-10  # power; a frame is no quieter, so that in silence all are equ
 
 
 def loudness(wave: Tensor) -> Tensor:
-    """`b n` -> `b t`: power of each frame, whose middle is its start in the wave, in dB of the loudest one's."""
+    """`(1, N)` -> `(1, T)`: power of each frame, whose middle is its start in the wave, in dB of the loudest one's."""
     frames = F.pad(wave, (FRAME // 2, FRAME // 2)).unfold(1, FRAME, HOP)  # (B, T, FRAME)
     power = frames.square().mean(dim=-1).sqrt().square().clamp(min=QUIETEST)
-    return 10.0 * power.log10() - 10.0 * power.amax(dim=1, keepdim=True).log10()
+    return 10.0 * power.log10() - 10.0 * power.amax().log10()
 
 
 def trimmed(wave: Tensor, observe: Observe = unobserved) -> Tensor:

@@ -82,9 +82,7 @@ def sample(
             "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"
         )
     scores = observe("t3.penalized", penalize(guided, previous, config.repetition_penalty))
-    if config.temperature != 1:
-        scores = scores / config.temperature
-    scores = observe("t3.scores", scores)
+    scores = observe("t3.scores", scores / config.temperature)
     if uniform is None:
         return int(scores[0].argmax())
     scores = cut_min_p(scores, config.min_p)

@@ -26,8 +26,7 @@ def run_prefill(model: T3, sampling: SamplingConfig, state: State, observe: Obse
     tokens = [torch.from_numpy(np.ascontiguousarray(state[name])) for name in ("text_tokens", "prompt_tokens")]
     floats = [_floats(model, state[name]) for name in ("voice", "emotion")]
     logits = prefill(model, *tokens, *floats, sampling.guidance, cache, observe)
-    rest = {name: array for name, array in state.items() if name not in ("text_tokens", "voice", "emotion")}
-    return rest | _left(logits, cache, [model.config.start_speech])
+    return state | _left(logits, cache, [model.config.start_speech])
 
 
 def run_step(model: T3, sampling: SamplingConfig, index: int, state: State, observe: Observe = unobserved) -> State:

@@ -30,13 +30,13 @@ def made(module, config):
 
 def flow():
     model = made(Flow, CONFIG.flow)
-    mu, frames = model.encode(tokens(8), [8])
+    mu, frames = model.encode(tokens(8), [8], finalize=True)
     conditions = model.conditions(mu, frames, floats(1, 6, 80), floats(1, 192))
     return solve_euler(model.decoder, floats(1, 80, 16), floats(3), conditions, 0.7)
 
 
 def padded():
-    mu, _ = made(Flow, CONFIG.flow).encode(tokens(8).expand(2, -1), [8, 5])
+    mu, _ = made(Flow, CONFIG.flow).encode(tokens(8).expand(2, -1), [8, 5], finalize=True)
     return mu
 
 
