@@ -46,7 +46,8 @@ class PromptMagnitudes(nn.Module):
     def __call__(self, wave: mx.array) -> mx.array:
         padded = reflected(wave, (PROMPT_N_FFT - PROMPT_HOP) // 2)
         frames = framed(padded, PROMPT_N_FFT, PROMPT_HOP) * hann_window(PROMPT_N_FFT, wave.dtype)
-        return mx.sqrt(power_spectrum(frames, PROMPT_N_FFT) + 1e-9)
+        power = power_spectrum(frames, PROMPT_N_FFT)
+        return mx.sqrt(power + 1e-9)
 
 
 class PromptMel(nn.Module):
