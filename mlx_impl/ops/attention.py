@@ -20,7 +20,6 @@ from mlx_impl.ops.linear import Linear, matmul
 from mlx_impl.ops.parallel import halves
 from mlx_impl.ops.summation import blocked_sum
 
-_EXP_FLOOR = -150.0  # e^-104 rounds to 0
 _LOWEST = -1e38  # of a mask: times log2(e) and with scores of up to 5e37, less their maximum, it is finite
 _MANY_SCORES = 2**16  # from here on two streams are worth their synchronisation
 
@@ -113,7 +112,6 @@ def softmax_matmul(scores: mx.array, v: mx.array) -> mx.array:
     gives a NaN row. The result (B, H, Tq, D) has the dtype of `v`; the weights are normalised after the product.
     """
     scores, values = scores.astype(mx.float32), v.astype(mx.float32)
-    shifted = scores - mx.max(scores, axis=-1, keepdims=True)
-    weights = exp_below_0(mx.maximum(shifted, _EXP_FLOOR))
+    weights = exp_below_0(scores - mx.max(scores, axis=-1, keepdims=True))
     total = matmul(weights, mx.ones((weights.shape[-1], 1)))
     return (matmul(weights, values) / total).astype(v.dtype)

@@ -14,6 +14,7 @@ import mlx.core as mx
 from mlx_impl.ops.precision import in_double
 
 LOG2E = 1 / math.log(2)
+_EXP_FLOOR = -150.0  # e^-104 rounds to 0
 # Cody-Waite: n·355/512 is exact for |n| < 2^15, so x - n·ln 2 loses nothing but the rounding of n·_LN2_LO.
 _LN2_HI = 355 / 512
 _LN2_LO = math.log(2) - _LN2_HI
@@ -109,10 +110,10 @@ _expm1_of_twice = mx.compile(lambda x, power: expm1_times(power, 2 * x))
 
 
 def exp_below_0(x: mx.array) -> mx.array:
-    """e^x for -150 <= x <= 0 and for NaN."""
+    """e^x for x <= 0 and for NaN."""
     if in_double():
         return mx.exp(x)
-    flat = x.reshape(-1)
+    flat = mx.maximum(x, _EXP_FLOOR).reshape(-1)
     return _exp_from(flat, _exp_bits(flat).view(mx.float32)).reshape(x.shape)
 
 
