@@ -31,7 +31,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--budget", type=float, metavar="SECONDS", help="begin no mutant after that time")
     text = "random cases that a mutant of the same bits has to pass to be called equivalent (%(default)s)"
     sub.add_argument("--random", type=int, metavar="N", default=100, help=text)
-    text = "explain so many of those noticed, and say whether the changed line is among those shown"
+    text = "explain so many of the killed, and say whether the changed line is among those shown"
     sub.add_argument("--locate", type=int, metavar="N", default=0, help=text)
     text = "mutants that run at the same time (the cores of this machine)"
     sub.add_argument("--jobs", type=_count, metavar="N", help=text)

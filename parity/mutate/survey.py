@@ -292,20 +292,26 @@ class Survey:
                 results.add(replace(results[name], outcome=EQUIVALENT, random=len(cases), reason=reason))
 
     def _locate(self, places: Mapping[str, list[Pair]], results: Results) -> None:
-        """Explain so many of the mutants that a tap noticed, and see whether their lines are shown."""
-        wrong = [name for name in places if name in results and results[name].outcome == WRONG][: self.choice.locate]
+        """See of so many of the killed mutants whether their lines are shown: what a tap noticed is explained."""
+        killed = [name for name in places if name in results and results[name].outcome in (WRONG, CRASH)]
         tasks = {}
-        for name in wrong:
+        for name in killed[: self.choice.locate]:
             result = results[name]
-            if result.located is None:
+            if result.located is None and result.outcome == CRASH:
+                self._note(name, [result.reason], results)
+            elif result.located is None:
                 pair = next(pair for pair in places[name] if self._is_at(pair, result))
                 file, mutant = self.mutants[name]
                 tasks[name] = (worker.Trial(file.module, mutant.source, ((pair, 0.0),)),)
         for done, (name, texts) in enumerate(self._submitted(located.shown, tasks, begin=located.begin_both), 1):
-            file, mutant = self.mutants[name]
-            lines = self.statements[file.module].of(mutant.line)
-            results.add(replace(results[name], located=located.names(texts, file.path, lines)))
+            self._note(name, texts, results)
             self.progress(f"{done} of {len(tasks)} mutants explained")
+
+    def _note(self, name: str, texts: list[str], results: Results) -> None:
+        """Whether a mutant's line is among those of what is said of it."""
+        file, mutant = self.mutants[name]
+        lines = self.statements[file.module].of(mutant.line)
+        results.add(replace(results[name], located=located.names(texts, file.path, lines)))
 
     def _is_at(self, pair: Pair, result: Result) -> bool:
         there = (pair.case, self.subject.segment(pair).label, pair.device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.base.frames import told
 from parity.capture.handed import handed_on
 from parity.capture.runner import Runner, adapter
 from parity.capture.trace import copied
@@ -91,7 +91,7 @@ class Candidate:
         except MemoryError:
             raise
         except BaseException as error:
-            judged.seen.crash = _crash(error)
+            judged.seen.crash = told(error)[:400]
         return judged.seen
 
     def run(self, case: Case) -> str:
@@ -174,9 +174,3 @@ def _take(device: str) -> None:
 def _fold(digest: Any, name: str, array: np.ndarray) -> None:
     digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())
-
-
-def _crash(error: BaseException) -> str:
-    """The exception, and the line of the file where it was raised."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} at {last.filename}:{last.lineno}"[:400]

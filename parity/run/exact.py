@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.frames import told
 from parity.base.runtime import return_memory
 from parity.capture.handed import Stored, completed, entries, handed_on
 from parity.capture.runner import Runner
@@ -259,7 +260,7 @@ class Exact:
         except (InputError, OSError, MemoryError):  # of the machine, or of a file: no fault of the mathematics
             raise
         except Exception as error:  # a port that stops has a verdict, too: the taps it did not reach fail
-            stopped = f"the candidate stopped in {segment.label}: {type(error).__name__}: {error}"
+            stopped = f"the candidate stopped in {segment.label}: {told(error)}"
             self.report.stopped = self.report.stopped or stopped
         proving.finish(stopped)
         note(self.report.not_judged, self.contract, reference, proving.given)

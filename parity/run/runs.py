@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.frames import told
 from parity.base.runtime import return_memory
 from parity.capture.handed import completed, entries, handed_on
 from parity.capture.probe import require_float32
@@ -115,7 +116,7 @@ class Runs:
         except (InputError, OSError, MemoryError):  # of the machine, or of a file: no fault of the mathematics
             raise
         except Exception as error:
-            stopped = f"the candidate stopped in {turn.segment.label}: {type(error).__name__}: {error}"
+            stopped = f"the candidate stopped in {turn.segment.label}: {told(error)}"
             self.stopped = self.stopped or stopped
         judging.finish(stopped)
 
