@@ -28,11 +28,6 @@ def at_least(error: float, scale: float, dtype: str = "float32") -> float:
     return max(error, scale * half_ulp_rms(dtype), TINY)
 
 
-def coarser(*dtypes: str) -> str:
-    """The dtype that rounds most."""
-    return min(dtypes, key=lambda dtype: MANTISSA[dtype])
-
-
 def with_storage(floor: float, scale: float, dtype: str) -> float:
     """The floor of values whose RMS is `scale`, and which are stored in a dtype after they were computed.
 

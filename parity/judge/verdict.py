@@ -14,7 +14,7 @@ from parity.base.walk import walk
 from parity.contract import Rule
 from parity.contract.parts import label
 from parity.judge import slices
-from parity.judge.floor import at_least, coarser, with_storage
+from parity.judge.floor import at_least, with_storage
 from parity.judge.ties import tied
 
 ONE_IN_100_000 = 4.26
@@ -162,8 +162,9 @@ def judge(
     A given noise `floor` is used in place of the tap's own. Without `exact` (stored goldens) it must be given, and only
     ratio32 is judged. `margins` are of discrete decisions, in noise floors of what is decided on: within
     a tie, either is right. `advice` is given with another shape. A candidate that was computed in float32 and stored in
-    a narrower dtype, `storage`, has the rounding of that in its floor. `axes` are the names of the arrays' axes. `run`,
-    in `dtype`, is what the given floor was measured on, where that is not the reference. Slices need `exact`.
+    a narrower dtype, `storage`, has the rounding of that in its floor. `axes` are the names of the arrays' axes. `run`
+    is what the given floor was measured on, where that is not the reference. Slices need `exact`, and a candidate that
+    computes in float32: in another `dtype` its roundings are not those of the floor, which is of rounded weights.
     """
     sample = distinct(reference)
     few = allowance(sample)
@@ -204,10 +205,9 @@ def judge(
     if exact is not None and not ratio64 <= bound_ratio64:
         reasons.append(f"ratio64 {ratio64:.3g} > {bound_ratio64:.3g}")
     worst: dict[str, Any] = {}
-    if exact is not None and not found.nonfinite:
+    if exact is not None and dtype == "float32" and not found.nonfinite:
         others = None if run is None else slices.noise_of(run, exact)
-        rounds = coarser(dtype, storage)
-        part = slices.worst(found.sums, reference.size, sample, noise, rule.ratio64, rounds, others)
+        part = slices.worst(found.sums, reference.size, sample, noise, rule.ratio64, storage, others)
         if part is not None:
             names = axes.split() or [f"axis {axis}" for axis in range(reference.ndim)]
             where = names[part.axis], part.index, part.length

@@ -104,7 +104,7 @@ def encoder(place: Place) -> Task:
     case = flow.FlowCase(place.size, prompt=3 * count // 5, tokens=(count - 3 * count // 5,))
     tokens = side.array(flow.flow_inputs(place.name, case, place.config.flow)["tokens"])
     modules = [model.encoder, model.encoder_proj]
-    return Task(lambda: model.encode(tokens, [count])[0], lambda mu: [side.numpy(mu, frames=True)], modules, [tokens])
+    return Task(lambda: model.encode(tokens, [count], True)[0], lambda mu: [side.numpy(mu, frames=True)], modules, [tokens])
 
 
 @work("estimator", "frames, B 2", (20,), (200, 500, 1500), stages=("flow",), compiles=True)

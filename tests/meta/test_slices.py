@@ -136,6 +136,11 @@ def test_the_noise_of_another_run_is_that_of_the_run():
     assert judged(candidate, **given, run=rounded).passed
 
 
+def test_in_half_precision_no_slice_is_judged():
+    verdict = judged(planted(1, 17, 12.0), dtype="float16")
+    assert (verdict.passed, verdict.slice) == (True, ())
+
+
 def test_without_float64_no_slice_is_judged():
     verdict = judge("tap", "", "local", RULE, CANDIDATE, REFERENCE, None, floor=1e-6, axes="b t c")
     assert (verdict.slice, math.isnan(verdict.ratio_slice)) == ((), True)
