@@ -104,7 +104,11 @@ def encoder(place: Place) -> Task:
     case = flow.FlowCase(place.size, prompt=3 * count // 5, tokens=(count - 3 * count // 5,))
     tokens = side.array(flow.flow_inputs(place.name, case, place.config.flow)["tokens"])
     modules = [model.encoder, model.encoder_proj]
-    return Task(lambda: model.encode(tokens, [count], True)[0], lambda mu: [side.numpy(mu, frames=True)], modules, [tokens])
+
+    def encoded() -> Any:
+        return model.encode(tokens, [count], finalize=True)[0]
+
+    return Task(encoded, lambda mu: [side.numpy(mu, frames=True)], modules, [tokens])
 
 
 @work("estimator", "frames, B 2", (20,), (200, 500, 1500), stages=("flow",), compiles=True)

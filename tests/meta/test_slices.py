@@ -137,7 +137,9 @@ def test_the_noise_of_another_run_is_that_of_the_run():
 
 
 def test_in_half_precision_no_slice_is_judged():
-    verdict = judged(planted(1, 17, 12.0), dtype="float16")
+    rule = dataclasses.replace(RULE, ratio32=3.0, ratio64=3.0)  # 12 floors in one frame of 40 are 2.2 of the tap
+    assert not judged(planted(1, 17, 12.0), rule=rule).passed
+    verdict = judged(planted(1, 17, 12.0), rule=rule, dtype="float16")
     assert (verdict.passed, verdict.slice) == (True, ())
 
 
