@@ -97,7 +97,7 @@ def _in_double(contract: Contract, segment: Segment, runner: Runner, start: Stat
         left = runner.run(segment, start, keep(taps))
     require_contract(contract, segment, taps, "the reference in float64")
     # Also what is made again to the same bits: a candidate, which begins with the reference's, rounds otherwise.
-    every = [segment.handed(entry, contract.state[entry]).name for entry in left]
+    every = [segment.handed(entry, contract.state[entry]).name for entry, array in left.items() if np.size(array)]
     for tap, array in handed_on(contract, segment, start, left, every):
         taps[tap.name] = np.array(array)
     return taps, left
