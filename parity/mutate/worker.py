@@ -5,6 +5,8 @@ It has not imported the candidate, so that a mutant takes part from the import o
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
@@ -19,8 +21,9 @@ DOUBLE = ExitStack()
 """What a process that tries mutants has for as long as it lives: the framework in double."""
 TIMES, SECONDS = 10, 1
 """A mutant may take so many times the processor time of the candidate, and so many seconds on top."""
-BYTES = 2 << 30
-"""That a mutant may take of addresses, beyond what a process has before it imports the candidate."""
+BYTES = (4 << 30) + (os.cpu_count() or 1) * (256 << 20)
+"""That a mutant may take of addresses, beyond what a process has before it imports the candidate. Each thread reserves
+some that it never uses, and there may be one a core."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,10 @@ def tried(trial: Trial) -> tuple[list[Seen], str]:
                 try:
                     seen = candidate.try_(pair)
                 except MemoryError:
+                    seen = Seen(crash=MEMORY)
+                except OSError as error:  # a file that finds no addresses to be mapped to
+                    if error.errno != errno.ENOMEM:
+                        raise
                     seen = Seen(crash=MEMORY)
                 say(asdict(seen))
                 if seen.noticed:
