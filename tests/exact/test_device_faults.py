@@ -49,7 +49,7 @@ PLANTED = {
             f"return {CUT}(x) @ {CUT}(y)",
             "short",
         ),
-        "addmm",
+        "matmul",
         "encoder.embed.linear",
     ),
     "half": (
