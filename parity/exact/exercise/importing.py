@@ -16,7 +16,6 @@ from parity.base.exercise import Exercise, Site
 from parity.exact.exercise.compiled import compiled
 from parity.exact.exercise.instrument import WATCH
 from parity.exact.exercise.watch import Switch, Watch
-from parity.exact.standin.install import put_back, take_out
 
 OTHERS = ("mlx", "torch", "parity")
 """Packages whose source is not watched: frameworks, and the engine."""
@@ -57,12 +56,18 @@ class Exercised:
 
 
 @contextmanager
-def exercised(factory: str, framework: str) -> Iterator[Exercised]:
+def exercised(factory: str, framework: str, shared: bool = False) -> Iterator[Exercised]:
     """Inside, the modules of a candidate are imported anew and watched; afterwards those from before are back.
 
-    `factory` is its `"package.module:name"`. What was imported inside and is still held passes values through.
+    `factory` is its `"package.module:name"`; one that is `shared` with the reference is left as it is, since both sides
+    may hold what its module made. What was imported inside and is still held passes values through.
     """
+    from parity.exact.standin.install import put_back, take_out  # it needs SciPy
+
     watching = Exercised(factory, framework)
+    if shared:
+        yield watching
+        return
     finder = _Finder(watching)
     kept = take_out({name for name in sys.modules if watching.holds(name)})
     sys.meta_path.insert(0, finder)
