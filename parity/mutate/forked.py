@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -74,8 +75,7 @@ def _work(work: Callable[[Say], None], writing: int) -> None:
 
 def limit_time(seconds: float) -> None:
     """Have the system end this process after that much more processor time, or when it has waited for much longer."""
-    spent = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(spent.ru_utime + spent.ru_stime + seconds) + 1
+    soft = int(time.process_time() + seconds) + 1
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
     signal.setitimer(signal.ITIMER_REAL, WAITING * (seconds + 1))
@@ -93,9 +93,3 @@ def _addresses() -> int:
         return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return 0
-
-
-def processor() -> float:
-    """Seconds of the processor that this process has taken."""
-    spent = resource.getrusage(resource.RUSAGE_SELF)
-    return spent.ru_utime + spent.ru_stime

@@ -21,6 +21,7 @@ from parity.base.runtime import BLAS_SWITCH
 from parity.contract import Contract
 from parity.contract.implementation import resolve
 from parity.mutate import located, references, worker
+from parity.mutate.forked import MEMORY, TIME
 from parity.mutate.lines import IMPORT, RUN, Reached, Statements
 from parity.mutate.results import (
     BIT_EQUAL,
@@ -357,7 +358,7 @@ class Survey:
             pair = places[number]
             more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "device": pair.device}
             if last.crash:
-                outcome = LIMIT if last.crash in (worker.TIME, worker.MEMORY) else CRASH
+                outcome = LIMIT if last.crash in (TIME, MEMORY) else CRASH
                 return self._result(name, outcome, reason=last.crash, **more)
             return self._result(name, WRONG, reason=last.reason, tap=last.tap, error=last.error, **more)
         worst = max(range(len(seen)), key=lambda place: seen[place].worst)

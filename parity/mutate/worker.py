@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 
-from parity.mutate.forked import MEMORY, TIME, Say, forked, limit_memory, limit_time, processor
+from parity.mutate.forked import MEMORY, Say, forked, limit_memory, limit_time
 from parity.mutate.lines import RUN, Reached, traced
 from parity.mutate.mutated import mutated
 from parity.mutate.subject import File, Pair, Subject
@@ -46,11 +47,11 @@ def usual(pair: Pair, files: list[File]) -> tuple[Seen, float, Reached]:
     """The candidate as it is, in a process of its own: what is seen, its seconds, and the lines that it runs."""
 
     def work(say: Say) -> None:
-        began = processor()
+        began = time.process_time()
         with traced(files) as (reached, phase):
             candidate = Candidate(SUBJECT[0], phase)
             seen = candidate.try_(pair)
-        say([asdict(seen), processor() - began, reached])
+        say([asdict(seen), time.process_time() - began, reached])
 
     said, ended = forked(work)
     if ended:
@@ -70,10 +71,8 @@ def tried(trial: Trial) -> tuple[list[Seen], str]:
                 limit_time(TIMES * seconds + SECONDS)
                 try:
                     seen = candidate.try_(pair)
-                except MemoryError:
-                    seen = Seen(crash=MEMORY)
-                except OSError as error:  # a file that finds no addresses to be mapped to
-                    if error.errno != errno.ENOMEM:
+                except (MemoryError, OSError) as error:
+                    if isinstance(error, OSError) and error.errno != errno.ENOMEM:  # of a file that is mapped
                         raise
                     seen = Seen(crash=MEMORY)
                 say(asdict(seen))
@@ -88,12 +87,12 @@ def usual_whole(name: str, files: list[File]) -> tuple[str, float, Reached]:
     """As `usual`, of a whole run of a case that no reference is of: its digest."""
 
     def work(say: Say) -> None:
-        began = processor()
+        began = time.process_time()
         with traced(files) as (reached, phase):
             candidate = Candidate(SUBJECT[0])
             phase(RUN)
             digest = candidate.run(SUBJECT[0].cases[name])
-        say([digest, processor() - began, reached])
+        say([digest, time.process_time() - began, reached])
 
     said, ended = forked(work)
     return tuple(said[0]) if said else (f"ended by {ended}", 0.0, {})
@@ -115,6 +114,3 @@ def tried_whole(trial: Trial, usual: dict[str, str]) -> str:
 
     said, _ = forked(work)
     return str(said[-1])
-
-
-__all__ = ["MEMORY", "TIME", "Trial", "begin", "tried", "usual"]
