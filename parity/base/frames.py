@@ -11,6 +11,20 @@ SHOWN = 3
 """Lines that are told, the innermost first."""
 
 
+def own(error: BaseException) -> list[tuple[str, int]]:
+    """The file and line of each frame that an exception came through and that lies in no library, innermost first."""
+    return [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in LIBRARIES
+    ][::-1]
+
+
+def innermost(error: BaseException) -> str:
+    """The last line of the model's own that an exception came through."""
+    return next((f"{file}:{line}" for file, line in own(error)), "an unknown place")
+
+
 def told(error: BaseException) -> str:
     """The exception, and the innermost lines of it that lie in no library.
 
@@ -22,12 +36,7 @@ def told(error: BaseException) -> str:
     ...     told(error).partition(" at ")[0]
     'ValueError: no numbers'
     """
-    frames = [
-        f"{_short(frame.f_code.co_filename)}:{line}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__", "").partition(".")[0] not in LIBRARIES
-    ]
-    lines = ", called at ".join(frames[::-1][:SHOWN])
+    lines = ", called at ".join(f"{_short(file)}:{line}" for file, line in own(error)[:SHOWN])
     return f"{type(error).__name__}: {error}" + (f" at {lines}" if lines else "")
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.base.frames import innermost
 from parity.exact import functions
 from parity.exact.constants import stored
 from parity.exact.places import Place
@@ -126,7 +127,7 @@ def running(model: Any, record: Callable[..., Made], dotted: str) -> Made:
     except InputError:
         raise
     except Exception as error:
-        place = _innermost(error)
+        place = innermost(error)
         hint = (
             "; a function runs in double, and what it closes over stays as it is: give the module, or what makes it"
             if "dtype" in str(error) and "<" in dotted
@@ -258,14 +259,3 @@ class _InStandin:
 
     def __exit__(self, *error: Any) -> None:
         self.installed.__exit__(*error)
-
-
-def _innermost(error: BaseException) -> str:
-    """The last line of the model's own that an error came through."""
-    at, place = error.__traceback__, "an unknown place"
-    while at is not None:
-        package = at.tb_frame.f_globals.get("__name__", "").partition(".")[0]
-        if package not in ("torch", "mlx", "numpy", "parity"):
-            place = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
-        at = at.tb_next
-    return place

@@ -10,6 +10,7 @@ import mlx.core as mx
 import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map
 
+from parity.base.frames import innermost
 from parity.capture.mlx import instrument
 from parity.exact.graph import Graph, Origin, program
 from parity.exact.mlx.draws import Draws
@@ -72,7 +73,7 @@ def _refuse(error: Exception, function: Callable[..., Any], inputs: Sequence[Any
     """Raise what keeps the function from being traced, or its own error where it does not run as it is either."""
     if "Attempting to eval" in str(error):
         raise NoProgram(
-            f"{source} asks for a value at {_innermost(error)}: a graph has no values, so control flow that depends on "
+            f"{source} asks for a value at {innermost(error)}: a graph has no values, so control flow that depends on "
             "them cannot be traced; run the port in the stand-in for mlx.core"
         ) from error
     try:
@@ -81,7 +82,7 @@ def _refuse(error: Exception, function: Callable[..., Any], inputs: Sequence[Any
     except Exception as own:
         raise own from None
     raise NoProgram(
-        f"{source} refuses float64, which stands in for float32 while it is traced, at {_innermost(error)} "
+        f"{source} refuses float64, which stands in for float32 while it is traced, at {innermost(error)} "
         f"({type(error).__name__}: {error}); run the port in the stand-in for mlx.core, which reports float32"
     ) from error
 
@@ -204,15 +205,3 @@ def _undrawn() -> Iterator[None]:
         yield
     finally:
         state[0][...] = key  # the state's items cannot be replaced, their values can
-
-
-def _innermost(error: BaseException) -> str:
-    """The last line of the port's own that an error came through."""
-    at = error.__traceback__
-    place = "an unknown place"
-    while at is not None:
-        module = at.tb_frame.f_globals.get("__name__", "")
-        if not module.startswith(("parity.exact", "parity.capture", "mlx.")):
-            place = f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno}"
-        at = at.tb_next
-    return place
