@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import libcst as cst
 
@@ -98,6 +99,17 @@ def positional(call: cst.Call) -> list[cst.Arg]:
     """The arguments before the first that is named or unpacked."""
     end = next((at for at, arg in enumerate(call.args) if arg.keyword or arg.star), len(call.args))
     return list(call.args[:end])
+
+
+def exchanged(items: Sequence[Any], what: str, may: Callable[[Any, Any], bool]) -> Iterator[list[Any]]:
+    """The items with `what` two neighbours hold exchanged, in turn for all neighbours that may be."""
+    for at, (one, other) in enumerate(pairwise(items)):
+        if may(one, other):
+            turned = [
+                one.with_changes(**{what: getattr(other, what)}),
+                other.with_changes(**{what: getattr(one, what)}),
+            ]
+            yield [*items[:at], *turned, *items[at + 2 :]]
 
 
 def integer(node: cst.CSTNode) -> int | None:

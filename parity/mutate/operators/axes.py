@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import libcst as cst
 
 from parity.mutate.operators.operator import operator
-from parity.mutate.place import Place, code, integer, literal, name_of
+from parity.mutate.place import Place, code, exchanged, integer, literal, name_of
 
 KEYWORDS = {"axis", "axes", "dim", "dims", "axis1", "axis2", "dim0", "dim1", "source", "destination"}
 
@@ -54,10 +53,8 @@ def another_axis(node: cst.BaseExpression, place: Place) -> Iterator[cst.CSTNode
 
 @operator(cst.Subscript, "axis", "Two neighbouring indices are exchanged.", "x[:, None]", "x[None, :]")
 def another_index(node: cst.Subscript, place: Place) -> Iterator[cst.CSTNode]:
-    for at, (one, other) in enumerate(pairwise(node.slice)):
-        if code(one.slice) != code(other.slice):
-            pair = [one.with_changes(slice=other.slice), other.with_changes(slice=one.slice)]
-            yield node.with_changes(slice=[*node.slice[:at], *pair, *node.slice[at + 2 :]])
+    for indices in exchanged(node.slice, "slice", lambda one, other: code(one.slice) != code(other.slice)):
+        yield node.with_changes(slice=indices)
 
 
 @operator(cst.Attribute, "axis", "A transposition is left out.", "x @ weight.T", "x @ weight")

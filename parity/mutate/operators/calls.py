@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 import libcst as cst
 import libcst.matchers as m
 
 from parity.mutate.operators.operator import operator
-from parity.mutate.operators.slices import exchanged, in_padding
-from parity.mutate.place import Place, alike, code, differ, enclosed, name_of, positional, root_of
+from parity.mutate.operators.slices import exchanged_elements, in_padding
+from parity.mutate.place import Place, alike, code, differ, enclosed, exchanged, name_of, positional, root_of
 
 SYMMETRICAL = {"swapaxes", "max", "min", "maximum", "minimum", "add", "multiply", "gcd", "equal", "not_equal", "hypot"}
 """Two arguments exchanged are the same call."""
@@ -70,10 +69,9 @@ def no_argument(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
 def exchanged_arguments(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
     if name_of(node.func) in SYMMETRICAL | NAMING:
         return
-    for at, (one, other) in enumerate(pairwise(positional(node))):
-        if alike(one.value, other.value):
-            pair = [one.with_changes(value=other.value), other.with_changes(value=one.value)]
-            yield node.with_changes(args=[*node.args[:at], *pair, *node.args[at + 2 :]])
+    given = positional(node)
+    for args in exchanged(given, "value", lambda one, other: alike(one.value, other.value)):
+        yield node.with_changes(args=[*args, *node.args[len(given) :]])
 
 
 @operator(
@@ -83,9 +81,9 @@ def exchanged_arguments(node: cst.Call, place: Place) -> Iterator[cst.CSTNode]:
     "concatenate([x, y])",
     "concatenate([y, x])",
 )
-def exchanged_elements(node: cst.Tuple | cst.List, place: Place) -> Iterator[cst.CSTNode]:
+def exchanged_arrays(node: cst.Tuple | cst.List, place: Place) -> Iterator[cst.CSTNode]:
     if isinstance(place.parent, cst.Arg) and not in_padding(place):
-        yield from exchanged(node, differ if isinstance(node, cst.List) else alike)
+        yield from exchanged_elements(node, differ if isinstance(node, cst.List) else alike)
 
 
 @operator(cst.Call, "call", "A function of its first argument is left out.", "y = self.norm(x)", "y = x")

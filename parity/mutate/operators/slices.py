@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 import libcst as cst
 
 from parity.mutate.operators.operator import operator
-from parity.mutate.place import Place, differ, enclosed, integer, literal
+from parity.mutate.place import Place, differ, enclosed, exchanged, integer, literal
 
 
 def further(bound: cst.BaseExpression | None, by: int) -> cst.BaseExpression:
@@ -68,17 +67,18 @@ def in_padding(place: Place) -> bool:
 )
 def another_side(node: cst.Tuple, place: Place) -> Iterator[cst.CSTNode]:
     if in_padding(place):
-        yield from exchanged(node, differ)
+        yield from exchanged_elements(node, differ)
 
 
 Pair = Callable[[cst.BaseExpression, cst.BaseExpression], bool]
 
 
-def exchanged(node: cst.Tuple | cst.List, pair: Pair) -> Iterator[cst.CSTNode]:
-    """The tuple or list with two neighbours exchanged, in turn each `pair` that may be."""
-    for at, (one, other) in enumerate(pairwise(node.elements)):
-        if isinstance(one, cst.StarredElement) or isinstance(other, cst.StarredElement):
-            continue
-        if pair(one.value, other.value):
-            turned = [one.with_changes(value=other.value), other.with_changes(value=one.value)]
-            yield node.with_changes(elements=[*node.elements[:at], *turned, *node.elements[at + 2 :]])
+def exchanged_elements(node: cst.Tuple | cst.List, pair: Pair) -> Iterator[cst.CSTNode]:
+    """The tuple or list with two neighbours exchanged, in turn each `pair` that may be; not what is unpacked."""
+
+    def may(one: cst.BaseElement, other: cst.BaseElement) -> bool:
+        starred = isinstance(one, cst.StarredElement) or isinstance(other, cst.StarredElement)
+        return not starred and pair(one.value, other.value)
+
+    for elements in exchanged(node.elements, "value", may):
+        yield node.with_changes(elements=elements)

@@ -9,7 +9,7 @@ import libcst.matchers as m
 
 from parity.mutate.operators.arithmetic import COLLECTIONS
 from parity.mutate.operators.operator import operator
-from parity.mutate.operators.slices import exchanged
+from parity.mutate.operators.slices import exchanged_elements
 from parity.mutate.place import Place, alike, is_text
 
 EXCHANGED: dict[type[cst.BaseAugOp], type[cst.BaseAugOp]] = {
@@ -37,7 +37,7 @@ def another_assignment(node: cst.AugAssign, place: Place) -> Iterator[cst.CSTNod
 )
 def another_result(node: cst.Tuple, place: Place) -> Iterator[cst.CSTNode]:
     if isinstance(place.parent, cst.Return):
-        yield from exchanged(node, alike)
+        yield from exchanged_elements(node, alike)
 
 
 @operator(cst.Tuple, "exchange", "Two neighbouring names are given each other's value.", "q, k = f(x)", "k, q = f(x)")
@@ -47,7 +47,7 @@ def another_target(node: cst.Tuple, place: Place) -> Iterator[cst.CSTNode]:
         return
     labels = m.Assign(value=m.Tuple(elements=[m.AtLeastN(m.Element(m.SimpleString()), n=1)]))
     if not m.matches(place.up(2) or holder, labels):  # of labels each is as good as another
-        yield from exchanged(node, alike)
+        yield from exchanged_elements(node, alike)
 
 
 @operator(cst.Expr, "call", "A call for its effect is left out.", "cache.append(x)", "pass")
