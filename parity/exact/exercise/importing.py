@@ -16,6 +16,7 @@ from parity.base.exercise import Exercise, Site
 from parity.exact.exercise.compiled import compiled
 from parity.exact.exercise.instrument import WATCH
 from parity.exact.exercise.watch import Switch, Watch
+from parity.exact.modules import put_back, take_out
 
 OTHERS = ("mlx", "torch", "parity")
 """Packages whose source is not watched: frameworks, and the engine."""
@@ -62,8 +63,6 @@ def exercised(factory: str, framework: str, shared: bool = False) -> Iterator[Ex
     `factory` is its `"package.module:name"`; one that is `shared` with the reference is left as it is, since both sides
     may hold what its module made. What was imported inside and is still held passes values through.
     """
-    from parity.exact.standin.install import put_back, take_out  # it needs SciPy
-
     watching = Exercised(factory, framework)
     if shared:
         yield watching

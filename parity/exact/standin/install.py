@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from parity.base.errors import InputError
+from parity.exact.modules import hold, put_back, take_out
 from parity.exact.standin import core
 from parity.exact.standin.random import Draws
 from parity.exact.standin.runtime import DeviceType
@@ -50,7 +51,7 @@ def installed(
         _installed.clear()
         after = dict(sys.modules)
         take_out({name for name in reaching(after) if after[name] is not before.get(name)})
-        _set(package, "core", own)
+        hold(package, "core", own)
         put_back(kept)
 
 
@@ -59,39 +60,6 @@ def _package() -> ModuleType:
         return importlib.import_module("mlx")
     except ModuleNotFoundError:
         raise InputError("MLX is not installed: a port's mlx.nn is its own Python, on the stand-in too") from None
-
-
-def _set(parent: ModuleType, name: str, value: Any) -> None:
-    if value is None:
-        vars(parent).pop(name, None)
-    else:
-        setattr(parent, name, value)
-
-
-Kept = dict[str, tuple[ModuleType, ModuleType | None, Any]]
-
-
-def take_out(names: set[str]) -> Kept:
-    """Remove modules, and their names in the packages that hold them. What was there comes back."""
-    kept: Kept = {}
-    for name in names:
-        package, _, own = name.rpartition(".")
-        parent = sys.modules.get(package)
-        value = vars(parent).get(own) if parent is not None else None
-        kept[name] = sys.modules[name], parent, value
-    for name, (_, parent, value) in kept.items():
-        del sys.modules[name]
-        if parent is not None and value is not None:
-            vars(parent).pop(name.rpartition(".")[2], None)
-    return kept
-
-
-def put_back(kept: Kept) -> None:
-    """What `take_out` removed, as it was."""
-    for name, (module, parent, value) in kept.items():
-        sys.modules[name] = module
-        if parent is not None:
-            _set(parent, name.rpartition(".")[2], value)
 
 
 def reaching(modules: Mapping[str, ModuleType]) -> set[str]:
