@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,9 +49,9 @@ class Reference:
         return {name[len(prefix) :]: self.arrays[name] for name in self.arrays if name.startswith(prefix)}
 
 
-def key(contract: Contract, case: Case, checkpoint: Path) -> str:
+def key(contract: Contract, case: Case, checkpoint: Path, program: Mapping[str, str]) -> str:
     """A name of what the reference computes: by its code, its framework, the engine, contract, checkpoint and case."""
-    subject = proof.subject(contract, case, checkpoint)
+    subject = proof.subject(contract, case, checkpoint, program)
     made_of = {name: value for name, value in subject.items() if not name.endswith("candidate")}
     made_of["contract"] = repr(replace(contract, path=Path(), mutate={}))
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]

@@ -16,8 +16,9 @@ from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.base.names import meant
 from parity.contract import Contract, Segment
-from parity.contract.implementation import Case, case_names, make_case, resolve
+from parity.contract.implementation import Case, case_names, make_case, package_of, resolve
 from parity.mutate.references import Reference, key
+from parity.run import proof
 
 
 class Pair(NamedTuple):
@@ -94,7 +95,8 @@ def subject(contract: Contract, pattern: str, folder: Path) -> Subject:
         raise InputError(f"no case matches {pattern!r}; {meant(pattern, known)}")
     cases = {name: make_case(contract, name) for name in names}
     checkpoints = {name: resolve(contract.checkpoints)(case) for name, case in cases.items()}
-    references = {name: folder / key(contract, cases[name], checkpoints[name]) for name in names}
+    program = proof.programs(contract)
+    references = {name: folder / key(contract, cases[name], checkpoints[name], program) for name in names}
     return Subject(contract, cases, checkpoints, references)
 
 
@@ -104,8 +106,7 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
     `patterns` are of the paths: `mlx_impl/t3/*`. Raises `InputError` where none is left.
     """
     module = contract.sides["candidate"]["factory"].partition(":")[0]
-    own = module if _is_package(module) else module.rpartition(".")[0] or module
-    packages = contract.mutate.get("packages", [own])
+    packages = contract.mutate.get("packages", [package_of(module)])
     found = [file for package in packages for file in _files(package)]
     left_out = contract.mutate.get("leave_out", ())
     for pattern in (*left_out, *patterns):
@@ -118,10 +119,6 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
     if not found:
         raise InputError(f"{contract.path}: no file of the candidate is left to change; name others by --files")
     return found
-
-
-def _is_package(module: str) -> bool:
-    return _spec(module).submodule_search_locations is not None
 
 
 def _spec(module: str) -> importlib.machinery.ModuleSpec:

@@ -28,21 +28,29 @@ ENGINE = ("exact", "judge", "run", "capture")
 """Folders of the engine that decide what a proof says."""
 
 
-def subject(contract: Contract, case: Case, checkpoint: Path) -> dict[str, str]:
+def subject(
+    contract: Contract, case: Case, checkpoint: Path, program: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """What is proven, by name: a SHA-256 each, and the versions of the frameworks, whose Python is part of a program.
 
-    Of a side's code, every file of the package that its factory is in.
+    Of a side's code, every file of the package that its factory is in. `program` is what `programs` gave.
     """
-    found = {f"code of the {name}": code(side["factory"]) for name, side in contract.sides.items()}
-    engine = Path(__file__).resolve().parents[1]
-    found["code of the engine"] = folded(file for folder in ENGINE for file in files(engine / folder))
-    for name, side in contract.sides.items():
-        found[f"framework of the {name}"] = f"{side['framework']} {_version(side['framework'])}"
+    found = dict(program or programs(contract))
     found["contract"] = file_sha256(contract.path)
     found["checkpoint"] = folded(file for file in files(checkpoint))
     given = {name: npy.canonical_sha256(array) for name, array in sorted(case.inputs.items())}
     what = [case.name, given, sorted(case.dims.items()), list(case.segments), sorted(case.options.items())]
     found["case"] = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
+    return found
+
+
+def programs(contract: Contract) -> dict[str, str]:
+    """The part of a subject that all cases share: code and frameworks."""
+    found = {f"code of the {name}": code(side["factory"]) for name, side in contract.sides.items()}
+    engine = Path(__file__).resolve().parents[1]
+    found["code of the engine"] = folded(file for folder in ENGINE for file in files(engine / folder))
+    for name, side in contract.sides.items():
+        found[f"framework of the {name}"] = f"{side['framework']} {_version(side['framework'])}"
     return found
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
 from parity.base.exercise import Exercise, Site
+from parity.contract.implementation import package_of
 from parity.exact.exercise.compiled import compiled
 from parity.exact.exercise.instrument import WATCH
 from parity.exact.exercise.watch import Switch, Watch
@@ -33,7 +33,7 @@ class Exercised:
     """
 
     def __init__(self, factory: str, framework: str):
-        self.framework, self.package = framework, _package(factory.partition(":")[0])
+        self.framework, self.package = framework, package_of(factory.partition(":")[0])
         self.switch = Switch()
         self.sites: list[list[Site]] = []
 
@@ -114,10 +114,3 @@ class _Loader(SourceFileLoader):
         code, sites = compiled(Path(self.path), file)
         vars(module)[WATCH] = self.watching.watch(sites)
         exec(code, vars(module))
-
-
-def _package(module: str) -> str:
-    """The package that a module is, or is in; the module itself where it is in none."""
-    spec = find_spec(module)
-    inside = spec is None or spec.submodule_search_locations is None
-    return module.rpartition(".")[0] or module if inside else module
