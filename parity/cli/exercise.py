@@ -18,9 +18,9 @@ from parity.base.names import meant
 from parity.cli.commands import progress
 from parity.contract import Contract
 from parity.contract.implementation import case_names, make_case, resolve
+from parity.run import proof
 from parity.run.exact import Exact
 from parity.run.exact_report import ExactReport
-from parity.run.proof import code
 from parity.run.report import SCHEMA
 from parity.show.exercise import show
 from parity.show.results import CODE, EXERCISE, exercised
@@ -34,7 +34,7 @@ def exercise(options: argparse.Namespace, console: Console) -> tuple[bool, dict[
         raise InputError("nothing to sum up: name results, or cases of the contract by --case PATTERN")
     contract = contracts.load(options.contract)
     earlier, written = exercised(options.results)
-    here = code(contract.sides["candidate"]["factory"]) if options.case or not earlier else written
+    here = proof.code(contract.sides["candidate"]["factory"]) if options.case or not earlier else written
     if earlier and here != written:
         raise InputError("--case with results of other code: their places are not those of now; leave one of both out")
     reports = list(_proven(contract, options.case, console))
