@@ -57,7 +57,7 @@ def settled(
             return _rounding(found, strict)
         return replace(found, word=DEVICE)
     floor = at_least(own, verdict.reference_rms)
-    found, error = replace(found, own=floor), max(error_of(verdict), slice_of(verdict))
+    found, error = replace(found, own=floor), error_of(verdict)
     if not verdict.nonfinite and error <= MULTIPLE * floor:
         return _rounding(found, strict)
     reason = f"{verdict.reason}; {error / floor:.3g} times its own floor, expected at most {MULTIPLE:g}"
@@ -69,14 +69,13 @@ def _rounding(verdict: Verdict, strict: bool) -> Verdict:
 
 
 def error_of(verdict: Verdict) -> float:
-    """RMSE of the device's result against double, which is the port's own where its mathematics is equal."""
-    return verdict.ratio64 * verdict.floor
+    """RMSE of the device's result against double, which is the port's own where its mathematics is equal.
 
-
-def slice_of(verdict: Verdict) -> float:
-    """The error of a slice beyond its bound, as if the slice were as loud as the tap: in a floor of the tap for each of
-    its own. 0 where no slice is beyond its bound. So an own floor of the whole tap answers for it."""
-    return verdict.ratio_slice * verdict.floor if verdict.ratio_slice > verdict.bound_ratio_slice else 0.0
+    A slice beyond its bound counts as if it were as loud as the tap, with a floor of the tap for each of its own: so an
+    own floor of the whole tap answers for it.
+    """
+    beyond = verdict.ratio_slice if verdict.ratio_slice > verdict.bound_ratio_slice else 0.0
+    return max(verdict.ratio64, beyond) * verdict.floor
 
 
 def in_doubt(verdict: Verdict, mathematics: Mathematics | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of, slice_of
+from parity.judge.arithmetic import DEVICE, MULTIPLE, ROUNDING, WORDS, WRONG, error_of
 from parity.judge.mathematics import BOUND
 from parity.judge.slices import said
 from parity.judge.verdict import Verdict
@@ -71,10 +71,9 @@ def describe(verdict: Verdict) -> str:
         if verdict.slice
         else ""
     )
-    error = max(error_of(verdict), slice_of(verdict))
     return (
         f"{what}: ratio32 {verdict.ratio32:.3g} for {verdict.bound_ratio32:.3g}, ratio64 {verdict.ratio64:.3g} for "
-        f"{verdict.bound_ratio64:.3g}{worst}; {error / verdict.own:.2f} of its own floor, for {MULTIPLE:g}"
+        f"{verdict.bound_ratio64:.3g}{worst}; {error_of(verdict) / verdict.own:.2f} of its own floor, for {MULTIPLE:g}"
     )
 
 
