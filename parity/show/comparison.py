@@ -150,7 +150,6 @@ class Comparison(Compared):
         return ElementTree.tostring(suite, "unicode", xml_declaration=True) + "\n"
 
     def _page(self) -> str:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from parity.show.page.template import filled
 
-        pages = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
-        return pages.get_template(TEMPLATE).render(found=self)
+        return filled(TEMPLATE, {}, found=self)

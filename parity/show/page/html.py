@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from parity.contract.parts import label
 from parity.diagnose.growth import ends
 from parity.judge.snapshots import Picture
@@ -16,6 +14,7 @@ from parity.run.report import Report
 from parity.show.advice import advice
 from parity.show.exercise import lines as exercise_lines
 from parity.show.page import plots, rows, sound
+from parity.show.page.template import filled
 from parity.show.results import device, versions
 from parity.show.words import counts, ratio, share, tally
 
@@ -25,17 +24,16 @@ SHOWN = 20
 
 def page(reports: list[Report], extras: dict[str, Any]) -> str:
     """The whole HTML file, with style, script, pictures and sounds in it: the page asks the network for nothing."""
-    environment = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
-    filters: dict[str, Any] = {"ratio": ratio, "figure": figure, "shade": shade, "share": share}
-    environment.filters |= filters | {"columns": columns, "tally": tally}
-    environment.globals |= {"sparkline": sparkline}
     since = extras["since"]
     views = [_view(number, report) | {"since": since[number]} for number, report in enumerate(reports)]
     data = [view.pop("table") for view in views]
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     failed = (n for n, report in enumerate(reports) if not report.passed and not report.informative)
-    template = environment.get_template("index.html.j2")
-    return template.render(
+    functions = (ratio, figure, shade, share, columns, tally)
+    return filled(
+        "index.html.j2",
+        {function.__name__: function for function in functions},
+        sparkline=sparkline,
         views=views,
         opened=next(failed, 0),
         passed=all(report.passed for report in reports if not report.informative),

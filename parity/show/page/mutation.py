@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from parity.base.files import write_text
 from parity.mutate.results import EQUIVALENT, KILLED, Result
 from parity.mutate.survey import Surveyed
 from parity.show.mutation import fate, percent, summary
 from parity.show.page import OF_A_SURVEY
+from parity.show.page.template import filled
 
 
 def write(found: Surveyed, out: Path) -> None:
@@ -21,15 +20,15 @@ def write(found: Surveyed, out: Path) -> None:
 
 def page(found: Surveyed) -> str:
     """The whole HTML file, which asks the network for nothing."""
-    environment = Environment(loader=PackageLoader("parity.show.page"), autoescape=True, undefined=StrictUndefined)
-    environment.filters |= {"percent": percent, "fate": fate}
     scores = found.by("file")
     files = [
         {"name": name, "score": scores[name], "lines": _lines(text, [r for r in found.results if r.file == name])}
         for name, text in found.sources.items()
         if name in scores
     ]
-    return environment.get_template("mutation.html.j2").render(
+    return filled(
+        "mutation.html.j2",
+        {"percent": percent, "fate": fate},
         found=found,
         summary=summary(found),
         operators=found.by("operator"),
