@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import marshal
-import os
 import sys
 from contextlib import suppress
 from importlib.util import cache_from_source
@@ -12,7 +11,9 @@ from pathlib import Path
 from types import CodeType
 
 from parity.base import exercise
+from parity.base.errors import InputError
 from parity.base.exercise import Site
+from parity.base.files import replacing
 from parity.exact.exercise import instrument
 
 FIELDS = ("file", "line", "column", "function", "kind", "text", "wanted")
@@ -34,14 +35,6 @@ def compiled(path: Path, file: str) -> tuple[CodeType, list[Site]]:
     code = compile(tree, path, "exec", dont_inherit=True)
     if not sys.dont_write_bytecode:
         rows = [tuple(getattr(site, name) for name in FIELDS) for site in sites]
-        _keep(kept, marshal.dumps((stamp, rows, code)))
+        with suppress(OSError, InputError), replacing(kept) as partial:  # else the next run compiles again
+            partial.write_bytes(marshal.dumps((stamp, rows, code)))
     return code, sites
-
-
-def _keep(path: Path, data: bytes) -> None:
-    """Whole or not at all; where nothing can be written, the next run compiles again."""
-    new = path.with_name(f"{path.name}.{os.getpid()}.pyc")
-    with suppress(OSError):
-        path.parent.mkdir(exist_ok=True)
-        new.write_bytes(data)
-        new.replace(path)
