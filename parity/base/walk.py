@@ -56,7 +56,7 @@ def walk(*arrays: np.ndarray) -> Iterator[tuple[Place, list[np.ndarray]]]:
     if views[0].size <= WINDOW:
         views = [view if view.flags.c_contiguous else gathered(view) for view in views]
         for index in _pieces(views[0].shape):
-            parts = [view[index] if index else view for view in views]
+            parts = [view[index] for view in views]
             yield Place(_corner(index), parts[0].shape), parts
         return
     order = _common_order(views)
