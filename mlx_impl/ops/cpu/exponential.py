@@ -1,7 +1,7 @@
-"""What e^x is made of: range reduction, polynomials and powers of two, for kernels of `mx.compile`.
+"""e^x, 2^x and e^x - 1, and what they are made of: range reduction, polynomials and powers of two for `mx.compile`.
 
-All operations are such that a compiler vectorises them on MLX's CPU. e^x and 2^x take two kernels each: one for the
-bits of a power of two, one for what is multiplied by it. `view`, which makes a float of the bits, is not fused.
+All operations are such that a compiler vectorises them on MLX's CPU. Each function takes two kernels: one for the bits
+of a power of two, one for what is multiplied by it. `view`, which makes a float of the bits, is not fused.
 Double has no such bits: in a run in double the functions are MLX's own.
 """
 
