@@ -11,8 +11,8 @@ def version() -> str:
     """What changes whenever a rule does, so that a file says by which table it was made."""
     lines = []
     for scheme in SCHEMES.values():
-        for (rule, leaf), templates_ in scheme.names.items():
-            names = " ".join(template.text for template in templates_)
+        for (rule, leaf), templates in scheme.names.items():
+            names = " ".join(template.text for template in templates)
             lines.append(f"{scheme.target} {rule.kind} {leaf.operation} {leaf.layout.get(scheme.layout)} {names}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
