@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,13 @@ CONTRACT = contracts.load(Path(__file__).resolve().parents[2] / "fixtures" / "co
 DTYPES = ["float32", "float16", "bfloat16"]
 
 
-def spoken_by(name: str, *segments: str) -> State:
-    """The state in which the reference ends the segments of a case."""
+def spoken_by(name: str, *segments: str, observe: Callable = lambda name, value: value) -> State:
+    """The state in which the reference ends the segments of a case, by default all of them."""
     case = cases.load(name)
     side = make_side(CONTRACT, "reference", cases.synthetic_checkpoint(case), case, "float32")
     state = case.inputs
     for segment in segments or case.segments:
-        state = side.run(segment, None, state, lambda name, value: value)
+        state = side.run(segment, None, state, observe)
     return state
 
 
@@ -52,23 +53,20 @@ def test_a_whole_run_has_no_segment_that_is_apart():
 
 def test_speech_that_repeats_itself_ends_before_its_last_token():
     case = spoken.CASES["tiny-speak-asked"]
-    *_, before, last = spoken_by("tiny-speak-asked", "spoken_voice", "spoken_tokens")["speech_tokens"].tolist()
-    assert before == last
-    assert len(spoken_by("tiny-speak-asked", "spoken_voice", "spoken_tokens")["speech_tokens"]) < case.tokens
+    tokens = spoken_by("tiny-speak-asked", "spoken_voice", "spoken_tokens")["speech_tokens"].tolist()
+    assert tokens[-2] == tokens[-1]
+    assert len(tokens) < case.tokens
 
 
 @pytest.mark.parametrize("name", ["tiny-speak-stream", "tiny-speak-prefixes"])
 def test_a_stream_comes_in_pieces_of_unequal_length(name):
     lengths = []
-    case = cases.load(name)
-    side = make_side(CONTRACT, "reference", cases.synthetic_checkpoint(case), case, "float32")
-    state = side.run("spoken_voice", None, case.inputs, lambda name, value: value)
 
     def see(name, value):
         if name == "spoken.lengths":
             lengths.extend(value.tolist())
         return value
 
-    side.run("streamed", None, state, see)
+    spoken_by(name, observe=see)
     assert len(lengths) >= 2
     assert len(set(lengths)) >= 2
