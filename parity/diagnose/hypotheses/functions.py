@@ -138,12 +138,17 @@ def _beside(e: Evidence, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
         if extra < 0 or extra > 64:
             return None
         if extra:
-            used = np.flatnonzero(np.moveaxis(r, position, 0).reshape(r.shape[position], -1).any(axis=1))
+            used = occupied(r, position)
             start = int(used[0]) if len(used) else 0
             start = min(start, extra)
             c, r = (np.take(a, range(start, start + x.shape[position]), axis=position) for a in (c, r))
     kept = (r != 0) | (c != 0)
     return np.asarray(x, np.float64)[kept], c[kept], r[kept]
+
+
+def occupied(array: np.ndarray, axis: int) -> np.ndarray:
+    """The positions of an axis that hold any value but 0: the others may be padding."""
+    return np.flatnonzero(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1).any(axis=1))
 
 
 def _near(a: np.ndarray, b: np.ndarray) -> bool:

@@ -120,11 +120,6 @@ def period(e: Evidence) -> Finding | None:
     return None
 
 
-def _along(wrong: np.ndarray, axis: int) -> np.ndarray:
-    """At which positions of an axis any value is wrong."""
-    return np.asarray(wrong.any(axis=tuple(i for i in range(wrong.ndim) if i != axis)))
-
-
 def _profile(wrong: np.ndarray, batch: int, time: int) -> np.ndarray:
     """Items by positions: where any value is wrong."""
     moved = np.moveaxis(wrong, (batch, time), (0, 1))

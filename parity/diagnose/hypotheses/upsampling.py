@@ -8,6 +8,7 @@ import numpy as np
 
 from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.hypotheses.functions import occupied
 
 NEAR = 1e-4
 """Of the RMS, how near the reference must be to an upsampling that is computed again."""
@@ -55,7 +56,7 @@ def upsampled(e: Evidence) -> Finding | None:
         return None
     for name, array in e.inputs.items():
         for axis in range(e.r.ndim) if array.ndim == e.r.ndim and array.dtype.kind == "f" and array.size else ():
-            used = np.flatnonzero(np.moveaxis(e.r, axis, 0).reshape(e.r.shape[axis], -1).any(axis=1))  # without padding
+            used = occupied(e.r, axis)
             by, rest = divmod(int(np.ptp(used)) + 1 if len(used) else 0, array.shape[axis])
             part = slice(used[0], used[-1] + 1) if by > 1 and not rest and array.shape[axis] > 1 else None
             if part is None or e.r.size // e.r.shape[axis] != array.size // array.shape[axis]:
