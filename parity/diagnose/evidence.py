@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -169,3 +169,8 @@ def finding(family: str, left: float, simplicity: float, sentence: str, most: fl
     if not left <= most:
         return None
     return Finding(family, round(simplicity * (1 - left), 3), sentence)
+
+
+def likeliest(findings: Iterable[Finding | None]) -> Finding | None:
+    """The finding of most confidence, the first of equal ones."""
+    return max((found for found in findings if found), key=lambda found: found.confidence, default=None)

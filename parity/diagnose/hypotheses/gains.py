@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from parity.base.metrics import dot
-from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis, likeliest
 
 SEVERAL = 0.85
 """Confidence in a model that has two numbers for each slice: it may fit what has another reason."""
@@ -35,7 +35,7 @@ def offset(e: Evidence) -> Finding | None:
     b = float(e.error.mean())
     whole = finding("offset", e.left(e.r + b), 0.97, f"the reference plus {b:.6g} everywhere")
     each = _bias(e) if e.r.ndim > 1 else None
-    return max((found for found in (whole, each) if found), key=lambda found: found.confidence, default=None)
+    return likeliest([whole, each])
 
 
 def _bias(e: Evidence) -> Finding | None:
@@ -69,7 +69,7 @@ def sliced(e: Evidence) -> Finding | None:
     """Each slice along one axis has a gain and an offset of its own: a norm, its statistics, or a filter's scale."""
     if not e.comparable or e.r.ndim < 2:
         return None
-    best = None
+    found = []
     for position, axis in enumerate(e.axes):
         c, r = (np.moveaxis(array, position, 0).reshape(array.shape[position], -1) for array in (e.c, e.r))
         if r.shape[0] < 2 or r.shape[1] < FEWEST:
@@ -78,10 +78,8 @@ def sliced(e: Evidence) -> Finding | None:
         shape = [-1 if i == position else 1 for i in range(e.r.ndim)]
         model = k.reshape(shape) * e.r + b.reshape(shape)
         text = f"each {axis} has a gain ({k.min():.4g} to {k.max():.4g}) and an offset ({b.min():.3g} to {b.max():.3g})"
-        found = finding("normalisation", e.left(model), SEVERAL, text + " of its own", most=0.1)
-        if found and (best is None or found.confidence > best.confidence):
-            best = found
-    return best
+        found.append(finding("normalisation", e.left(model), SEVERAL, text + " of its own", most=0.1))
+    return likeliest(found)
 
 
 @hypothesis

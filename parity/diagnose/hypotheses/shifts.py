@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import FEW, Evidence, Finding, finding, hypothesis
+from parity.diagnose.evidence import FEW, Evidence, Finding, finding, hypothesis, likeliest
 from parity.diagnose.hypotheses.layouts import close
 
 LONGEST_SHIFT = 16
@@ -47,7 +47,7 @@ def half_a_frame(e: Evidence) -> Finding | None:
     if not e.comparable or time is None or e.r.ndim < 2 or e.r.shape[time] < 8:
         return None
     c, r = (np.moveaxis(array, time, -1) for array in (e.c, e.r))
-    inner, best = slice(2, -2), None
+    inner, found = slice(2, -2), []
     error = max(rms((c - r)[..., inner]), 1e-300)
     for by in (1, -1):
         other = np.roll(r, by, axis=-1)
@@ -56,10 +56,9 @@ def half_a_frame(e: Evidence) -> Finding | None:
             left = rms((c - model)[..., inner]) / error
             text = f"half a position of {e.axes[time]} {_word(by)}: near the {words} of two neighbours"
             text += f", which leaves {left:.2f} of the error, and a whole position {whole:.2f}"
-            found = finding("shift", left, 0.9, text, HALF)
-            if found and whole > ORDERED * left and (best is None or found.confidence > best.confidence):
-                best = found
-    return best
+            if whole > ORDERED * left:
+                found.append(finding("shift", left, 0.9, text, HALF))
+    return likeliest(found)
 
 
 def _farther(c: np.ndarray, r: np.ndarray, position: int) -> list[int]:

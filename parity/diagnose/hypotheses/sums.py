@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from parity.base.metrics import dot, rms
-from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis, likeliest
 
 MANY = 16
 """Values that must be wrong and fit, of a term that is wrong at some places alone."""
@@ -19,13 +19,12 @@ def term(e: Evidence) -> Finding | None:
     """The error is a multiple of one of the inputs: a residual that was dropped, doubled or scaled."""
     if not e.comparable:
         return None
-    best = None
+    found = []
     for name, x in terms(e):
         k = _factor(e.error, x)
-        found = finding("term", e.left(e.r + k * x), 0.95, f"the reference plus {k:.6g} times {name}: {_words(k)}", 0.1)
-        if found and (best is None or found.confidence > best.confidence):
-            best = found
-    return best
+        text = f"the reference plus {k:.6g} times {name}: {_words(k)}"
+        found.append(finding("term", e.left(e.r + k * x), 0.95, text, 0.1))
+    return likeliest(found)
 
 
 @hypothesis
@@ -33,7 +32,7 @@ def term_in_places(e: Evidence) -> Finding | None:
     """As `term`, with one factor at some places and another one, or none, elsewhere: of voiced frames, say."""
     if not e.comparable or e.wrong.sum() <= MANY:
         return None
-    best = None
+    found = []
     for name, x in terms(e):
         factors = _two_factors(e.error, x)
         places = np.abs(e.error - factors[0] * x) <= np.abs(e.error - factors[1] * x)
@@ -44,10 +43,8 @@ def term_in_places(e: Evidence) -> Finding | None:
         zero = 1e-3 * max(map(abs, factors))
         each = [f"{k:.6g} times {name} at {n}" for k, n in zip(factors, count, strict=True) if abs(k) > zero]
         text = f"the reference plus {' and '.join(each)} of {x.size} places: it has another factor"
-        found = finding("term", left, 0.93, text, 0.1)
-        if found and (best is None or found.confidence > best.confidence):
-            best = found
-    return best
+        found.append(finding("term", left, 0.93, text, 0.1))
+    return likeliest(found)
 
 
 @hypothesis
@@ -66,7 +63,7 @@ def addend(e: Evidence) -> Finding | None:
     """What is added to one of the inputs has another factor: a step's length or sign, a residual's scale."""
     if not e.comparable:
         return None
-    best = None
+    found = []
     channel = e.axis("channel")
     over = tuple(i for i in range(e.r.ndim) if i != channel)
     for name, x in terms(e):
@@ -75,18 +72,17 @@ def addend(e: Evidence) -> Finding | None:
         if square == 0:
             continue
         k = dot((e.c - x).ravel(), added.ravel()) / square
-        found = finding("term", e.left(x + k * added), 0.93, f"{name} plus {k:.6g} times what is added to it", 0.1)
-        if found and abs(k) > 1e-6 and (best is None or found.confidence > best.confidence):
-            best = found
+        if abs(k) > 1e-6:
+            text = f"{name} plus {k:.6g} times what is added to it"
+            found.append(finding("term", e.left(x + k * added), 0.93, text, 0.1))
         if channel is None or e.r.size // e.r.shape[channel] < 6:
             continue
         squares = (added * added).sum(axis=over, keepdims=True)  # each channel adds with a factor of its own
-        factors = ((e.c - x) * added).sum(axis=over, keepdims=True) / np.where(squares > 0, squares, 1)
-        text = f"{name} plus {factors.min():.4g} to {factors.max():.4g} times what each channel adds to it"
-        found = finding("term", e.left(x + factors * added), 0.9, text, 0.05)
-        if found and squares.all() and (best is None or found.confidence > best.confidence):
-            best = found
-    return best
+        if squares.all():
+            factors = ((e.c - x) * added).sum(axis=over, keepdims=True) / squares
+            text = f"{name} plus {factors.min():.4g} to {factors.max():.4g} times what each channel adds to it"
+            found.append(finding("term", e.left(x + factors * added), 0.9, text, 0.05))
+    return likeliest(found)
 
 
 @hypothesis
