@@ -135,6 +135,15 @@ class Evidence:
             self, candidate=move(self.candidate), reference=move(self.reference), exact=exact, rounded=rounded
         )
 
+    def alike(self) -> dict[str, np.ndarray]:
+        """The inputs that are floats of the reference's shape, in double."""
+        shape = self.r.shape
+        return {
+            name: np.asarray(array, np.float64)
+            for name, array in self.inputs.items()
+            if array.shape == shape and array.dtype.kind == "f"
+        }
+
     def role(self, position: int) -> str:
         """The role of an axis, empty where it has none."""
         return self.roles.get(self.axes[position], "")

@@ -50,12 +50,11 @@ def _triples(e: Evidence) -> Iterator[tuple[tuple[str, str, str], tuple[np.ndarr
     floats = {name: np.asarray(x, np.float64) for name, x in e.inputs.items() if x.dtype.kind == "f"}
     batch, time, width = e.r.shape
     by_head = {n: x for n, x in floats.items() if x.ndim == 4 and x.shape[::2] == (batch, time) and x.size == e.r.size}
-    flat = {n: x for n, x in floats.items() if x.shape == e.r.shape}
     for (one, q), (two, k) in product(by_head.items(), by_head.items()):
         if one == two or q.shape != k.shape:
             continue
         heads = q.shape[1]
-        for name, x in flat.items():
+        for name, x in e.alike().items():
             yield (one, two, name), (q, k, x.reshape(batch, time, heads, width // heads).swapaxes(1, 2))
 
 

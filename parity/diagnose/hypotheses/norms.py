@@ -23,8 +23,7 @@ def epsilon(e: Evidence) -> Finding | None:
     if not e.comparable or channel is None or e.r.size < FEWEST * e.r.shape[channel]:
         return None
     c, r = (np.moveaxis(array, channel, -1).reshape(-1, array.shape[channel]) for array in (e.c, e.r))
-    alike = {name: x for name, x in e.inputs.items() if x.shape == e.r.shape and x.dtype.kind == "f"}
-    given = {name: np.moveaxis(np.asarray(x, np.float64), channel, -1).reshape(c.shape) for name, x in alike.items()}
+    given = {name: np.moveaxis(x, channel, -1).reshape(c.shape) for name, x in e.alike().items()}
     for name, x in (given | in_pairs(given)).items():
         for kind, mean in (("layer norm", True), ("RMS norm", False)):
             normed = {eps: _normed(x, eps, mean) for eps in EPSILONS}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import permutations
 
-import numpy as np
-
 from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, hypothesis
 from parity.diagnose.hypotheses.functions import ACTIVATIONS
@@ -19,8 +17,7 @@ def gated(e: Evidence) -> Finding | None:
     """The reference is a function of one input times another input; the candidate is another such product."""
     if not e.comparable or e.r.size < 8:
         return None
-    alike = {name: x for name, x in e.inputs.items() if x.shape == e.r.shape and x.dtype.kind == "f"}
-    given = {name: np.asarray(x, np.float64) for name, x in alike.items()}
+    given = e.alike()
     gates = {(name, function): ACTIVATIONS[function](x) for name, x in given.items() for function in GATES}
 
     def said(one: str, function: str, other: str) -> str:

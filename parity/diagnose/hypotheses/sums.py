@@ -106,23 +106,18 @@ def two_terms(e: Evidence) -> Finding | None:
 
 def terms(e: Evidence) -> list[tuple[str, np.ndarray]]:
     """The inputs that may be added: of the reference's shape, without one of its axes, or a position away."""
-    whole: list[tuple[str, np.ndarray]] = []
+    whole, shape = list(e.alike().items()), e.r.shape
     spread: list[tuple[str, np.ndarray]] = []
-    moved: list[tuple[str, np.ndarray]] = []
     for name, array in e.inputs.items():
-        if array.dtype.kind != "f":
-            continue
-        x = np.asarray(array, np.float64)
-        if x.shape == e.r.shape:
-            whole.append((name, x))
-            last = e.r.ndim - 1
-            if e.role(last) in ("time", "width") and e.r.shape[last] > 1:
-                moved.append((f"{name} one {e.axes[last]} before", np.concatenate([x[..., :1], x[..., :-1]], axis=-1)))
-        elif 1 < x.ndim == e.r.ndim - 1:
-            for axis in range(e.r.ndim):
-                if x.shape == e.r.shape[:axis] + e.r.shape[axis + 1 :]:
-                    spread.append((name, np.broadcast_to(np.expand_dims(x, axis), e.r.shape)))
-                    break
+        if array.dtype.kind == "f" and 1 < array.ndim == e.r.ndim - 1:
+            axes = (axis for axis in range(e.r.ndim) if array.shape == shape[:axis] + shape[axis + 1 :])
+            if (axis := next(axes, None)) is not None:
+                x = np.expand_dims(np.asarray(array, np.float64), axis)
+                spread.append((name, np.broadcast_to(x, shape)))
+    moved: list[tuple[str, np.ndarray]] = []
+    if e.r.ndim and e.role(e.r.ndim - 1) in ("time", "width") and shape[-1] > 1:
+        words = f"one {e.axes[-1]} before"
+        moved = [(f"{name} {words}", np.concatenate([x[..., :1], x[..., :-1]], axis=-1)) for name, x in whole]
     return whole + spread + moved
 
 

@@ -45,10 +45,7 @@ def factors(e: Evidence) -> Finding | None:
     """Both sides are an input times a factor for each position, and the factors are those of a window or a fade."""
     if not e.comparable:
         return None
-    for name, array in e.inputs.items():
-        if array.shape != e.r.shape or array.dtype.kind != "f":
-            continue
-        x = np.asarray(array, np.float64)
+    for name, x in e.alike().items():
         for position in range(e.r.ndim):
             if e.role(position) not in ("time", "width", "") or e.r.shape[position] < 8:
                 continue
