@@ -14,8 +14,8 @@ import numpy as np
 
 from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, again
-from parity.diagnose.hypotheses.attentions import Attention, Linear, Masks, Table
-from parity.diagnose.hypotheses.layers import NEAR, OTHER, SURE
+from parity.diagnose.hypotheses.attentions import POSITIONS, Attention, Linear, Masks, Table
+from parity.diagnose.hypotheses.layers import NEAR, OTHER, SURE, bias
 from parity.diagnose.hypotheses.rotary import PAIRS
 
 LONGEST = 512
@@ -93,13 +93,7 @@ def _others(right: Attention, masks: Masks) -> Iterator[tuple[str, Attention]]:
             yield f"{words}, expected {expected}", replace(right, turned=(pairs, base))
     if right.table is None:
         return
-    for positions in (
-        "left out",
-        "without their shift",
-        "one position late",
-        "one position early",
-        "of the other sign",
-    ):
+    for positions in POSITIONS:
         yield f"the positions' term {positions}", replace(right, positions=positions)
     width = right.table[1].shape[-1]
     for term, words in ((width**0.5, "not scaled"), (1 / width**0.5, "scaled twice"), (-1.0, "subtracted")):
@@ -163,5 +157,4 @@ def _tables(e: Evidence, module: str, name: str, heads: int, size: int) -> Itera
 
 
 def _linear(e: Evidence, name: str) -> Linear:
-    bias = e.weights.get(f"{name.removesuffix('weight')}bias")
-    return np.asarray(e.weights[name], np.float64), 0.0 if bias is None else np.asarray(bias, np.float64)
+    return np.asarray(e.weights[name], np.float64), bias(e, name)

@@ -90,8 +90,8 @@ def _other(e: Evidence, each: Layer, name: str, function: str, inputs: dict[str,
     if shape[0] == shape[1]:
         others = {f"{each.name}, transposed": each.matrix.T} | others
     for other, matrix in others.items():
-        for bias in (each.bias, _bias(e, other)):
-            if explains(replace(each, matrix=matrix, bias=bias)(x, function)):
+        for added in (each.bias, bias(e, other)):
+            if explains(replace(each, matrix=matrix, bias=added)(x, function)):
                 text = f"the layer of {said(function, name)} by {other}, expected by {each.name}"
                 return Finding("weights", SURE, text)
     return Finding("weights", OTHER, f"{text} {said(function, name)} makes the reference: its weights are others")
@@ -121,15 +121,15 @@ def _layers(e: Evidence, width: int, given: set[int]) -> Iterator[Layer]:
     last = {name: w for name, w in matrices.items() if len(w) == width}
     for name, w in last.items():
         if w.shape[1] in given:
-            yield Layer(name, np.asarray(w, np.float64), _bias(e, name))
+            yield Layer(name, np.asarray(w, np.float64), bias(e, name))
     for name, w in last.items():
         before = [n for n, v in matrices.items() if len(v) == w.shape[1] > v.shape[1] in given and _beside(n, name)]
-        pairs = [(np.asarray(matrices[n], np.float64), _bias(e, n)) for n in before]
+        pairs = [(np.asarray(matrices[n], np.float64), bias(e, n)) for n in before]
         wide = np.asarray(w, np.float64)
         for pair in pairs:
-            yield Layer(name, wide, _bias(e, name), (pair,))
+            yield Layer(name, wide, bias(e, name), (pair,))
         for one, other in [(a, b) for a in pairs for b in pairs if a is not b and a[0].shape == b[0].shape]:
-            yield Layer(name, wide, _bias(e, name), (one, other))
+            yield Layer(name, wide, bias(e, name), (one, other))
 
 
 def _beside(one: str, other: str) -> bool:
@@ -139,7 +139,8 @@ def _beside(one: str, other: str) -> bool:
     return one != other and same >= max(len(a), len(b)) - 3
 
 
-def _bias(e: Evidence, name: str) -> np.ndarray | float:
+def bias(e: Evidence, name: str) -> np.ndarray | float:
+    """The bias of the weight of that name, 0 where it has none."""
     found = e.weights.get(f"{name.removesuffix('weight')}bias")
     return 0.0 if found is None else np.asarray(found, np.float64)
 
