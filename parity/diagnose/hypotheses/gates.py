@@ -49,12 +49,12 @@ def _weights(e: Evidence, given: int, width: int) -> Iterator[tuple[tuple[np.nda
     for name, first in e.weights.items():
         if first.shape != (4 * width, given) or "ih" not in name:
             continue
-        own = [e.weights.get(name.replace("ih", part)) for part in ("hh",)]
+        second = e.weights.get(name.replace("ih", "hh"))
         biases = [e.weights.get(name.replace("weight", "bias").replace("ih", part)) for part in ("ih", "hh")]
-        if own[0] is not None and own[0].shape == (4 * width, width):
+        if second is not None and second.shape == (4 * width, width):
             zero = np.zeros(4 * width)
             added = np.stack([zero if bias is None else np.asarray(bias, np.float64) for bias in biases])
-            yield (np.asarray(first, np.float64), np.asarray(own[0], np.float64)), added
+            yield (np.asarray(first, np.float64), np.asarray(second, np.float64)), added
 
 
 def _lstm(
