@@ -61,28 +61,30 @@ def convolution(e: Evidence) -> Finding | None:
                     return Finding(family, SURE, f"the convolution {weight} of {name} with {words}")
             text = f"the convolution {weight} of {name} makes the reference: its weights are others"
             return Finding("weights", OTHER, text)
-    return _addend(e, channel, time)
+    return _addend(turned, channel, time)
 
 
 def _addend(e: Evidence, channel: int, time: int) -> Finding | None:
-    """The error is a convolution of one input: of what is added to that of the others, with another factor."""
-    turned = e.arranged(lambda a: np.moveaxis(a, (channel, time), (1, 2)))
-    error = turned.error
+    """The error is a convolution of one input: of what is added to that of the others, with another factor.
+
+    Values are `(B, channel, time)`; `channel` and `time` say where those axes are in the inputs.
+    """
+    error = e.error
+    length = error.shape[2]
     for name, array in e.inputs.items():
         x = np.asarray(array, np.float64)
         if x.ndim == 2 and len(x) == len(error):
-            x = np.broadcast_to(x[:, :, None], (*x.shape, error.shape[2]))
-        elif x.ndim == 3 and x.shape[0] == len(error) and x.shape[time] == error.shape[2]:
+            x = np.broadcast_to(x[:, :, None], (*x.shape, length))
+        elif x.ndim == 3 and x.shape[0] == len(error) and x.shape[time] == length:
             x = np.moveaxis(x, (channel, time), (1, 2))
         else:
             continue
         for weight, kernel in _kernels(e, error.shape[1], x):
             for side in SIDES:
-                made = _made(
-                    Way(side=side), kernel, _padded(Way(side=side), kernel.shape[2], x, error.shape[2]), error.shape[2]
-                )
+                way = Way(side=side)
+                made = _made(way, kernel, _padded(way, kernel.shape[2], x, length), length)
                 k = float((error * made).sum() / max((made * made).sum(), 1e-300))
-                if turned.explains(turned.r + k * made):
+                if e.explains(e.r + k * made):
                     text = f"what the convolution {weight} is given has {k:+.6g} times {name} beside what is expected"
                     return Finding("term", SURE, text)
     return None
@@ -96,9 +98,15 @@ def _given(e: Evidence, channel: int, time: int) -> Iterator[tuple[str, np.ndarr
 
 def _kernels(e: Evidence, width: int, x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     for name, w in e.weights.items():
-        if w.ndim == 3 and w.shape[0] == width and w.shape[1] in (1, x.shape[1]) and w.size <= LONGEST:
-            if w.shape[1] == x.shape[1] or width == x.shape[1]:
-                yield name, np.asarray(w, np.float64)
+        if w.ndim != 3 or w.shape[0] != width or w.size > LONGEST:
+            continue
+        if w.shape[1] == x.shape[1] or (_depthwise(w, x) and width == x.shape[1]):
+            yield name, np.asarray(w, np.float64)
+
+
+def _depthwise(kernel: np.ndarray, x: np.ndarray) -> bool:
+    """Whether each channel is given to one filter alone."""
+    return bool(kernel.shape[1] == 1 and x.shape[1] > 1)
 
 
 def _ways(kernel: np.ndarray, given: int, length: int, every: bool) -> Iterator[Way]:
@@ -133,16 +141,14 @@ def _made(way: Way, kernel: np.ndarray, x: np.ndarray, length: int) -> np.ndarra
     out = np.zeros((len(x), len(kernel), length))
     for tap in range(kernel.shape[2]):
         part = x[:, :, tap * way.dilation : tap * way.dilation + length]
-        depthwise = kernel.shape[1] == 1 and x.shape[1] > 1
-        out += part * kernel[:, 0, tap, None] if depthwise else kernel[:, :, tap] @ part
+        out += part * kernel[:, 0, tap, None] if _depthwise(kernel, x) else kernel[:, :, tap] @ part
     return out
 
 
 def _makes(way: Way, kernel: np.ndarray, x: np.ndarray, r: np.ndarray) -> bool:
     """Whether the convolution is the reference but for a bias, a constant for each channel: of two channels first."""
-    depthwise = kernel.shape[1] == 1 and x.shape[1] > 1
     for part, item in ((slice(0, 2), slice(0, 1)), (slice(None), slice(None))):
-        own = x[item, part] if depthwise else x[item]
+        own = x[item, part] if _depthwise(kernel, x) else x[item]
         apart = _made(way, kernel[part], own, r.shape[2]) - r[item, part]
         if rms(apart - apart.mean(axis=(0, 2), keepdims=True)) > NEAR * rms(r[item, part]):
             return False
