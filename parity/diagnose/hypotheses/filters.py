@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -13,8 +13,9 @@ from parity.diagnose.evidence import Evidence, Finding, hypothesis
 
 RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 LOWEST = (0.0, 20.0, 50.0, 80.0)
-HIGHEST = (0.0, 4000.0, 7600.0, 8000.0, 11025.0, 12000.0)
-"""Hz; 0 for half the rate."""
+HIGHEST = (4000.0, 7600.0, 8000.0, 11025.0, 12000.0)
+"""Hz; half the rate is usual as well, and the most that there can be."""
+
 NEAR = 1e-4
 
 
@@ -42,6 +43,15 @@ SCALES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray
 }
 """Hz to mel, mel to Hz, and whether triangles are straight in mel."""
 
+Way = tuple[str, bool, int, float, float]
+"""A scale, whether triangles are of equal area, the rate, and the ends."""
+
+WAYS: list[Way] = [
+    (scale, area, rate, lowest, highest)
+    for scale, area, rate, lowest in product(SCALES, (True, False), RATES, LOWEST)
+    for highest in (rate / 2, *(end for end in HIGHEST if end < rate / 2))
+]
+
 
 @hypothesis
 def filters(e: Evidence) -> Finding | None:
@@ -66,15 +76,15 @@ def _found(e: Evidence, name: str, spectrum: np.ndarray, bins: int) -> Finding |
     count, size = r.shape[2], spectrum.shape[2]
     loud = int(np.argmax((spectrum * spectrum).sum(axis=(0, 2))))
     row, theirs, ours = spectrum[0, loud], r[0, loud], c[0, loud]
-    ways = list(product(SCALES, (True, False), RATES, LOWEST, HIGHEST))
+    made = cache(lambda way: _bank(count, size, *way) @ row)  # a bank of each way would not fit
 
-    def off(way: tuple[str, bool, int, float, float], y: np.ndarray) -> float:
-        return rms(_bank(count, size, *way) @ row - y) / max(rms(y), 1e-300)
+    def off(way: Way, y: np.ndarray) -> float:
+        return rms(made(way) - y) / max(rms(y), 1e-300)
 
-    expected = next((way for way in ways if off(way, theirs) < NEAR), None)
+    expected = next((way for way in WAYS if off(way, theirs) < NEAR), None)
     if expected is None:
         return None
-    own = next((way for way in ways if way != expected and off(way, ours) < NEAR), None)
+    own = next((way for way in WAYS if way != expected and off(way, ours) < NEAR), None)
     if own is None:
         return None
     change = spectrum @ (_bank(count, size, *own) - _bank(count, size, *expected)).T
@@ -83,12 +93,10 @@ def _found(e: Evidence, name: str, spectrum: np.ndarray, bins: int) -> Finding |
     return Finding("filters", 0.97, f"mel filters of {_words(own)}, expected {_words(expected)} (of {name})")
 
 
-@lru_cache(maxsize=2048)
 def _bank(count: int, size: int, scale: str, area: bool, rate: int, lowest: float, highest: float) -> np.ndarray:
     """The filters `(count, size)`: triangles of equal area, or of equal height."""
     to_mel, to_hz, straight = SCALES[scale]
-    top = min(highest or rate / 2, rate / 2)
-    mel = np.linspace(to_mel(np.array(lowest)), to_mel(np.array(top)), count + 2)
+    mel = np.linspace(to_mel(np.array(lowest)), to_mel(np.array(highest)), count + 2)
     hz = to_hz(mel)
     corners = mel if straight else hz
     bins = np.arange(size) * rate / (2 * (size - 1))
@@ -100,7 +108,6 @@ def _bank(count: int, size: int, scale: str, area: bool, rate: int, lowest: floa
     return np.asarray(bank * 2 / (hz[2:, None] - hz[:-2, None]) if area else bank)
 
 
-def _words(way: tuple[str, bool, int, float, float]) -> str:
-    scale, area, rate, lowest, highest = way
-    end = min(highest or rate / 2, rate / 2)
-    return f"{scale} from {lowest:g} to {end:g} Hz, of equal {'area' if area else 'height'}"
+def _words(way: Way) -> str:
+    scale, area, _, lowest, highest = way
+    return f"{scale} from {lowest:g} to {highest:g} Hz, of equal {'area' if area else 'height'}"
