@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -38,7 +38,9 @@ def pooled(e: Evidence) -> Finding | None:
         parts = e.r.shape[-1] // x.shape[-2] if x.shape[:-2] == e.r.shape[:-1] else 0
         if parts not in (1, 2) or parts * x.shape[-2] != e.r.shape[-1]:
             continue
-        made = {f"{statistic} of {function}": y for function, statistic, y in _ways(x)}
+        given = {function: ACTIVATIONS[function](x) for function in BEFORE}
+        ways = product(given.items(), STATISTICS.items())
+        made = {f"{statistic} of {function}": pool(y) for (function, y), (statistic, pool) in ways}
         found: list[str] = []
         for ours, theirs in zip(np.split(e.c, parts, axis=-1), np.split(e.r, parts, axis=-1), strict=True):
             usual = next((way for way, y in made.items() if rms(y - theirs) <= NEAR * rms(theirs)), None)
@@ -53,8 +55,3 @@ def pooled(e: Evidence) -> Finding | None:
             text = "; ".join(found).replace(" of identity", "")
             return Finding("statistic", 0.97, text)
     return None
-
-
-def _ways(x: np.ndarray) -> Iterator[tuple[str, str, np.ndarray]]:
-    for function, statistic in product(BEFORE, STATISTICS):
-        yield function, statistic, STATISTICS[statistic](ACTIVATIONS[function](x))
