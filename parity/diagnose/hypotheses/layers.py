@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -125,11 +126,10 @@ def _layers(e: Evidence, width: int, given: set[int]) -> Iterator[Layer]:
     for name, w in last.items():
         before = [n for n, v in matrices.items() if len(v) == w.shape[1] > v.shape[1] in given and _beside(n, name)]
         pairs = [(np.asarray(matrices[n], np.float64), bias(e, n)) for n in before]
-        wide = np.asarray(w, np.float64)
-        for pair in pairs:
-            yield Layer(name, wide, bias(e, name), (pair,))
-        for one, other in [(a, b) for a in pairs for b in pairs if a is not b and a[0].shape == b[0].shape]:
-            yield Layer(name, wide, bias(e, name), (one, other))
+        if pairs:
+            bare = Layer(name, np.asarray(w, np.float64), bias(e, name))
+            gated = [(a, b) for a, b in permutations(pairs, 2) if a[0].shape == b[0].shape]
+            yield from (replace(bare, inner=inner) for inner in [*((pair,) for pair in pairs), *gated])
 
 
 def _beside(one: str, other: str) -> bool:
