@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,23 @@ FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+@dataclass(frozen=True)
+class Transform:
+    """A short-time transform: its form, the lengths of a frame, a hop and what is added at each end, and its frames."""
+
+    form: str
+    length: int
+    hop: int
+    edge: int
+    frames: int
+
+    def __call__(self, signal: np.ndarray, window: np.ndarray, mode: Edge = "reflect") -> np.ndarray:
+        padded = np.pad(signal, ((0, 0), (self.edge, self.edge)), mode=mode)
+        every = np.lib.stride_tricks.sliding_window_view(padded, self.length, axis=1)
+        frames = every[:, :: self.hop][:, : self.frames]
+        return FORMS[self.form](np.fft.rfft(frames * window, axis=-1))
+
+
 @hypothesis
 def window(e: Evidence) -> Finding | None:
     """The value is the short-time transform of an input, its magnitudes or its powers, by another window.
@@ -38,30 +56,31 @@ def window(e: Evidence) -> Finding | None:
     axes = _time_and_bins(e)
     if axes is None:
         return None
-    c, r = (np.moveaxis(a, axes, (1, 2)) for a in (e.c, e.r))
-    for name, signal, length, hop, edge, form in _transforms(e, r):
-        made = {
-            what: FORMS[form](_frames(signal, w, hop, edge)[:, : r.shape[1]]) for what, w in windows(length).items()
-        }
+    turned = e.arranged(lambda a: np.moveaxis(a, axes, (1, 2)))
+    c, r = turned.c, turned.r
+    for name, signal, transform in _transforms(e, r):
+        known, of = windows(transform.length), f"the {transform.form} of {name}"
+        made = {what: transform(signal, w) for what, w in known.items()}
         expected = min(made, key=lambda what: rms(made[what] - r))
-        if rms(made[expected] - r) > NEAR * rms(r):
+        right = made[expected]
+        if rms(right - r) > NEAR * rms(r):
             continue
         found = min(made, key=lambda what: rms(made[what] - c))
-        change = np.moveaxis(r + made[found] - made[expected], (1, 2), axes)
-        if found != expected and e.left(change) < 0.1:
-            text = f"the {form} of {name} by the {found} window, expected the {expected} one"
+        if found != expected and turned.left(r + made[found] - right) < 0.1:
+            text = f"{of} by the {found} window, expected the {expected} one"
             return Finding("window", 0.97, text)
         for words, mode in EDGES.items():
-            edged = FORMS[form](_frames(signal, windows(length)[expected], hop, edge, mode)[:, : r.shape[1]])
-            if e.left(np.moveaxis(r + edged - made[expected], (1, 2), axes)) < 0.1:
-                return Finding("padding", 0.97, f"the {form} of {name} with {words} at the ends, expected a reflection")
+            edged = transform(signal, known[expected], mode)
+            if turned.left(r + edged - right) < 0.1:
+                return Finding("padding", 0.97, f"{of} with {words} at the ends, expected a reflection")
+        length, hop = transform.length, transform.hop
         for by in (hop // 2, -(hop // 2), hop, -hop, length // 2, -(length // 2), 1, -1):
             moved = np.roll(signal, by, axis=1)
             moved[:, :by] = 0 if by > 0 else moved[:, :by]
             moved[:, by:] = 0 if by < 0 else moved[:, by:]
-            late = FORMS[form](_frames(moved, windows(length)[expected], hop, edge)[:, : r.shape[1]])
-            if e.left(np.moveaxis(r + late - made[expected], (1, 2), axes)) < 0.1:
-                return Finding("shift", 0.97, f"the {form} of {name} {abs(by)} samples {'late' if by > 0 else 'early'}")
+            late = transform(moved, known[expected])
+            if turned.left(r + late - right) < 0.1:
+                return Finding("shift", 0.97, f"{of} {abs(by)} samples {'late' if by > 0 else 'early'}")
     return None
 
 
@@ -84,7 +103,7 @@ def inverse(e: Evidence) -> Finding | None:
                 if rms(theirs - e.r) > NEAR * rms(e.r):
                     continue
                 ways = {f"{what} in the frames": _inverse(spectrum, w, right * right, hop) for what, w in known.items()}
-                ways |= {f"{what}": _inverse(spectrum, w, w * w, hop) for what, w in known.items()}
+                ways |= {what: _inverse(spectrum, w, w * w, hop) for what, w in known.items()}
                 ways |= {"window itself for its square": _inverse(spectrum, right, right, hop)}
                 found = min(ways, key=lambda way: rms(ways[way] - theirs + e.r - e.c))
                 if e.left(e.r + ways[found] - theirs) < 0.1:
@@ -96,13 +115,11 @@ def inverse(e: Evidence) -> Finding | None:
 def _time_and_bins(e: Evidence) -> tuple[int, int] | None:
     """The axes of frames and of bins."""
     time = e.axis("time")
-    if not e.comparable or e.r.ndim != 3 or time in (None, 0):
-        return None
-    return int(time or 1), 3 - int(time or 1)
+    return (time, 3 - time) if e.comparable and e.r.ndim == 3 and time else None
 
 
-def _transforms(e: Evidence, r: np.ndarray) -> Iterator[tuple[str, np.ndarray, int, int, int, str]]:
-    """Signals, lengths, hops, edges and forms by which `r (B, T, F)` may be a transform."""
+def _transforms(e: Evidence, r: np.ndarray) -> Iterator[tuple[str, np.ndarray, Transform]]:
+    """Signals, and the transforms of them that `r (B, T, F)` may be."""
     frames, bins = r.shape[1:]
     lengths = {"magnitudes": 2 * (bins - 1), "powers": 2 * (bins - 1), "transform": bins - 2}
     for name, array in e.inputs.items():
@@ -115,13 +132,7 @@ def _transforms(e: Evidence, r: np.ndarray) -> Iterator[tuple[str, np.ndarray, i
                     continue
                 for edge in {length // 2, (length - hop) // 2}:
                     if (flat.shape[1] + 2 * edge - length) // hop + 1 in (frames, frames + 1):
-                        yield name, flat, length, hop, edge, form
-
-
-def _frames(signal: np.ndarray, window: np.ndarray, hop: int, edge: int, mode: Edge = "reflect") -> np.ndarray:
-    padded = np.pad(signal, ((0, 0), (edge, edge)), mode=mode)
-    frames = np.lib.stride_tricks.sliding_window_view(padded, len(window), axis=1)[:, ::hop]
-    return np.asarray(np.fft.rfft(frames * window, axis=-1))
+                        yield name, flat, Transform(form, length, hop, edge, frames)
 
 
 def _inverse(spectrum: np.ndarray, window: np.ndarray, square: np.ndarray, hop: int) -> np.ndarray:
