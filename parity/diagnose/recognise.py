@@ -23,8 +23,8 @@ def recognise(evidence: Evidence) -> list[Finding]:
     found: dict[str, Finding] = {}
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for number, test in enumerate([*REGISTRY, *AGAIN]):
-            if number >= len(REGISTRY) and any(finding.confidence >= SURE for finding in found.values()):
+        for test in [*REGISTRY, *AGAIN]:
+            if test in AGAIN and any(finding.confidence >= SURE for finding in found.values()):
                 break
             finding = test(evidence)
             if finding is None or finding.confidence < LEAST:
