@@ -23,6 +23,12 @@ Table = tuple[np.ndarray, np.ndarray, np.ndarray]
 Masks = Mapping[str, np.ndarray | float]
 
 
+def attended(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The values, averaged by the softmax of the scores."""
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True) @ values)
+
+
 @dataclass(frozen=True)
 class Attention:
     """Projections of queries, keys, values and the result, and how the scores are made."""
@@ -52,8 +58,7 @@ class Attention:
         whole = (width * self.heads) ** -0.5
         known = {"1 / root of d": width**-0.5, "none": 1.0, "1 / d": 1 / width, "1 / root of the whole width": whole}
         scores = scores * known[self.scale] + masks[self.mask]
-        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        out = weights / weights.sum(axis=-1, keepdims=True) @ v
+        out = attended(scores, v)
         out = out if self.merged == "heads merged without a transposition" else out.swapaxes(1, 2)
         return np.asarray(out.reshape(batch, frames, -1) @ result[0].T + result[1])
 

@@ -8,6 +8,7 @@ from itertools import product
 import numpy as np
 
 from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.hypotheses.attentions import attended
 from parity.diagnose.hypotheses.layouts import close
 
 MASKS = {"no mask": None, "a causal mask": 0, "a mask of the future and the present": -1, "a mask of the past": "past"}
@@ -78,5 +79,4 @@ def _heads(q: np.ndarray, k: np.ndarray, v: np.ndarray, scale: float, mask: str)
         scores = np.where(columns < rows, -1e30, scores)
     elif kind is not None:
         scores = np.where(columns > rows + int(kind), -1e30, scores)
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True) @ v)
+    return attended(scores, v)
