@@ -275,9 +275,7 @@ def gates(*order):
     return lambda m: wrap(m, mlx_impl.ops.lstm, "step", step)
 
 
-@mutant("forget and input gates exchanged", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "gates")
-def _(m):
-    gates(1, 0, 2, 3)(m)
+mutant("forget and input gates exchanged", VOICE, "voice_encoder.encoder.lstm.0[of=t3]", "gates")(gates(1, 0, 2, 3))
 
 
 @mutant("statistics of what is not rectified", VOICE, "speaker_encoder.stats", "activation", "statistic")
