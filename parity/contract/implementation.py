@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -77,13 +76,6 @@ def resolve(dotted: str) -> Any:
         raise InputError(f"{dotted!r}: cannot be loaded ({error}); {advice}") from error
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"{dotted!r}: cannot be loaded ({error}); expected 'package.module:name'") from error
-
-
-def package_of(module: str) -> str:
-    """The package that a module is, or is in; the module itself where it is in none."""
-    spec = find_spec(module)
-    inside = spec is None or spec.submodule_search_locations is None
-    return module.rpartition(".")[0] or module if inside else module
 
 
 def make_side(

@@ -15,8 +15,9 @@ from typing import NamedTuple
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.base.names import meant
+from parity.base.packages import package_of
 from parity.contract import Contract, Segment
-from parity.contract.implementation import Case, case_names, make_case, package_of, resolve
+from parity.contract.implementation import Case, case_names, make_case, resolve
 from parity.mutate.references import Reference, key
 from parity.run import proof
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from parity.base.exercise import Exercise, Site
-from parity.contract.implementation import package_of
+from parity.base.packages import package_of
 from parity.exact.exercise.compiled import compiled
 from parity.exact.exercise.instrument import WATCH
 from parity.exact.exercise.watch import Switch, Watch
