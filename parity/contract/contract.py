@@ -164,6 +164,7 @@ class Contract:
     `mutate` is what `parity mutate` takes where its options do not say it. `cases` is a pattern of their names;
     `packages` are those whose files are changed, and `leave_out` are patterns of files that are not. `random` names a
     function that makes a random case of a number. `devices` are those whose way is tried, `gpu` alone when left out.
+    `half` are patterns of the cases that are tried on the ways for half precision, too.
 
     >>> from pathlib import Path
     >>> contract = parity.load_contract(Path("contract.toml"))

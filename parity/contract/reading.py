@@ -46,7 +46,7 @@ TABLES = {
     "sound": "state rate",
     "target": "name environment",
     "not_judged": "patterns why",
-    "mutate": "cases packages leave_out random devices",
+    "mutate": "cases packages leave_out random devices half",
 }
 """The keys of a table, or of each table of an array."""
 BLOCK = "block at each"

@@ -21,6 +21,9 @@ from parity.contract.implementation import Case, case_names, make_case, resolve
 from parity.mutate.references import Reference, key
 from parity.run import proof
 
+HALF = "in half"
+"""Behind a device: its way through the candidate for half precision, where every number keeps its bits all the same."""
+
 
 class Pair(NamedTuple):
     """A case, the number of one of its segments, and the device whose way is taken: what a mutant is tried in."""
@@ -62,17 +65,18 @@ class Subject:
     def label(self, pair: Pair) -> str:
         return f"{pair.case}: {self.segment(pair).label}, {pair.device}"
 
-    @property
-    def devices(self) -> list[str]:
-        """The devices whose way through the candidate is tried."""
-        return list(self.contract.mutate.get("devices", ["gpu"]))
+    def devices(self, case: str) -> list[str]:
+        """The devices whose way through the candidate is tried, those for half precision last."""
+        devices = list(self.contract.mutate.get("devices", ["gpu"]))
+        halved = any(fnmatch.fnmatchcase(case, pattern) for pattern in self.contract.mutate.get("half", ()))
+        return devices + [f"{device} {HALF}" for device in devices if halved]
 
     def pairs(self, stage: str = "") -> list[Pair]:
         """Every segment of every case on every device, those of a stage alone where one is named."""
         found = [
             (Pair(case, number, device), segment.stage)
-            for device in self.devices
             for case in self.cases
+            for device in self.devices(case)
             for number, segment in enumerate(self.segments(case))
             if not self.contract.unported(segment)
         ]
@@ -89,6 +93,8 @@ class Subject:
 
 def subject(contract: Contract, pattern: str, folder: Path) -> Subject:
     """The contract with the cases that match a pattern; references are looked for below `folder`."""
+    if "half" in contract.mutate and contract.sides["candidate"]["framework"] != "mlx":
+        raise InputError(f"{contract.path}: half precision in name alone is for a candidate in MLX; leave `half` out")
     known = case_names(contract)
     pattern = pattern or contract.mutate.get("cases", "*")
     names = [name for name in known if fnmatch.fnmatchcase(name, pattern)]

@@ -17,10 +17,11 @@ from parity.capture.runner import Runner, adapter
 from parity.capture.trace import copied
 from parity.contract import ACCUMULATED, Contract, Segment, Tap
 from parity.contract.implementation import Case, make_side
+from parity.exact.standin.array import halves_are_exact
 from parity.judge.mathematics import BOUND, Mathematics, with_floor
 from parity.judge.proving import Proving
 from parity.mutate.references import Floors, decided
-from parity.mutate.subject import Pair, Subject
+from parity.mutate.subject import HALF, Pair, Subject
 
 
 @dataclass
@@ -99,9 +100,9 @@ class Candidate:
         digest = hashlib.sha256()
         contract = self.subject.contract.rules_of(case.name)
         try:
-            for device in self.subject.devices:
+            for device in self.subject.devices(case.name):
                 _take(device)
-                state, runner = case.inputs, self._make(case)
+                state, runner = case.inputs, self._make(case, device)
                 for segment in contract.segments(case.dims, case.segments):
                     state = runner.run(segment, state, lambda tap, array: _fold(digest, tap.name, array))
                 for name, array in sorted(state.items()):
@@ -117,12 +118,14 @@ class Candidate:
         _take(device)
         if (name, device) not in self.runners:
             self.phase("load")
-            self.runners[name, device] = self._make(self.subject.cases[name])
+            self.runners[name, device] = self._make(self.subject.cases[name], device)
         return self.runners[name, device]
 
-    def _make(self, case: Case) -> Runner:
+    def _make(self, case: Case, device: str) -> Runner:
         contract = self.subject.contract.rules_of(case.name)
         dtype = "float64" if contract.sides["candidate"]["framework"] == "torch" else "float32"
+        if device.endswith(HALF):
+            dtype = "bfloat16"
         side = make_side(contract, "candidate", self.subject.checkpoints[case.name], case, dtype)
         return Runner(contract, "candidate", side)
 
@@ -166,9 +169,11 @@ class _Judged:
 
 
 def _take(device: str) -> None:
-    """Say on the stand-in for MLX that the default device is this one."""
+    """Say on the stand-in for MLX that the default device is this one, and whether half precision is one by name."""
     if (core := sys.modules.get("mlx.core")) is not None:
-        core.set_default_device(core.Device(core.DeviceType[device]))
+        kind, _, _ = device.partition(" ")
+        core.set_default_device(core.Device(core.DeviceType[kind]))
+        halves_are_exact(device.endswith(HALF))
 
 
 def _fold(digest: Any, name: str, array: np.ndarray) -> None:

@@ -127,9 +127,19 @@ class array:
         return self
 
 
+_kept = (dtypes.float32, dtypes.float64)
+_exact = list(_kept)
+"""What a conversion between floating-point dtypes keeps every bit of."""
+
+
+def halves_are_exact(yes: bool) -> None:
+    """Whether half precision is one in name alone from now on: then a port takes its way for it, and nothing rounds."""
+    _exact[:] = (*_kept, *dtypes.HALF) if yes else _kept
+
+
 def cast(value: np.ndarray, source: Dtype, target: Dtype) -> np.ndarray:
     """A value as `astype` makes it, see `parity.exact.operations.casts`: float32 keeps the double."""
-    if source is target or (source.is_floating and target.is_floating and target not in dtypes.HALF):
+    if source is target or (source.is_floating and target in _exact):
         return value
     return casts.cast(value, source.name, target.name)
 

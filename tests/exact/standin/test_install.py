@@ -14,6 +14,7 @@ import pytest
 
 from parity.base.errors import InputError
 from parity.exact.standin import installed
+from parity.exact.standin.array import halves_are_exact
 from parity.exact.standin.install import reaching
 
 
@@ -170,6 +171,20 @@ def test_values_are_double_whatever_dtype_is_reported() -> None:
         assert (half * half).item() == 0.333984375**2  # no rounding between operations
         assert (half * 0.1).item() == 0.333984375 * 0.10009765625  # the scalar takes the array's dtype
         assert mx.finfo(half.dtype).max == float(np.finfo(np.float32).max) * (1 - 2.0**-8) / (1 - 2.0**-24)
+
+
+def test_half_precision_may_be_one_in_name_alone() -> None:
+    third = np.array([1 / 3])
+    with installed() as mx:
+        halves_are_exact(True)
+        try:
+            half = mx.array(third).astype(mx.bfloat16)
+            assert (half.dtype, half.item()) == (mx.bfloat16, 1 / 3)
+            assert (half * 0.1).item() == 1 / 3 * 0.1
+            assert half.astype(mx.float16).item() == 1 / 3
+        finally:
+            halves_are_exact(False)
+        assert mx.array(third).astype(mx.bfloat16).item() == 0.333984375
 
 
 def test_a_package_between_two_that_are_imported_anew_is_imported_anew() -> None:

@@ -16,7 +16,7 @@ from tests.mutate.subject.port.constants import SCALE
 
 class Port:
     def __init__(self, folder: Path, options: Mapping[str, Any], dtype: str):
-        self.loud = options["loud"]
+        self.loud, self.dtype = options["loud"], getattr(mx, dtype)
         self.model = nn.Module()
 
     def root(self, segment: str) -> nn.Module:
@@ -26,7 +26,7 @@ class Port:
         """It has no weights."""
 
     def run(self, segment: str, index: int | None, state: State, observe: Callable[[str, Any], Any]) -> State:
-        x = mx.array(state["x"])
+        x = mx.array(state["x"]).astype(self.dtype)
         if self.loud:
             x = x * 7.0
         return (first if segment == "first" else second)(x, observe)
@@ -47,6 +47,8 @@ def first(x: mx.array, observe: Callable[[str, Any], Any], times: int = 3) -> St
 def twice(x: mx.array) -> mx.array:
     if mx.default_device().type == mx.DeviceType.cpu:
         return x + x
+    if x.dtype == mx.bfloat16:
+        return x - -x
     return x * 2.0
 
 
