@@ -1,5 +1,6 @@
 """What tests of several folders share."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from fixtures import cases
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_terminal() -> Iterator[None]:
-    """What the tests print has the width of a log: pytest-xdist sets that of its terminal for each of its processes."""
+def as_of_a_shell() -> Iterator[None]:
+    """A worker of pytest-xdist has an environment of its own. Tests and the programs that they start do without it.
+
+    The width of the terminal would break the lines of tables, and pytest-benchmark refuses to work in a worker.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("COLUMNS", "LINES"):
+        for name in ("COLUMNS", "LINES", *(name for name in os.environ if name.startswith("PYTEST_XDIST_"))):
             patch.delenv(name, raising=False)
         yield
 
