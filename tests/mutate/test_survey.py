@@ -29,6 +29,8 @@ from parity.show.mutation import line, summary
 from parity.show.page import mutation as page
 
 ROOT = Path(__file__).resolve().parents[2]
+# Newer Pythons warn of any thread beside the one that forks; a worker of pytest-xdist has one that reads its orders.
+AMONG_THREADS = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 CONTRACT = Path(__file__).with_name("subject") / "contract.toml"
 
 
@@ -221,6 +223,7 @@ def test_an_interrupt_loses_nothing(without_results, found):
     assert 0 < len(written) < len(found.results)
 
 
+@AMONG_THREADS
 def test_limits_end_a_process():
     def spins(say):
         limit_time(0)
@@ -247,6 +250,7 @@ def test_limits_end_a_process():
         forked(lambda say: 1 // 0)
 
 
+@AMONG_THREADS
 def test_a_module_has_another_source(tmp_path, monkeypatch):
     (tmp_path / "changing").mkdir()
     (tmp_path / "changing" / "changed.py").write_text("VALUE = 1\n")
