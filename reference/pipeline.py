@@ -53,13 +53,17 @@ class Pipeline:
 
     def root(self, segment: str) -> nn.Module:
         """The model that a segment runs, loaded for the first of its stage; that of the stage before is let go of."""
-        stage = MODELS[segment]
+        stage = self.models()[segment]
         if stage is not self.stage:
             self.release()
             self.model, self.stage = stage(self.checkpoint, self.config, self.dtype), stage
             if "weights" in self.options:
                 round_weights(self.model, self.options["weights"])
         return self.model
+
+    def models(self) -> Mapping[str, Callable[..., nn.Module]]:
+        """What loads the model of each segment."""
+        return MODELS
 
     def release(self) -> None:
         """Let go of all weights."""

@@ -19,6 +19,9 @@ from mlx_impl.ops.precision import in_double
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
+_GELU_NEW = (2 * math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi) * 0.044715)
+"""Of x and of x³ in twice the argument of the tanh."""
+
 _MANY = 2**17  # values from which on two streams are worth their synchronisation
 
 
@@ -43,6 +46,14 @@ def gelu(x: mx.array) -> mx.array:
     inf gives inf (NaN in PyTorch), -inf gives NaN as in PyTorch, x < -13.2 gives 0.
     """
     return _apply(x, cpu.gelu, _native_gelu)
+
+
+def gelu_new(x: mx.array) -> mx.array:
+    """x/2·(1 + tanh u) with u = √(2/π)·(x + 0.044715 x³), any shape and layout: GELU's approximation, of GPT-2.
+
+    It is x·σ(2u), in which no 1 cancels against a tanh near -1. inf gives inf; -inf gives NaN, as PyTorch's does.
+    """
+    return x * sigmoid(x * (_GELU_NEW[0] + _GELU_NEW[1] * (x * x)))
 
 
 def mish(x: mx.array) -> mx.array:

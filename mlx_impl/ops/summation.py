@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import mlx.core as mx
 
-from mlx_impl.ops.linear import root
+from mlx_impl.ops import functional as F
+from mlx_impl.ops.linear import matmul, root
 
 
 def pairwise_sum(x: mx.array) -> mx.array:
@@ -39,3 +40,9 @@ def normalize(x: mx.array, eps: float = 0.0) -> mx.array:
     """`(B, c)` -> `(B, c)`, each row divided by its length, or by `eps` where that is more."""
     length = mx.sqrt(blocked_sum(mx.square(x)[..., None])[..., 0])
     return x / mx.maximum(length, eps)
+
+
+def softmax(scores: mx.array) -> mx.array:
+    """Over the last axis, with an exact exponential; the sum is a matrix product, which adds in blocks."""
+    weights = F.exp(scores - mx.max(scores, axis=-1, keepdims=True))
+    return weights / matmul(weights, mx.ones((scores.shape[-1], 1)))

@@ -14,9 +14,8 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ode import Observe, unobserved
-from mlx_impl.ops import functional as F
 from mlx_impl.ops.evaluation import evaluated
-from mlx_impl.ops.linear import matmul
+from mlx_impl.ops.summation import softmax
 from spec.config import SamplingConfig
 
 NOT_FINITE = "the guided logits hold NaN or infinite values, expected numbers; are weights and voice right?"
@@ -39,7 +38,7 @@ def cut_min_p(scores: mx.array, min_p: float) -> mx.array:
     """Scores `(1, V)`, -inf where the probability is below `min_p` times the highest."""
     if min_p == 0:
         return scores
-    probabilities = _softmax(scores)
+    probabilities = softmax(scores)
     cut = min_p * mx.max(probabilities, axis=-1, keepdims=True)
     return mx.where(probabilities < cut, -mx.inf, scores)
 
@@ -49,7 +48,7 @@ def cut_top_p(scores: mx.array, top_p: float) -> mx.array:
     if top_p == 1:
         return scores
     order = np.array(mx.argsort(scores, axis=-1))
-    ascending = np.take_along_axis(_double(_softmax(scores)), order, axis=-1)
+    ascending = np.take_along_axis(_double(softmax(scores)), order, axis=-1)
     cumulative = np.cumsum(ascending, axis=-1)
     removed = cumulative <= 1 - top_p
     removed[:, -1] = False  # the most probable token always stays
@@ -99,17 +98,11 @@ def sample(
         scores = cut_top_p(scores, config.top_p)
         observe("t3.top_p", staying(scores))
         number = observe("t3.uniform", mx.array([uniform]))
-        chosen = _softmax(scores)
+        chosen = softmax(scores)
     finite, chosen = evaluated(finite, chosen)
     if not finite.item():
         raise ValueError(NOT_FINITE)
     return chosen.item() if uniform is None else draw(chosen, number.item())
-
-
-def _softmax(scores: mx.array) -> mx.array:
-    """Over the last axis, with an exact exponential; the sum is a matrix product, which adds in blocks."""
-    weights = F.exp(scores - mx.max(scores, axis=-1, keepdims=True))
-    return weights / matmul(weights, mx.ones((scores.shape[-1], 1)))
 
 
 def _double(array: mx.array) -> np.ndarray:

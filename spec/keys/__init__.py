@@ -14,11 +14,14 @@ from spec.keys.key import Key, Keys
 from spec.keys.speaker_encoder import speaker_encoder_keys
 from spec.keys.t3 import t3_keys
 from spec.keys.tokenizer import tokenizer_keys
+from spec.keys.turbo import turbo_t3_keys
 from spec.keys.vocoder import vocoder_keys
 from spec.keys.voice_encoder import voice_encoder_keys
+from spec.turbo import TurboConfig
 
 __all__ = [
     "FILES",
+    "TURBO_FILES",
     "Key",
     "Keys",
     "flow_keys",
@@ -26,6 +29,7 @@ __all__ = [
     "speaker_encoder_keys",
     "t3_keys",
     "tokenizer_keys",
+    "turbo_t3_keys",
     "vocoder_keys",
     "voice_encoder_keys",
 ]
@@ -46,4 +50,9 @@ FILES: dict[str, Callable[[ChatterboxConfig], Keys]] = {
     "ve": lambda config: voice_encoder_keys(config.voice_encoder),
     "t3_cfg": lambda config: t3_keys(config.t3),
     "t3_mtl23ls_v2": lambda config: t3_keys(multilingual(config).t3),
+}
+# Of Turbo and Nano, which have a voice encoder as above.
+TURBO_FILES: dict[str, Callable[[TurboConfig], Keys]] = {
+    "t3_turbo_v1": lambda config: turbo_t3_keys(config.t3),
+    "t3_nano_v1": lambda config: turbo_t3_keys(config.t3),
 }

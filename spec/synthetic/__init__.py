@@ -20,7 +20,7 @@ import numpy as np
 from parity.base.files import replacing
 from spec.config import ChatterboxConfig
 from spec.files.safetensors_file import Entry, write_file
-from spec.keys import FILES, Key
+from spec.keys import FILES, TURBO_FILES, Key
 from spec.languages import CANGJIE
 from spec.synthetic.buffers import hann_window, mel_filters
 from spec.synthetic.scales import scale_of
@@ -72,7 +72,8 @@ def files_of(config: ChatterboxConfig) -> tuple[str, ...]:
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, edges: bool = False) -> None:
     """Write checkpoint files into `out`, all of them or none. `files` are of `NAMES`, the English ones by default.
 
-    A T3 comes with its tokenizer's files. `edges`: as in `values`.
+    With a `TurboConfig` they may also be of `TURBO_FILES`. A T3 comes with its tokenizer's files.
+    `edges`: as in `values`.
     """
     files = list(files)
     tokenizer = config.tokenizer
@@ -85,8 +86,9 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, e
         def place(name: str) -> Path:
             return whole.enter_context(replacing(out / name))
 
-        for name in (name for name in files if name in FILES):
-            entries = {Entry(key.name, DTYPES[key.dtype], key.shape): key for key in FILES[name](config)}
+        keys_of = {**FILES, **TURBO_FILES}
+        for name in (name for name in files if name in keys_of):
+            entries = {Entry(key.name, DTYPES[key.dtype], key.shape): key for key in keys_of[name](config)}
             write_file(
                 place(f"{name}.safetensors"),
                 entries,

@@ -13,25 +13,29 @@ from pathlib import Path
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
 from spec.synthetic import DEFAULT, file_names
+from spec.turbo import turbo
 
 REFERENCE = Path(__file__).resolve().parent.parent
 CHECKPOINTS = REFERENCE.parent / "build" / "checkpoints"
 HASH = 12  # hexadecimal digits in the name of a folder
 
 
-def cached(size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS, edges: bool = False) -> Path:
+def cached(
+    size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS, edges: bool = False, model: str = ""
+) -> Path:
     """A synthetic checkpoint of that size with at least these files (as in `synthetic.write`), made if need be.
 
+    `model` is `turbo` or `nano`, if it is to be one of those (`spec/turbo.py`).
     Its folder carries a hash of the code that makes it: a change there makes another, and removes those of the same
     size that were made before and that no process uses. A folder in use is held until its process ends.
     """
-    kind = f"{size}-edges" if edges else size
+    kind = "-".join([size, *([model] if model else ()), *(["edges"] if edges else ())])
     folder = root / f"{kind}-{code_hash()}"
     hold(folder)
     missing = [name for name in files if not all((folder / file).is_file() for file in file_names(name))]
     if missing:
         # Processes that find the same file missing each make it, the same bytes, and put it there whole.
-        synthetic.write(folder, CHATTERBOX_SIZES[size], missing, edges)
+        synthetic.write(folder, turbo(model, size) if model else CHATTERBOX_SIZES[size], missing, edges)
         for other in root.glob(f"{kind}-{'[0-9a-f]' * HASH}"):
             if other != folder:
                 remove_unless_held(other)
@@ -42,7 +46,8 @@ def cached(size: str, files: Iterable[str] = DEFAULT, root: Path = CHECKPOINTS, 
 def code_hash() -> str:
     """Of the code that was there when this process first asked, so that a folder keeps its name while it is used."""
     sources = (*sorted((REFERENCE / "synthetic").glob("*.py")), *sorted((REFERENCE / "keys").glob("*.py")))
-    code = b"".join(path.read_bytes() for path in (*sources, REFERENCE / "config.py"))
+    configs = REFERENCE / "config.py", REFERENCE / "turbo.py"
+    code = b"".join(path.read_bytes() for path in (*sources, *configs))
     return hashlib.sha256(code).hexdigest()[:HASH]
 
 

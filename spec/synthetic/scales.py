@@ -46,9 +46,15 @@ SCALES = (
     Scale(r"(query|key)\.weight$", 0.0, 1.4, FAN_IN),
     Scale(r"project_down\.weight$", 0.0, 0.5, FAN_IN),  # around the rounding thresholds
     Scale(r"(attn\.out|mlp\.2|fsmn_block)\.weight$", 0.0, 0.5, FAN_IN),
+    # Turbo's T3, whose GPT-2 has weights of (in, out): what counts as fan in here are its outputs
+    Scale(r"c_attn\.weight$", 0.0, 2.1, FAN_IN),
+    Scale(r"c_fc\.weight$", 0.0, 2.0, FAN_IN),
+    Scale(r"attn\.c_proj\.weight$", 0.0, 0.5, FAN_IN),
+    Scale(r"mlp\.c_proj\.weight$", 0.0, 0.25, FAN_IN),
+    Scale(r"\.ln_\w\.weight$", 1.0, 0.1),
     # T3
-    Scale(r"^(text|speech)_emb\.|embed_tokens", 0.0, 1.0),
-    Scale(r"pos_emb\.", 0.0, 0.2),
+    Scale(r"^(text|speech)_emb\.|embed_tokens|\.wte\.", 0.0, 1.0),
+    Scale(r"pos_emb\.|\.wpe\.", 0.0, 0.2),
     Scale(r"spkr_enc\.weight$", 0.0, 1.0),  # it is given a vector of norm 1
     Scale(r"pre_attention_query$", 0.0, 0.5),
     Scale(r"(q_proj|k_proj)\.weight$", 0.0, 1.4, FAN_IN),

@@ -13,6 +13,7 @@ PYTORCH, MLX, SWIFT = "pytorch", "mlx", "swift"
 
 # o outputs, i inputs, k taps, h and w the taps of two dimensions. What is not listed lies the same everywhere.
 LINEAR = {PYTORCH: "oi", MLX: "oi", SWIFT: "io"}
+LINEAR_OF_GPT2 = {PYTORCH: "io", MLX: "oi", SWIFT: "io"}  # transformers calls the layer a convolution
 CONV1D = {PYTORCH: "oik", MLX: "oki", SWIFT: "oki"}
 CONV2D = {PYTORCH: "oihw", MLX: "ohwi", SWIFT: "ohwi"}
 CONV_TRANSPOSE1D = {PYTORCH: "iok", MLX: "oki", SWIFT: "oki"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
-from mlx_impl.weights.stored.layout import CONV1D, CONV2D, CONV_TRANSPOSE1D, LINEAR, PLAIN, Layout
+from mlx_impl.weights.stored.layout import CONV1D, CONV2D, CONV_TRANSPOSE1D, LINEAR, LINEAR_OF_GPT2, PLAIN, Layout
 from mlx_impl.weights.stored.mapping.template import Template
 
 NAMINGS = ("upstream", "mlx", "swift", "community")
@@ -49,6 +49,7 @@ STEP_COUNT = Leaf("num_batches_tracked", operation=DROP, reason="of use in train
 Kind = tuple[Leaf, ...]
 LAYER: dict[str, Kind] = {
     "linear": (Leaf("weight", layout=LINEAR), BIAS, SCALES, BIASES),
+    "linear of GPT-2": (Leaf("weight", layout=LINEAR_OF_GPT2), BIAS),
     "embedding": (Leaf("weight"),),
     "conv1d": (Leaf("weight", layout=CONV1D), BIAS),
     "conv2d": (Leaf("weight", layout=CONV2D), BIAS),

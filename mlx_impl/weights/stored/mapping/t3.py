@@ -1,4 +1,4 @@
-"""T3's layers by every naming, English and multilingual alike."""
+"""T3's layers by every naming, English, multilingual and Turbo's alike: what Turbo has not got, its file has not."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ def backbone() -> Iterator[Rule]:
     yield rule("norm", "norm")
 
 
+def gpt2() -> Iterator[Rule]:
+    """Turbo's backbone. The other ports of this table have no Turbo."""
+    for layer in ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"):
+        yield rule("linear of GPT-2", f"h.{{i}}.{layer}", swift=None, community=None)
+    for norm in ("h.{i}.ln_1", "h.{i}.ln_2", "ln_f"):
+        yield rule("norm", norm, swift=None, community=None)
+    yield rule("embedding", "wpe", swift=None, community=None)
+    yield rule("embedding", "wte", swift=None, community=None, why="stored and never read")
+
+
 def conditioning() -> Iterator[Rule]:
     yield rule("linear", "spkr_enc", "speaker_proj", "speakerProj")
     yield rule("linear", "emotion_adv_fc", "emotion_proj", "emotionAdvFC")
@@ -35,6 +45,7 @@ def conditioning() -> Iterator[Rule]:
 def t3() -> Iterator[Rule]:
     # The community's backbone is a Llama of mlx-lm, which has one more level.
     yield from under(("tfmr.", "backbone.", "", "tfmr.model."), backbone(), SPELT_OUT)
+    yield from under(("tfmr.", "backbone.", None, None), gpt2(), SPELT_OUT)
     unread = ("tfmr.embed_tokens", "backbone.embed_tokens", "tfmr.embed_tokens", "tfmr.model.embed_tokens")
     yield rule("embedding", *unread, why="stored and never read: the Swift port passes over it")
     yield from under(("cond_enc.", "conditioning.", "", "cond_enc."), conditioning(), SPELT_OUT)

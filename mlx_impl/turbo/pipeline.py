@@ -1,0 +1,54 @@
+"""The page to read of Turbo and Nano: the segments of the contract `fixtures/turbo.toml`, top to bottom.
+
+As `mlx_impl/pipeline.py`, whose states, options and stages these are wherever nothing else is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import mlx.core as mx
+import numpy as np
+from mlx import nn
+
+from mlx_impl.ode import Observe
+from mlx_impl.pipeline import MODELS, Pipeline
+from mlx_impl.turbo.stage import run_prefill, run_rest, run_step
+from mlx_impl.weights.turbo import load_turbo
+from spec.turbo import TurboConfig
+
+State = dict[str, np.ndarray]
+
+
+class TurboPipeline(Pipeline):
+    """MLX side. `options`: as of `Pipeline`, with a `TurboConfig` and, as `sampling`, a `TurboSampling`."""
+
+    def models(self) -> Mapping[str, Callable[..., nn.Module]]:
+        """What loads the model of each segment."""
+        return MODELS | TURBO_MODELS
+
+    def t3_prefill(self, state: State, index: int | None, observe: Observe) -> State:
+        """Text and voice -> the logits of the first speech token, and the cache."""
+        return run_prefill(self.model.t3, state, observe)
+
+    def t3_step(self, state: State, index: int | None, observe: Observe) -> State:
+        """Logits -> speech token `index`, and the next logits."""
+        return run_step(self.model.t3, self.options["sampling"], index or 0, state, observe)
+
+    def t3_rest(self, state: State, index: int | None, observe: Observe) -> State:
+        """The tokens of `rest`, by their choices alone."""
+        return run_rest(self.model.t3, self.options["sampling"], self.options["rest"], state, observe)
+
+
+def t3_model(checkpoint: Path, config: TurboConfig, dtype: mx.Dtype) -> nn.Module:
+    root = nn.Module()  # taps are named from it: t3.conditioning
+    root.t3 = load_turbo(checkpoint, config.t3, dtype)
+    return root
+
+
+TURBO_MODELS: dict[str, Callable[..., nn.Module]] = {
+    "t3_prefill": t3_model,
+    "t3_step": t3_model,
+    "t3_rest": t3_model,
+}

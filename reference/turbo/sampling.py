@@ -1,0 +1,47 @@
+"""Logits to a token: temperature, top-k, top-p, repetition penalty, and a draw by inverse CDF, in that order.
+
+Upstream: `chatterbox/models/t3/t3.py` (`inference_turbo`) with `TemperatureLogitsWarper`, `TopKLogitsWarper`,
+`TopPLogitsWarper` and `RepetitionPenaltyLogitsProcessor` of transformers. The penalty comes last: it moves the
+probabilities of tokens that the cuts have left, and never what they leave. Upstream's `multinomial` is replaced: the
+uniform number is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from reference.ode import Observe, unobserved
+from reference.t3.sampling import cut_top_p, draw, penalize, staying
+from spec.turbo import TurboSampling
+
+
+def cut_top_k(scores: Tensor, top_k: int) -> Tensor:
+    """Scores `(1, V)`, -inf below the `top_k`-th highest. Those that are equal to it all stay."""
+    if top_k == 0 or top_k >= scores.shape[1]:
+        return scores
+    lowest = scores.topk(top_k, dim=-1).values[:, -1:]
+    return scores.masked_fill(scores < lowest, -torch.inf)
+
+
+def sample(
+    logits: Tensor, previous: Sequence[int], config: TurboSampling, uniform: float, observe: Observe = unobserved
+) -> int:
+    """Logits `(1, V)` and the tokens that are penalised -> the next token.
+
+    `t3.scores (2, V)` are those by which tokens are cut, and those of which one is drawn. Raises `ValueError` for
+    logits that are not finite.
+    """
+    if not torch.isfinite(logits).all():
+        raise ValueError("the logits hold NaN or infinite values, expected numbers; are weights and voice right?")
+    scores = logits / config.temperature
+    scores = observe("t3.scores", torch.cat([scores, penalize(scores, previous, config.repetition_penalty)]))
+    kept = cut_top_k(scores[:1], config.top_k)
+    observe("t3.top_k", staying(kept))
+    kept = cut_top_p(kept, config.top_p)
+    observe("t3.top_p", staying(kept))
+    number = observe("t3.uniform", torch.tensor([uniform], dtype=torch.float64))
+    left = scores[1:].masked_fill(kept == -torch.inf, -torch.inf)
+    return draw(left.softmax(dim=-1), number.item())
