@@ -19,9 +19,6 @@ from mlx_impl.ops.precision import in_double
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
-_GELU_NEW = (2 * math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi) * 0.044715)
-"""Of x and of x³ in twice the argument of the tanh."""
-
 _MANY = 2**17  # values from which on two streams are worth their synchronisation
 
 
@@ -53,7 +50,7 @@ def gelu_new(x: mx.array) -> mx.array:
 
     It is x·σ(2u), in which no 1 cancels against a tanh near -1. inf gives inf; -inf gives NaN, as PyTorch's does.
     """
-    return x * sigmoid(x * (_GELU_NEW[0] + _GELU_NEW[1] * (x * x)))
+    return _apply(x, cpu.gelu_new, _native_gelu_new)
 
 
 def mish(x: mx.array) -> mx.array:
@@ -92,6 +89,7 @@ _native_exp = _one_kernel(mx.exp)
 _native_silu = _one_kernel(lambda x: x * mx.sigmoid(x))
 _native_sigmoid = _one_kernel(mx.sigmoid)
 _native_gelu = _one_kernel(lambda x: x * (1 + mx.erf(x * math.sqrt(0.5))) / 2)
+_native_gelu_new = _one_kernel(lambda x: x * mx.sigmoid(cpu.twice_gelu_new(x)))
 _native_mish = _one_kernel(lambda x: x * mx.tanh(mx.logaddexp(x, 0)))
 
 

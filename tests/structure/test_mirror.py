@@ -13,18 +13,23 @@ from mlx.utils import tree_flatten
 import mlx_impl.conditioning.conditioner
 import mlx_impl.flow
 import mlx_impl.t3
+import mlx_impl.turbo
 import mlx_impl.vocoder
 import reference.conditioning.conditioner
 import reference.flow
 import reference.t3
+import reference.turbo
 import reference.vocoder
 from fixtures import cases
+from fixtures.cases import turbo as turbo_cases
 from mlx_impl.flow import Flow as MlxFlow
 from mlx_impl.pipeline import Pipeline as MlxPipeline
+from mlx_impl.turbo.pipeline import TurboPipeline as MlxTurbo
 from parity import contract as contracts
 from parity.contract.implementation import Case
 from reference.flow import Flow as TorchFlow
 from reference.pipeline import Pipeline as TorchPipeline
+from reference.turbo.pipeline import TurboPipeline as TorchTurbo
 from spec.config import SIZES, FlowConfig
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +51,7 @@ MOST = 10
 STAGES = [
     "conditioning/",
     "t3/",
+    "turbo/",
     "encoder.py",
     "decoder.py",
     "ode.py",
@@ -158,9 +164,13 @@ def test_another_size_has_other_paths():
     assert torch_paths(SIZES["tiny"])[0] != mlx_paths(SIZES["full"])[0]
 
 
-def observed(side: str) -> set[str]:
-    """The names that the files of a side hand to `observe`. No whole run has those of what `speak` runs."""
-    sources = [file.read_text() for file in sorted((ROOT / side).rglob("*.py")) if file.name != "spoken.py"]
+def observed(side: str, turbo: bool = False) -> set[str]:
+    """The names that the files of a side hand to `observe`, or those of its `turbo/`, which has a contract of its own.
+
+    No whole run has those of what `speak` runs.
+    """
+    files = [file for file in sorted((ROOT / side).rglob("*.py")) if file.name != "spoken.py"]
+    sources = [file.read_text() for file in files if (file.parent.name == "turbo") == turbo]
     return {name for source in sources for name in re.findall(r"\bobserve\(\s*\"([^\"]+)\"", source)}
 
 
@@ -197,6 +207,22 @@ def test_every_tap_of_the_contract_is_a_module_or_observed_on_both_sides(size):
         assert unresolved(taps - {"mu"}, modules, observed(side)) == {"mu"}
 
 
+@pytest.mark.parametrize("name", ["tiny-turbo-t3", "full-nano-t3"])
+def test_every_tap_of_turbo_is_a_module_or_observed_on_both_sides(name):
+    contract, case = contracts.load(ROOT / "fixtures/turbo.toml"), turbo_cases.load(name)
+    segments = contract.segments(case.dims, case.segments)
+    taps = {re.sub(r"^t3\.tokens\.\d+\.", "t3.", tap.path) for segment in segments for tap in segment.taps}
+    with torch.device("meta"):
+        roots = {"reference": reference.turbo.TurboT3(case.options["config"].t3)}
+    roots["mlx_impl"] = mlx_impl.turbo.TurboT3(case.options["config"].t3)
+    paths = {side: {f"t3.{path}".rstrip(".") for path, _ in root.named_modules()} for side, root in roots.items()}
+    for side, modules in paths.items():
+        assert unresolved(taps, modules, observed(side, turbo=True)) == set()
+        assert unresolved(taps - {"t3.scores"}, modules, observed(side, turbo=True)) == {"t3.scores"}
+    lists = ("t3.backbone.h",)  # a list is a module in PyTorch alone
+    assert paths["reference"] - set(lists) == paths["mlx_impl"]
+
+
 def test_contract_runs_the_segments_of_both_pipelines_in_their_order():
     contract = contracts.load(ROOT / "fixtures/contract.toml")
     segments = list(dict.fromkeys(entry["name"] for entry in contract.outline))
@@ -207,6 +233,17 @@ def test_contract_runs_the_segments_of_both_pipelines_in_their_order():
             if inspect.isfunction(method) and list(inspect.signature(method).parameters)[1:2] == ["state"]
         ]
         assert takes_state == segments
+
+
+def test_contract_of_turbo_runs_the_segments_of_both_pipelines():
+    """Its own ones in their order; the others are Chatterbox's."""
+    outline = contracts.load(ROOT / "fixtures/turbo.toml").outline
+    segments = list(dict.fromkeys(entry["name"] for entry in outline))
+    for pipeline in (TorchTurbo, MlxTurbo):
+        own = [name for name in vars(pipeline) if name in segments]
+        assert own == [name for name in segments if name in own]
+        assert {"t3_prefill", "t3_step", "t3_rest"} <= set(own)
+        assert all(callable(getattr(pipeline, name)) for name in segments)
 
 
 def stage_table(text: str) -> list[str]:

@@ -17,13 +17,16 @@ from mlx_impl.weights.stored.mapping import COMMUNITY, MLX, SCHEMES, SWIFT, TABL
 from mlx_impl.weights.stored.mapping.rule import LAYER, NAMINGS, rule, templates, within_limits
 from mlx_impl.weights.stored.mapping.template import Template
 from spec.config import CHATTERBOX_SIZES, multilingual
-from spec.keys import FILES
+from spec.keys import FILES, TURBO_FILES
+from spec.turbo import T3_SIZES, turbo
 
 FULL = CHATTERBOX_SIZES["full"]
 MULTILINGUAL = multilingual(FULL)
 ONE_T3 = [file for file in FILES if file != "t3_mtl23ls_v2"]  # the keys of the other are the same, in another shape
 KEYS = {file: list(FILES[file](FULL)) for file in ONE_T3}
 ALL = [key for keys in KEYS.values() for key in keys]
+
+TURBO = list(TURBO_FILES["t3_turbo_v1"](turbo("turbo", "full")))
 
 MODULES = {  # of each stage, the class that has its parameters
     "flow": ("flow", "Flow", "flow"),
@@ -61,7 +64,8 @@ def test_total_every_published_key_has_exactly_one_rule():
     assert {file: len(keys) for file, keys in KEYS.items()} == {"s3gen": 2490, "ve": 16, "t3_cfg": 292}
     assert all(len(UPSTREAM.all(key.name)) == 1 for key in ALL)
     assert [key.name for key in FILES["t3_mtl23ls_v2"](FULL)] == [key.name for key in KEYS["t3_cfg"]]
-    used = {UPSTREAM.find(key.name)[0].rule for key in ALL}
+    assert all(len(UPSTREAM.all(key.name)) == 1 for key in TURBO)
+    used = {UPSTREAM.find(key.name)[0].rule for key in (*ALL, *TURBO)}
     assert used == set(TABLE), "a rule that no published key needs"
 
 
@@ -81,6 +85,22 @@ def test_exact_every_parameter_of_this_side_is_filled_in_its_shape(config):
         order = permutation(parameter.leaf.layout, PYTORCH, MLX_LAYOUT, len(shape))
         filled |= {name: permuted(shape, order) for name in MLX.keys(parameter)}
     assert filled == own_parameters(config)
+
+
+@pytest.mark.parametrize(("model", "size"), [(model, size) for model in T3_SIZES for size in T3_SIZES[model]])
+def test_exact_every_parameter_of_turbo_is_filled_in_its_shape(model, size):
+    config, filled = turbo(model, size), {}
+    for parameter, keys in parameters(TURBO_FILES["t3_turbo_v1"](config)).items():
+        order = permutation(parameter.leaf.layout, PYTORCH, MLX_LAYOUT, len(keys[-1].shape))
+        filled |= {name: permuted(keys[-1].shape, order) for name in MLX.keys(parameter)}
+    made = importlib.import_module("mlx_impl.turbo").TurboT3(config.t3)
+    assert filled == {f"t3.{path}": parameter.shape for path, parameter in tree_flatten(made.parameters())}
+
+
+def test_the_weights_of_gpt2_alone_are_transposed_for_mlx():
+    for parameter, keys in parameters(TURBO).items():
+        swapped = permutation(parameter.leaf.layout, PYTORCH, MLX_LAYOUT, len(keys[-1].shape)) == (1, 0)
+        assert swapped == bool(re.search(r"c_(attn|fc|proj)\.weight$", keys[-1].name))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=str)

@@ -31,6 +31,9 @@ _SINE_SQUARED = (-0.33333334, 0.044444486, -0.0031746542, 0.0001411066, -4.26226
 # pi in three parts; multiples of the first two are exact up to 2**12.
 _PI = (3.140625, 9.67502593994e-04, 1.50995798e-07)
 
+# Of x and of x^3 in twice the argument of the tanh.
+_GELU_NEW = (2 * math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi) * 0.044715)
+
 _EXP_FLOOR = -150.0  # e^-104 rounds to 0; at -150 also 2^(n+64) is taken as 0, which is faster
 _EXP_CEIL = 89.0  # e^89 > 2^128
 _GELU_CEIL = 14.0  # 14·Φ(-14) = 1e-43, the last of the subnormals
@@ -83,6 +86,15 @@ def _sigmoid_from(e: mx.array) -> mx.array:
 
 def sigmoid(x: mx.array) -> mx.array:
     return _sigmoid_from(exp(-x))
+
+
+def twice_gelu_new(x: mx.array) -> mx.array:
+    """2·√(2/π)·(x + 0.044715 x³)."""
+    return x * (_GELU_NEW[0] + _GELU_NEW[1] * (x * x))
+
+
+def gelu_new(x: mx.array) -> mx.array:
+    return x * sigmoid(twice_gelu_new(x))
 
 
 @mx.compile
