@@ -159,6 +159,8 @@ class ConditionalDecoder(nn.Module):
         width, decoder = config.decoder.width, config.decoder
         self.time_embeddings = SinusoidalPosEmb(config.decoder_in)
         self.time_mlp = TimestepEmbedding(config.decoder_in, decoder.time_width)
+        width_in = 2 * decoder.time_width
+        self.time_mixer = Linear(width_in, decoder.time_width, bias=False) if config.meanflow else None
         self.down_blocks = [UNetBlock(decoder, config.decoder_in, outer=True)]
         self.mid_blocks = [UNetBlock(decoder, width, outer=False) for _ in range(decoder.mid_blocks)]
         self.up_blocks = [UNetBlock(decoder, 2 * width, outer=True)]
@@ -170,10 +172,13 @@ class ConditionalDecoder(nn.Module):
     ) -> mx.array:
         """`x`, `mu`, `cond (2B, M, C)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, M, C)`.
 
+        Of a mean flow there are B items, and t is `(2B,)`: where their steps begin, then where these end.
         State and time are of the ODE's dtype and the velocity is; the rest may be in half precision.
         """
         state_dtype, dtype = x.dtype, self.final_proj.weight.dtype
         t = self.time_mlp(self.time_embeddings(t).astype(dtype))
+        if self.time_mixer is not None:
+            t = self.time_mixer(mx.concatenate(t.split(2), axis=1))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, :, None]  # (2B, M, 1)
         parts = [x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond]

@@ -13,7 +13,7 @@ from mlx import nn
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.decoder import ConditionalDecoder
 from mlx_impl.encoder import UpsampleConformerEncoder
-from mlx_impl.ode import Conditions, solve_euler
+from mlx_impl.ode import Conditions, solve_euler, solve_meanflow
 from mlx_impl.ops.linear import Linear
 from mlx_impl.ops.parallel import evaluated_halves
 from mlx_impl.ops.summation import normalize
@@ -73,4 +73,6 @@ class Flow(nn.Module):
         """The whole flow. Mel `(B, M, C)` of everything, the prompt's frames included."""
         mu, frames = self.encode(tokens, lengths, finalize)
         conditions = self.conditions(mu, frames, prompt_mel, embedding)
+        if self.config.meanflow:
+            return solve_meanflow(self.decoder, noise, time_grid, conditions)
         return solve_euler(self.velocity, noise, time_grid, conditions, self.config.guidance)

@@ -1,6 +1,6 @@
-"""Noise to mel: Euler steps along a cosine time grid, with classifier-free guidance.
+"""Noise to mel: Euler steps along a cosine time grid, with classifier-free guidance; or along a mean flow, without.
 
-Upstream: `chatterbox/models/s3gen/flow_matching.py` (`CausalConditionalCFM.forward`, `solve_euler`).
+Upstream: `chatterbox/models/s3gen/flow_matching.py` (`CausalConditionalCFM.forward`, `solve_euler`, `basic_euler`).
 """
 
 from __future__ import annotations
@@ -82,3 +82,37 @@ def solve_euler(
     for t, t_next in pairwise(time_grid):
         x = started(euler_step(decoder, x, t, t_next, guided, guidance))
     return x
+
+
+def mean_step(
+    decoder: Callable[..., mx.array],
+    x: mx.array,
+    t: mx.array,
+    t_next: mx.array,
+    conditions: Conditions,
+    observe: Observe = unobserved,
+) -> mx.array:
+    """One step of a mean flow: state `x (B, M, C)` at time `t` -> state at `t_next`. Times are 0-d.
+
+    The decoder is told both times, and gives the velocity that leads from one to the other. There is no guidance.
+    """
+    times = mx.repeat(mx.stack([t, t_next]), len(x))  # (2B,)
+    velocity = decoder(x, conditions.mask, conditions.mu, times, conditions.speaker, conditions.cond)
+    return observe("ode.state", x + (t_next - t) * observe("ode.velocity", velocity))
+
+
+def solve_meanflow(
+    decoder: Callable[..., mx.array], noise: mx.array, time_grid: mx.array, conditions: Conditions
+) -> mx.array:
+    """Noise `(B, M, C)` at t = 0 -> mel `(B, M, C)` at t = 1, over `time_grid (steps + 1,)`."""
+    x = noise
+    for t, t_next in pairwise(time_grid):
+        x = started(mean_step(decoder, x, t, t_next, conditions))
+    return x
+
+
+def mean_grid(steps: int, dtype: type[np.floating] = np.float32) -> np.ndarray:
+    """Time grid of a mean flow, `(steps + 1,)`, from 0 to 1 in equal steps. Raises `ValueError` for less than one."""
+    if steps < 1:
+        raise ValueError(f"the ODE needs at least 1 step, got {steps}")
+    return (np.arange(steps + 1) / steps).astype(dtype)

@@ -139,13 +139,12 @@ class Pipeline:
         conditions = self.model.conditions(
             mu, frames, self.tensor(state["prompt_mel"]), self.tensor(state["embedding"])
         )
-        grid = time_grid(config.steps, working_float())
         return state | {
             "mu": _widened(observe("mu", mu)),
             "speaker": _widened(observe("speaker", conditions.speaker)),
             "cond": _widened(observe("cond", conditions.cond)),
             "frames": np.array(frames),
-            "time_grid": np.array(observe("ode.time_grid", mx.array(grid))),
+            "time_grid": np.array(observe("ode.time_grid", mx.array(self.time_grid()))),
         }
 
     def ode(self, state: State, index: int | None, observe: Observe) -> State:
@@ -190,6 +189,14 @@ class Pipeline:
     def streamed(self, state: State, index: int | None, observe: Observe) -> State:
         """Text and conditions -> wave, as `speak --stream` does it."""
         return run_stream(self.model.side, self.options, state, observe)
+
+    def time_grid(self) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return time_grid(self.config.flow.steps, self.float_type())
+
+    def float_type(self) -> type[np.floating]:
+        """What NumPy calls the dtype of states."""
+        return working_float()
 
     def tensor(self, array: np.ndarray) -> mx.array:
         return mx.array(np.ascontiguousarray(array, working_float()))

@@ -156,6 +156,8 @@ class ConditionalDecoder(nn.Module):
         width, decoder = config.decoder.width, config.decoder
         self.time_embeddings = SinusoidalPosEmb(config.decoder_in)
         self.time_mlp = TimestepEmbedding(config.decoder_in, decoder.time_width)
+        width_in = 2 * decoder.time_width
+        self.time_mixer = nn.Linear(width_in, decoder.time_width, bias=False) if config.meanflow else None
         self.down_blocks = nn.ModuleList([UNetBlock(decoder, config.decoder_in, outer=True)])
         self.mid_blocks = nn.ModuleList(UNetBlock(decoder, width, outer=False) for _ in range(decoder.mid_blocks))
         self.up_blocks = nn.ModuleList([UNetBlock(decoder, 2 * width, outer=True)])
@@ -163,8 +165,13 @@ class ConditionalDecoder(nn.Module):
         self.final_proj = nn.Conv1d(width, config.mel_bins, 1)
 
     def forward(self, x: Tensor, mask: Tensor | None, mu: Tensor, t: Tensor, speaker: Tensor, cond: Tensor) -> Tensor:
-        """`x`, `mu`, `cond (2B, C, M)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, C, M)`."""
+        """`x`, `mu`, `cond (2B, C, M)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, C, M)`.
+
+        Of a mean flow there are B items, and t is `(2B,)`: where their steps begin, then where these end.
+        """
         t = self.time_mlp(self.time_embeddings(t))
+        if self.time_mixer is not None:
+            t = self.time_mixer(torch.cat(t.chunk(2), dim=1))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, None, :]  # (2B, 1, M)
         x = torch.cat([x, mu, speaker[:, :, None].expand_as(x), cond], dim=1)  # (2B, 4C, M)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from reference.attention_mask import padding_mask
 from reference.decoder import ConditionalDecoder
 from reference.encoder import UpsampleConformerEncoder
-from reference.ode import Conditions, solve_euler
+from reference.ode import Conditions, solve_euler, solve_meanflow
 from spec.config import FlowConfig
 
 
@@ -71,4 +71,6 @@ class Flow(nn.Module):
         """The whole flow. Mel `(B, C, M)` of everything, the prompt's frames included."""
         mu, frames = self.encode(tokens, lengths, finalize)
         conditions = self.conditions(mu, frames, prompt_mel, embedding)
+        if self.config.meanflow:
+            return solve_meanflow(self.decoder, noise, time_grid, conditions)
         return solve_euler(self.velocity, noise, time_grid, conditions, self.config.guidance)

@@ -136,13 +136,12 @@ class Pipeline:
         conditions = self.model.conditions(
             mu, frames, self.tensor(state["prompt_mel"]), self.tensor(state["embedding"])
         )
-        grid = time_grid(config.steps, np.dtype(str(self.dtype).removeprefix("torch.")).type)
         return state | {
             "mu": observe("mu", mu).numpy(),
             "speaker": observe("speaker", conditions.speaker).numpy(),
             "cond": observe("cond", conditions.cond).numpy(),
             "frames": np.array(frames),
-            "time_grid": observe("ode.time_grid", torch.from_numpy(grid)).numpy(),
+            "time_grid": observe("ode.time_grid", torch.from_numpy(self.time_grid())).numpy(),
         }
 
     def ode(self, state: State, index: int | None, observe: Observe) -> State:
@@ -186,6 +185,14 @@ class Pipeline:
     def streamed(self, state: State, index: int | None, observe: Observe) -> State:
         """Text and conditions -> wave, as `speak --stream` does it."""
         return run_stream(self.model.side, self.options, state, observe)
+
+    def time_grid(self) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return time_grid(self.config.flow.steps, self.float_type())
+
+    def float_type(self) -> type[np.floating]:
+        """What NumPy calls the dtype of states."""
+        return np.dtype(str(self.dtype).removeprefix("torch.")).type
 
     def tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.dtype)

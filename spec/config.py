@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+S3GEN = "s3gen.safetensors"  # of a checkpoint: the file of all stages but T3 and the voice encoder
+
 
 @dataclass(frozen=True)
 class EncoderConfig:
@@ -45,7 +47,11 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """Speech tokens to mel. `guidance` is the classifier-free guidance rate, `steps` the Euler steps of the ODE."""
+    """Speech tokens to mel. `guidance` is the classifier-free guidance rate, `steps` the Euler steps of the ODE.
+
+    `file` is that of the checkpoint which holds it, here and below. A `meanflow` is told where a step ends as well as
+    where it begins, and was trained to need no guidance.
+    """
 
     mel_bins: int = 80
     speaker_width: int = 192
@@ -53,6 +59,8 @@ class FlowConfig:
     guidance: float = 0.7
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    meanflow: bool = False
+    file: str = S3GEN
 
     @property
     def decoder_in(self) -> int:
@@ -92,6 +100,7 @@ class VocoderConfig:
     sine_amplitude: float = 0.1
     noise_deviation: float = 0.003  # of voiced samples; that of unvoiced ones is a third of the sine's amplitude
     threshold: float = 10.0
+    file: str = S3GEN
 
     @property
     def frame_samples(self) -> int:
@@ -112,6 +121,7 @@ class TokenizerConfig:
     blocks: int = 6
     memory_kernel: int = 31  # taps of the FSMN's depthwise convolution
     digits: int = 8  # of a token, each of three levels: 3 ** 8 tokens
+    file: str = S3GEN
 
     @property
     def heads(self) -> int:
@@ -132,6 +142,7 @@ class SpeakerEncoderConfig:
     dilations: tuple[int, ...] = (1, 2, 2)
     segment: int = 100  # frames of one context average
     speaker_width: int = 192
+    file: str = S3GEN
 
 
 MULTILINGUAL_TEXT_TOKENS = 2454

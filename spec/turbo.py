@@ -8,13 +8,16 @@ here is Chatterbox's: conditioning, encoder and vocoder are the same networks, w
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 
-TURBO_T3, NANO_T3 = "t3_turbo_v1.safetensors", "t3_nano_v1.safetensors"  # of a checkpoint
+# Of a checkpoint.
+TURBO_T3, NANO_T3 = "t3_turbo_v1.safetensors", "t3_nano_v1.safetensors"
+S3GEN_MEANFLOW = "s3gen_meanflow.safetensors"
+STEPS = 2  # of the ODE
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,16 @@ T3_SIZES = {
 
 
 def turbo(model: str, size: str) -> TurboConfig:
-    """The configuration of `turbo` or `nano` at a size: the other stages are Chatterbox's of that size."""
+    """The configuration of `turbo` or `nano` at a size: the other stages are as large as Chatterbox's of that size."""
     stages = CHATTERBOX_SIZES[size]
-    given = {each.name: getattr(stages, each.name) for each in fields(ChatterboxConfig)}
-    return TurboConfig(**given | {"t3": T3_SIZES[model][size]})
+    return TurboConfig(
+        flow=replace(stages.flow, file=S3GEN_MEANFLOW, meanflow=True, steps=STEPS),
+        vocoder=replace(stages.vocoder, file=S3GEN_MEANFLOW),
+        tokenizer=replace(stages.tokenizer, file=S3GEN_MEANFLOW),
+        speaker_encoder=replace(stages.speaker_encoder, file=S3GEN_MEANFLOW),
+        t3=T3_SIZES[model][size],
+        voice_encoder=stages.voice_encoder,
+    )
 
 
 def check_turbo_inputs(config: TurboT3Config, inputs: Mapping[str, np.ndarray]) -> None:
@@ -131,11 +140,3 @@ def check_turbo_inputs(config: TurboT3Config, inputs: Mapping[str, np.ndarray]) 
 def prefix_length(inputs: Mapping[str, np.ndarray]) -> int:
     """Positions before the first sampled token: the voice, the prompt, the text, and the start of speech."""
     return 1 + int(inputs["prompt_tokens"].shape[1]) + int(inputs["text_tokens"].shape[1]) + 1
-
-
-def penalized_tokens(tokens: list[int]) -> list[int]:
-    """Which tokens the repetition penalty sees, of all from the start token on: those that were said.
-
-    For the first token it sees the start token alone. Upstream: `inference_turbo`, which never penalises it again.
-    """
-    return tokens[1:] or tokens

@@ -12,8 +12,8 @@ import mlx.core as mx
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.turbo.model import TurboT3
-from mlx_impl.turbo.sampling import sample
-from spec.turbo import TurboSampling, TurboT3Config, penalized_tokens
+from mlx_impl.turbo.sampling import penalized_tokens, sample
+from spec.turbo import TurboSampling, TurboT3Config
 
 
 def prefill(

@@ -12,7 +12,8 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
-from mlx_impl.ode import Observe
+from mlx_impl.attention_mask import padding_mask
+from mlx_impl.ode import Conditions, Observe, mean_grid, mean_step
 from mlx_impl.pipeline import MODELS, Pipeline
 from mlx_impl.turbo.stage import run_prefill, run_rest, run_step
 from mlx_impl.weights.turbo import load_turbo
@@ -39,6 +40,18 @@ class TurboPipeline(Pipeline):
     def t3_rest(self, state: State, index: int | None, observe: Observe) -> State:
         """The tokens of `rest`, by their choices alone."""
         return run_rest(self.model.t3, self.options["sampling"], self.options["rest"], state, observe)
+
+    def ode(self, state: State, index: int | None, observe: Observe) -> State:
+        """One step of the mean flow's state `x (B, M, C)`."""
+        x, grid = (self.tensor(state[name]) for name in ("x", "time_grid"))
+        mu, speaker, cond = (self.tensor(state[name]).astype(self.dtype) for name in ("mu", "speaker", "cond"))
+        conditions = Conditions(mu, speaker, cond, padding_mask(state["frames"].tolist(), x.shape[1], x))
+        x = mean_step(self.model.decoder, x, grid[index or 0], grid[(index or 0) + 1], conditions, observe)
+        return state | {"x": np.array(x)}
+
+    def time_grid(self) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return mean_grid(self.config.flow.steps, self.float_type())
 
 
 def t3_model(checkpoint: Path, config: TurboConfig, dtype: mx.Dtype) -> nn.Module:

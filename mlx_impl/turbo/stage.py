@@ -10,8 +10,8 @@ from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.turbo.generation import decode, prefill
 from mlx_impl.turbo.model import TurboT3
-from mlx_impl.turbo.sampling import sample
-from spec.turbo import TurboSampling, check_turbo_inputs, penalized_tokens
+from mlx_impl.turbo.sampling import penalized_tokens, sample
+from spec.turbo import TurboSampling, check_turbo_inputs
 
 State = dict[str, np.ndarray]
 

@@ -13,7 +13,7 @@ from mlx_impl.conditioning.voice_encoder import VoiceEncoder
 from mlx_impl.weights.checkpoint import load
 from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
-from spec.files.checkpoint import S3GEN, VE
+from spec.files.checkpoint import VE
 
 
 def tokenizer_parameter_name(key: str) -> str:
@@ -34,13 +34,13 @@ def voice_encoder_parameter_name(key: str) -> str:
 def load_tokenizer(checkpoint: Path, config: TokenizerConfig, dtype: mx.Dtype = mx.float32) -> S3Tokenizer:
     """The S3 tokenizer of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     tokenizer = S3Tokenizer(config)
-    return load(tokenizer, checkpoint / S3GEN, "tokenizer", dtype)
+    return load(tokenizer, checkpoint / config.file, "tokenizer", dtype)
 
 
 def load_speaker_encoder(checkpoint: Path, config: SpeakerEncoderConfig, dtype: mx.Dtype = mx.float32) -> CAMPPlus:
     """The speaker encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     encoder = CAMPPlus(config)
-    return load(encoder, checkpoint / S3GEN, "speaker_encoder", dtype)
+    return load(encoder, checkpoint / config.file, "speaker_encoder", dtype)
 
 
 def load_voice_encoder(checkpoint: Path, config: VoiceEncoderConfig, dtype: mx.Dtype = mx.float32) -> VoiceEncoder:

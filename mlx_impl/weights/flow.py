@@ -10,7 +10,6 @@ from mlx_impl.flow import Flow
 from mlx_impl.weights.checkpoint import load
 from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import FlowConfig
-from spec.files.checkpoint import S3GEN
 
 
 def parameter_name(key: str) -> str:
@@ -20,4 +19,4 @@ def parameter_name(key: str) -> str:
 
 def load_flow(checkpoint: Path, config: FlowConfig, dtype: mx.Dtype = mx.float32) -> Flow:
     """The flow of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
-    return load(Flow(config), checkpoint / S3GEN, "flow", dtype)
+    return load(Flow(config), checkpoint / config.file, "flow", dtype)

@@ -10,7 +10,6 @@ from mlx_impl.vocoder import Vocoder
 from mlx_impl.weights.checkpoint import load
 from mlx_impl.weights.stored.mapping import parameter_of
 from spec.config import VocoderConfig
-from spec.files.checkpoint import S3GEN
 
 
 def vocoder_parameter_name(key: str) -> str:
@@ -23,7 +22,7 @@ def load_vocoder(checkpoint: Path, config: VocoderConfig, dtype: mx.Dtype = mx.f
 
     The generator is in `dtype`, f0 predictor and source in float32: a half f0 is off by up to 1 Hz, and phases add up.
     """
-    vocoder = load(Vocoder(config), checkpoint / S3GEN, "vocoder", mx.float32)
+    vocoder = load(Vocoder(config), checkpoint / config.file, "vocoder", mx.float32)
     vocoder.generator.set_dtype(dtype)
     mx.eval(vocoder.parameters())
     return vocoder

@@ -13,8 +13,8 @@ from torch import Tensor
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.turbo.model import TurboT3
-from reference.turbo.sampling import sample
-from spec.turbo import TurboSampling, TurboT3Config, penalized_tokens
+from reference.turbo.sampling import penalized_tokens, sample
+from spec.turbo import TurboSampling, TurboT3Config
 
 
 def prefill(

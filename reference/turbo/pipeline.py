@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from reference.ode import Observe
+from reference.attention_mask import padding_mask
+from reference.ode import Conditions, Observe, mean_grid, mean_step
 from reference.pipeline import MODELS, Pipeline
 from reference.turbo.stage import run_prefill, run_rest, run_step
 from reference.weights.turbo import load_turbo
@@ -39,6 +40,17 @@ class TurboPipeline(Pipeline):
     def t3_rest(self, state: State, index: int | None, observe: Observe) -> State:
         """The tokens of `rest`, by their choices alone."""
         return run_rest(self.model.t3, self.options["sampling"], self.options["rest"], state, observe)
+
+    def ode(self, state: State, index: int | None, observe: Observe) -> State:
+        """One step of the mean flow's state `x (B, C, M)`."""
+        x, mu, speaker, cond, grid = (self.tensor(state[name]) for name in ("x", "mu", "speaker", "cond", "time_grid"))
+        conditions = Conditions(mu, speaker, cond, padding_mask(state["frames"].tolist(), x.shape[2], x))
+        x = mean_step(self.model.decoder, x, grid[index or 0], grid[(index or 0) + 1], conditions, observe)
+        return state | {"x": x.numpy()}
+
+    def time_grid(self) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return mean_grid(self.config.flow.steps, self.float_type())
 
 
 def t3_model(checkpoint: Path, config: TurboConfig, dtype: torch.dtype) -> nn.Module:

@@ -26,6 +26,14 @@ def cut_top_k(scores: Tensor, top_k: int) -> Tensor:
     return scores.masked_fill(scores < lowest, -torch.inf)
 
 
+def penalized_tokens(tokens: Sequence[int]) -> Sequence[int]:
+    """Which tokens the penalty sees, of all from the start token on: those that were said, or else the start token.
+
+    Upstream penalises the start token for the first token, and never again.
+    """
+    return tokens[1:] or tokens
+
+
 def sample(
     logits: Tensor, previous: Sequence[int], config: TurboSampling, uniform: float, observe: Observe = unobserved
 ) -> int:

@@ -10,8 +10,8 @@ from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.turbo.generation import decode, prefill
 from reference.turbo.model import TurboT3
-from reference.turbo.sampling import sample
-from spec.turbo import TurboSampling, check_turbo_inputs, penalized_tokens
+from reference.turbo.sampling import penalized_tokens, sample
+from spec.turbo import TurboSampling, check_turbo_inputs
 
 State = dict[str, np.ndarray]
 

@@ -14,7 +14,7 @@ from reference.conditioning.speaker_encoder import CAMPPlus
 from reference.conditioning.voice_encoder import VoiceEncoder
 from reference.weights.checkpoint import load, without_values
 from spec.config import ChatterboxConfig, SpeakerEncoderConfig, TokenizerConfig, VoiceEncoderConfig
-from spec.files.checkpoint import S3GEN, VE
+from spec.files.checkpoint import VE
 
 SIMILARITY = ("similarity_weight", "similarity_bias")  # of the voice encoder's loss in training
 
@@ -90,7 +90,7 @@ def load_tokenizer(checkpoint: Path, config: TokenizerConfig, dtype: torch.dtype
     """The S3 tokenizer of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         tokenizer = S3Tokenizer(config)
-    return load(tokenizer, checkpoint / S3GEN, "tokenizer.", tokenizer_parameter_name, dtype)
+    return load(tokenizer, checkpoint / config.file, "tokenizer.", tokenizer_parameter_name, dtype)
 
 
 def load_speaker_encoder(
@@ -99,7 +99,7 @@ def load_speaker_encoder(
     """The speaker encoder of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         encoder = CAMPPlus(config)
-    return load(encoder, checkpoint / S3GEN, "speaker_encoder.", speaker_encoder_parameter_name, dtype)
+    return load(encoder, checkpoint / config.file, "speaker_encoder.", speaker_encoder_parameter_name, dtype)
 
 
 def load_voice_encoder(

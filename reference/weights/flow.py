@@ -10,13 +10,13 @@ import torch
 from reference.flow import Flow
 from reference.weights.checkpoint import load, without_values
 from spec.config import FlowConfig
-from spec.files.checkpoint import S3GEN
 
 # Upstream names a U-Net block's parts by position and a convolution block's by place in a Sequential.
 RENAMES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"^decoder\.estimator\.", "decoder."),
+        (r"\.time_embed_mixer\.", ".time_mixer."),
         (r"_blocks\.(\d+)\.0\.", r"_blocks.\1.resnet."),
         (r"_blocks\.(\d+)\.1\.", r"_blocks.\1.transformer_blocks."),
         (r"_blocks\.(\d+)\.2\.", r"_blocks.\1.conv."),
@@ -43,4 +43,4 @@ def load_flow(checkpoint: Path, config: FlowConfig, dtype: torch.dtype = torch.f
     """The flow of a checkpoint directory, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         flow = Flow(config)
-    return load(flow, checkpoint / S3GEN, "flow.", parameter_name, dtype)
+    return load(flow, checkpoint / config.file, "flow.", parameter_name, dtype)

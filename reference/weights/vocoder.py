@@ -12,7 +12,6 @@ from torch import Tensor
 from reference.vocoder import Vocoder
 from reference.weights.checkpoint import load, without_values
 from spec.config import VocoderConfig
-from spec.files.checkpoint import S3GEN
 
 # Upstream lists the parts of all levels side by side and numbers its f0 layers with the ELUs between them.
 RENAMES = (
@@ -41,7 +40,7 @@ def load_vocoder(checkpoint: Path, config: VocoderConfig, dtype: torch.dtype = t
     with without_values():
         vocoder = Vocoder(config)
     fold = partial(_fold_weight_norm, dtype=dtype)
-    return load(vocoder, checkpoint / S3GEN, "mel2wav.", vocoder_parameter_name, dtype, fold)
+    return load(vocoder, checkpoint / config.file, "mel2wav.", vocoder_parameter_name, dtype, fold)
 
 
 def _fold_weight_norm(tensors: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spec.config import CHATTERBOX_SIZES, ENGLISH_T3, MULTILINGUAL_T3
+from spec.config import CHATTERBOX_SIZES, ENGLISH_T3, MULTILINGUAL_T3, S3GEN
 from spec.files.safetensors_file import FormatError, read_header
 from spec.languages import CANGJIE
 from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER
 
-S3GEN, VE = "s3gen.safetensors", "ve.safetensors"
+VE = "ve.safetensors"
 MULTILINGUAL = (MULTILINGUAL_T3, "t3_mtl23ls_v3.safetensors")  # in the order in which upstream takes them
 ALL_IN_ONE = "model.safetensors"  # of the mlx-community naming
 VOICES = ("conds.pt", "conds.safetensors")  # in the order in which they are looked for

@@ -53,6 +53,7 @@ FILES: dict[str, Callable[[ChatterboxConfig], Keys]] = {
 }
 # Of Turbo and Nano, which have a voice encoder as above.
 TURBO_FILES: dict[str, Callable[[TurboConfig], Keys]] = {
+    "s3gen_meanflow": s3gen_keys,
     "t3_turbo_v1": lambda config: turbo_t3_keys(config.t3),
     "t3_nano_v1": lambda config: turbo_t3_keys(config.t3),
 }

@@ -51,6 +51,8 @@ def estimator_keys(at: str, config: FlowConfig) -> Keys:
     width = decoder.width
     yield from weight_and_bias(f"{at}.time_mlp.linear_1", decoder.time_width, config.decoder_in)
     yield from weight_and_bias(f"{at}.time_mlp.linear_2", decoder.time_width, decoder.time_width)
+    if config.meanflow:
+        yield Key(f"{at}.time_embed_mixer.weight", (decoder.time_width, 2 * decoder.time_width))
     yield from unet_block_keys(f"{at}.down_blocks.0", decoder, config.decoder_in)
     yield from weight_and_bias(f"{at}.down_blocks.0.2", width, width, 3)
     for block in range(decoder.mid_blocks):

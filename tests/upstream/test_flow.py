@@ -1,4 +1,7 @@
-"""The reference's flow against upstream's own: same checkpoint, same noise, at every shared module and ODE step."""
+"""The reference's flow against upstream's own: same checkpoint, same noise, at every shared module and ODE step.
+
+Turbo's flow, too, whose decoder is told two times of each step, and which is solved without guidance.
+"""
 
 import re
 from collections import defaultdict
@@ -9,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fixtures.cases import synthetic_checkpoint
+from fixtures import cases
+from fixtures.cases import turbo
 from fixtures.cases.flow import CASES, FlowCase, build
 from parity.base.metrics import rms, rmse
 from parity.capture.runner import Runner
@@ -17,16 +21,25 @@ from parity.capture.torch import instrument, to_numpy
 from parity.capture.trace import keep
 from parity.contract import load
 from parity.contract.implementation import make_side
-from reference.weights import S3GEN, parameter_name
+from reference.weights import parameter_name
 from tests.upstream.upstream_loader import build_s3gen, double_precision, inject_noise
 
-CONTRACT = load(Path("fixtures/contract.toml"))
+CONTRACT, TURBO = (load(Path("fixtures") / name) for name in ("contract.toml", "turbo.toml"))
 BOUND = {"float32": 1e-6, "float64": 1e-12}
 CASE = CASES["full-flow-short"]
 BATCH = FlowCase("full", prompt=6, tokens=(12, 7))
 
 # Only the reference has these as a module's output: upstream makes them inline, or calls a list of modules in turn.
 NOT_SHARED = re.compile(r"^(mu|speaker|cond|ode\..*|encoder\.(up_)?positions|decoder\.\w+_blocks\.\d+)$")
+
+
+# Upstream makes these twice in a step of Turbo's, once for each time; the reference makes both at once.
+OF_TIMES = re.compile(r"^decoder\.(time_embeddings|time_mlp.*)$")
+
+
+def checkpoint(case) -> Path:
+    own = turbo if case.options["config"].flow.meanflow else cases
+    return own.synthetic_checkpoint(case)
 
 
 def ours(path: str) -> str:
@@ -48,8 +61,9 @@ def run_upstream(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.ndar
         return value
 
     def run():
-        model = build_s3gen()
-        model.load_state_dict(load_file(synthetic_checkpoint(case) / S3GEN), strict=True)
+        config = case.options["config"].flow
+        model = build_s3gen(config.meanflow)
+        model.load_state_dict(load_file(checkpoint(case) / config.file), strict=True)
         flow = model.flow.to(width)
         tokens = torch.from_numpy(inputs["tokens"])
         lengths = torch.from_numpy(inputs["lengths"])
@@ -65,6 +79,7 @@ def run_upstream(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.ndar
                 embedding=torch.from_numpy(inputs["embedding"]).to(width),
                 finalize=finalize,
                 n_timesteps=case.dims["steps"],
+                meanflow=config.meanflow,
             )
         return mel.numpy()
 
@@ -75,15 +90,38 @@ def run_upstream(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.ndar
 
 
 def run_reference(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.ndarray]:
-    runner = Runner(CONTRACT, "reference", make_side(CONTRACT, "reference", synthetic_checkpoint(case), case, dtype))
+    contract = TURBO if case.options["config"].flow.meanflow else CONTRACT
+    runner = Runner(contract, "reference", make_side(contract, "reference", checkpoint(case), case, dtype))
     seen: dict[str, list[np.ndarray]] = defaultdict(list)
     state = case.inputs
-    for segment in CONTRACT.segments(case.dims, case.segments):
+    for segment in contract.segments(case.dims, case.segments):
         trace: dict[str, np.ndarray] = {}
         state = runner.run(segment, state, keep(trace))
         for tap in segment.taps:
             seen[tap.path].append(trace[tap.name])
     return seen, state["x"][:, :, case.inputs["prompt_mel"].shape[1] :]
+
+
+def errors_of(mine, theirs, batch: int, meanflow: bool = False) -> dict[str, float]:
+    """The relative RMSE of every shared tap, by its path and call."""
+    errors = {}
+    for path, values in mine.items():
+        if NOT_SHARED.match(path):
+            continue
+        assert path in theirs, f"upstream has no module for {path}"
+        given = theirs[path]
+        if meanflow and OF_TIMES.match(path):
+            pairs = zip(given[::2], given[1::2], strict=True)
+            given = [np.concatenate([np.repeat(each, batch, axis=0) for each in pair]) for pair in pairs]
+        assert len(values) == len(given), path
+        for call, (value, expected) in enumerate(zip(values, given, strict=True)):
+            if path == "encoder.up_layer":  # upstream hands it on channels-first
+                expected = expected.swapaxes(1, 2)
+            if meanflow and expected.shape == (1, value.shape[-1]):  # one time for the whole batch
+                expected = np.repeat(expected, batch, axis=0)
+            assert value.shape == expected.shape, path
+            errors[f"{path}[call={call}]"] = rmse(value, expected) / rms(expected)
+    return errors
 
 
 @pytest.mark.parametrize("dtype", BOUND)
@@ -92,18 +130,23 @@ def test_flow_equals_upstream(lengths, dtype):
     case = build("upstream", lengths)
     theirs, their_mel = run_upstream(case, dtype)
     mine, my_mel = run_reference(case, dtype)
-    errors = {"mel": rmse(my_mel, their_mel) / rms(their_mel)}
-    for path, values in mine.items():
-        if NOT_SHARED.match(path):
-            continue
-        assert path in theirs, f"upstream has no module for {path}"
-        assert len(values) == len(theirs[path]), path
-        for call, (value, expected) in enumerate(zip(values, theirs[path], strict=True)):
-            if path == "encoder.up_layer":  # upstream hands it on channels-first
-                expected = expected.swapaxes(1, 2)
-            assert value.shape == expected.shape, path
-            errors[f"{path}[call={call}]"] = rmse(value, expected) / rms(expected)
+    errors = {"mel": rmse(my_mel, their_mel) / rms(their_mel)} | errors_of(mine, theirs, len(case.inputs["tokens"]))
     worst = max(errors, key=errors.__getitem__)
     print(f"{len(errors)} shared taps, {dtype}: worst {worst} {errors[worst]:.1e}")
     assert len(errors) > 4000
+    assert errors[worst] <= BOUND[dtype], worst
+
+
+@pytest.mark.parametrize("dtype", BOUND)
+@pytest.mark.parametrize("lengths", [CASE, BATCH], ids=["one", "batch"])
+def test_turbo_flow_equals_upstream(lengths, dtype):
+    case = turbo.build_flow("upstream", turbo.MeanflowCase(lengths))
+    theirs, their_mel = run_upstream(case, dtype)
+    mine, my_mel = run_reference(case, dtype)
+    errors = errors_of(mine, theirs, len(case.inputs["tokens"]), meanflow=True)
+    errors["mel"] = rmse(my_mel, their_mel) / rms(their_mel)
+    worst = max(errors, key=errors.__getitem__)
+    print(f"Turbo, {len(errors)} shared taps, {dtype}: worst {worst} {errors[worst]:.1e}")
+    assert "decoder.time_mixer[call=1]" in errors
+    assert len(errors) > 800
     assert errors[worst] <= BOUND[dtype], worst

@@ -18,12 +18,12 @@ from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.t3.sampling import cut_top_p, draw
 from reference.turbo import decode, generate, prefill, sample
-from reference.turbo.sampling import cut_top_k
+from reference.turbo.sampling import cut_top_k, penalized_tokens
 from reference.weights.t3 import parameter_name
 from reference.weights.turbo import load_turbo
 from spec import synthetic
 from spec.keys import turbo_t3_keys
-from spec.turbo import TurboSampling, penalized_tokens, turbo
+from spec.turbo import TurboSampling, turbo
 from tests.upstream.upstream_loader import _Overlay, double_precision
 
 # Here and not above: upstream_loader prepares their import.

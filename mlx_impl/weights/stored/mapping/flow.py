@@ -65,6 +65,8 @@ def unet_block() -> Iterator[Rule]:
 def estimator() -> Iterator[Rule]:
     yield rule("linear", "time_mlp.linear_1", swift="timeMLP.linear1")
     yield rule("linear", "time_mlp.linear_2", swift="timeMLP.linear2")
+    mixer = "time_embed_mixer", "time_mixer", None, None
+    yield rule("linear", *mixer, why="of Turbo and Nano, which the other ports of this table are not")
     for stack, last in (("down_blocks", "downsample"), ("mid_blocks", None), ("up_blocks", "upsample")):
         same = f"{stack}.{{i}}."
         yield from under((same, same, same, f"{stack}_{{i}}."), unet_block(), PARTS)
