@@ -17,6 +17,7 @@ from parity import contract as contracts
 from parity.base.draws import normal, uniform
 from parity.base.metrics import rmse
 from parity.contract import ACCUMULATED, HANDED, LOCAL, Tap
+from parity.contract.implementation import make_side
 from parity.run.verify import Verifier
 from parity.show.terminal import describe
 from spec.turbo import TurboSampling, check_turbo_inputs, turbo
@@ -93,20 +94,37 @@ def start_token_is_penalized_on(m, backbone, sampling):
     m.setattr(stage, "penalized_tokens", lambda tokens: tokens)
 
 
+def a_step_has_no_end(m, backbone, sampling):
+    decoder = importlib.import_module("mlx_impl.decoder")
+    original = decoder.ConditionalDecoder.__call__
+
+    def told_its_start_alone(self, x, mask, mu, t, *rest):
+        return original(self, x, mask, mu, mx.concatenate([t.split(2)[0]] * 2), *rest)
+
+    m.setattr(decoder.ConditionalDecoder, "__call__", told_its_start_alone)
+
+
+def cosine_grid(m, backbone, sampling):
+    pipeline = importlib.import_module("mlx_impl.turbo.pipeline")
+    m.setattr(pipeline, "mean_grid", importlib.import_module("mlx_impl.ode").time_grid)
+
+
 FAULTS = {
-    "exact GELU": (exact_gelu, "t3.backbone.h.0.mlp.act"),
-    "positions from one": (positions_from_one, "t3.backbone.h.0.ln_1"),
-    "one token too few": (top_k_less_one, "t3.top_k[token=0]"),
-    "penalty before the cuts": (penalty_first, "t3.tokens."),
-    "start token penalised on": (start_token_is_penalized_on, "t3.scores[token=1]"),
+    "exact GELU": (exact_gelu, "tiny-turbo-t3-cuts", "t3.backbone.h.0.mlp.act"),
+    "positions from one": (positions_from_one, "tiny-turbo-t3-cuts", "t3.backbone.h.0.ln_1"),
+    "one token too few": (top_k_less_one, "tiny-turbo-t3-cuts", "t3.top_k[token=0]"),
+    "penalty before the cuts": (penalty_first, "tiny-turbo-t3-cuts", "t3.tokens."),
+    "start token penalised on": (start_token_is_penalized_on, "tiny-turbo-t3-cuts", "t3.scores[token=1]"),
+    "a step has no end": (a_step_has_no_end, "tiny-turbo-flow", "decoder.time_embeddings[step=0]"),
+    "cosine grid": (cosine_grid, "tiny-turbo-flow", "ode.time_grid"),
 }
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_where_it_is(fault, monkeypatch):
-    put_in, first = FAULTS[fault]
+    put_in, case, first = FAULTS[fault]
     put_in(monkeypatch, *(importlib.import_module(f"mlx_impl.turbo.{name}") for name in ("backbone", "sampling")))
-    found = verified("tiny-turbo-t3-cuts").first_failure
+    found = verified(case).first_failure
     assert found.tap.startswith(first)
 
 
@@ -114,6 +132,29 @@ def test_a_fault_is_found_where_it_is(fault, monkeypatch):
 def models():
     path = cases.synthetic_checkpoint(cases.load("tiny-turbo-t3"))
     return {name: importlib.import_module(f"{name}.weights.turbo").load_turbo(path, CONFIG) for name in SIDES}
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_the_whole_flow_is_its_steps(name):
+    """What `speak` calls gives the state that the steps of the pipeline end in."""
+    case = cases.load("tiny-turbo-flow-batch")
+    path, config = cases.synthetic_checkpoint(case), case.options["config"].flow
+    side = make_side(CONTRACT, "reference" if name == "reference" else "candidate", path, case, "float32")
+    state = case.inputs if name == "reference" else case.inputs | {"x": case.inputs["x"].swapaxes(1, 2)}
+    given = [np.ascontiguousarray(state[each]) for each in ("tokens", "prompt_mel", "embedding", "x")]
+    for segment in CONTRACT.segments(case.dims, case.segments):
+        state = side.run(segment.name, segment.index, state, lambda name, value: value)
+    flow = importlib.import_module(f"{name}.weights.flow").load_flow(path, config)
+    framework = {"reference": torch.from_numpy, "mlx_impl": mx.array}[name]
+    grid = importlib.import_module(f"{name}.ode").mean_grid(2)
+    assert grid.tolist() == [0, 0.5, 1]
+    tokens, prompt_mel, embedding, noise = map(framework, given)
+    with torch.inference_mode():
+        mel = flow(tokens, [7, 5], prompt_mel, embedding, noise, framework(grid), True)
+    mel = mel.numpy() if name == "reference" else np.array(mel)
+    assert rmse(mel, state["x"]) <= 1e-7 * np.sqrt(np.mean(state["x"] ** 2))
+    with pytest.raises(ValueError, match="the ODE needs at least 1 step, got 0"):
+        importlib.import_module(f"{name}.ode").mean_grid(0)
 
 
 def generate(models, name, sampling, uniforms, config=CONFIG):

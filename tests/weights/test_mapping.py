@@ -27,6 +27,7 @@ KEYS = {file: list(FILES[file](FULL)) for file in ONE_T3}
 ALL = [key for keys in KEYS.values() for key in keys]
 
 TURBO = list(TURBO_FILES["t3_turbo_v1"](turbo("turbo", "full")))
+MIXER = "flow.decoder.estimator.time_embed_mixer.weight"  # the one key that a mean flow has besides
 
 MODULES = {  # of each stage, the class that has its parameters
     "flow": ("flow", "Flow", "flow"),
@@ -65,7 +66,9 @@ def test_total_every_published_key_has_exactly_one_rule():
     assert all(len(UPSTREAM.all(key.name)) == 1 for key in ALL)
     assert [key.name for key in FILES["t3_mtl23ls_v2"](FULL)] == [key.name for key in KEYS["t3_cfg"]]
     assert all(len(UPSTREAM.all(key.name)) == 1 for key in TURBO)
-    used = {UPSTREAM.find(key.name)[0].rule for key in (*ALL, *TURBO)}
+    meanflow = [key.name for key in TURBO_FILES["s3gen_meanflow"](turbo("turbo", "full"))]
+    assert sorted({*meanflow} ^ {key.name for key in KEYS["s3gen"]}) == [MIXER]
+    used = {UPSTREAM.find(name)[0].rule for name in (MIXER, *(key.name for key in (*ALL, *TURBO)))}
     assert used == set(TABLE), "a rule that no published key needs"
 
 
@@ -95,6 +98,11 @@ def test_exact_every_parameter_of_turbo_is_filled_in_its_shape(model, size):
         filled |= {name: permuted(keys[-1].shape, order) for name in MLX.keys(parameter)}
     made = importlib.import_module("mlx_impl.turbo").TurboT3(config.t3)
     assert filled == {f"t3.{path}": parameter.shape for path, parameter in tree_flatten(made.parameters())}
+    flow = tree_flatten(importlib.import_module("mlx_impl.flow").Flow(config.flow).parameters())
+    (name,) = MLX.keys(UPSTREAM.find(MIXER)[0])
+    assert (name, (4 * config.flow.decoder.width, 8 * config.flow.decoder.width)) in {
+        (f"flow.{path}", parameter.shape) for path, parameter in flow
+    }
 
 
 def test_the_weights_of_gpt2_alone_are_transposed_for_mlx():
