@@ -127,8 +127,11 @@ def test_the_name_is_that_of_the_code(tmp_path, monkeypatch):
         assert any((cache.REFERENCE / name).glob("*.py"))
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.py").touch()
-    (tmp_path / "config.py").touch()
+    for name in ("config.py", "turbo.py"):
+        (tmp_path / name).touch()
     monkeypatch.setattr(cache, "REFERENCE", tmp_path)
     before = cache.code_hash.__wrapped__()
     (tmp_path / "keys" / "a.py").write_text("KEYS = 3")
-    assert cache.code_hash.__wrapped__() != before
+    keys = cache.code_hash.__wrapped__()
+    (tmp_path / "turbo.py").write_text("WIDTH = 3")
+    assert len({before, keys, cache.code_hash.__wrapped__()}) == 3
