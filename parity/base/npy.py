@@ -15,10 +15,9 @@ import ast
 import hashlib
 import math
 import os
+import stat
 import struct
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from io import FileIO
@@ -162,24 +161,30 @@ def _check_bools(array: np.ndarray, where: object) -> None:
         raise _refusal(where, "bools stored as other bytes than 0 and 1", "only those", "Store `array != 0`")
 
 
-@contextmanager
-def _open(path: str | os.PathLike[str]) -> Iterator[FileIO]:
+def _open(path: str | os.PathLike[str]) -> FileIO:
     try:
-        there = os.path.isfile(path)  # a folder has no content, a pipe would block
-        if there:
-            with open(path, "rb", buffering=0) as file:
-                yield file
+        return FileIO(path, opener=_descriptor)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-        got = (isinstance(error, OSError) and error.strerror) or error
+        other = isinstance(error, FileNotFoundError | IsADirectoryError)
+        got = "no regular file" if other else (isinstance(error, OSError) and error.strerror) or error
         raise _refusal(path, str(got), "a readable NPY file", "Check the path") from error
-    if not there:
-        raise _refusal(path, "no regular file", "a readable NPY file", "Check the path")
+
+
+def _descriptor(path: str, flags: int) -> int:
+    """Opens a file without waiting: a pipe would block."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read_header(file: FileIO, path: str | os.PathLike[str]) -> tuple[Header, bytes]:
     """The header and what was read: the bytes of all of a small file, and of any other at least those of its header."""
-    size = os.fstat(file.fileno()).st_size
-    start = file.read(size if size <= SMALL else PREAMBLE + MAX_HEADER_BYTES)
+    about = os.fstat(file.fileno())
+    if not stat.S_ISREG(about.st_mode):
+        raise _refusal(path, "no regular file", "a readable NPY file", "Check the path")
+    size = about.st_size
+    try:
+        start = file.read(size if size <= SMALL else PREAMBLE + MAX_HEADER_BYTES)
+    except OSError as error:
+        raise _refusal(path, str(error.strerror), "a readable NPY file", "Check the path") from error
     again = "Copy or make the file again"
     magic, version = start[:6], (*start[6:8],)
     if magic != np.lib.format.MAGIC_PREFIX and is_pointer(path):

@@ -38,8 +38,11 @@ class Place:
 
     def at(self, number: int) -> tuple[int, ...]:
         """The index in the whole array of the element `number` of the piece."""
-        inside = np.unravel_index(number, self.shape)
-        walked = [start + int(i) for start, i in zip(self.corner, inside, strict=True)]
+        walked = []
+        for start, length in zip(reversed(self.corner), reversed(self.shape), strict=True):
+            number, inside = divmod(number, length)
+            walked.append(start + inside)
+        walked.reverse()
         return tuple(walked[self.order.index(axis)] for axis in range(len(walked))) if self.order else tuple(walked)
 
 

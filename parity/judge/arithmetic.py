@@ -45,7 +45,7 @@ def settled(
     does not pass.
     """
     if mathematics is None:
-        return replace(verdict, word=NO_PROGRAM)
+        return verdict if verdict.word == NO_PROGRAM else replace(verdict, word=NO_PROGRAM)
     found = replace(verdict, mathematics=mathematics.error)
     if not mathematics.passed:
         reason = "; ".join(filter(None, (verdict.reason, f"in double: {mathematics.reason}")))

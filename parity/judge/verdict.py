@@ -42,7 +42,10 @@ def distinct(reference: np.ndarray) -> int:
     to accept any error.
     """
     size = int(reference.size)
-    return max(len(np.unique(reference)), min(size, FEWEST)) if size <= COUNTED else size
+    if size > COUNTED or size <= FEWEST:
+        return size
+    ordered = np.sort(reference, axis=None)
+    return max(1 + int(np.count_nonzero(ordered[1:] != ordered[:-1])), FEWEST)
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ def judge(
     axes: str = "",
     run: np.ndarray | None = None,
     dtype: str = "float32",
+    word: str = "",
 ) -> Verdict:
     """Compare a candidate with the float32 `reference` and the float64 `exact`, all in the reference's axes.
 
@@ -164,7 +168,8 @@ def judge(
     a tie, either is right. `advice` is given with another shape. A candidate that was computed in float32 and stored in
     a narrower dtype, `storage`, has the rounding of that in its floor. `axes` are the names of the arrays' axes. `run`
     is what the given floor was measured on, where that is not the reference. Slices need `exact`, and a candidate that
-    computes in float32: in another `dtype` its roundings are not those of the floor, which is of rounded weights.
+    computes in float32: in another `dtype` its roundings are not those of the floor, which is of rounded weights. The
+    verdict has the `word` where it is known beforehand.
     """
     sample = distinct(reference)
     few = allowance(sample)
@@ -176,6 +181,7 @@ def judge(
         "shape": tuple(reference.shape),
         "bound_ratio64": bound_ratio64,
         "bound_ratio32": bound_ratio32,
+        "word": word,
     }
     if candidate.shape != reference.shape:
         reason = f"shape {candidate.shape}, expected {reference.shape}; {advice}"

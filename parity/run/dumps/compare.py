@@ -108,13 +108,14 @@ def _known(judging: Judging, first: Verdict, segments: list[Segment], weights: M
 
 def _require_other_files(golden: Golden, dumps: Iterable[sources.Dumps]) -> None:
     """Raises `InputError` where a dump is a file of the bundle, by whatever name or link."""
-    own = {_identity(os.path.join(golden.folder, entry["file"])) for entry in golden.entries.values()}
+    folder = str(golden.folder)
+    own = {_identity(os.path.join(folder, entry["file"])) for entry in golden.entries.values()}
     for file in [dump.file for there in dumps for dump in there.values() if dump.file]:
         if (found := _identity(file)) is not None and found in own:
             raise InputError(f"{file}: these are the bundle's own values; give the folder of what the port wrote")
 
 
-def _identity(file: str | Path) -> tuple[int, int] | None:
+def _identity(file: str) -> tuple[int, int] | None:
     """What a file is, whatever its name; None where there is none."""
     try:
         found = os.stat(file)

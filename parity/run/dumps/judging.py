@@ -14,6 +14,7 @@ from parity.base.errors import InputError
 from parity.capture.golden import MANIFEST, Golden
 from parity.contract import ACCUMULATED, Contract, Tap
 from parity.contract.axes import permute
+from parity.judge.arithmetic import NO_PROGRAM
 from parity.judge.floor import MANTISSA
 from parity.judge.reduced import judge_reduced
 from parity.judge.segment import branches
@@ -89,11 +90,22 @@ class Judging:
             exacts.append(self._turned(double.load(tap.name, mmap=True), entry["axes"], tap))
         known, found = self.known(tap.name, floors), []
         for branch, ours, theirs, *wide in branches(self.contract, tap.axes, candidate, reference, *exacts):
-            exact64 = wide[0] if wide else None
-            floor = known.get(branch, 0.0)
-            found.append(
-                judge(tap.name, branch, mode, rule, ours, theirs, exact64, floor, margins, AXES, storage, tap.axes)
+            verdict = judge(
+                tap.name,
+                branch,
+                mode,
+                rule,
+                ours,
+                theirs,
+                wide[0] if wide else None,
+                known.get(branch, 0.0),
+                margins,
+                AXES,
+                storage,
+                tap.axes,
+                word=NO_PROGRAM,
             )
+            found.append(verdict)
         return found
 
     def _reduced(self, tap: Tap, file: Path, mode: str, floors: str) -> list[Verdict]:

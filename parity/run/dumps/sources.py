@@ -36,7 +36,7 @@ class Dump:
     axes: str = ""
     trace: StoredTrace | None = None
     record: Path | None = None
-    file: Path | None = None
+    file: str | None = None
 
 
 Dumps = dict[str, Dump]
@@ -70,7 +70,7 @@ def unread(path: Path) -> list[str]:
     """The names of what lies in a folder of dumps and is none, so that nobody takes it for judged."""
     if not path.is_dir() or (path / MANIFEST).is_file():
         return []
-    others = [(prefix, file) for prefix, file in _files(path) if _dump(prefix, file) is None]
+    others = [(prefix, file) for prefix, file in _files(path) if not _kind(file)]
     return [
         f"{prefix}{file.name}{'/' * file.is_dir()}" for prefix, file in others if prefix + file.name + "/" != LOCALS
     ]
@@ -83,36 +83,42 @@ def _all(path: Path) -> Iterator[tuple[str, Dump]]:
     elif (path / MANIFEST).is_file():
         golden = Golden(path)
         for name, entry in golden.entries.items():
-            if (path / entry["file"]).exists():
-                yield name, Dump(entry["file"], _of(golden, name), entry["axes"], golden, file=path / entry["file"])
+            if (file := path / entry["file"]).exists():
+                yield name, Dump(entry["file"], _of(golden, name), entry["axes"], golden, file=str(file))
     else:
         for prefix, file in _files(path):
-            if (dump := _dump(prefix, file)) is not None:
-                yield prefix + file.stem, dump
+            if kind := _kind(file):
+                where = prefix + file.name
+                yield where.removesuffix(kind), _dump(where, file.path, kind)
 
 
-def _files(path: Path) -> Iterator[tuple[str, Path]]:
+def _files(path: Path) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """What lies in a folder of dumps and in its folder of local ones, with what the names there begin with."""
     for prefix, folder in (("", path), (LOCALS, path / LOCALS)):
-        for name in sorted(os.listdir(folder)) if folder.is_dir() else ():
-            if not name.startswith("."):  # macOS writes ._name.npy beside a file
-                yield prefix, folder / name
+        if folder.is_dir():
+            with os.scandir(folder) as there:
+                found = sorted(there, key=lambda file: file.name)
+            for file in found:
+                if not file.name.startswith("."):  # macOS writes ._name.npy beside a file
+                    yield prefix, file
 
 
-def _dump(prefix: str, file: Path) -> Dump | None:
-    """The dump that a file of a folder is; None for another file."""
-    if file.suffix == NPY:
-        return Dump(prefix + file.name, _mapped(file), file=file)
-    if file.suffix == RECORD and is_record(file):
-        return Dump(prefix + file.name, _no_array, record=file)
-    return None
+def _kind(file: os.DirEntry[str]) -> str:
+    """What the name of a dump ends in; empty for another file of a folder."""
+    if file.name.endswith(NPY):
+        return NPY
+    return RECORD if file.name.endswith(RECORD) and is_record(Path(file.path)) else ""
+
+
+def _dump(where: str, file: str, kind: str) -> Dump:
+    return Dump(where, _mapped(file), file=file) if kind == NPY else Dump(where, _no_array, record=Path(file))
 
 
 def _of(golden: Golden, name: str) -> Callable[[], np.ndarray]:
     return lambda: golden.load(name, mmap=True)
 
 
-def _mapped(file: Path) -> Callable[[], np.ndarray]:
+def _mapped(file: str) -> Callable[[], np.ndarray]:
     return lambda: npy.read(file, mmap=True)
 
 
