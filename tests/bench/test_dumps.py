@@ -8,6 +8,7 @@ not drawn. Bytes are those of the candidate.
 from __future__ import annotations
 
 import importlib
+import json
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ ROUNDS = 5
 TAPS = {"many": (4402, (1, 64, 256)), "some": (64, (1, 64, 16384)), "one": (1, (1, 64, 1 << 20))}
 WHOLE = (1, 64, 1 << 23)
 """2 GB."""
+OTHERS = ("turned", "half")
+"""One big tap in the candidate's order of axes, and one in bfloat16."""
 PEAK = """
 import sys
 from pathlib import Path
@@ -35,7 +38,8 @@ from parity.contract import load
 from parity.run import dumps
 from tests.meta.big_dumps import peak
 folder = Path(sys.argv[1])
-assert dumps.compare(load(folder / "contract.toml"), Golden(folder / "golden"), folder / "dumps").passed
+contract, golden, path, layout = load(folder / "contract.toml"), Golden(folder / "golden"), sys.argv[2], sys.argv[3]
+assert dumps.compare(contract, golden, Path(path), layout).passed
 print(peak())
 """
 
@@ -58,19 +62,45 @@ def made(folder: Path, count: int, shape: tuple[int, ...]) -> tuple[Contract, Go
     return synthetic.golden(folder, dict.fromkeys(names, "b c t"), lambda name: golden, 1e-7)
 
 
-@pytest.mark.parametrize("name", TAPS)
+def turned(dumps: Path) -> None:
+    """The dumps in the candidate's axes."""
+    for file in dumps.iterdir():
+        np.save(file, np.ascontiguousarray(np.load(file).swapaxes(1, 2)))
+
+
+def halved(dumps: Path) -> None:
+    """The dumps as one safetensors file in bfloat16, rounded towards 0."""
+    about, start = {}, 0
+    for file in sorted(dumps.iterdir()):
+        shape = np.load(file, mmap_mode="r").shape
+        end = start + 2 * int(np.prod(shape))
+        about[file.stem], start = {"dtype": "BF16", "shape": shape, "data_offsets": [start, end]}, end
+    header = json.dumps(about).encode()
+    with (dumps / "all.safetensors").open("wb") as out:
+        out.write(len(header).to_bytes(8, "little") + header)
+        for name in about:
+            out.write((np.load(dumps / f"{name}.npy").view(np.uint32) >> 16).astype("<u2").tobytes())
+
+
+@pytest.mark.parametrize("name", [*TAPS, *OTHERS])
 def test_dumps(benchmark, tmp_path, request, name, monkeypatch):
     monkeypatch.setattr(importlib.import_module("parity.run.dumps.compare"), "_pictures", lambda *_: [])
-    count, shape = TAPS[name]
+    count, shape = TAPS[name if name in TAPS else "one"]
     if name == "one" and request.config.getoption("--size") == "full":
         shape = WHOLE
     contract, golden = made(tmp_path, count, shape)
-    gigabytes = 4e-9 * count * np.prod(shape)
+    gigabytes = (2e-9 if name == "half" else 4e-9) * count * np.prod(shape)
+    dumped, layout = tmp_path / "dumps", "candidate" if name == "turned" else ""
+    if name == "turned":
+        turned(dumped)
+    elif name == "half":
+        halved(dumped)
+        dumped /= "all.safetensors"
     comparing, hashing, processor = [], [], []
 
     def judged() -> None:
         began = time.process_time()
-        report = dumps.compare(contract, golden, tmp_path / "dumps")
+        report = dumps.compare(contract, golden, dumped, layout)
         processor.append(time.process_time() - began)
         comparing.append(report.seconds["comparison"])
         hashing.append(report.seconds["hash check"])
@@ -86,8 +116,8 @@ def test_dumps(benchmark, tmp_path, request, name, monkeypatch):
         "comparison, processor time": gigabytes / (median(processor[1:]) - processor_hashing),
         "hash check": gigabytes / median(hashing[1:]),
     }
-    alone = [sys.executable, "-c", PEAK, str(tmp_path)]
+    alone = [sys.executable, "-c", PEAK, str(tmp_path), str(dumped), layout]
     megabytes = float(subprocess.run(alone, capture_output=True, text=True, check=True).stdout)
     benchmark.extra_info |= {"GB/s": speeds, "peak MB": megabytes}
-    print(f"{count} taps of {shape}, {gigabytes:.2f} GB of a candidate, {megabytes:.0f} MB of memory")
+    print(f"{name}: {count} taps of {shape}, {gigabytes:.2f} GB of a candidate, {megabytes:.0f} MB of memory")
     print(", ".join(f"{what}: {speed:.2f} GB/s" for what, speed in speeds.items()))
