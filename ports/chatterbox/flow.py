@@ -47,7 +47,7 @@ def whole(flow: Flow, given: Arrays) -> Tensor:
     """Prompt and tokens `(1, T)`, the prompt's mel `(1, P, 80)`, x-vector, noise -> the mel behind the prompt."""
     tokens, prompt_mel, noise = torch.cat([given["prompt"], given["tokens"]], 1), given["prompt_mel"], given["noise"]
     grid = torch.from_numpy(time_grid(CONFIG.flow.steps, np.float64)).to(noise.dtype)
-    mel = flow(tokens, [tokens.shape[1]], prompt_mel, given["embedding"], noise, grid)
+    mel = flow(tokens, [tokens.shape[1]], prompt_mel, given["embedding"], noise, grid, finalize=True)
     return mel[:, :, prompt_mel.shape[1] :]
 
 
