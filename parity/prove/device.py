@@ -81,7 +81,9 @@ def verdicts(proof: Proof, evidence: Evidence, rules: Sequence[Rule] = (), stric
         if rule is not RULE
     ]
     for number, inputs in enumerate(evidence.sets):
-        reference, candidate = _reference(proof, evidence, inputs), _candidate(proof, evidence.port, inputs)
+        again = number == 0  # what a module keeps from call to call, it keeps at any length
+        reference = _reference(proof, evidence, inputs, again)
+        candidate = _candidate(proof, evidence.port, inputs, again)
         exact = evidence.references[number].outputs
         names = [
             f"{OUTPUT} {place}" + (f" of inputs {number}" * (len(evidence.sets) > 1)) for place in range(len(exact))
@@ -128,13 +130,13 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
 
 
-def _reference(proof: Proof, evidence: Evidence, inputs: Inputs) -> list[np.ndarray]:
-    """The outputs of the reference in float32, in order."""
+def _reference(proof: Proof, evidence: Evidence, inputs: Inputs, again: bool) -> list[np.ndarray]:
+    """The outputs of the reference in float32, in order; `again`: it is called a second time, as in `_first`."""
     run = functions.run if evidence.call.numpy else import_module("parity.exact.torch.run").run
     model, called = evidence.model, title(evidence.model)
     function = evidence.call.of_reference(model, list(inputs), called)
     try:
-        return _first(proof, "reference", model, lambda: run(function, list(inputs.values())))
+        return _first(proof, "reference", model, lambda: run(function, list(inputs.values())), again)
     except InputError:
         raise
     except Exception as error:  # whatever the reference raises
@@ -144,12 +146,12 @@ def _reference(proof: Proof, evidence: Evidence, inputs: Inputs) -> list[np.ndar
         ) from error
 
 
-def _first(proof: Proof, side: str, model: Any, run: Callable[[], list[np.ndarray]]) -> list[np.ndarray]:
-    """What a side gives when it is called first; a note says where a second call gives something else."""
+def _first(proof: Proof, side: str, model: Any, run: Callable[[], list[np.ndarray]], again: bool) -> list[np.ndarray]:
+    """What a side gives when it is called first. Called `again`, a note says where it gives something else."""
     with kept(model):
         made = run()
-        again = run() if is_module(model) else made
-    if len(again) != len(made) or not all(map(partial(np.array_equal, equal_nan=True), made, again)):
+        other = run() if again and is_module(model) else made
+    if len(other) != len(made) or not all(map(partial(np.array_equal, equal_nan=True), made, other)):
         text = (
             f"the {side} gives something else when it is called again, for it keeps something from one call to the "
             "next: its first call is judged; to judge another one, give what is kept as an input"
@@ -159,8 +161,11 @@ def _first(proof: Proof, side: str, model: Any, run: Callable[[], list[np.ndarra
     return made
 
 
-def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
-    """The outputs of the port on its device, in order, in its own layout. Raises `InputError` where it cannot run."""
+def _candidate(proof: Proof, port: Port, inputs: Inputs, again: bool) -> list[np.ndarray]:
+    """The outputs of the port on its device, in order, in its own layout; `again` as in `_first`.
+
+    Raises `InputError` where it cannot run.
+    """
     taken = turned(inputs, proof.layout)
     try:
         if proof.source == programs.FILE:
@@ -170,7 +175,7 @@ def _candidate(proof: Proof, port: Port, inputs: Inputs) -> list[np.ndarray]:
             return run_mlx(imported(port.title), list(taken.values()))
         function = port.call.of_port(port.model, list(taken), port.title)
         run = import_module(f"parity.exact.{'torch' if proof.source == programs.TORCH else 'mlx'}.run").run
-        return _first(proof, "port", port.model, lambda: run(function, list(taken.values())))
+        return _first(proof, "port", port.model, lambda: run(function, list(taken.values())), again)
     except InputError:
         raise
     except Exception as error:  # whatever the port raises
