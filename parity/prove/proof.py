@@ -336,19 +336,23 @@ def _best(
 def _arguments_swapped(
     give: programs.Give, sets: list[Inputs], orders: Mapping[str, Order], references: list[Reference], model: Any
 ) -> list[str]:
-    """A sentence for the first two arguments with which exchanged the port gives the reference's outputs."""
+    """A sentence for the first two arguments with which exchanged the port gives the reference's outputs.
+
+    The first inputs alone rule most of them out.
+    """
     names = list(sets[0])
     for one, other in islice(combinations(names, 2), _EXCHANGED):
         exchange = {one: other, other: one}
-        order = [exchange.get(name, name) for name in names]
+        ordered = [{exchange.get(name, name): inputs[exchange.get(name, name)] for name in names} for inputs in sets]
         try:
-            attempt = _best(
-                give, [{name: inputs[name] for name in order} for inputs in sets], orders, references, model
-            )
+            if all(
+                output.equal
+                for count in sorted({1, len(sets)})
+                for output in _best(give, ordered[:count], orders, references[:count], model).outputs
+            ):
+                return [f"with {one} and {other} exchanged the port gives the reference's outputs: they are swapped"]
         except InputError:
             continue
-        if all(output.equal for output in attempt.outputs):
-            return [f"with {one} and {other} exchanged the port gives the reference's outputs: they are swapped"]
     return []
 
 
