@@ -29,14 +29,19 @@ def forked(work: Callable[[Say], None]) -> tuple[list[Any], str]:
     sys.stdout.flush()
     sys.stderr.flush()
     reading, writing = os.pipe()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until it is known which child there is
     child = os.fork()
     if not child:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(reading)
         _work(work, writing)
+    _child[:] = [child]
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(writing)
     with open(reading, encoding="utf-8") as pipe:
         lines = pipe.read().split("\n")
     _, status = os.waitpid(child, 0)
+    _child.clear()
     said = [json.loads(line) for line in lines[:-1]]  # what stands behind the last end of a line was cut off
     if os.WIFEXITED(status):
         if os.WEXITSTATUS(status):
@@ -46,6 +51,16 @@ def forked(work: Callable[[Say], None]) -> tuple[list[Any], str]:
     if number in (signal.SIGXCPU, signal.SIGALRM):
         return said, TIME
     return said, MEMORY if number == signal.SIGKILL else signal.Signals(number).name
+
+
+_child: list[int] = []
+
+
+def end_with_this(number: int, frame: object) -> None:
+    """What a process does that is told to end: its forked one ends, too, which may be one that never would."""
+    for child in _child:
+        os.kill(child, signal.SIGKILL)
+    os._exit(128 + number)
 
 
 def _work(work: Callable[[Say], None], writing: int) -> None:

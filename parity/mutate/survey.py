@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
 from parity.base.files import replacing
-from parity.base.runtime import BLAS_SWITCH
 from parity.contract import Contract
 from parity.contract.implementation import resolve
 from parity.mutate import located, references, worker
 from parity.mutate.forked import MEMORY, TIME
 from parity.mutate.lines import IMPORT, RUN, Reached, Statements
+from parity.mutate.pool import Pool, environment
 from parity.mutate.results import (
     BIT_EQUAL,
     BY_FLOOR,
@@ -41,16 +36,6 @@ from parity.mutate.results import (
 from parity.mutate.sites import Mutant, mutants
 from parity.mutate.subject import File, Pair, Subject, files, fingerprint, subject
 from parity.mutate.trial import Seen
-
-ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "PYTHONHASHSEED": "0",
-    BLAS_SWITCH: "plain",
-}
-"""Of every process: the same bits each time, as many processes as there are cores, and no library that none needs."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +137,7 @@ class Survey:
 
     def run(self) -> Surveyed:
         """Try the chosen mutants that have no result yet, and give the results of all that were chosen."""
-        with _environment():
+        with environment():
             self._references()
             part, parts = self.choice.shard
             file = "mutants.jsonl" if parts == 1 else f"mutants-{part}-of-{parts}.jsonl"
@@ -184,19 +169,13 @@ class Survey:
     def _references(self) -> None:
         """Run the reference on the cases whose traces are not there yet."""
         missing = [case for case, folder in self.subject.references.items() if not folder.exists()]
-        with _pool(min(self.choice.jobs, len(missing) or 1)) as pool:
-            waiting = {
-                pool.submit(
-                    references.store,
-                    self.contract,
-                    self.subject.cases[case],
-                    self.subject.checkpoints[case],
-                    self.subject.references[case],
-                ): case
-                for case in missing
-            }
-            for number, future in enumerate(_ended(waiting), 1):
-                future.result()
+        made = {
+            case: (self.contract, self.subject.cases[case], self.subject.checkpoints[case], folder)
+            for case, folder in self.subject.references.items()
+            if case in missing
+        }
+        with Pool(min(self.choice.jobs, len(missing) or 1)) as pool:
+            for number, _ in enumerate(pool.map(references.store, made), 1):
                 self.progress(f"reference in double: {number} of {len(missing)} cases")
 
     def _usual(self) -> dict[Pair, Usual]:
@@ -209,11 +188,9 @@ class Survey:
         missing = [pair for pair in self.pairs if pair not in found]
         if not missing:
             return {pair: found[pair] for pair in self.pairs}
-        with _pool(min(self.choice.jobs, len(missing)), self.subject) as pool:
-            waiting = {pool.submit(worker.usual, pair, self.all_files): pair for pair in missing}
-            for number, future in enumerate(_ended(waiting), 1):
-                seen, seconds, reached = future.result()
-                pair = waiting[future]
+        with Pool(min(self.choice.jobs, len(missing)), worker.begin, self.subject) as pool:
+            runs = pool.map(worker.usual, {pair: (pair, self.all_files) for pair in missing})
+            for number, (pair, (seen, seconds, reached)) in enumerate(runs, 1):
                 if seen.noticed:
                     raise InputError(
                         f"the candidate itself is not equal in {self.subject.label(pair)}: {seen.tap} "
@@ -273,10 +250,10 @@ class Survey:
         checkpoints = {name: resolve(self.contract.checkpoints)(case) for name, case in cases.items()}
         random = replace(self.subject, cases=cases, checkpoints=checkpoints, references={})
         usual: dict[tuple[str, int], Usual] = {}
-        with _pool(self.choice.jobs, random) as pool:
-            waiting = {pool.submit(worker.usual_whole, name, self.all_files): name for name in cases}
-            for number, future in enumerate(_ended(waiting), 1):
-                usual[waiting[future], 0] = Usual(*future.result())
+        with Pool(self.choice.jobs, worker.begin, random) as pool:
+            runs = pool.map(worker.usual_whole, {name: (name, self.all_files) for name in cases})
+            for number, (name, whole) in enumerate(runs, 1):
+                usual[name, 0] = Usual(*whole)
                 self.progress(f"the candidate as it is: {number} of {len(cases)} random cases")
         digests = {name: one.digest for (name, _), one in usual.items()}
         tasks = {}
@@ -328,16 +305,8 @@ class Survey:
         """What a function gives for each task, as it is there; no task is begun when the budget is spent."""
         if not tasks:
             return
-        rest = iter(tasks.items())
-        with _pool(min(self.choice.jobs, len(tasks)), subject or self.subject, begin) as pool:
-            running: dict[Future[Any], str] = {}
-            while True:
-                while len(running) < 2 * self.choice.jobs and not self._spent() and (task := next(rest, None)):
-                    running[pool.submit(function, *task[1])] = task[0]
-                if not running:
-                    return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield running.pop(future), future.result()
+        with Pool(min(self.choice.jobs, len(tasks)), begin, subject or self.subject) as pool:
+            yield from pool.map(function, tasks, self._spent)
 
     def _spent(self) -> bool:
         return self.choice.budget is not None and time.monotonic() - self.began > self.choice.budget
@@ -386,41 +355,3 @@ def _trial(file: File, mutant: Mutant, places: Iterable[Any], usual: Mapping[Any
 
 def _percent(score: Score) -> str:
     return "none" if score.share is None else f"{100 * score.share:.1f} %"
-
-
-def _ended(waiting: Mapping[Future[Any], Any]) -> Iterator[Future[Any]]:
-    rest = set(waiting)
-    while rest:
-        done, rest = wait(rest, return_when=FIRST_COMPLETED)
-        yield from done
-
-
-def _begin(begin: Callable[[Subject], None], subject: Subject | None) -> None:
-    """In a new process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever began it ends it
-    if subject is not None:
-        begin(subject)
-
-
-@contextmanager
-def _pool(
-    jobs: int, subject: Subject | None = None, begin: Callable[[Subject], None] = worker.begin
-) -> Iterator[ProcessPoolExecutor]:
-    """Processes that have nothing of this one; those that try mutants begin with a subject. What waits is let go of
-    when the block ends early."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), _begin, (begin, subject))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(ENVIRONMENT)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
