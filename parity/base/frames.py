@@ -7,6 +7,8 @@ from pathlib import Path
 
 LIBRARIES = ("parity", "mlx", "torch", "numpy", "contextlib", "functools", "concurrent", "threading")
 """Packages whose lines do not say what to correct."""
+FOLDER: list[Path] = []
+"""The folder that paths are told from, where that is not the working directory."""
 SHOWN = 3
 """Lines that are told, the innermost first."""
 
@@ -42,5 +44,5 @@ def told(error: BaseException) -> str:
 
 def _short(file: str) -> str:
     """The path from the working directory, where the file lies below it."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    path, folder = Path(file), (FOLDER or [Path.cwd()])[0]
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else file

@@ -268,6 +268,13 @@ class Contract:
         return segments
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """What the contract names beside its candidate: the reference, and all that serves both, as dotted names."""
+        serving = (self.cases, self.checkpoints, self.outcome, self.weights, self.mutate.get("random", ""))
+        names = [self.sides["reference"]["factory"], f"{self.cases.partition(':')[0]}:CASES", *serving]
+        return tuple(filter(None, [*names, *(decision.margin for decision in self.decisions)]))
+
+    @property
     def last(self) -> str:
         """The name of the segment in which a whole run ends."""
         return next(str(entry["name"]) for entry in reversed(self.outline) if not entry.get("apart", False))

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from parity.base import frames
 
 Say = Callable[[Any], None]
 TIME, MEMORY = "time", "memory"
@@ -21,27 +25,42 @@ WAITING = 20
 """
 
 
+_running: list[tuple[int, str]] = []
+"""The forked process that there is, and its folder."""
+
+
 def forked(work: Callable[[Say], None]) -> tuple[list[Any], str]:
     """What `work` says, in a process of its own, and how that ended: "" for well, else `TIME`, `MEMORY` or a signal.
 
-    What is said is plain data. Raises `RuntimeError` for an exception that `work` raises.
+    What is said is plain data. What `work` writes by a relative path is removed: it runs in a folder of its own, which
+    shows all that lies in the working folder. Raises `RuntimeError` for an exception that `work` raises.
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    scratch = tempfile.mkdtemp(prefix="parity-")
+    try:
+        for entry in os.scandir():
+            os.symlink(Path(entry.name).absolute(), Path(scratch, entry.name))
+        return _forked(work, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _forked(work: Callable[[Say], None], scratch: str) -> tuple[list[Any], str]:
     reading, writing = os.pipe()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until it is known which child there is
     child = os.fork()
     if not child:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(reading)
-        _work(work, writing)
-    _child[:] = [child]
+        _work(work, writing, scratch)
+    _running[:] = [(child, scratch)]
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(writing)
     with open(reading, encoding="utf-8") as pipe:
         lines = pipe.read().split("\n")
     _, status = os.waitpid(child, 0)
-    _child.clear()
+    _running.clear()
     said = [json.loads(line) for line in lines[:-1]]  # what stands behind the last end of a line was cut off
     if os.WIFEXITED(status):
         if os.WEXITSTATUS(status):
@@ -53,22 +72,24 @@ def forked(work: Callable[[Say], None]) -> tuple[list[Any], str]:
     return said, MEMORY if number == signal.SIGKILL else signal.Signals(number).name
 
 
-_child: list[int] = []
-
-
 def end_with_this(number: int, frame: object) -> None:
     """What a process does that is told to end: its forked one ends, too, which may be one that never would."""
-    for child in _child:
+    for child, scratch in _running:
         os.kill(child, signal.SIGKILL)
+        shutil.rmtree(scratch, ignore_errors=True)
     os._exit(128 + number)
 
 
-def _work(work: Callable[[Say], None], writing: int) -> None:
+def _work(work: Callable[[Say], None], writing: int, scratch: str) -> None:
     """In the child: it never returns."""
     code = 1
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGXCPU, signal.SIGALRM):
             signal.signal(number, signal.SIG_DFL)
+        frames.FOLDER[:] = [Path.cwd()]
+        sys.path[:] = map(os.path.abspath, sys.path)
+        os.chdir(scratch)
+        tempfile.tempdir = scratch
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         nothing = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,9 +49,11 @@ class Reference:
         return {name[len(prefix) :]: self.arrays[name] for name in self.arrays if name.startswith(prefix)}
 
 
-def key(contract: Contract, case: Case, checkpoint: Path, program: Mapping[str, str]) -> str:
+def key(
+    contract: Contract, case: Case, checkpoint: Path, program: Mapping[str, str], apart: Collection[Path] = ()
+) -> str:
     """A name of what the reference computes: by its code, its framework, the engine, contract, checkpoint and case."""
-    subject = proof.subject(contract, case, checkpoint, program)
+    subject = proof.subject(contract, case, checkpoint, program, apart)
     made_of = {name: value for name, value in subject.items() if not name.endswith("candidate")}
     made_of["contract"] = repr(replace(contract, path=Path(), mutate={}))
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]

@@ -6,16 +6,17 @@ import fnmatch
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
+from parity.base import sources
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.base.names import meant
-from parity.base.packages import package_of
+from parity.base.packages import frameworks, package_of
 from parity.contract import Contract, Segment
 from parity.contract.implementation import Case, case_names, make_case, resolve
 from parity.mutate.references import Reference, key
@@ -48,12 +49,13 @@ class File:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a process needs to try mutants. `references` has the folder of each case."""
+    """What a process needs to try mutants: `references` has a folder for each case, `program` hashes of the code."""
 
     contract: Contract
     cases: dict[str, Case]
     checkpoints: dict[str, Path]
     references: dict[str, Path]
+    program: dict[str, str]
 
     def segments(self, case: str) -> list[Segment]:
         found = self.cases[case]
@@ -91,8 +93,11 @@ class Subject:
         return {case: Reference(folder) for case, folder in self.references.items()}
 
 
-def subject(contract: Contract, pattern: str, folder: Path) -> Subject:
-    """The contract with the cases that match a pattern; references are looked for below `folder`."""
+def subject(contract: Contract, pattern: str, folder: Path, apart: Collection[Path] = ()) -> Subject:
+    """The contract with the cases that match a pattern; references are looked for below `folder`.
+
+    What is written `apart` is no part of what is surveyed.
+    """
     if "half" in contract.mutate and contract.sides["candidate"]["framework"] != "mlx":
         raise InputError(f"{contract.path}: half precision in name alone is for a candidate in MLX; leave `half` out")
     known = case_names(contract)
@@ -102,19 +107,18 @@ def subject(contract: Contract, pattern: str, folder: Path) -> Subject:
         raise InputError(f"no case matches {pattern!r}; {meant(pattern, known)}")
     cases = {name: make_case(contract, name) for name in names}
     checkpoints = {name: resolve(contract.checkpoints)(case) for name, case in cases.items()}
-    program = proof.programs(contract)
-    references = {name: folder / key(contract, cases[name], checkpoints[name], program) for name in names}
-    return Subject(contract, cases, checkpoints, references)
+    program = proof.programs(contract, apart)
+    references = {name: folder / key(contract, cases[name], checkpoints[name], program, apart) for name in names}
+    return Subject(contract, cases, checkpoints, references, program)
 
 
 def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
-    """The candidate's files: of the packages that the contract names, else of the one that the factory is in.
+    """The candidate's files: of the packages that the contract names, else of what its factory reaches (`_own`).
 
     `patterns` are of the paths: `mlx_impl/t3/*`. Raises `InputError` where none is left.
     """
-    module = contract.sides["candidate"]["factory"].partition(":")[0]
-    packages = contract.mutate.get("packages", [package_of(module)])
-    found = [file for package in packages for file in _files(package)]
+    packages = contract.mutate.get("packages")
+    found = _own(contract) if packages is None else [file for package in packages for file in _files(package)]
     left_out = contract.mutate.get("leave_out", ())
     for pattern in (*left_out, *patterns):
         if not any(fnmatch.fnmatchcase(file.shown, pattern) for file in found):
@@ -145,8 +149,43 @@ def _files(package: str) -> Iterator[File]:
         yield File(package, Path(str(spec.origin)).resolve(), f"{start.as_posix()}.py")
 
 
-def fingerprint(found: Subject, sources: Iterable[File]) -> str:
-    """A name of all that a survey's results rest on: references, and every file of the candidate."""
+def _own(contract: Contract) -> list[File]:
+    """The package of the candidate's factory, and each module of one's own that the factory reaches and imports MLX.
+
+    Of the package a file that imports the reference's framework alone is left out.
+    """
+    side = contract.sides["candidate"]
+    found = {file.path: file for file in _files(package_of(side["factory"].partition(":")[0]))}
+    for module, path in sources.modules(side["factory"]).items():
+        if path not in found and side["framework"] in frameworks(path.read_bytes()):
+            shown = Path(*module.split("."), *(["__init__"] if path.name == "__init__.py" else []))
+            found[path] = File(module, path, f"{shown.as_posix()}.py")
+    others = {other["framework"] for other in contract.sides.values()} - {side["framework"]}
+    return [
+        file for file in found.values() if not (imported := frameworks(file.path.read_bytes())) or imported - others
+    ]
+
+
+def aside(contract: Contract) -> list[str]:
+    """The installed modules that import the candidate's framework and that its own use: `--package` alone names them.
+
+    None where the contract names packages.
+    """
+    side = contract.sides["candidate"]
+    if "packages" in contract.mutate:
+        return []
+    found = sources.installed(side["factory"]).items()
+    return [module for module, path in found if side["framework"] in frameworks(path.read_bytes())]
+
+
+def of_others(contract: Contract, file: File) -> frozenset[int]:
+    """The lines of a file that the reference or the cases reach, and the candidate does not."""
+    return sources.of_others(file.module, file.path, contract.sides["candidate"]["factory"], contract.others)
+
+
+def fingerprint(found: Subject, files: Iterable[File]) -> str:
+    """A name of all that a survey's results rest on: references, the candidate's code, and the files that change."""
     parts = sorted(str(folder.name) for folder in found.references.values())
-    parts += sorted(f"{file.module} {file_sha256(file.path)}" for file in sources)
+    parts += [found.program["code of the candidate"]]
+    parts += sorted(f"{file.module} {file_sha256(file.path)}" for file in files)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

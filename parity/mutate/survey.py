@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ from parity.mutate.results import (
     Score,
 )
 from parity.mutate.sites import Mutant, mutants
-from parity.mutate.subject import File, Pair, Subject, files, fingerprint, subject
+from parity.mutate.subject import File, Pair, Subject, aside, files, fingerprint, of_others, subject
 from parity.mutate.trial import Seen
 
 
@@ -75,6 +75,8 @@ class Surveyed:
     left: int
     sources: dict[str, str] = field(default_factory=dict)
     """The text of each file, by its path."""
+    aside: list[str] = field(default_factory=list)
+    """Modules that were not changed since nobody named them (`parity.mutate.subject.aside`)."""
 
     @property
     def score(self) -> Score:
@@ -113,7 +115,10 @@ class Surveyed:
 
 
 class Survey:
-    """Surveys the candidate of a contract by the cases that match a pattern; `folder` keeps what is found."""
+    """Surveys the candidate of a contract by the cases that match a pattern; `folder` keeps what is found.
+
+    What else the command writes, `apart`, is no part of a checkpoint in which it lies.
+    """
 
     def __init__(
         self,
@@ -122,16 +127,21 @@ class Survey:
         folder: Path,
         choice: Choice,
         progress: Callable[[str], None] = lambda message: None,
+        apart: Collection[Path] = (),
     ):
         self.contract, self.folder, self.choice, self.progress = contract, folder, choice, progress
         self.began = time.monotonic()
         self.all_files = files(contract)
         self.files = files(contract, choice.files)
-        self.subject = subject(contract, cases, folder / "references")
+        self.random = resolve(contract.mutate["random"]) if choice.random and "random" in contract.mutate else None
+        self.subject = subject(contract, cases, folder / "references", [folder, *apart])
         self.pairs = self.subject.pairs(choice.stage)
         self.named = fingerprint(self.subject, self.all_files)
         self.mutants = {
-            mutant.id: (file, mutant) for file in self.files for mutant in mutants(file.source, file.module)
+            mutant.id: (file, mutant)
+            for file in self.files
+            for mutant in mutants(file.source, file.module)
+            if mutant.line not in of_others(contract, file)
         }
         self.statements = {file.module: Statements(file.source) for file in self.files}
 
@@ -154,7 +164,7 @@ class Survey:
         found.sort(key=lambda result: (result.file, result.line, result.column))
         sources = {file.shown: file.source for file in self.files}
         cases, left = list(self.subject.cases), len(places) - len(found)
-        return Surveyed(str(self.contract.path), cases, found, left, sources)
+        return Surveyed(str(self.contract.path), cases, found, left, sources, aside(self.contract))
 
     def _chosen(self, usual: Mapping[Pair, Usual]) -> dict[str, list[Pair]]:
         """Names of mutants, each with its places; of a stage alone those that it reaches.
@@ -243,10 +253,9 @@ class Survey:
         """Run what had the same bits everywhere on random cases: only what has them there as well is equivalent."""
         names = [name for name in places if name in results and results[name].outcome == BIT_EQUAL]
         names = [name for name in names if results[name].random < self.choice.random and not results[name].reason]
-        if not names or not self.choice.random or "random" not in self.contract.mutate or self._spent():
+        if not names or self.random is None or self._spent():
             return
-        make = resolve(self.contract.mutate["random"])
-        cases = {case.name: case for case in map(make, range(self.choice.random))}
+        cases = {case.name: case for case in map(self.random, range(self.choice.random))}
         checkpoints = {name: resolve(self.contract.checkpoints)(case) for name, case in cases.items()}
         random = replace(self.subject, cases=cases, checkpoints=checkpoints, references={})
         usual: dict[tuple[str, int], Usual] = {}

@@ -131,7 +131,7 @@ class Exact:
         self.apart = side["framework"] != "torch"  # a double default is the process's
         modules = {one["factory"].partition(":")[0] for one in self.contract.sides.values()}
         shared = not self.apart and len(modules) == 1 and "." not in min(modules)  # one file for both sides
-        with exercised(side["factory"], side["framework"], shared) as self.watching:
+        with exercised(side["factory"], side["framework"], shared, self.contract.others) as self.watching:
             if self.apart:
                 from parity.exact.standin import installed
 

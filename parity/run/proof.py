@@ -11,11 +11,12 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from parity.base import npy
+from parity.base import npy, sources
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.contract import Contract
@@ -29,24 +30,30 @@ ENGINE = ("exact", "judge", "run", "capture")
 
 
 def subject(
-    contract: Contract, case: Case, checkpoint: Path, program: Mapping[str, str] | None = None
+    contract: Contract,
+    case: Case,
+    checkpoint: Path,
+    program: Mapping[str, str] | None = None,
+    apart: Collection[Path] = (),
 ) -> dict[str, str]:
     """What is proven, by name: a SHA-256 each, and the versions of the frameworks, whose Python is part of a program.
 
-    Of a side's code, every file of the package that its factory is in. `program` is what `programs` gave.
+    Of a side's code, every file of the package that its factory is in, and of one's own packages that it imports.
+    `program` is what `programs` gave. What a command itself writes, its files and folders `apart`, is no part of a
+    checkpoint that is the folder in which it works.
     """
-    found = dict(program or programs(contract))
+    found = dict(program or programs(contract, apart))
     found["contract"] = file_sha256(contract.path)
-    found["checkpoint"] = folded(file for file in files(checkpoint))
+    found["checkpoint"] = folded(files(checkpoint, apart))
     given = {name: npy.canonical_sha256(array) for name, array in sorted(case.inputs.items())}
     what = [case.name, given, sorted(case.dims.items()), list(case.segments), sorted(case.options.items())]
     found["case"] = hashlib.sha256(json.dumps(what, default=str).encode()).hexdigest()
     return found
 
 
-def programs(contract: Contract) -> dict[str, str]:
+def programs(contract: Contract, apart: Collection[Path] = ()) -> dict[str, str]:
     """The part of a subject that all cases share: code and frameworks."""
-    found = {f"code of the {name}": code(side["factory"]) for name, side in contract.sides.items()}
+    found = {f"code of the {name}": code(side["factory"], apart) for name, side in contract.sides.items()}
     engine = Path(__file__).resolve().parents[1]
     found["code of the engine"] = folded(file for folder in ENGINE for file in files(engine / folder))
     for name, side in contract.sides.items():
@@ -59,23 +66,40 @@ def _version(framework: str) -> str:
     return importlib.metadata.version(framework).partition("+")[0]
 
 
-def code(factory: str) -> str:
-    """A hash of the package that `"package.module:name"` is in: of its files' names and contents."""
+def code(factory: str, apart: Collection[Path] = ()) -> str:
+    """A hash of what `"package.module:name"` runs: of the files of its package, and of each of one's own it imports.
+
+    What was installed is not among these, but for the package itself.
+    """
     package = factory.partition(":")[0].partition(".")[0]
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise InputError(f"{factory!r}: there is no package {package}; run the command where it is")
-    if spec.submodule_search_locations:
-        places = dict.fromkeys(Path(place).resolve() for place in spec.submodule_search_locations)
-        return folded(file for place in places for file in files(place))
-    return folded([(package, Path(str(spec.origin)))])
+    found = {package: spec}
+    for module in sources.modules(factory):
+        name = module.partition(".")[0]
+        if name not in found and (other := sources.top(name)) is not None:
+            found[name] = other
+    return folded(file for name, spec in sorted(found.items()) for file in _package(name, spec, apart))
 
 
-def files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Every file below a folder, with its name there; what Python compiled is left out."""
+def _package(name: str, spec: ModuleSpec, apart: Collection[Path]) -> Iterator[tuple[str, Path]]:
+    if not spec.submodule_search_locations:
+        yield name, Path(str(spec.origin))
+    for place in sources.places(spec) if spec.submodule_search_locations else ():
+        yield from ((f"{name}/{file}", path) for file, path in files(place, apart))
+
+
+def files(folder: Path, apart: Collection[Path] = ()) -> Iterator[tuple[str, Path]]:
+    """Every file below a folder, with its name there; none that Python compiled, that is hidden, or that is `apart`."""
+    excluded = {path.resolve() for path in apart}
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and file.suffix != ".pyc":
-            yield file.relative_to(folder).as_posix(), file
+        name = file.relative_to(folder)
+        if file.suffix == ".pyc" or any(part.startswith(".") for part in name.parts) or not file.is_file():
+            continue
+        absolute = file.resolve() if excluded else file
+        if excluded.isdisjoint([absolute, *absolute.parents]):
+            yield name.as_posix(), file
 
 
 def folded(named: Iterable[tuple[str, Path]]) -> str:

@@ -13,6 +13,8 @@ from parity.mutate.survey import Surveyed
 
 SHOWN = 40
 """Survivors that are listed; all are in the JSON and on the page."""
+FILES = 6
+"""Files that are named."""
 
 
 def show(found: Surveyed, console: Console) -> None:
@@ -21,9 +23,14 @@ def show(found: Surveyed, console: Console) -> None:
         console.print(_table(what, found.by(what)))
     survivors = [result for result in found.survivors if result.outcome != EQUIVALENT]
     for result in survivors[:SHOWN]:
-        console.print(line(result), markup=False, highlight=False, soft_wrap=True)
+        for text in (line(result), context(found, result)):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     if len(survivors) > SHOWN:
         console.print(f"... and {len(survivors) - SHOWN} more survivors, all in the JSON and on the page")
+    console.print(changed(list(found.sources)), markup=False, highlight=False, soft_wrap=True)
+    for module in found.aside:
+        text = f"not changed: {module}, which is installed; --package {module} changes it"
+        console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(summary(found), style="bold", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -44,8 +51,21 @@ def percent(score: Score) -> str:
 
 
 def line(result: Result) -> str:
-    """A mutant in one line: where, what was changed, and what became of it."""
-    return f"{result.file}:{result.line} {result.operator}: {result.before} → {result.after}: {fate(result)}"
+    """A mutant in one line: where, its column counted from 1, what was changed, and what became of it."""
+    place = f"{result.file}:{result.line}:{result.column + 1}"
+    return f"{place} {result.operator}: {result.before} → {result.after}: {fate(result)}"
+
+
+def changed(files: list[str]) -> str:
+    """Which files were changed, by the first few."""
+    more = f" and {len(files) - FILES} more" if len(files) > FILES else ""
+    return f"changed: {', '.join(files[:FILES])}{more}"
+
+
+def context(found: Surveyed, result: Result) -> str:
+    """The line of the source in which a mutant begins."""
+    text = found.sources[result.file].splitlines()[result.line - 1]
+    return f"    {result.line} | {text.strip()}"
 
 
 def fate(result: Result) -> str:

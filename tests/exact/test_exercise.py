@@ -211,6 +211,16 @@ def test_a_proof_says_what_its_case_did_not_exercise(framework):
     assert [one.missing for one in limits] == ([[]] if framework == "mlx" else [])
 
 
+def test_what_a_file_has_of_others_is_not_the_candidates():
+    """The file with both sides, cases and a checkpoint has its candidate watched, and nothing else."""
+    contract = contracts.load(TOY)
+    case = make_case(contract, "tiny")
+    found = Exact(contract, case, toy.checkpoint(case)).run().exercise
+    functions = {site.function for site in found.sites if site.file == "tests/meta/toy/__init__.py"}
+    assert "mlx_candidate" in functions
+    assert functions.isdisjoint({"torch_reference", "load", "checkpoint"})
+
+
 def test_the_command_sums_up_results_and_cases(tmp_path, capsys):
     proof, first, second = (str(tmp_path / name) for name in ("proof.json", "first.json", "second.json"))
     assert main(["verify", "--contract", str(TOY), "--exact", "--case", "tiny", "--json", proof]) == 0

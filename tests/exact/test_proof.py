@@ -28,7 +28,7 @@ CODE = proof.code
 def of_the_toy() -> Iterator[None]:
     """The toy's own files in the place of its package's, which is all tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(proof, "code", lambda factory: proof.folded(proof.files(TOY.parent)))
+        patch.setattr(proof, "code", lambda factory, apart=(): proof.folded(proof.files(TOY.parent)))
         yield
 
 
@@ -120,8 +120,24 @@ def test_a_change_of_one_file_is_another_code(tmp_path, monkeypatch):
     assert before == CODE("somebodys_port:make")
     (package / "model.py").write_text("scale = 1.1\n")
     assert CODE("somebodys_port.model:make") != before
+    (package / "model.py").write_text("def make():\n    from beside.numbers import scale\n    return scale\n")
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "numbers.py").write_text("scale = 1.0\n")
+    before = CODE("somebodys_port.model:make")
+    (tmp_path / "beside" / "numbers.py").write_text("scale = 1.1\n")
+    assert CODE("somebodys_port.model:make") != before
     with pytest.raises(InputError, match="there is no package nobodys_port"):
         CODE("nobodys_port:make")
+
+
+def test_what_a_command_writes_is_no_part_of_a_checkpoint(tmp_path):
+    (tmp_path / "weights.npz").write_bytes(b"1")
+    before = proof.folded(proof.files(tmp_path))
+    for name in ("result.json", ".git/index", "state/results.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("written")
+    assert proof.folded(proof.files(tmp_path, [tmp_path / "state", tmp_path / "result.json"])) == before
+    assert proof.folded(proof.files(tmp_path, [tmp_path / "state"])) != before
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 
 from parity import contract as contracts
 from parity.base.errors import InputError
+from parity.cli import main
 from parity.mutate import located
 from parity.mutate.forked import TIME, forked, limit_memory, limit_time
 from parity.mutate.lines import Statements
@@ -25,7 +26,7 @@ from parity.mutate.operators import OPERATORS
 from parity.mutate.results import KILLED, Result, Results, Score
 from parity.mutate.subject import files
 from parity.mutate.survey import Choice, Survey, Surveyed
-from parity.show.mutation import line, summary
+from parity.show.mutation import context, line, summary
 from parity.show.page import mutation as page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,7 +179,8 @@ def test_the_page_marks_what_survived(found):
     assert text.count('class="mark') == sum(not result.killed for result in found.results)
     assert "http" not in text
     described = line(the(found, "x * 2.0", "x"))
-    assert described.startswith("tests/mutate/subject/port/side.py:52 operator: x * 2.0 → x: wrong in small")
+    assert context(found, the(found, "x * 2.0", "x")) == "    52 | return x * 2.0"
+    assert described.startswith("tests/mutate/subject/port/side.py:52:12 operator: x * 2.0 → x: wrong in small")
 
 
 def test_the_line_of_what_is_noticed_is_looked_for(state, found):
@@ -200,6 +202,27 @@ def test_the_documentation_has_every_operator():
     rows = [line.strip("| ").split(" | ")[:2] for line in text.splitlines() if line.startswith("| ")]
     missing = [operator for operator in OPERATORS if [operator.word, operator.says] not in rows]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [
+        ("--random", "-1", "0 or more"),
+        ("--locate", "-1", "0 or more"),
+        ("--sample", "0", "1 or more"),
+        ("--budget", "-1", "more than 0 seconds"),
+        ("--budget", "0", "more than 0 seconds"),
+        ("--budget", "soon", "more than 0 seconds"),
+        ("--at-least", "101", "a percentage from 0 to 100"),
+        ("--at-least", "nan", "a percentage from 0 to 100"),
+        ("--shard", "3/2", "i/n, with i from 1 to n"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_refused(option, value, expected, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["mutate", f"{option}={value}"])
+    assert ended.value.code == 2
+    assert f"argument {option}: '{value}': expected {expected}" in capsys.readouterr().err
 
 
 def test_an_interrupt_loses_nothing(without_results, found):

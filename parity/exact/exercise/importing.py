@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,8 @@ from pathlib import Path
 from types import ModuleType
 
 from parity.base.exercise import Exercise, Site
-from parity.base.packages import package_of
+from parity.base.packages import frameworks, package_of
+from parity.base.sources import of_others
 from parity.exact.exercise.compiled import compiled
 from parity.exact.exercise.instrument import WATCH
 from parity.exact.exercise.watch import Switch, Watch
@@ -21,18 +21,17 @@ from parity.exact.modules import put_back, take_out
 OTHERS = ("mlx", "torch", "parity")
 """Packages whose source is not watched: frameworks, and the engine."""
 
-IMPORT = re.compile(rb"^\s*(?:from|import)\s+(mlx|torch)\b", re.MULTILINE)
-"""The frameworks that a file imports, anywhere in it."""
-
 
 class Exercised:
     """What is watched of a candidate, and what has been seen of it.
 
     That is the package of its factory, without files of the other framework alone, and every module that imports MLX,
-    where MLX is its framework.
+    where MLX is its framework. Of the factory's own module that is nothing which the `others` of its contract reach
+    alone.
     """
 
-    def __init__(self, factory: str, framework: str):
+    def __init__(self, factory: str, framework: str, others: Sequence[str] = ()):
+        self.factory, self.others = factory, others
         self.framework, self.package = framework, package_of(factory.partition(":")[0])
         self.switch = Switch()
         self.sites: list[list[Site]] = []
@@ -42,7 +41,7 @@ class Exercised:
         return Exercise([*(site for module in self.sites for site in module), *others], [case])
 
     def watches(self, name: str, source: bytes) -> bool:
-        imported = {found.decode() for found in IMPORT.findall(source)}
+        imported = frameworks(source)
         if self.framework == "mlx" and "mlx" in imported:
             return True
         return self.holds(name) and not imported - {self.framework}
@@ -51,19 +50,21 @@ class Exercised:
         """The module is in the factory's package."""
         return name == self.package or name.startswith(f"{self.package}.")
 
-    def watch(self, sites: list[Site]) -> Watch:
-        self.sites.append(sites)
+    def watch(self, sites: list[Site], module: str, file: Path) -> Watch:
+        lines = of_others(module, file, self.factory, self.others)
+        self.sites.append([site for site in sites if site.line not in lines])
         return Watch(sites, self.switch)
 
 
 @contextmanager
-def exercised(factory: str, framework: str, shared: bool = False) -> Iterator[Exercised]:
+def exercised(factory: str, framework: str, shared: bool = False, others: Sequence[str] = ()) -> Iterator[Exercised]:
     """Inside, the modules of a candidate are imported anew and watched; afterwards those from before are back.
 
     `factory` is its `"package.module:name"`; one that is `shared` with the reference is left as it is, since both sides
-    may hold what its module made. What was imported inside and is still held passes values through.
+    may hold what its module made. `others` are the names that the contract has of everything else. What was imported
+    inside and is still held passes values through.
     """
-    watching = Exercised(factory, framework)
+    watching = Exercised(factory, framework, others)
     if shared:
         yield watching
         return
@@ -115,5 +116,5 @@ class _Loader(SourceFileLoader):
         name = module.__name__
         file = f"{name.replace('.', '/')}{'/__init__' if self.is_package(name) else ''}.py"
         code, sites = compiled(Path(self.path), file)
-        vars(module)[WATCH] = self.watching.watch(sites)
+        vars(module)[WATCH] = self.watching.watch(sites, name, Path(self.path))
         exec(code, vars(module))
