@@ -5,12 +5,12 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-LIBRARIES = ("parity", "mlx", "torch", "numpy", "contextlib", "functools", "concurrent", "threading")
+LIBRARIES = ("parity", "mlx", "torch", "numpy", "contextlib", "functools", "concurrent", "threading", "importlib")
 """Packages whose lines do not say what to correct."""
+LONGEST = 400
+"""Characters of an exception's own text that are told."""
 FOLDER: list[Path] = []
 """The folder that paths are told from, where that is not the working directory."""
-SHOWN = 3
-"""Lines that are told, the innermost first."""
 
 
 def own(error: BaseException) -> list[tuple[str, int]]:
@@ -28,7 +28,9 @@ def innermost(error: BaseException) -> str:
 
 
 def told(error: BaseException) -> str:
-    """The exception, and the innermost lines of it that lie in no library.
+    """The exception, and the lines that it came through and that lie in no library, the innermost first.
+
+    A line is told once, however often it stands in a recursion.
 
     >>> def port():
     ...     raise ValueError("no numbers")
@@ -38,8 +40,10 @@ def told(error: BaseException) -> str:
     ...     told(error).partition(" at ")[0]
     'ValueError: no numbers'
     """
-    lines = ", called at ".join(f"{_short(file)}:{line}" for file, line in own(error)[:SHOWN])
-    return f"{type(error).__name__}: {error}" + (f" at {lines}" if lines else "")
+    lines = ", called at ".join(dict.fromkeys(f"{_short(file)}:{line}" for file, line in own(error)))
+    text = str(error)
+    text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    return f"{type(error).__name__}: {text}" + (f" at {lines}" if lines else "")
 
 
 def _short(file: str) -> str:

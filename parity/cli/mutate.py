@@ -32,6 +32,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--budget", type=_seconds, metavar="SECONDS", help="begin no mutant after that time")
     text = "random cases that a mutant of the same bits has to pass to be called equivalent (%(default)s)"
     sub.add_argument("--random", type=_none_or_more, metavar="N", default=100, help=text)
+    text = "judge mutants also by the arithmetic verdict alone, as this device runs them: all, or the survivors"
+    sub.add_argument("--arithmetic", choices=("all", "survivors"), nargs="?", const="all", default="", help=text)
     text = "explain so many of the killed, and say whether the changed line is among those shown"
     sub.add_argument("--locate", type=_none_or_more, metavar="N", default=0, help=text)
     text = "mutants that run at the same time (the cores of this machine)"
@@ -62,6 +64,7 @@ def mutate(options: argparse.Namespace, console: Console) -> tuple[bool, dict[st
         options.random,
         options.locate,
         options.jobs or os.cpu_count() or 1,
+        options.arithmetic,
     )
     contract = contracts.load(options.contract)
     if options.package:

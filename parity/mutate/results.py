@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,14 +20,21 @@ KILLED = {
 }
 """The ways in which a mutant is noticed."""
 NEVER_RUN, EQUAL, BY_FLOOR, BIT_EQUAL, EQUIVALENT = "never run", "equal", "by floor", "bit-equal", "equivalent"
+WITHIN, PRECISION, ELSEWHERE = "within", "precision", "elsewhere"
 SURVIVED = {
     NEVER_RUN: "no case runs the line",
     EQUAL: "every tap is equal to 1e-10, but not to the bit",
     BY_FLOOR: "a tap is beyond 1e-10, and equal by its noise floor alone",
     BIT_EQUAL: "every tap has the same bits, in these cases",
-    EQUIVALENT: "every tap has the same bits, in these cases and in every random one",
+    WITHIN: "every tap is within its bounds on the device, but not the same to the bit",
 }
 """The ways in which a mutant is not."""
+APART = {
+    EQUIVALENT: "every tap has the same bits, in these cases and in every random one",
+    PRECISION: "a conversion between precisions, of which a run in double has one: --arithmetic judges it",
+    ELSEWHERE: "a line that only another device than this one runs",
+}
+"""What is counted in no score: no fault that the verdict could show."""
 
 
 @dataclass(frozen=True)
@@ -113,24 +121,31 @@ class Results(Mapping[str, Result]):
 
 @dataclass(frozen=True)
 class Score:
-    """Counts of mutants. Those that are equivalent are no fault that a case could show: they stand apart."""
+    """Counts of mutants. Those that are `equivalent`, or `apart` for another reason, are no fault that could show."""
 
     killed: int
     survived: int
     equivalent: int
+    apart: int = 0
 
     @classmethod
     def of(cls, results: Iterable[Result]) -> Score:
-        results = list(results)
-        equivalent = sum(result.outcome == EQUIVALENT for result in results)
-        killed = sum(result.killed for result in results)
-        return cls(killed, len(results) - killed - equivalent, equivalent)
+        outcomes = Counter(result.outcome for result in results)
+        equivalent = outcomes[EQUIVALENT]
+        apart = sum(outcomes[name] for name in APART) - equivalent
+        killed = sum(outcomes[name] for name in KILLED)
+        return cls(killed, outcomes.total() - killed - equivalent - apart, equivalent, apart)
 
     @property
     def share(self) -> float | None:
-        """Killed, of all that are not equivalent; None where there is none."""
+        """Killed, of all that are counted; None where there is none."""
         counted = self.killed + self.survived
         return self.killed / counted if counted else None
+
+    @property
+    def percent(self) -> str:
+        """The share in words."""
+        return "none" if self.share is None else f"{100 * self.share:.1f} %"
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"score": self.share}

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from parity.base.errors import InputError
-from parity.base.files import replacing
 from parity.contract import Contract
 from parity.contract.implementation import resolve
-from parity.mutate import located, references, worker
-from parity.mutate.forked import MEMORY, TIME
-from parity.mutate.lines import IMPORT, RUN, Reached, Statements
+from parity.mutate import arithmetic, located, references, worker
+from parity.mutate.changes import Changes, Usual
 from parity.mutate.pool import Pool, environment
 from parity.mutate.results import (
     BIT_EQUAL,
@@ -24,25 +19,24 @@ from parity.mutate.results import (
     CRASH,
     EQUAL,
     EQUIVALENT,
-    KILLED,
-    LIMIT,
     NEVER_RUN,
-    SURVIVED,
+    PRECISION,
     WRONG,
     Result,
     Results,
-    Score,
 )
-from parity.mutate.sites import Mutant, mutants
-from parity.mutate.subject import File, Pair, Subject, aside, files, fingerprint, of_others, subject
+from parity.mutate.subject import Pair, Subject, aside, files, fingerprint, of_others, subject
+from parity.mutate.surveyed import Measured, Surveyed
 from parity.mutate.trial import Seen
+from parity.mutate.trying import Trying, same_bits
 
 
 @dataclass(frozen=True)
 class Choice:
     """Which mutants are tried: `sample` of all, then the part `shard` of them, until `budget` seconds have passed.
 
-    Of those that a tap notices, `locate` are explained.
+    Of those that a tap notices, `locate` are explained. `arithmetic` says which are judged on the device, too: `all`,
+    or the `survivors` of the run in double.
     """
 
     stage: str = ""
@@ -53,65 +47,7 @@ class Choice:
     random: int = 100
     locate: int = 0
     jobs: int = 1
-
-
-@dataclass
-class Usual:
-    """The candidate as it is, in a pair or in a random case: what is seen, its seconds, and the lines that it runs."""
-
-    digest: str
-    seconds: float
-    reached: Reached
-    worst: float = 0.0
-
-
-@dataclass
-class Surveyed:
-    """What a survey found: results of the mutants that were chosen and tried, and how many were not tried."""
-
-    contract: str
-    cases: list[str]
-    results: list[Result]
-    left: int
-    sources: dict[str, str] = field(default_factory=dict)
-    """The text of each file, by its path."""
-    aside: list[str] = field(default_factory=list)
-    """Modules that were not changed since nobody named them (`parity.mutate.subject.aside`)."""
-
-    @property
-    def score(self) -> Score:
-        return Score.of(self.results)
-
-    @property
-    def survivors(self) -> list[Result]:
-        """What no case noticed, those that are equivalent last."""
-        found = [result for result in self.results if not result.killed]
-        return sorted(found, key=lambda result: result.outcome == EQUIVALENT)
-
-    def by(self, what: str) -> dict[str, Score]:
-        """The score of each `file` or `operator`."""
-        groups: dict[str, list[Result]] = {}
-        for result in self.results:
-            groups.setdefault(getattr(result, what), []).append(result)
-        return {name: Score.of(found) for name, found in sorted(groups.items())}
-
-    def as_dict(self) -> dict[str, Any]:
-        scores = {
-            f"{what}s": [{what: name} | score.as_dict() for name, score in self.by(what).items()]
-            for what in ("file", "operator")
-        }
-        outcomes = Counter(result.outcome for result in self.results)
-        return {
-            "contract": self.contract,
-            "cases": self.cases,
-            **self.score.as_dict(),
-            "left": self.left,
-            "located": sum(result.located is True for result in self.results),
-            "explained": sum(result.located is not None for result in self.results),
-            "outcomes": {name: outcomes[name] for name in (*KILLED, *SURVIVED) if outcomes[name]},
-            **scores,
-            "mutants": [asdict(result) for result in self.results],
-        }
+    arithmetic: str = ""
 
 
 class Survey:
@@ -132,49 +68,79 @@ class Survey:
         self.contract, self.folder, self.choice, self.progress = contract, folder, choice, progress
         self.began = time.monotonic()
         self.all_files = files(contract)
-        self.files = files(contract, choice.files)
         self.random = resolve(contract.mutate["random"]) if choice.random and "random" in contract.mutate else None
         self.subject = subject(contract, cases, folder / "references", [folder, *apart])
-        self.pairs = self.subject.pairs(choice.stage)
         self.named = fingerprint(self.subject, self.all_files)
-        self.mutants = {
-            mutant.id: (file, mutant)
-            for file in self.files
-            for mutant in mutants(file.source, file.module)
-            if mutant.line not in of_others(contract, file)
-        }
-        self.statements = {file.module: Statements(file.source) for file in self.files}
+        self.changes = Changes(files(contract, choice.files), lambda file: of_others(contract, file))
+        pairs = self.subject.pairs(choice.stage)
+        self.trying = Trying(
+            self.subject, self.changes, pairs, worker.begin, _survived, choice.jobs, self.progress, self._spent
+        )
 
     def run(self) -> Surveyed:
         """Try the chosen mutants that have no result yet, and give the results of all that were chosen."""
         with environment():
             self._references()
-            part, parts = self.choice.shard
-            file = "mutants.jsonl" if parts == 1 else f"mutants-{part}-of-{parts}.jsonl"
-            results = Results(self.folder / "results", self.named, file)
+            results = Results(self.folder / "results", self.named, self._file)
             try:
-                usual = self._usual()
+                stored = self.folder / "usual" / f"{self.named}.json"
+                usual = self.trying.usual(self.all_files, stored, refused=True)
                 places = self._chosen(usual)
-                self._try(places, usual, results)
+                self.trying.all(places, usual, lambda name: NEVER_RUN, results)
+                self._without_precision(places, results)
                 self._try_random(places, results)
                 self._locate(places, results)
             finally:
                 results.close()
-        found = [results[name] for name in places if name in results]
-        found.sort(key=lambda result: (result.file, result.line, result.column))
-        sources = {file.shown: file.source for file in self.files}
-        cases, left = list(self.subject.cases), len(places) - len(found)
-        return Surveyed(str(self.contract.path), cases, found, left, sources, aside(self.contract))
+            found = {name: results[name] for name in places if name in results}
+            measured = self._measured(found) if self.choice.arithmetic else None
+        ordered = sorted(found.values(), key=lambda result: (result.file, result.line, result.column))
+        return Surveyed(
+            ordered,
+            len(places) - len(found),
+            str(self.contract.path),
+            list(self.subject.cases),
+            {file.shown: file.source for file in self.changes.files},
+            aside(self.contract),
+            measured,
+        )
+
+    @property
+    def _file(self) -> str:
+        part, parts = self.choice.shard
+        return "mutants.jsonl" if parts == 1 else f"mutants-{part}-of-{parts}.jsonl"
 
     def _chosen(self, usual: Mapping[Pair, Usual]) -> dict[str, list[Pair]]:
         """Names of mutants, each with its places; of a stage alone those that it reaches.
 
         Their order has nothing to do with where they lie, so any part of it is a sample.
         """
-        found = {name: self._places(usual, *self.mutants[name]) for name in sorted(self.mutants)}
+        found = {name: self.changes.places(name, usual) for name in sorted(self.changes.mutants)}
         names = [name for name, places in found.items() if places or not self.choice.stage]
         part, parts = self.choice.shard
         return {name: found[name] for name in names[: self.choice.sample][part - 1 :: parts]}
+
+    def _measured(self, found: Mapping[str, Result]) -> Measured:
+        """The chosen mutants by the arithmetic verdict alone."""
+        return arithmetic.measured(
+            self.subject,
+            self.changes,
+            self.all_files,
+            self.trying.pairs,
+            found,
+            self.choice.arithmetic,
+            self.folder,
+            (self.named, self._file),
+            self.choice.jobs,
+            self.progress,
+            self._spent,
+        )
+
+    def _without_precision(self, places: Mapping[str, list[Pair]], results: Results) -> None:
+        """Take out of the score what a run in double cannot show: conversions that change no bit of it."""
+        for name in places:
+            if name in results and (result := results[name]).operator == "dtype" and result.outcome == BIT_EQUAL:
+                results.add(replace(result, outcome=PRECISION))
 
     def _references(self) -> None:
         """Run the reference on the cases whose traces are not there yet."""
@@ -187,67 +153,6 @@ class Survey:
         with Pool(min(self.choice.jobs, len(missing) or 1)) as pool:
             for number, _ in enumerate(pool.map(references.store, made), 1):
                 self.progress(f"reference in double: {number} of {len(missing)} cases")
-
-    def _usual(self) -> dict[Pair, Usual]:
-        """The candidate as it is, in every pair. Raises `InputError` where it is wrong by itself."""
-        stored = self.folder / "usual" / f"{self.named}.json"
-        found: dict[Pair, Usual] = {}
-        if stored.is_file():
-            for case, number, device, *rest in json.loads(stored.read_text()):
-                found[Pair(case, number, device)] = Usual(*rest)
-        missing = [pair for pair in self.pairs if pair not in found]
-        if not missing:
-            return {pair: found[pair] for pair in self.pairs}
-        with Pool(min(self.choice.jobs, len(missing)), worker.begin, self.subject) as pool:
-            runs = pool.map(worker.usual, {pair: (pair, self.all_files) for pair in missing})
-            for number, (pair, (seen, seconds, reached)) in enumerate(runs, 1):
-                if seen.noticed:
-                    raise InputError(
-                        f"the candidate itself is not equal in {self.subject.label(pair)}: {seen.tap} "
-                        f"{seen.reason or seen.crash}; correct it first, or leave the case out by --cases"
-                    )
-                found[pair] = Usual(seen.digest, seconds, reached, seen.worst)
-                self.progress(f"the candidate as it is: {number} of {len(missing)} segments")
-        with replacing(stored) as partial:
-            rows = [[*pair, one.digest, one.seconds, one.reached, one.worst] for pair, one in found.items()]
-            partial.write_text(json.dumps(rows))
-        return {pair: found[pair] for pair in self.pairs}
-
-    def _places(self, usual: Mapping[Any, Usual], file: File, mutant: Mutant) -> list[Any]:
-        """What a mutant's line can reach, cheapest first.
-
-        What runs at an import can reach every segment: those that run another line of the file come first.
-        """
-        lines = set(self.statements[file.module].of(mutant.line))
-
-        def running(when: str, wanted: set[int] | None) -> list[Any]:
-            found = (place for place, one in usual.items() if _any(one.reached.get(file.module, {}), when, wanted))
-            return sorted(found, key=lambda place: usual[place].seconds)
-
-        order = running(RUN, lines)
-        if importing := running(IMPORT, lines):
-            order += [*running(RUN, None), *importing]
-        return list(dict.fromkeys(order))
-
-    def _try(self, places: Mapping[str, list[Pair]], usual: Mapping[Pair, Usual], results: Results) -> None:
-        """Try the mutants that have no result, each in its places."""
-        waiting = {name: number for number, name in enumerate(places) if name not in results}
-        idle = [name for name in waiting if not places[name]]
-
-        def skip(number: int) -> None:
-            """Record what never runs up to there: it takes its turn, so that a part of all is a sample."""
-            while idle and waiting[idle[0]] < number:
-                results.add(self._result(idle.pop(0), NEVER_RUN))
-
-        tasks = {name: _trial(*self.mutants[name], places[name], usual) for name in waiting if places[name]}
-        for name, (seen, ended) in self._submitted(worker.tried, {name: (task,) for name, task in tasks.items()}):
-            results.add(self._judged(name, places[name], seen, ended, usual))
-            skip(waiting[name])
-            tried = [results[name] for name in places if name in results]
-            score = Score.of(tried)
-            self.progress(f"{len(tried)} of {len(places)} mutants, {_percent(score)} killed")
-        if not self._spent():
-            skip(len(places))
 
     def _try_random(self, places: Mapping[str, list[Pair]], results: Results) -> None:
         """Run what had the same bits everywhere on random cases: only what has them there as well is equivalent."""
@@ -267,8 +172,8 @@ class Survey:
         digests = {name: one.digest for (name, _), one in usual.items()}
         tasks = {}
         for name in names:
-            found = self._places(usual, *self.mutants[name])
-            tasks[name] = _trial(*self.mutants[name], found, usual), digests
+            trial = self.changes.trial(name, self.changes.places(name, usual), usual)
+            tasks[name] = trial, digests
         for done, (name, differing) in enumerate(self._submitted(worker.tried_whole, tasks, random), 1):
             self.progress(f"{done} of {len(names)} mutants of the same bits in random cases")
             count = len(tasks[name][0].pairs)
@@ -288,17 +193,15 @@ class Survey:
                 self._note(name, [result.reason], results)
             elif result.located is None:
                 pair = next(pair for pair in places[name] if self._is_at(pair, result))
-                file, mutant = self.mutants[name]
-                tasks[name] = (worker.Trial(file.module, mutant.source, ((pair, 0.0),)),)
+                tasks[name] = (replace(self.changes.trial(name, (), {}), pairs=((pair, 0.0),)),)
         for done, (name, texts) in enumerate(self._submitted(located.shown, tasks, begin=located.begin_both), 1):
             self._note(name, texts, results)
             self.progress(f"{done} of {len(tasks)} mutants explained")
 
     def _note(self, name: str, texts: list[str], results: Results) -> None:
         """Whether a mutant's line is among those of what is said of it."""
-        file, mutant = self.mutants[name]
-        lines = self.statements[file.module].of(mutant.line)
-        results.add(replace(results[name], located=located.names(texts, file.path, lines)))
+        file, _ = self.changes.mutants[name]
+        results.add(replace(results[name], located=located.names(texts, file.path, self.changes.lines(name))))
 
     def _is_at(self, pair: Pair, result: Result) -> bool:
         there = (pair.case, self.subject.segment(pair).label, pair.device)
@@ -320,47 +223,10 @@ class Survey:
     def _spent(self) -> bool:
         return self.choice.budget is not None and time.monotonic() - self.began > self.choice.budget
 
-    def _result(self, name: str, outcome: str, **more: Any) -> Result:
-        file, mutant = self.mutants[name]
-        where = {key: getattr(mutant, key) for key in ("line", "column", "function", "operator", "before", "after")}
-        return Result(name, file.shown, **where, outcome=outcome, **more)
 
-    def _judged(
-        self, name: str, places: list[Pair], seen: list[Seen], ended: str, usual: Mapping[Pair, Usual]
-    ) -> Result:
-        """The result of a mutant, by what was seen in each of its places and how its process ended."""
-        last = seen[-1] if seen and not ended else Seen(crash=ended)
-        number = len(seen) - (not ended)
-        more: dict[str, Any] = {"tried": number + 1, "reaching": len(places)}
-        if last.noticed:
-            pair = places[number]
-            more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "device": pair.device}
-            if last.crash:
-                outcome = LIMIT if last.crash in (TIME, MEMORY) else CRASH
-                return self._result(name, outcome, reason=last.crash, **more)
-            return self._result(name, WRONG, reason=last.reason, tap=last.tap, error=last.error, **more)
-        worst = max(range(len(seen)), key=lambda place: seen[place].worst)
-        pair = places[worst]
-        more |= {"case": pair.case, "segment": self.subject.segment(pair).label, "device": pair.device}
-        more["worst"] = seen[worst].worst
-        if all(one.digest == usual[place].digest for one, place in zip(seen, places, strict=True)):
-            return self._result(name, BIT_EQUAL, **more)
-        return self._result(name, BY_FLOOR if _by_floor(seen, places, usual) else EQUAL, **more)
-
-
-def _by_floor(seen: list[Seen], places: list[Pair], usual: Mapping[Pair, Usual]) -> bool:
-    """Whether a noise floor lets pass what is further off than the candidate as it is."""
-    return any(one.by_floor and one.worst > usual[place].worst for one, place in zip(seen, places, strict=True))
-
-
-def _any(reached: Mapping[str, list[int]], when: str, wanted: set[int] | None) -> bool:
-    lines = reached.get(when, [])
-    return bool(lines) if wanted is None else not wanted.isdisjoint(lines)
-
-
-def _trial(file: File, mutant: Mutant, places: Iterable[Any], usual: Mapping[Any, Usual]) -> worker.Trial:
-    return worker.Trial(file.module, mutant.source, tuple((place, usual[place].seconds) for place in places))
-
-
-def _percent(score: Score) -> str:
-    return "none" if score.share is None else f"{100 * score.share:.1f} %"
+def _survived(seen: list[Seen], usual: list[Usual]) -> str:
+    """The outcome of a mutant that no place notices: whether a noise floor lets pass what is not so as it is."""
+    if same_bits(seen, usual):
+        return BIT_EQUAL
+    floored = (one.by_floor and one.worst > other.worst for one, other in zip(seen, usual, strict=True))
+    return BY_FLOOR if any(floored) else EQUAL

@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ class Seen:
 
     `tap`, `reason` and `error` are of the first verdict that is wrong; `crash` is the exception that ended the run.
     Where there is neither, `worst` is the largest error, `by_floor` says that a noise floor was needed, and `digest`
-    is of every bit that was seen.
+    is of every bit that was seen. On a device `error` is in noise floors, `worst` in bounds, and `failing` are the
+    verdicts that fail of a candidate as it is.
     """
 
     tap: str = ""
@@ -40,6 +41,7 @@ class Seen:
     worst: float = 0.0
     by_floor: bool = False
     digest: str = ""
+    failing: list[list[str]] = field(default_factory=list)
 
     @property
     def noticed(self) -> bool:
@@ -92,7 +94,7 @@ class Candidate:
         except MemoryError:
             raise
         except BaseException as error:
-            judged.seen.crash = told(error)[:400]
+            judged.seen.crash = told(error)
         return judged.seen
 
     def run(self, case: Case) -> str:
@@ -104,9 +106,9 @@ class Candidate:
                 _take(device)
                 state, runner = case.inputs, self._make(case, device)
                 for segment in contract.segments(case.dims, case.segments):
-                    state = runner.run(segment, state, lambda tap, array: _fold(digest, tap.name, array))
+                    state = runner.run(segment, state, lambda tap, array: fold(digest, tap.name, array))
                 for name, array in sorted(state.items()):
-                    _fold(digest, name, array)
+                    fold(digest, name, array)
         except MemoryError:
             raise
         except BaseException as error:
@@ -146,7 +148,7 @@ class _Judged:
         self.digest, self.seen = hashlib.sha256(), Seen()
 
     def see(self, tap: Tap, array: np.ndarray) -> None:
-        _fold(self.digest, tap.name, array)
+        fold(self.digest, tap.name, array)
         self.proving.visit(tap, array)
         self._weigh()
 
@@ -176,6 +178,7 @@ def _take(device: str) -> None:
         halves_are_exact(device.endswith(HALF))
 
 
-def _fold(digest: Any, name: str, array: np.ndarray) -> None:
+def fold(digest: Any, name: str, array: np.ndarray) -> None:
+    """Take a tap into a digest of every bit."""
     digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
     digest.update(np.ascontiguousarray(array).tobytes())

@@ -8,16 +8,23 @@ from __future__ import annotations
 import errno
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from parity.mutate.forked import MEMORY, Say, forked, limit_memory, limit_time
-from parity.mutate.lines import RUN, Reached, traced
+from parity.mutate.lines import LOAD, RUN, Reached, traced
 from parity.mutate.mutated import mutated
 from parity.mutate.subject import File, Pair, Subject
 from parity.mutate.trial import Candidate, Seen, in_double
 
+__all__ = ["LOAD", "RUN", "Trial", "begin", "environment", "prepare", "tried", "tried_whole", "usual", "usual_whole"]
+
+Phase = Callable[[str], object]
 SUBJECT: list[Subject] = []
+MAKE: list[Callable[[Phase], Any]] = []
+"""What makes the candidate of a forked process: something that can `try_` a pair."""
 DOUBLE = ExitStack()
 """What a process that tries mutants has for as long as it lives: the framework in double."""
 TIMES, SECONDS = 10, 1
@@ -38,9 +45,26 @@ class Trial:
 
 def begin(subject: Subject) -> None:
     """Prepare this process: import what every mutant needs, and nothing that can be changed."""
-    SUBJECT[:] = [subject]
     DOUBLE.enter_context(in_double(subject.contract))
     _ = subject.opened
+    prepare(subject, lambda phase: Candidate(subject, phase))
+
+
+def prepare(subject: Subject, make: Callable[[Phase], Any]) -> None:
+    """Say what is surveyed here, and what makes its candidate in a forked process."""
+    SUBJECT[:], MAKE[:] = [subject], [make]
+
+
+def environment() -> dict[str, str]:
+    """What a candidate on a device says of it."""
+    said, ended = forked(lambda say: say(MAKE[0](_nothing).environment))
+    if ended:
+        raise RuntimeError(f"the device cannot be asked what it is: ended by {ended}")
+    return dict(said[0])
+
+
+def _nothing(phase: str) -> None:
+    """Nobody asks what is done."""
 
 
 def usual(pair: Pair, files: list[File]) -> tuple[Seen, float, Reached]:
@@ -49,8 +73,7 @@ def usual(pair: Pair, files: list[File]) -> tuple[Seen, float, Reached]:
     def work(say: Say) -> None:
         began = time.process_time()
         with traced(files) as (reached, phase):
-            candidate = Candidate(SUBJECT[0], phase)
-            seen = candidate.try_(pair)
+            seen = MAKE[0](phase).try_(pair)
         say([asdict(seen), time.process_time() - began, reached])
 
     said, ended = forked(work)
@@ -64,7 +87,7 @@ def tried(trial: Trial) -> tuple[list[Seen], str]:
     """What is seen in each pair up to the first that notices the mutant, and how the process ended."""
 
     def work(say: Say) -> None:
-        candidate = Candidate(SUBJECT[0])
+        candidate = MAKE[0](_nothing)
         limit_memory(BYTES)
         with mutated(trial.module, trial.source):
             for pair, seconds in trial.pairs:

@@ -76,6 +76,23 @@ def _about(contract: Contract, case: Case, checkpoint: Path) -> dict[str, Any]:
     }
 
 
+class Recorded:
+    """What `record` left in a folder, by the number of a segment."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.traces: dict[str, Entries] = json.loads((folder / INDEX).read_text(encoding="utf-8"))["traces"]
+
+    def start(self, number: int) -> State:
+        """The state of the reference in float32 before a segment."""
+        return dict(_trace(self.folder, f"{number}-start", self.traces))
+
+    def judges(self, number: int, mode: str) -> dict[str, Trace]:
+        """The traces that a candidate is judged by in a mode: of the reference, and of the one in double."""
+        kinds = {"reference": "reference", "exact": mode}
+        return {name: _trace(self.folder, f"{number}-{kind}", self.traces) for name, kind in kinds.items()}
+
+
 def verify(
     contract: Contract,
     case: Case,

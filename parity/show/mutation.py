@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from parity.mutate.results import EQUAL, EQUIVALENT, KILLED, NEVER_RUN, SURVIVED, Result, Score
-from parity.mutate.survey import Surveyed
+from parity.mutate.results import APART, EQUAL, KILLED, NEVER_RUN, SURVIVED, WITHIN, Result, Score
+from parity.mutate.surveyed import Judged, Measured, Surveyed
 
 SHOWN = 40
 """Survivors that are listed; all are in the JSON and on the page."""
@@ -21,7 +19,7 @@ def show(found: Surveyed, console: Console) -> None:
     """Print the whole survey."""
     for what in ("operator", "file"):
         console.print(_table(what, found.by(what)))
-    survivors = [result for result in found.survivors if result.outcome != EQUIVALENT]
+    survivors = [result for result in found.survivors if result.outcome not in APART]
     for result in survivors[:SHOWN]:
         for text in (line(result), context(found, result)):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -32,15 +30,18 @@ def show(found: Surveyed, console: Console) -> None:
         text = f"not changed: {module}, which is installed; --package {module} changes it"
         console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(summary(found), style="bold", markup=False, highlight=False, soft_wrap=True)
+    if found.arithmetic is not None:
+        console.print(_table("operator", found.arithmetic.by("operator"), ", by the arithmetic alone"))
+        console.print(second(found.arithmetic), style="bold", markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(what: str, scores: dict[str, Score]) -> Table:
-    table = Table(title=f"mutants noticed, by {what}", title_justify="left")
+def _table(what: str, scores: dict[str, Score], how: str = "") -> Table:
+    table = Table(title=f"mutants noticed{how}, by {what}", title_justify="left")
     table.add_column(what)
-    for column in ("killed", "survived", "equivalent", "score"):
+    for column in ("killed", "survived", "equivalent", "apart", "score"):
         table.add_column(column, justify="right")
     for name, score in scores.items():
-        cells = (score.killed, score.survived, score.equivalent, percent(score))
+        cells = (score.killed, score.survived, score.equivalent, score.apart, percent(score))
         table.add_row(escape(name), *map(str, cells))
     return table
 
@@ -74,26 +75,44 @@ def fate(result: Result) -> str:
     if result.killed:
         noticed = f"{result.tap} {result.reason}" if result.tap else result.reason
         return f"{result.outcome} in {where}: {noticed}"
-    text = SURVIVED[result.outcome]
-    if result.outcome == NEVER_RUN:
+    text = (SURVIVED | APART)[result.outcome]
+    if result.outcome == NEVER_RUN or not result.case:
         return text
+    if result.outcome == WITHIN:
+        return f"{text}; at most {result.worst:.2f} of a bound, in {where}"
     if result.outcome == EQUAL:
         text = f"{text}; largest error {result.worst:.1e}, in {where}"
     return f"{text}; {result.reason}" if result.reason else text
 
 
 def summary(found: Surveyed) -> str:
-    """The survey in one sentence."""
-    score, outcomes = found.score, Counter(result.outcome for result in found.results)
-    killed = ", ".join(f"{outcomes[name]} {name}" for name in KILLED if outcomes[name])
-    survived = ", ".join(f"{outcomes[name]} {name}" for name in SURVIVED if outcomes[name] and name != EQUIVALENT)
+    """The first score in one sentence."""
+    parts = _parts(found)
+    if found.explained:
+        count = sum(result.located is True for result in found.explained)
+        parts.append(f"the changed line is shown for {count} of {len(found.explained)}")
+    return ", ".join(parts + _left(found))
+
+
+def second(found: Measured) -> str:
+    """The second score in one sentence."""
+    whose = "" if found.which == "all" else ", of those that survived in double or convert a precision"
+    device = found.environment.get("mlx device") or found.environment.get("torch device", "this device")
+    parts = [f"by the arithmetic alone, on {device}{whose}: {', '.join(_parts(found))}"]
+    if found.failing:
+        parts.append(f"{found.failing} verdicts fail of the candidate as it is and judge no mutant")
+    return ", ".join(parts + _left(found))
+
+
+def _parts(found: Judged) -> list[str]:
+    score, outcomes = found.score, found.outcomes
+    killed, survived = (
+        ", ".join(f"{outcomes[name]} {name}" for name in names if name in outcomes) for names in (KILLED, SURVIVED)
+    )
     parts = [f"{percent(score)} of {score.killed + score.survived} mutants noticed ({killed or 'none'})"]
     parts.append(f"{score.survived} survived ({survived})" if score.survived else "none survived")
-    if score.equivalent:
-        parts.append(f"{score.equivalent} equivalent")
-    if explained := [result for result in found.results if result.located is not None]:
-        count = sum(result.located is True for result in explained)
-        parts.append(f"the changed line is shown for {count} of {len(explained)}")
-    if found.left:
-        parts.append(f"{found.left} not tried yet")
-    return ", ".join(parts)
+    return parts + [f"{outcomes[name]} {name}" for name in APART if name in outcomes]
+
+
+def _left(found: Judged) -> list[str]:
+    return [f"{found.left} not tried yet"] if found.left else []

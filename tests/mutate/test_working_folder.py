@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from parity import contract as contracts
 from parity.base.errors import InputError
 from parity.mutate.subject import aside, files
 from parity.mutate.survey import Choice, Survey, Surveyed
-from parity.show.mutation import changed
+from parity.show.mutation import changed, percent, second
+from parity.show.page import mutation as page
 
 SIDES = """\
 from pathlib import Path
@@ -74,7 +76,12 @@ class Port(nn.Module):
     def __call__(self, x):
         scale = mx.array(np.load("scale.npy"))
         np.save("written.npy", np.array(x))
-        return scale * x
+        return one() * scale * x
+
+
+def one():
+    halves = mx.array([2048, 1], mx.float16).astype(mx.float32)
+    return halves[0] + halves[1] - halves[0]
 """
 
 CONTRACT = """\
@@ -100,36 +107,42 @@ why = "few operations"
 """
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Iterator[Path]:
+    """The folder, in which the tests share what the reference computed."""
     import numpy as np
 
-    for name, text in {"its_sides.py": SIDES, "the_port.py": PORT, "contract.toml": CONTRACT}.items():
-        (tmp_path / name).write_text(text)
-    np.save(tmp_path / "scale.npy", np.float32(3))
-    for name in ("its_sides", "the_port"):  # of another test
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
+    folder = tmp_path_factory.mktemp("working")
+    for name, text in {"its_sides.py": SIDES, "contract.toml": CONTRACT}.items():
+        (folder / name).write_text(text)
+    np.save(folder / "scale.npy", np.float32(3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(folder)
+        yield folder
 
 
-def survey() -> Surveyed:
+@pytest.fixture
+def folder(state) -> Path:
+    (state / "the_port.py").write_text(PORT)
+    return state
+
+
+def survey(**choice: Any) -> Surveyed:
     contract = contracts.load(Path("contract.toml"))
-    return Survey(contract, "", Path("state"), Choice(jobs=1), apart=[Path("out.json")]).run()
+    return Survey(contract, "", Path("state"), Choice(jobs=1, **choice), apart=[Path("out.json")]).run()
 
 
-def lines(folder: Path) -> list[dict]:
-    return [json.loads(text) for text in (folder / "state" / "results" / "mutants.jsonl").read_text().splitlines()]
+def lines(folder: Path, kind: str = "results") -> list[dict]:
+    return [json.loads(text) for text in (folder / "state" / kind / "mutants.jsonl").read_text().splitlines()]
 
 
 def test_a_survey_in_the_checkpoint_goes_on_and_leaves_nothing_but_its_state(folder):
-    before = {path.name for path in folder.iterdir()}
+    before = {path.name for path in folder.iterdir()} | {"state", "__pycache__"}
     found = survey()
-    assert {path.name for path in folder.iterdir()} - {"__pycache__"} == {*before, "state"}
+    assert {path.name for path in folder.iterdir()} <= before
     assert {result.file for result in found.results} == {"its_sides.py", "the_port.py"}
-    assert {result.function for result in found.results} == {"MlxSide.run", "Port.__call__"}
-    assert found.score.killed >= len(found.results) - 2
+    assert {result.function for result in found.results} == {"MlxSide.run", "Port.__call__", "one"}
     first = lines(folder)
     (folder / "out.json").write_text("{}")
     assert survey().as_dict() == found.as_dict()
@@ -137,6 +150,42 @@ def test_a_survey_in_the_checkpoint_goes_on_and_leaves_nothing_but_its_state(fol
     (folder / "the_port.py").write_text(PORT.replace("scale * x", "x * scale"))
     survey()
     assert len(lines(folder)) > len(first)
+
+
+def test_the_arithmetic_alone_notices_what_double_cannot_show(folder):
+    found = survey(arithmetic="all", files=("the_port.py",))
+    measured = found.arithmetic
+    assert measured is not None
+    cast = next(result for result in found.results if result.operator == "dtype" and "astype" in result.before)
+    assert cast.outcome == "precision"
+    assert found.score.apart >= 1
+    assert found.score.killed + found.score.survived == len(found.results) - found.score.apart
+    there = {result.id: result for result in measured.results}
+    assert there.keys() == {result.id for result in found.results}
+    assert (there[cast.id].outcome, there[cast.id].tap, there[cast.id].device) == ("wrong", "y", "cpu")
+    assert "ratio32" in there[cast.id].reason
+    assert measured.failing == 0
+    assert "Device(cpu, 0)" in measured.environment["mlx device"]
+    assert f"{percent(measured.score)} of {measured.score.killed + measured.score.survived}" in second(measured)
+    assert "On the device: wrong in one whole on cpu: y accumulated: ratio32" in page.page(found)
+    written = lines(folder, "arithmetic")
+    again = survey(arithmetic="survivors", files=("the_port.py",))
+    assert lines(folder, "arithmetic") == written
+    assert again.arithmetic is not None
+    killed = {result.id for result in found.results if result.killed}
+    assert {result.id for result in again.arithmetic.results} == there.keys() - killed
+    assert "of those that survived in double or convert a precision" in second(again.arithmetic)
+
+
+def test_what_fails_as_it_is_judges_no_mutant(folder):
+    """A candidate that rounds more than its bounds allow is right in double: its own failures count for none."""
+    port = PORT.replace("return one() * scale * x", "return one() * scale * (x + 4096.0 - 4096.0)")
+    (folder / "the_port.py").write_text(port)
+    measured = survey(arithmetic="all", files=("the_port.py",), sample=8).arithmetic
+    assert measured is not None
+    assert measured.failing > 0
+    assert "verdicts fail of the candidate as it is and judge no mutant" in second(measured)
+    assert not any(result.outcome == "wrong" for result in measured.results)
 
 
 def test_what_is_changed_is_the_candidates(folder, monkeypatch):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from parity.base.files import write_text
-from parity.mutate.results import EQUIVALENT, KILLED, Result
-from parity.mutate.survey import Surveyed
-from parity.show.mutation import fate, percent, summary
+from parity.mutate.results import APART, KILLED, Result
+from parity.mutate.surveyed import Surveyed
+from parity.show.mutation import fate, percent, second, summary
 from parity.show.page import OF_A_SURVEY
 from parity.show.page.template import filled
 
@@ -22,7 +23,15 @@ def page(found: Surveyed) -> str:
     """The whole HTML file, which asks the network for nothing."""
     scores = found.by("file")
     files = [
-        {"name": name, "score": scores[name], "lines": _lines(text, [r for r in found.results if r.file == name])}
+        {
+            "name": name,
+            "score": scores[name],
+            "lines": _lines(
+                text,
+                [result for result in found.results if result.file == name],
+                {} if found.arithmetic is None else {result.id: result for result in found.arithmetic.results},
+            ),
+        }
         for name, text in found.sources.items()
         if name in scores
     ]
@@ -31,20 +40,29 @@ def page(found: Surveyed) -> str:
         {"percent": percent, "fate": fate},
         found=found,
         summary=summary(found),
-        operators=found.by("operator"),
+        second="" if found.arithmetic is None else second(found.arithmetic),
+        tables=[("By operator", found.by("operator"))]
+        + (
+            [] if found.arithmetic is None else [("By operator, the arithmetic alone", found.arithmetic.by("operator"))]
+        ),
         files=sorted(files, key=lambda file: (file["score"].share is None, file["score"].share)),
-        equivalent=EQUIVALENT,
+        apart=APART,
     )
 
 
-def _lines(text: str, results: list[Result]) -> list[dict[str, Any]]:
-    """Each line of a source, with its number, its mutants that survived, and how many were noticed."""
+def _lines(text: str, results: list[Result], measured: Mapping[str, Result]) -> list[dict[str, Any]]:
+    """Each line of a source, with its number, its mutants that survived, and how many were noticed.
+
+    With a mutant stands what became of it on the device, if it was `measured`.
+    """
     return [
         {
             "number": number,
             "text": line,
             "killed": sum(result.line == number and result.outcome in KILLED for result in results),
-            "survivors": [result for result in results if result.line == number and not result.killed],
+            "survivors": [
+                (result, measured.get(result.id)) for result in results if result.line == number and not result.killed
+            ],
         }
         for number, line in enumerate(text.splitlines(), 1)
     ]
