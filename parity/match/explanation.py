@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -63,13 +64,18 @@ class Side:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What both programs do between the same values. `names` says which values the letters are."""
+    """What both programs do between the same values. `names` says which values the letters are.
+
+    `called` are the lines that called those of the candidate, the nearest first: an argument is wrong where it is
+    given.
+    """
 
     reference: Side
     candidate: Side
     names: Mapping[str, str]
     relation: str = ""
     constants: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = ", ".join(f"{letter} = {name}" for letter, name in self.names.items())
@@ -79,6 +85,11 @@ class Explanation:
         relation = f"the candidate's is {self.relation}" if self.relation else ""
         rest = "; ".join(filter(None, (relation, *self.constants)))
         return f"{sides[0]} against {sides[1]}" + (f", where {where}" if where else "") + (f"; {rest}" if rest else "")
+
+    @property
+    def whole(self) -> str:
+        """The explanation, and the lines that called the candidate's."""
+        return str(self) + (f"; called at {', '.join(self.called)}" if self.called else "")
 
 
 @dataclass
@@ -155,12 +166,14 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
     if moved := misplaced(walk, departure):
         constants = moved if static else (*moved, *constants)
     made = [node.place for node in departure.reference] or _made_at(walk, departure.quantity)
+    places = [*_places_of_candidate(walk, departure), *theirs.places, *(p for r in readings for p in r.at)]
     return Explanation(
         _side(texts[0], [*made, *ours.places]),
-        _side(texts[1], [*_places_of_candidate(walk, departure), *theirs.places, *(p for r in readings for p in r.at)]),
+        _side(texts[1], places),
         names.said,
         departure.relation,
         constants,
+        _called(places),
     )
 
 
@@ -200,6 +213,20 @@ def _places_of_candidate(walk: Walk, departure: Departure) -> list[Place | None]
     if made is None or departure.candidate or departure.kind not in ("missing", "operand"):
         return places
     return [walk.candidate.steps[made].node.place, *places]
+
+
+def _called(places: Sequence[Place | None]) -> tuple[str, ...]:
+    """The lines that called those of some places and are none of them, the nearest of each first."""
+    own = {str(place) for place in places}
+    chains = [[*_askers(place)] for place in places if place is not None]
+    nearest = (str(place) for level in zip_longest(*chains) for place in level if place is not None)
+    return tuple(dict.fromkeys(text for text in nearest if text not in own))
+
+
+def _askers(place: Place) -> Iterator[Place]:
+    while place.asked is not None:
+        place = place.asked
+        yield place
 
 
 def _side(formula: str, places: Sequence[Place | None]) -> Side:

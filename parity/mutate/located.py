@@ -42,7 +42,7 @@ def shown(trial: Trial) -> list[str]:
             candidate = Candidate(subject).runner(pair.case, pair.device)
             start = copied(subject.opened[pair.case].start(pair.number))
             found = explained(subject.segment(pair), start, reference, candidate, nullcontext)
-        say([f"{found.explanations[group.first]}; {group}" for group in found.groups])
+        say([f"{found.explanations[group.first].whole}; {group}" for group in found.groups])
 
     try:
         said, _ = forked(work)
@@ -58,6 +58,6 @@ def _reference(subject: Subject, pair: Pair) -> Runner:
 
 
 def names(texts: Iterable[str], file: Path, lines: Iterable[int]) -> bool:
-    """Whether a text has one of the lines of a file, as `port/layers.py:12`."""
+    """Whether a text has one of the lines of a file, as `port/layers.py:12`; it may say more of the path."""
     wanted = "|".join(map(str, lines))
-    return any(re.search(rf"{re.escape(file.name)}:({wanted})\b", text) for text in texts)
+    return any(re.search(rf"(?<![\w.-]){re.escape(file.as_posix())}:({wanted})\b", text) for text in texts)

@@ -201,7 +201,7 @@ class Survey:
     def _note(self, name: str, texts: list[str], results: Results) -> None:
         """Whether a mutant's line is among those of what is said of it."""
         file, _ = self.changes.mutants[name]
-        results.add(replace(results[name], located=located.names(texts, file.path, self.changes.lines(name))))
+        results.add(replace(results[name], located=located.names(texts, Path(file.shown), self.changes.lines(name))))
 
     def _is_at(self, pair: Pair, result: Result) -> bool:
         there = (pair.case, self.subject.segment(pair).label, pair.device)

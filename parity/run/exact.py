@@ -282,7 +282,7 @@ class Exact:
                 found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
             here = f"{Path.cwd()}/"
             self.report.departures = [
-                "; ".join(filter(None, (str(found.explanations[group.first]), str(group)))).replace(here, "")
+                "; ".join(filter(None, (found.explanations[group.first].whole, str(group)))).replace(here, "")
                 for group in found.groups
             ]
         except Exception as error:

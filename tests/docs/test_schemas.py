@@ -45,7 +45,7 @@ COMMANDS = [
     (
         "mutants",
         "mutate --contract tests/mutate/subject/contract.toml --cases small "
-        "--stage second --random 2 --state {out}/state",
+        "--stage second --random 2 --arithmetic survivors --state {out}/state",
     ),
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),

@@ -195,6 +195,8 @@ def test_a_line_is_one_of_its_file():
     assert located.names([text], Path("port/side.py"), range(38, 41))
     assert not located.names([text], Path("port/side.py"), range(1, 10))
     assert not located.names([text], Path("port/aside.py"), range(38, 41))
+    assert not located.names([text], Path("ort/side.py"), range(38, 41))
+    assert not located.names([text], Path("other/side.py"), range(38, 41))
 
 
 def test_the_documentation_has_every_operator():
