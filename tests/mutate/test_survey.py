@@ -91,7 +91,8 @@ def test_a_random_case_that_differs_is_named(found):
 def test_what_is_equivalent_stands_apart(found):
     outcomes = Counter(result.outcome for result in found.results)
     score = found.score
-    assert score.equivalent == outcomes["equivalent"] == 7
+    assert score.equivalent == outcomes["equivalent"] == 6
+    assert score.apart == outcomes["precision"] == 1
     assert score.killed == sum(outcomes[name] for name in KILLED)
     assert score.killed + score.survived + score.equivalent == len(found.results)
     assert score.share == score.killed / (len(found.results) - 7)
