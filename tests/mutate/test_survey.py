@@ -94,7 +94,7 @@ def test_what_is_equivalent_stands_apart(found):
     assert score.equivalent == outcomes["equivalent"] == 6
     assert score.apart == outcomes["precision"] == 1
     assert score.killed == sum(outcomes[name] for name in KILLED)
-    assert score.killed + score.survived + score.equivalent == len(found.results)
+    assert score.killed + score.survived + score.equivalent + score.apart == len(found.results)
     assert score.share == score.killed / (len(found.results) - 7)
     assert f"{100 * score.share:.1f} % of {len(found.results) - 7} mutants noticed" in summary(found)
     assert Score(0, 0, 3).share is None
