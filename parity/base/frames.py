@@ -5,8 +5,12 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from parity.base.makers import makers
+
 LIBRARIES = ("parity", "mlx", "torch", "numpy", "contextlib", "functools", "concurrent", "threading", "importlib")
 """Packages whose lines do not say what to correct."""
+INNERMOST, MADE = 3, 6
+"""Lines of which it is told what made their values, and so many of those lines at most, the nearest."""
 LONGEST = 400
 """Characters of an exception's own text that are told."""
 FOLDER: list[Path] = []
@@ -30,7 +34,8 @@ def innermost(error: BaseException) -> str:
 def told(error: BaseException) -> str:
     """The exception, and the lines that it came through and that lie in no library, the innermost first.
 
-    A line is told once, however often it stands in a recursion.
+    A line is told once, however often it stands in a recursion. Behind them stand the lines above the innermost ones
+    that made the values there: a shape is wrong before it fits nowhere.
 
     >>> def port():
     ...     raise ValueError("no numbers")
@@ -40,10 +45,17 @@ def told(error: BaseException) -> str:
     ...     told(error).partition(" at ")[0]
     'ValueError: no numbers'
     """
-    lines = ", called at ".join(dict.fromkeys(f"{_short(file)}:{line}" for file, line in own(error)))
+    places = list(dict.fromkeys(own(error)))
+    made = dict.fromkeys((file, line) for file, at in places[:INNERMOST] for line in makers(file, at)[:MADE])
+    lines = ", called at ".join(f"{_short(file)}:{line}" for file, line in places)
+    values = ", ".join(f"{_short(file)}:{line}" for file, line in made if (file, line) not in places)
     text = str(error)
     text = text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
-    return f"{type(error).__name__}: {text}" + (f" at {lines}" if lines else "")
+    return (
+        f"{type(error).__name__}: {text}"
+        + (f" at {lines}" if lines else "")
+        + (f"; values made at {values}" if values else "")
+    )
 
 
 def _short(file: str) -> str:
