@@ -1,7 +1,7 @@
 """The page to read: the segments of the pipeline, top to bottom, each from the state that the one before it left.
 
 A state is a dictionary of NumPy arrays, so that it can be stored, or handed to the other side. This side is
-channels-first. Each method below runs one segment of `fixtures/contract.toml`; the stages' own files do the work.
+channels-first. Each method below runs one segment of `fixtures/contract/`; the stages' own files do the work.
 """
 
 from __future__ import annotations

@@ -1,19 +1,20 @@
-"""A contract read from its TOML file, with every key of every table checked: none that is not known is ignored."""
+"""A contract read from its TOML files, with every key of every table checked: none that is not known is ignored."""
 
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from parity.base.errors import InputError
-from parity.base.names import meant, meant_path
+from parity.base.names import meant
+from parity.contract import toml_files
 from parity.contract.axes import roles
 from parity.contract.contract import ACCUMULATED, LOCAL, Contract, Decision, NotJudged, Precision, Rule
 
 TOP = [
+    toml_files.KEY,
     "cases",
     "checkpoints",
     "sides",
@@ -65,13 +66,7 @@ def load(path: Path) -> Contract:
     >>> contract.sides["candidate"]["framework"]
     'mlx'
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        advice = f"name one with --contract{meant_path(path)}"
-        raise InputError(f"{path}: cannot read the contract ({error.strerror}); {advice}") from error
-    except ValueError as error:  # TOML, or the UTF-8 under it
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+    data = toml_files.read(path)
     try:
         _check(path, data)
         for segment in data["segment"]:

@@ -19,7 +19,7 @@ from typing import Any
 from parity.base import npy, sources
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
-from parity.contract import Contract
+from parity.contract import Contract, toml_files
 from parity.contract.implementation import Case
 from parity.judge.arithmetic import Key, by_key
 from parity.judge.mathematics import Mathematics
@@ -43,7 +43,7 @@ def subject(
     checkpoint that is the folder in which it works.
     """
     found = dict(program or programs(contract, apart))
-    found["contract"] = file_sha256(contract.path)
+    found["contract"] = toml_files.sha256(contract.path)
     found["checkpoint"] = folded(files(checkpoint, apart))
     given = {name: npy.canonical_sha256(array) for name, array in sorted(case.inputs.items())}
     what = [case.name, given, sorted(case.dims.items()), list(case.segments), sorted(case.options.items())]

@@ -17,7 +17,7 @@ from parity.base.errors import InputError
 from parity.base.files import file_sha256, replacing
 from parity.capture.trace import Trace
 from parity.capture.trace_folder import Entries, StoredTrace
-from parity.contract import ACCUMULATED, LOCAL, Contract
+from parity.contract import ACCUMULATED, LOCAL, Contract, toml_files
 from parity.contract.implementation import Case, State
 from parity.run.clock import Progress
 from parity.run.own import Fed
@@ -70,7 +70,7 @@ def _about(contract: Contract, case: Case, checkpoint: Path) -> dict[str, Any]:
     """What a recording and a run that is judged by it must have in common."""
     return {
         "case": case.name,
-        "contract": file_sha256(contract.path),
+        "contract": toml_files.sha256(contract.path),
         "inputs": {name: npy.canonical_sha256(array) for name, array in case.inputs.items()},
         "checkpoint": {path.name: file_sha256(path) for path in sorted(checkpoint.glob("*")) if path.is_file()},
     }

@@ -15,6 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from parity.cli import main
+from parity.contract import toml_files
 from parity.show.page import write
 from parity.show.results import load
 
@@ -49,7 +50,8 @@ def passing(store: Path) -> Path:
 def failing(passing: Path, store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a tiny run whose candidate is `faulty.py`, after one that passed."""
     contract = tmp_path_factory.mktemp("failing") / "contract.toml"
-    text = (ROOT / "fixtures" / "contract.toml").read_text()
+    toml_files.copy(ROOT / "fixtures" / "contract.toml", contract)
+    text = contract.read_text()
     assert text.count('"mlx_impl.pipeline:Pipeline"') == 1
     contract.write_text(text.replace('"mlx_impl.pipeline:Pipeline"', '"tests.browser.faulty:Faulty"'))
     os.chdir(ROOT)

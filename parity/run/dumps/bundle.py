@@ -11,10 +11,9 @@ import numpy as np
 
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.base.files import file_sha256
 from parity.capture.golden import Golden
 from parity.capture.trace_folder import StoredTrace
-from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap
+from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap, toml_files
 from parity.contract.axes import permute
 from parity.contract.implementation import State
 
@@ -116,8 +115,8 @@ class Bundle(Plain):
         super().finish(about)
         about["starts"] = self.starts
         shutil.copyfile(README, self.stored.folder / "README.md")
-        shutil.copyfile(self.contract.path, self.stored.folder / CONTRACT)
-        about["contract"] = file_sha256(self.contract.path)
+        toml_files.copy(self.contract.path, self.stored.folder / CONTRACT)
+        about["contract"] = toml_files.sha256(self.contract.path)
 
 
 def contract_file(golden: Golden) -> Path | None:
@@ -130,7 +129,7 @@ def contract_file(golden: Golden) -> Path | None:
         return None
     if not file.is_file():
         raise InputError(f"{file}: not there; export the bundle again, or give --contract FILE")
-    if "layout" in golden.manifest and file_sha256(file) != golden.manifest.get("contract"):
+    if "layout" in golden.manifest and toml_files.sha256(file) != golden.manifest.get("contract"):
         raise InputError(
             f"{file}: altered (SHA-256 differs from the manifest's); export the bundle again, or give --contract FILE"
         )
