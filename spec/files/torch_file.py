@@ -24,7 +24,7 @@ OPERATIONS = (
     {"NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}
     | {"EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"}
     | {"EMPTY_DICT", "SETITEM", "SETITEMS", "MARK", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"}
-    | {"PROTO", "GLOBAL", "BINPERSID", "REDUCE", "STOP"}
+    | {"PROTO", "GLOBAL", "BINPERSID", "REDUCE", "BUILD", "STOP"}
 )
 STORAGES = {
     "DoubleStorage": "f8",
@@ -51,6 +51,22 @@ def read_torch_file(file: Path) -> Any:
     except Exception as error:  # damaged bytes make the zip's and the pickle's readers raise nearly anything
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ValueError(f"{file}: not a whole torch.save file of plain tensors ({reason}); fetch it again") from error
+
+
+class StateDict(OrderedDict[Any, Any]):
+    """What PyTorch saves of a module: the tensors by name. The versions of its parts are attributes, and left out."""
+
+    def __setstate__(self, state: Any) -> None:
+        """Of BUILD, which an ordered dictionary alone may be given."""
+
+
+class _Rebuild:
+    """Makes a tensor. An object without attributes, so that a pickle can set none."""
+
+    __slots__ = ()
+
+    def __call__(self, *given: Any) -> np.ndarray:
+        return tensor(*given)
 
 
 class _Reader(pickle.Unpickler):
@@ -80,9 +96,9 @@ class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         match module, name:
             case "torch._utils", "_rebuild_tensor_v2":
-                return self.tensor
+                return _Rebuild()
             case "collections", "OrderedDict":
-                return OrderedDict
+                return StateDict
             case "torch", name if name in STORAGES:
                 return name
         raise ValueError(f"it needs {module}.{name}, which is no part of a tensor")
@@ -100,20 +116,21 @@ class _Reader(pickle.Unpickler):
             return (values.astype(np.uint32) << 16).view(np.float32)
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
-    def tensor(
-        self, storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *of_training: Any
-    ) -> np.ndarray:
-        """The tensor that views a storage so; strides count values. Whether it has a gradient is no matter."""
-        numbers = (offset, *shape, *strides)
-        if not isinstance(storage, np.ndarray) or storage.ndim != 1 or len(shape) != len(strides):
-            raise ValueError(f"a tensor of shape {shape} and strides {strides} on {type(storage).__name__}")
-        if not all(type(number) is int and number >= 0 for number in numbers):
-            raise ValueError(f"a tensor of offset {offset}, shape {shape} and strides {strides}")
-        size = int(np.prod(shape, dtype=object))
-        last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
-        if size and (last >= len(storage) or size > len(storage)):
-            raise ValueError(f"a tensor of shape {shape} at {offset} with strides {strides} of {len(storage)} values")
-        if not size:
-            return np.zeros(shape, storage.dtype)
-        steps = [stride * storage.itemsize for stride in strides]
-        return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps).copy()
+
+def tensor(
+    storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *of_training: Any
+) -> np.ndarray:
+    """The tensor that views a storage so; strides count values. Whether it has a gradient is no matter."""
+    numbers = (offset, *shape, *strides)
+    if not isinstance(storage, np.ndarray) or storage.ndim != 1 or len(shape) != len(strides):
+        raise ValueError(f"a tensor of shape {shape} and strides {strides} on {type(storage).__name__}")
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"a tensor of offset {offset}, shape {shape} and strides {strides}")
+    size = int(np.prod(shape, dtype=object))
+    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    if size and (last >= len(storage) or size > len(storage)):
+        raise ValueError(f"a tensor of shape {shape} at {offset} with strides {strides} of {len(storage)} values")
+    if not size:
+        return np.zeros(shape, storage.dtype)
+    steps = [stride * storage.itemsize for stride in strides]
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps).copy()
