@@ -20,18 +20,21 @@ from mlx_impl.conditioning.stage import run_prompt, run_speaker, run_trim
 from mlx_impl.ode import Conditions, Observe, euler_step, time_grid, unobserved
 from mlx_impl.ops.precision import working_float
 from mlx_impl.speech import DTYPES, Chatterbox
-from mlx_impl.spoken import run_mel, run_stream, run_tokens, run_voice
+from mlx_impl.spoken import run_marked, run_mel, run_stream, run_tokens, run_voice
 from mlx_impl.spoken import run_wave as run_spoken_wave
 from mlx_impl.t3.generation import speech_only
 from mlx_impl.t3.stage import run_prefill, run_rest, run_step
 from mlx_impl.vocoder.stage import run_source, run_wave
+from mlx_impl.watermark.stage import run_detect, run_mark
 from mlx_impl.weights.conditioning import load_conditioner
 from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.rounding import round_weights
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
+from mlx_impl.weights.watermark import load_watermark
 from spec.config import ChatterboxConfig, check_flow_inputs
 from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
+from spec.watermark.weights import FILE as WATERMARK
 
 State = dict[str, np.ndarray]
 
@@ -190,6 +193,18 @@ class Pipeline:
         """Text and conditions -> wave, as `speak --stream` does it."""
         return run_stream(self.model.side, self.options, state, observe)
 
+    def spoken_mark(self, state: State, index: int | None, observe: Observe) -> State:
+        """Wave -> the same with Perth's mark, as `speak` does it."""
+        return run_marked(self.model.side, state, observe)
+
+    def mark(self, state: State, index: int | None, observe: Observe) -> State:
+        """Audio at 32 kHz -> the same with Perth's mark."""
+        return run_mark(self.model.watermark, state, observe)
+
+    def detect(self, state: State, index: int | None, observe: Observe) -> State:
+        """Audio at 32 kHz -> whether it is marked."""
+        return run_detect(self.model.watermark, state, observe)
+
     def time_grid(self) -> np.ndarray:
         """Of the ODE, `(steps + 1,)`."""
         return time_grid(self.config.flow.steps, self.float_type())
@@ -245,6 +260,12 @@ def speech_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) ->
     return root
 
 
+def watermark_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
+    root = nn.Module()  # taps are named from it: watermark.encoder
+    root.watermark = load_watermark(checkpoint / WATERMARK, config.watermark)
+    return root
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "trim": conditioning_model,
@@ -264,4 +285,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "spoken_mel": speech_model,
     "spoken_wave": speech_model,
     "streamed": speech_model,
+    "spoken_mark": speech_model,
+    "mark": watermark_model,
+    "detect": watermark_model,
 }

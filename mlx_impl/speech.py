@@ -25,11 +25,14 @@ from mlx_impl.weights.conditioning import load_conditioner
 from mlx_impl.weights.flow import load_flow
 from mlx_impl.weights.t3 import load_t3
 from mlx_impl.weights.vocoder import load_vocoder
+from mlx_impl.weights.watermark import load_watermark
 from spec.audio import Voice
 from spec.config import ChatterboxConfig, SamplingConfig
 from spec.draws import Draws
 from spec.streaming import StreamConfig, mel_pieces
 from spec.text import load_tokenizer, normalize_punctuation
+from spec.watermark.config import check_marked_wave
+from spec.watermark.rates import marked_at
 
 DTYPES = {"float32": mx.float32, "float16": mx.float16, "bfloat16": mx.bfloat16}
 
@@ -152,6 +155,16 @@ class Chatterbox:
             wave = np.array(vocoder.push(self.tensor(mel.swapaxes(1, 2)), last)[0])
             if len(wave):
                 yield wave
+
+    def marked(self, wave: np.ndarray, weights: Path) -> np.ndarray:
+        """Samples `(N,)` at 24 kHz -> as many but for the last, with Perth's mark, whose weights lie in a file."""
+        watermark = load_watermark(weights, self.config.watermark)
+
+        def mark(own: np.ndarray) -> np.ndarray:
+            check_marked_wave(watermark.config, own[None])
+            return np.array(watermark.mark(self.tensor(own[None]))[0])
+
+        return marked_at(self.config.vocoder.sample_rate, watermark.config.sample_rate, wave, mark)
 
     def tensor(self, array: np.ndarray) -> mx.array:
         """An array on this side: numbers in float32, which a stage rounds if it takes less; tokens as they are."""

@@ -17,6 +17,7 @@ from mlx_impl.speech import Chatterbox
 from spec.audio import Voice
 from spec.config import SamplingConfig
 from spec.spoken import GivenDraws, conditions_of, state_of
+from spec.watermark.weights import FILE as WATERMARK
 
 State = dict[str, np.ndarray]
 
@@ -56,6 +57,12 @@ def run_stream(side: Chatterbox, options: Mapping[str, Any], state: State, obser
     observe("spoken.lengths", side.tensor(np.array([len(piece) for piece in pieces], np.int64)))
     wave = observe("spoken.wave", side.tensor(np.concatenate(pieces)[None]))
     return state | {"wave": np.array(wave)}
+
+
+def run_marked(side: Chatterbox, state: State, observe: Observe = unobserved) -> State:
+    """`wave (1, N)` -> the same with Perth's mark, of the weights beside the checkpoint's."""
+    wave = side.marked(state["wave"][0], side.checkpoint / WATERMARK)
+    return state | {"wave": np.array(observe("spoken.marked", side.tensor(wave[None])))}
 
 
 def sampling(side: Chatterbox, options: Mapping[str, Any], state: State) -> SamplingConfig:

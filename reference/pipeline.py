@@ -19,18 +19,21 @@ from reference.attention_mask import padding_mask
 from reference.conditioning.stage import run_prompt, run_speaker, run_trim
 from reference.ode import Conditions, Observe, euler_step, unobserved
 from reference.speech import DTYPES, Chatterbox
-from reference.spoken import run_mel, run_stream, run_tokens, run_voice
+from reference.spoken import run_marked, run_mel, run_stream, run_tokens, run_voice
 from reference.spoken import run_wave as run_spoken_wave
 from reference.t3.generation import speech_only
 from reference.t3.stage import run_prefill, run_rest, run_step
 from reference.vocoder.stage import run_source, run_wave
+from reference.watermark.stage import run_detect, run_mark
 from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
 from reference.weights.rounding import round_weights
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
+from reference.weights.watermark import load_watermark
 from spec.config import ChatterboxConfig, check_flow_inputs, time_grid
 from spec.text import code_points, load_tokenizer, normalize_punctuation, of_code_points
+from spec.watermark.weights import FILE as WATERMARK
 
 State = dict[str, np.ndarray]
 
@@ -186,6 +189,18 @@ class Pipeline:
         """Text and conditions -> wave, as `speak --stream` does it."""
         return run_stream(self.model.side, self.options, state, observe)
 
+    def spoken_mark(self, state: State, index: int | None, observe: Observe) -> State:
+        """Wave -> the same with Perth's mark, as `speak` does it."""
+        return run_marked(self.model.side, state, observe)
+
+    def mark(self, state: State, index: int | None, observe: Observe) -> State:
+        """Audio at 32 kHz -> the same with Perth's mark."""
+        return run_mark(self.model.watermark, state, observe)
+
+    def detect(self, state: State, index: int | None, observe: Observe) -> State:
+        """Audio at 32 kHz -> whether it is marked."""
+        return run_detect(self.model.watermark, state, observe)
+
     def time_grid(self) -> np.ndarray:
         """Of the ODE, `(steps + 1,)`."""
         return time_grid(self.config.flow.steps, self.float_type())
@@ -236,6 +251,12 @@ def speech_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype)
     return root
 
 
+def watermark_model(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype) -> nn.Module:
+    root = nn.Module()  # taps are named from it: watermark.encoder
+    root.watermark = load_watermark(checkpoint / WATERMARK, config.watermark, dtype)
+    return root
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "trim": conditioning_model,
@@ -255,4 +276,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "spoken_mel": speech_model,
     "spoken_wave": speech_model,
     "streamed": speech_model,
+    "spoken_mark": speech_model,
+    "mark": watermark_model,
+    "detect": watermark_model,
 }

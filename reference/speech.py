@@ -24,11 +24,14 @@ from reference.weights.conditioning import load_conditioner
 from reference.weights.flow import load_flow
 from reference.weights.t3 import load_t3
 from reference.weights.vocoder import load_vocoder
+from reference.weights.watermark import load_watermark
 from spec.audio import Voice
 from spec.config import ChatterboxConfig, SamplingConfig, time_grid
 from spec.draws import Draws
 from spec.streaming import StreamConfig, mel_pieces
 from spec.text import load_tokenizer, normalize_punctuation
+from spec.watermark.config import check_marked_wave
+from spec.watermark.rates import marked_at
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
@@ -152,6 +155,17 @@ class Chatterbox:
             wave = vocoder.push(self.tensor(mel), last)[0].numpy()
             if len(wave):
                 yield wave
+
+    @torch.inference_mode()
+    def marked(self, wave: np.ndarray, weights: Path) -> np.ndarray:
+        """Samples `(N,)` at 24 kHz -> as many but for the last, with Perth's mark, whose weights lie in a file."""
+        watermark = load_watermark(weights, self.config.watermark, self.dtype)
+
+        def mark(own: np.ndarray) -> np.ndarray:
+            check_marked_wave(watermark.config, own[None])
+            return watermark.mark(self.tensor(own[None]))[0].numpy()
+
+        return marked_at(self.config.vocoder.sample_rate, watermark.config.sample_rate, wave, mark)
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on this side: numbers in the dtype of the weights, tokens as they are."""

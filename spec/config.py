@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from spec.watermark.config import WatermarkConfig
+
 S3GEN = "s3gen.safetensors"  # of a checkpoint: the file of all stages but T3 and the voice encoder
 
 
@@ -266,6 +268,7 @@ class ChatterboxConfig:
     speaker_encoder: SpeakerEncoderConfig = field(default_factory=SpeakerEncoderConfig)
     t3: T3Config = field(default_factory=T3Config)
     voice_encoder: VoiceEncoderConfig = field(default_factory=VoiceEncoderConfig)
+    watermark: WatermarkConfig = field(default_factory=WatermarkConfig)
 
     def __post_init__(self) -> None:
         joints = {
@@ -292,6 +295,7 @@ CHATTERBOX_SIZES = {
             width=64, heads=4, mlp_width=128, blocks=2, speaker_width=32, watched_heads=((1, 3), (1, 1), (0, 2))
         ),
         voice_encoder=VoiceEncoderConfig(width=32, speaker_width=32),
+        watermark=WatermarkConfig(width=16, middle_layers=2),
     ),
     "full": ChatterboxConfig(),
 }

@@ -11,6 +11,9 @@ from mlx_impl.ops.linear import matmul
 from mlx_impl.ops.precision import working_float
 from mlx_impl.ops.taps import overlap_add
 
+MANY = 256
+"""Points of a transform up to which it is a product with its matrix."""
+
 
 def hann_window(length: int) -> np.ndarray:
     """Periodic Hann window `(length,)`, float64, to be rounded once."""
@@ -41,14 +44,24 @@ def power_spectrum(frames: mx.array, n_fft: int) -> mx.array:
 def stft(wave: mx.array, n_fft: int, hop: int) -> mx.array:
     """`(B, N)` -> `(B, N / hop + 1, n_fft + 2)`: the real, then the imaginary parts of centred, Hann-windowed frames.
 
-    With few points a product with the transform's matrix, the window in it, is faster than an FFT.
+    With few points a product with the transform's matrix, the window in it, is faster than an FFT. With many its sums
+    would round more than one, which is on the CPU as in `power_spectrum`.
     """
+    if n_fft > MANY:
+        frames = framed(reflected(wave, n_fft // 2), n_fft, hop) * mx.array(hann_window(n_fft).astype(working_float()))
+        spectrum = mx.fft.rfft(frames, stream=mx.cpu)
+        return mx.concatenate([mx.real(spectrum), mx.imag(spectrum)], axis=-1)
     return matmul(framed(reflected(wave, n_fft // 2), n_fft, hop), mx.array(_analysis(n_fft)))
 
 
 def istft(spectrum: mx.array, n_fft: int, hop: int) -> mx.array:
     """The inverse of `stft`: windowed frames are added and divided by the sum of the squared windows."""
-    frames = matmul(spectrum, mx.array(_synthesis(n_fft)))  # (B, F, n_fft)
+    if n_fft > MANY:
+        real, imaginary = mx.split(spectrum, 2, axis=-1)
+        frames = mx.fft.irfft(real + 1j * imaginary, stream=mx.cpu)
+        frames = frames * mx.array(hann_window(n_fft).astype(working_float()))
+    else:
+        frames = matmul(spectrum, mx.array(_synthesis(n_fft)))  # (B, F, n_fft)
     half = n_fft // 2
     wave = overlap_add(frames[..., None], hop)[:, half:-half, 0]  # (B, hop (F - 1))
     return wave / _window_sum(n_fft, hop, frames.shape[1])[half:-half]

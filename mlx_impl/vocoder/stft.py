@@ -1,4 +1,4 @@
-"""The short-time Fourier transform of the source, and the inverse one that makes the wave.
+"""The short-time Fourier transform of the source, and the inverse one that makes the wave. The watermark takes both.
 
 Upstream: `_stft` and `_istft` of `HiFTGenerator` in `chatterbox/models/s3gen/hifigan.py`.
 """
@@ -10,6 +10,7 @@ from mlx import nn
 
 from mlx_impl.ops.spectrum import istft, stft
 from spec.config import VocoderConfig
+from spec.watermark.config import WatermarkConfig
 
 
 class STFT(nn.Module):
@@ -18,7 +19,7 @@ class STFT(nn.Module):
     Frames are centred on every hop-th sample; the signal is reflected at its ends.
     """
 
-    def __init__(self, config: VocoderConfig):
+    def __init__(self, config: VocoderConfig | WatermarkConfig):
         super().__init__()
         self.n_fft, self.hop = config.n_fft, config.hop
 
@@ -45,7 +46,7 @@ class ISTFT(nn.Module):
     windows.
     """
 
-    def __init__(self, config: VocoderConfig):
+    def __init__(self, config: VocoderConfig | WatermarkConfig):
         super().__init__()
         self.n_fft, self.hop = config.n_fft, config.hop
         self.polar = Polar(config.magnitude_limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -91,7 +91,18 @@ def load(
     gives the parameter that a key without its prefix fills. Raises `ValueError` that names the file and every missing,
     unknown or misshaped key.
     """
-    tensors = prepare(_read(file, prefix, dtype))
+    return fill(module, prepare(_read(file, prefix, dtype)), file, prefix, parameter_name, dtype)
+
+
+def fill(
+    module: Module,
+    tensors: Mapping[str, Tensor],
+    file: Path,
+    prefix: str,
+    parameter_name: Callable[[str], str],
+    dtype: torch.dtype,
+) -> Module:
+    """Fill a module, made `without_values`, from the tensors of a file by key without the prefix. As `load` does."""
     keys: dict[str, str] = {}
     problems = []
     for key in tensors:

@@ -17,6 +17,7 @@ from spec.keys.tokenizer import tokenizer_keys
 from spec.keys.turbo import turbo_t3_keys
 from spec.keys.vocoder import vocoder_keys
 from spec.keys.voice_encoder import voice_encoder_keys
+from spec.keys.watermark import watermark_keys
 from spec.turbo import TurboConfig
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "turbo_t3_keys",
     "vocoder_keys",
     "voice_encoder_keys",
+    "watermark_keys",
 ]
 
 

@@ -35,7 +35,8 @@ from spec.speak.stream import MODES, check_finite, check_new, stream_to
 from spec.synthetic import files_of
 from spec.synthetic.cache import cached
 from spec.text import normalize_punctuation
-from spec.watermark import find_watermark
+from spec.watermark.config import WatermarkConfig
+from spec.watermark.find import find_watermark
 
 NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as published, for speech"
 NAMED = 5  # characters that a warning names
@@ -110,7 +111,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     check(options)
     draws, clock = Draws(options.seed), Clock()
     checkpoint, size = options.checkpoint, size_for(options)
-    config = model_for(options, CHATTERBOX_SIZES[size])
+    config = replace(model_for(options, CHATTERBOX_SIZES[size]), watermark=WatermarkConfig())  # of one size for all
     voice = None if options.voice is None else read_voice(options.voice, config)
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
@@ -120,7 +121,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
         require_new([options.save_voice])
     if voice is None:
         voice = read_voice(own_voice(checkpoint), config)
-    name, watermark = find_watermark()
+    said, weights = find_watermark()
     side = clock("loading", make, checkpoint, config, options.dtype)
     warn_of_unknown(side.text.unknown(normalize_punctuation(options.text, config.t3.multilingual), options.language))
     conditions = voice if isinstance(voice, dict) else clock("voice", side.conditions, voice)
@@ -135,12 +136,12 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
         wave, first, spent = stream_to(options.out, side.stream(*given, options.steps, MODES[options.stream]), rate)
         counted = f"the whole stream, its first audio after {first:.2f} s"
     seconds = len(wave) / rate
-    if watermark is not None:
-        wave = clock("watermark", watermark, wave, rate)
-    if watermark is not None or options.stream is None:
+    if weights is not None:
+        wave = clock("watermark", side.marked, wave, weights)
+    if weights is not None or options.stream is None:
         write(options.out, wave, rate)
     print(
-        f"{options.out}: {seconds:.2f} s of audio, {round(25 * seconds)} tokens, {name}\n"
+        f"{options.out}: {seconds:.2f} s of audio, {round(25 * seconds)} tokens, {said}\n"
         f"real-time factor {spent / seconds:.2f}, of {counted}"
     )
     if options.checkpoint is None:

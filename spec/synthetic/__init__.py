@@ -20,18 +20,22 @@ import numpy as np
 from parity.base.files import replacing
 from spec.config import ChatterboxConfig
 from spec.files.safetensors_file import Entry, write_file
-from spec.keys import FILES, TURBO_FILES, Key
+from spec.files.torch_writer import write_torch_file
+from spec.keys import FILES, TURBO_FILES, Key, watermark_keys
 from spec.languages import CANGJIE
 from spec.synthetic.buffers import hann_window, mel_filters
 from spec.synthetic.scales import scale_of
 from spec.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
 from spec.synthetic.voice_file import write_voice
 from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER
+from spec.watermark.weights import FILE as WATERMARK
+from spec.watermark.weights import MODEL
 
 DTYPES = {"float32": "F32", "int64": "I64"}
-ENGLISH, MULTILINGUAL, VOICE = "t3_cfg", "t3_mtl23ls_v2", "conds"
+ENGLISH, MULTILINGUAL, VOICE, PERTH = "t3_cfg", "t3_mtl23ls_v2", "conds", "perth"
 NAMES = (*FILES, VOICE)  # what a checkpoint directory holds, by the names that `write` takes
 DEFAULT = tuple(name for name in NAMES if name != MULTILINGUAL)
+BESIDE = (PERTH,)  # what upstream takes from another package, by names that `write` takes, too
 # What no training begins with and any may arrive at, by the end of a key: near 0, at it, and below it.
 EDGES = {".alpha": (1e-5, 0.0, -0.7)}
 STEPS_TRAINED = 1000  # of every batch norm; inference never reads it
@@ -56,9 +60,11 @@ def values(key: Key, edges: bool = False) -> np.ndarray:
 
 
 def file_names(name: str) -> tuple[str, ...]:
-    """The files that `write` makes for one of `NAMES`: a T3 comes with its tokenizer's."""
+    """The files that `write` makes for one of `NAMES` or `BESIDE`: a T3 comes with its tokenizer's."""
     if name == VOICE:
         return ("conds.pt",)
+    if name == PERTH:
+        return (WATERMARK,)
     tokenizer = {ENGLISH: (TOKENIZER,), MULTILINGUAL: (MULTILINGUAL_TOKENIZER, CANGJIE)}
     return (f"{name}.safetensors", *tokenizer.get(name, ()))
 
@@ -70,7 +76,7 @@ def files_of(config: ChatterboxConfig) -> tuple[str, ...]:
 
 
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, edges: bool = False) -> None:
-    """Write checkpoint files into `out`, all of them or none. `files` are of `NAMES`, the English ones by default.
+    """Write checkpoint files into `out`, all of them or none. `files` are of `NAMES` and `BESIDE`.
 
     With a `TurboConfig` they may also be of `TURBO_FILES`. A T3 comes with its tokenizer's files.
     `edges`: as in `values`.
@@ -101,3 +107,6 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, e
             write_cangjie(place(CANGJIE))
         if VOICE in files:
             write_voice(place("conds.pt"), config)
+        if PERTH in files:
+            weights = {key.name: values(key) for key in watermark_keys(config.watermark)}
+            write_torch_file(place(WATERMARK), {MODEL: weights, "step": STEPS_TRAINED})

@@ -46,7 +46,7 @@ def cached(
 def code_hash() -> str:
     """Of the code that was there when this process first asked, so that a folder keeps its name while it is used."""
     sources = (*sorted((REFERENCE / "synthetic").glob("*.py")), *sorted((REFERENCE / "keys").glob("*.py")))
-    configs = REFERENCE / "config.py", REFERENCE / "turbo.py"
+    configs = REFERENCE / "config.py", REFERENCE / "turbo.py", REFERENCE / "watermark" / "config.py"
     code = b"".join(path.read_bytes() for path in (*sources, *configs))
     return hashlib.sha256(code).hexdigest()[:HASH]
 

@@ -74,6 +74,10 @@ SCALES = (
     Scale(r"(to_q|to_k|linear_q|linear_k|linear_pos)\.weight$", 0.0, 1.4, FAN_IN),  # attention logits of order 2
     Scale(r"(to_out\.0|ff\.net\.2|linear_out|w_2)\.weight$", 0.0, 0.5, FAN_IN),  # 56 residual additions
     Scale(r"pos_bias_[uv]$", 0.0, 0.5),
+    # watermark
+    Scale(r"^encoder\.layers\.\d+\.conv\.weight$", 0.0, 0.7, FAN_IN),  # the mark is some dB, of a range of 195
+    Scale(r"^encoder\.layers\.\d+\.conv\.bias$", 0.0, 0.01),
+    Scale(r"^decoder\.\w+_layers\.\d+\.conv\.weight$", 0.0, 2.7, FAN_IN),  # on either side of a half, by loudness
     # the rest
     Scale(r"\.bias$", 0.0, 0.1),
     Scale(r"\.weight$", 0.0, 1.0, FAN_IN),

@@ -3,7 +3,6 @@
 import importlib
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +14,15 @@ from safetensors.numpy import load_file
 from fixtures.voice import synthetic_voice
 from parity.base import files
 from parity.base.errors import InputError
+from parity.base.metrics import rms, rmse
 from reference import defaults
-from spec import speak, watermark
+from spec import speak
 from spec.config import CHATTERBOX_SIZES, SamplingConfig, multilingual
 from spec.files.conditionals import load_conditionals, save_conditionals
+from spec.synthetic import PERTH, write
 from spec.synthetic.cache import cached
 from spec.synthetic.voice_file import write_voice
+from spec.watermark import find
 
 SIDES = ["reference", "mlx_impl"]
 TEXT = "the other one, then"
@@ -73,6 +75,10 @@ class FakeSide:
 
     def wave(self, mel, draws):
         return np.full(480 * mel.shape[2], 0.25, np.float32)
+
+    def marked(self, wave, weights):
+        self.given.append(weights)
+        return 2 * wave
 
 
 @pytest.fixture
@@ -437,28 +443,27 @@ def test_too_little_speech_is_refused(fake, out, recording, capsys):
 
 
 @pytest.fixture
-def perth(monkeypatch):
-    """Stand in for the package, with what its name `PerthImplicitWatermarker` is."""
+def perth(monkeypatch, tmp_path):
+    """Stand in for the package, which may lack its weights, and fails if it is imported."""
 
-    def install(watermarker):
-        module = types.ModuleType("perth")
-        module.PerthImplicitWatermarker = watermarker
-        monkeypatch.setitem(sys.modules, "perth", module)
-        monkeypatch.setattr(watermark.importlib.util, "find_spec", lambda name: module)
+    def install(weights: bool) -> Path:
+        package = tmp_path / "perth"
+        package.mkdir(exist_ok=True)
+        (package / "__init__.py").write_text("raise ImportError('nothing of it is run')")
+        file = package / find.PLACE
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if weights:
+            write(file.parent, CHATTERBOX_SIZES["full"], [PERTH])
+        monkeypatch.syspath_prepend(str(tmp_path))
+        return file
 
     return install
 
 
-class Doubling:
-    def apply_watermark(self, wave, sample_rate):
-        assert wave.dtype == np.float32
-        assert sample_rate == 24000
-        return 2 * wave
-
-
 def test_the_watermark_is_applied_last(fake, out, recording, perth, capsys):
-    perth(Doubling)
-    assert fake("-o", out, "--size", "tiny", "--voice", recording)[0] == 0
+    file = perth(weights=True)
+    code, made = fake("-o", out, "--size", "tiny", "--voice", recording)
+    assert code == 0 and made.given[-1] == file
     assert np.unique(soundfile.read(out)[0]) == [0.5]
     printed = capsys.readouterr().out
     assert ", with Perth's watermark" in printed
@@ -466,11 +471,19 @@ def test_the_watermark_is_applied_last(fake, out, recording, perth, capsys):
     assert "of synthesis only (tokens, mel, wave: " in printed
 
 
-def test_a_watermark_that_cannot_be_applied_is_told(fake, out, recording, perth, monkeypatch, capsys):
-    perth(None)  # what perth leaves where its dependencies are not
+def test_a_watermark_that_cannot_be_applied_is_told(fake, out, recording, perth, capsys):
+    perth(weights=False)
     assert fake("-o", out, "--size", "tiny", "--voice", recording)[0] == 0
-    assert "no watermark (resemble-perth lacks a package that it needs" in capsys.readouterr().out
+    assert "no watermark (resemble-perth has no perth_net_250000.pth.tar: install" in capsys.readouterr().out
     assert np.unique(soundfile.read(out)[0]) == [0.25]
-    monkeypatch.setitem(sys.modules, "perth", None)
-    assert fake("-o", out, "--size", "tiny", "--voice", recording)[0] == 0
-    assert "no watermark (resemble-perth cannot be loaded: " in capsys.readouterr().out
+
+
+def test_each_side_marks_what_it_speaks(side, out, perth, capsys):
+    assert real(side, "-o", out, *SHORT) == 0
+    plain, rate = soundfile.read(out, dtype="float32")
+    perth(weights=True)
+    assert real(side, "-o", out, *SHORT) == 0
+    assert ", with Perth's watermark" in capsys.readouterr().out
+    marked, _ = soundfile.read(out, dtype="float32")
+    assert 0 <= len(plain) - len(marked) <= 0.01 * rate
+    assert 1e-3 < rmse(marked, plain[: len(marked)]) / rms(plain) < 10

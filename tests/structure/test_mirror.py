@@ -15,11 +15,13 @@ import mlx_impl.flow
 import mlx_impl.t3
 import mlx_impl.turbo
 import mlx_impl.vocoder
+import mlx_impl.watermark
 import reference.conditioning.conditioner
 import reference.flow
 import reference.t3
 import reference.turbo
 import reference.vocoder
+import reference.watermark
 from fixtures import cases
 from fixtures.cases import turbo as turbo_cases
 from mlx_impl.flow import Flow as MlxFlow
@@ -45,7 +47,7 @@ MLX_ONLY_NAMES = {
     "ode.py": {"time_grid"},  # the reference takes that of the specification, `spec/config.py`
 }
 # By a table of each stage; MLX makes no values early.
-REFERENCE_ONLY_NAMES = {"weights/checkpoint.py": {"load", "without_values"}}
+REFERENCE_ONLY_NAMES = {"weights/checkpoint.py": {"load", "fill", "without_values"}}
 MOST = 10
 """Exceptions in all."""
 STAGES = [
@@ -57,6 +59,7 @@ STAGES = [
     "ode.py",
     "flow.py",
     "vocoder/",
+    "watermark/",
     "weights/",
     "speech.py",
     "pipeline.py",
@@ -181,9 +184,11 @@ def model_paths(side: str, case: Case) -> set[str]:
         with torch.device("meta"):
             roots = [reference.flow.Flow(config.flow), reference.conditioning.conditioner.Conditioner(config)]
             prefixed = {"t3": reference.t3.T3(config.t3), "vocoder": reference.vocoder.Vocoder(config.vocoder)}
+            prefixed["watermark"] = reference.watermark.Watermark(config.watermark)
     else:
         roots = [mlx_impl.flow.Flow(config.flow), mlx_impl.conditioning.conditioner.Conditioner(config)]
         prefixed = {"t3": mlx_impl.t3.T3(config.t3), "vocoder": mlx_impl.vocoder.Vocoder(config.vocoder)}
+        prefixed["watermark"] = mlx_impl.watermark.Watermark(config.watermark)
     paths = {path for root in roots for path, _ in root.named_modules()}
     return paths | {f"{name}.{path}".rstrip(".") for name, root in prefixed.items() for path, _ in root.named_modules()}
 
@@ -196,9 +201,10 @@ def unresolved(taps: set[str], modules: set[str], seen: set[str]) -> set[str]:
 @pytest.mark.parametrize("size", SIZES)
 def test_every_tap_of_the_contract_is_a_module_or_observed_on_both_sides(size):
     contract = contracts.load(ROOT / "fixtures/contract.toml")
-    case = cases.load(size)
+    case, beside = cases.load(size), cases.load(f"{size}-watermark")
+    segments = contract.segments(case.dims) + contract.segments(beside.dims, beside.segments)
     # The tokens of `t3_rest` are numbered by its name for them.
-    taps = {re.sub(r"^t3\.tokens\.\d+\.", "t3.", tap.path) for s in contract.segments(case.dims) for tap in s.taps}
+    taps = {re.sub(r"^t3\.tokens\.\d+\.", "t3.", tap.path) for segment in segments for tap in segment.taps}
     for side in ("reference", "mlx_impl"):
         modules = model_paths(side, case)
         assert unresolved(taps, modules, observed(side)) == set()

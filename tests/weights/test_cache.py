@@ -123,11 +123,11 @@ def test_processes_that_make_the_same_leave_it_whole(tmp_path):
 
 def test_the_name_is_that_of_the_code(tmp_path, monkeypatch):
     assert cache.code_hash() == cache.code_hash.__wrapped__()
-    for name in ("synthetic", "keys"):
+    for name in ("synthetic", "keys", "watermark"):
         assert any((cache.REFERENCE / name).glob("*.py"))
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.py").touch()
-    for name in ("config.py", "turbo.py"):
+    for name in ("config.py", "turbo.py", "watermark/config.py"):
         (tmp_path / name).touch()
     monkeypatch.setattr(cache, "REFERENCE", tmp_path)
     before = cache.code_hash.__wrapped__()

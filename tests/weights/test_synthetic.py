@@ -10,7 +10,7 @@ from safetensors import safe_open
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
 from spec.files.safetensors_file import Entry, write_file
-from spec.keys import FILES, TURBO_FILES, Key
+from spec.keys import FILES, TURBO_FILES, Key, watermark_keys
 from spec.synthetic.__main__ import main
 from spec.synthetic.__main__ import main as synthetic_main
 from spec.synthetic.buffers import hann_window, mel_filters
@@ -30,6 +30,7 @@ def file_digests(folder):
 def test_every_key_has_a_scale_and_every_scale_a_key():
     keys = [key for keys in FILES.values() for key in keys(FULL)]
     keys += [key for keys in TURBO_FILES.values() for key in keys(turbo("turbo", "full"))]
+    keys += watermark_keys(FULL.watermark)
     learned = [key.name for key in keys if key.dtype == "float32" and key.name not in BUFFERS]
     assert {scale_of(name) for name in learned} == set(SCALES)
 
