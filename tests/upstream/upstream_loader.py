@@ -24,6 +24,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
@@ -94,6 +95,21 @@ def build_voice_encoder() -> torch.nn.Module:
     from chatterbox.models.voice_encoder import VoiceEncoder
 
     return VoiceEncoder().eval()
+
+
+def build_perth(whole: bool = False) -> Any:
+    """Perth's `PerthNet` in eval mode, randomly initialised; `whole`: the watermarker, with the weights that it ships.
+
+    The package asks pkg_resources where its files are, which newer setuptools have not got: a stand-in answers.
+    """
+    stand_in = ModuleType("pkg_resources")
+    stand_in.resource_filename = lambda name, path: str(Path(sys.modules[name].__file__).parent / path)
+    sys.modules.setdefault("pkg_resources", stand_in)
+    from perth.perth_net.perth_net_implicit.config import default_hp
+    from perth.perth_net.perth_net_implicit.model.perth_net import PerthNet
+    from perth.perth_net.perth_net_implicit.perth_watermarker import PerthImplicitWatermarker
+
+    return PerthImplicitWatermarker() if whole else PerthNet(default_hp).eval()
 
 
 class _Overlay(ModuleType):
