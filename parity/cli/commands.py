@@ -37,7 +37,7 @@ from parity.run.both import Both
 from parity.run.dumps.bundle import contract_file
 from parity.run.exact import Exact
 from parity.run.origin import origin
-from parity.run.report import DUMPS, Report
+from parity.run.report import DUMPS, GIVEN, WEIGHTS, Report
 from parity.run.verify import Verifier
 from parity.show import page, terminal
 from parity.show.changes import changes, differing, seen
@@ -71,7 +71,7 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
             verifier = Verifier(contract, case, checkpoint, say, precision, informative=options.informative)
             report = verifier.run(_both(options, contract, case, checkpoint, say).settle)
     report.command = options.line
-    report.environment |= origin(contract.path.parent)
+    report.environment |= origin(contract.path.parent) | {WEIGHTS: GIVEN if options.checkpoint else case.weights}
     report.subject = proof.subject(contract, case, checkpoint)
     terminal.show(report, contract, console, options.verbose, options.exercise)
     return report.passed, report.as_dict()

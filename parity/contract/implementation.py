@@ -44,7 +44,8 @@ class Case:
     """One input to verify on. `inputs` is the state before the first segment, in the reference's layout.
 
     `dims` are the loop lengths that the contract refers to; `options` go to the side's factory as they are. `segments`
-    are those of the contract that are run, all when empty.
+    are those of the contract that are run, all when empty. `weights` says what kind those are that it runs on where no
+    checkpoint is given: synthetic, trained or published.
 
     >>> import numpy as np
     >>> inputs = {"tokens": np.zeros((2, 5), np.int64), "x": np.zeros((2, 16, 5), np.float32)}
@@ -58,6 +59,7 @@ class Case:
     inputs: State
     options: Mapping[str, Any] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
+    weights: str = "synthetic"
 
 
 def importable(contract: Path) -> Path:

@@ -17,6 +17,8 @@ from parity.run.not_judged import Unjudged
 SCHEMA = 4
 BOTH, RECORDING, DUMPS = "both sides", "recording", "dumps"
 """What a result was judged from: a run of both sides, a recording of the reference, or dumps of the candidate."""
+WEIGHTS, GIVEN, PUBLISHED = "weights", "given", "published"
+"""The entry of an environment that says what kind of weights were run; those of a named checkpoint may be any."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from parity.base.exercise import Exercise
 from parity.contract import Contract
-from parity.run.report import Report
+from parity.run.report import PUBLISHED, WEIGHTS, Report
 from parity.show.exercise import lines as groups
 from parity.show.results import device, versions
 from parity.show.terminal import counted
@@ -16,10 +16,13 @@ from parity.show.words import ratio
 HEAD = """# What is verified
 
 Made by `parity status` of results; do not edit it. A case that is named after a size alone is a whole run.
+Weights are synthetic, trained (of some model), or published (of the model itself); what was given by `--checkpoint` may
+be any of them.
 
-| result | case | device | versions | verdicts | worst ratio64 | worst ratio32 | when | commit |
-|---|---|---|---|---|---|---|---|---|
+| result | case | weights | device | versions | verdicts | worst ratio64 | worst ratio32 | when | commit |
+|---|---|---|---|---|---|---|---|---|---|
 """
+UNSEEN = "\nNo published checkpoint has been seen here: no result above is of one.\n"
 
 
 def page(results: list[Report], contract: Contract, exercise: Exercise) -> str:
@@ -27,15 +30,16 @@ def page(results: list[Report], contract: Contract, exercise: Exercise) -> str:
 
     Informative results verify nothing.
     """
-    newest: dict[tuple[str, str, str], Report] = {}
+    newest: dict[tuple[str, str, str, str], Report] = {}
     results = [result for result in results if not result.informative]
     for result in sorted(results, key=lambda result: result.when):
-        newest[result.case, device(result), versions(result)] = result
+        newest[result.case, kind(result), device(result), versions(result)] = result
     lines = []
     for result in sorted(newest.values(), key=lambda result: (result.case, device(result))):
         cells = (
             "pass" if result.passed else f"**FAIL**, {len(result.failures)} failed",
             result.case,
+            kind(result),
             device(result),
             versions(result),
             f"{len(result.verdicts)} of {result.expected}",
@@ -50,7 +54,8 @@ def page(results: list[Report], contract: Contract, exercise: Exercise) -> str:
     rest += [f"- {name}: no result of a run on it has been given.\n" for name in missing]
     failed = sorted({result.case for result in newest.values() if not result.passed})
     rest += [f"- {case}: its newest result failed.\n" for case in failed]
-    return "".join([HEAD, *lines, *(rest if len(rest) > 1 else ()), *_not_exercised(exercise)])
+    unseen = [UNSEEN] if all(kind(result) != PUBLISHED for result in newest.values()) else []
+    return "".join([HEAD, *lines, *unseen, *(rest if len(rest) > 1 else ()), *_not_exercised(exercise)])
 
 
 def _not_exercised(exercise: Exercise) -> Iterator[str]:
@@ -60,6 +65,11 @@ def _not_exercised(exercise: Exercise) -> Iterator[str]:
         for group, found in groups(exercise):
             yield f"\n{group[0].upper()}{group[1:]}:\n\n"
             yield from (f"- `{line.replace('`', ' ')}`\n" for line in found)
+
+
+def kind(result: Report) -> str:
+    """What kind of weights a result is of."""
+    return result.environment.get(WEIGHTS, "not recorded")
 
 
 def on(target: Any, result: Report) -> bool:

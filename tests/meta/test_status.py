@@ -17,7 +17,7 @@ TARGETS = (
 
 @pytest.fixture
 def result(verify_toy):
-    environment = {"mlx": "1", "mlx device": "gpu", "mlx metal": "False", "commit": "0123abc"}
+    environment = {"mlx": "1", "mlx device": "gpu", "mlx metal": "False", "commit": "0123abc", "weights": "trained"}
     return lambda case, when, **more: replace(
         verify_toy(case), **{"case": "tiny", "when": when, "environment": environment} | more
     )
@@ -30,7 +30,7 @@ def page(toy_contract):
 
 def test_what_is_verified_and_what_is_not(page, result):
     text = page(result("tiny", "2026-02-02"))
-    assert "| pass | tiny | mlx gpu | mlx 1 | 92 of 92 |" in text
+    assert "| pass | tiny | trained | mlx gpu | mlx 1 | 92 of 92 |" in text
     assert "| 2026-02-02 | 0123abc |" in text
     assert "- Elsewhere: no result" in text
     assert "- Here" not in text
@@ -43,6 +43,17 @@ def test_the_newest_result_counts(page, result):
     assert "| pass |" not in text
     assert "- tiny: its newest result failed." in text
     assert "**FAIL**" not in page(bad, good, result("tiny", "2026-02-03"))
+
+
+def test_a_published_checkpoint_is_missed_until_one_is_seen(page, result):
+    trained = result("tiny", "2026-02-02")
+    published = result("tiny", "2026-02-01", environment=trained.environment | {"weights": "published"})
+    unknown = result("tiny", "2026-02-01", environment={"mlx": "1", "mlx device": "gpu"})
+    assert "No published checkpoint has been seen here" in page(trained, unknown)
+    assert "| pass | tiny | not recorded |" in page(unknown)
+    text = page(trained, published)
+    assert "| pass | tiny | published |" in text and "| pass | tiny | trained |" in text
+    assert "has been seen" not in text
 
 
 def test_an_informative_result_verifies_nothing(page, result):

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
+from fixtures import trained
 from fixtures.voice import spoken_voice
 from parity.base.runtime import prepare
-from spec.files.checkpoint import VE
-from spec.files.safetensors_file import Entry, write_file
 from spec.watermark.weights import FILE
-from tests.trained.wheels import (
-    PERTH,
-    PERTH_FILE,
-    PERTH_WEIGHTS,
-    RESEMBLYZER,
-    RESEMBLYZER_FILE,
-    RESEMBLYZER_WEIGHTS,
-    content,
-)
 
 prepare()  # before MLX: full float32, and on Linux a BLAS that is forty times as fast as the wheel's own
 
@@ -51,25 +38,11 @@ def speech(number: int, seconds: float | None = None) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def perth_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("perth") / FILE
-    file.write_bytes(content(PERTH, PERTH_FILE, PERTH_WEIGHTS))
-    return file
+def checkpoint() -> Path:
+    """A directory with both sides' files of trained weights."""
+    return trained.checkpoint()
 
 
 @pytest.fixture(scope="session")
-def resemblyzer() -> Mapping[str, torch.Tensor]:
-    """By the keys of `ve.safetensors`. The file is of before the zip: PyTorch's restricted reader takes it."""
-    saved = torch.load(
-        io.BytesIO(content(RESEMBLYZER, RESEMBLYZER_FILE, RESEMBLYZER_WEIGHTS)), map_location="cpu", weights_only=True
-    )
-    return {key.replace("linear.", "proj."): tensor.detach() for key, tensor in saved["model_state"].items()}
-
-
-@pytest.fixture(scope="session")
-def voice_encoder(resemblyzer: Mapping[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with a `ve.safetensors`."""
-    folder = tmp_path_factory.mktemp("voice-encoder")
-    entries = {Entry(key, "F32", tuple(tensor.shape)): tensor.numpy() for key, tensor in resemblyzer.items()}
-    write_file(folder / VE, entries, lambda entry: entries[entry])
-    return folder
+def perth_file(checkpoint: Path) -> Path:
+    return checkpoint / FILE

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from fixtures import trained
 from mlx_impl.weights.conditioning import load_voice_encoder as load_candidate
 from parity.base.metrics import rms, rmse
 from reference.weights.conditioning import load_voice_encoder as load_reference
@@ -29,14 +30,14 @@ def voices() -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def embeddings(voice_encoder, voices) -> dict[str, np.ndarray]:
+def embeddings(checkpoint, voices) -> dict[str, np.ndarray]:
     """By side: `(20, 256)`."""
     found = {}
     for name, dtype in DTYPES.items():
-        model = load_reference(voice_encoder, CONFIG, dtype)
+        model = load_reference(checkpoint, CONFIG, dtype)
         with torch.inference_mode():
             found[name] = np.concatenate([model(torch.from_numpy(wave)[None].to(dtype)).numpy() for wave in voices])
-    model = load_candidate(voice_encoder, CONFIG)
+    model = load_candidate(checkpoint, CONFIG)
     found["candidate"] = np.concatenate([np.array(model(mx.array(wave)[None])) for wave in voices])
     return found
 
@@ -46,8 +47,8 @@ def ranking(embeddings: np.ndarray) -> np.ndarray:
     return np.argsort(-(embeddings @ embeddings.T), axis=1, kind="stable")
 
 
-def test_weights_are_trained(resemblyzer):
-    assert resemblyzer["lstm.weight_hh_l0"].abs().max() > 5
+def test_weights_are_trained():
+    assert np.abs(trained.voice_encoder()["lstm.weight_hh_l0"]).max() > 5
 
 
 def test_every_voice_is_as_exact_as_the_reference(embeddings):
@@ -72,12 +73,14 @@ def test_voices_are_ranked_alike(embeddings):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_upstream_s_class_gives_the_same(resemblyzer, voices, embeddings, dtype):
+def test_upstream_s_class_gives_the_same(voices, embeddings, dtype):
     from tests.upstream.upstream_loader import build_voice_encoder, double_precision
+
+    weights = trained.voice_encoder()
 
     def run() -> np.ndarray:
         model = build_voice_encoder()
-        model.load_state_dict(dict(resemblyzer), strict=True)
+        model.load_state_dict({key: torch.from_numpy(array) for key, array in weights.items()}, strict=True)
         model.to(DTYPES[dtype])
         with torch.inference_mode():
             given = [wave.astype(dtype) for wave in voices]

@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 
-from tests.trained.wheels import PERTH, content
+from fixtures.wheels import PERTH, content
 
 
 def test_a_file_of_a_wheel_is_read_by_its_hash(tmp_path):

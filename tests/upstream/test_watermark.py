@@ -12,6 +12,7 @@ import torch
 
 from fixtures.cases import load, synthetic_checkpoint
 from fixtures.voice import spoken_voice, synthetic_voice
+from fixtures.wheels import PERTH_WEIGHTS
 from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.weights.watermark import load_watermark, watermark_parameter_name
@@ -20,7 +21,6 @@ from spec.files.torch_file import read_torch_file
 from spec.watermark.find import find_watermark
 from spec.watermark.rates import marked_at, resampled_to_hear
 from spec.watermark.weights import FILE, TABLES
-from tests.trained.wheels import PERTH_WEIGHTS
 from tests.upstream.upstream_loader import build_perth, double_precision
 
 CONFIG = CHATTERBOX_SIZES["full"].watermark
