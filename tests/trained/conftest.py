@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fixtures import trained
+from fixtures import trained_checkpoint
 from fixtures.voice import spoken_voice
 from parity.base.runtime import prepare
 from spec.watermark.weights import FILE
@@ -40,7 +40,7 @@ def speech(number: int, seconds: float | None = None) -> np.ndarray:
 @pytest.fixture(scope="session")
 def checkpoint() -> Path:
     """A directory with both sides' files of trained weights."""
-    return trained.checkpoint()
+    return trained_checkpoint.checkpoint()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fixtures import trained
+from fixtures import trained_checkpoint
 from mlx_impl.weights.conditioning import load_voice_encoder as load_candidate
 from parity.base.metrics import rms, rmse
 from reference.weights.conditioning import load_voice_encoder as load_reference
@@ -48,7 +48,7 @@ def ranking(embeddings: np.ndarray) -> np.ndarray:
 
 
 def test_weights_are_trained():
-    assert np.abs(trained.voice_encoder()["lstm.weight_hh_l0"]).max() > 5
+    assert np.abs(trained_checkpoint.voice_encoder()["lstm.weight_hh_l0"]).max() > 5
 
 
 def test_every_voice_is_as_exact_as_the_reference(embeddings):
@@ -76,7 +76,7 @@ def test_voices_are_ranked_alike(embeddings):
 def test_upstream_s_class_gives_the_same(voices, embeddings, dtype):
     from tests.upstream.upstream_loader import build_voice_encoder, double_precision
 
-    weights = trained.voice_encoder()
+    weights = trained_checkpoint.voice_encoder()
 
     def run() -> np.ndarray:
         model = build_voice_encoder()
