@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
@@ -30,16 +30,27 @@ CORES = os.cpu_count() or 1
 def each(work: Callable[[Item], object], items: Iterable[Item], multiplications: int) -> None:
     """Call `work` for every item, in any order; what it does not share with others it may write to.
 
-    Items go to all cores where there is much to multiply. `work` calls no `each`: its cores may be taken. It multiplies
-    with `np.dot`: `np.matmul` lets no other thread run meanwhile.
+    Where there is much to multiply, other cores take items too, whichever is next. Handing over takes time, and a core
+    may be busy with another thread's items: this thread works until none is left. `work` multiplies with `np.dot`:
+    `np.matmul` lets no other thread run meanwhile.
     """
     items = list(items)
+    waiting = iter(items)
+
+    def take() -> None:
+        for item in waiting:
+            work(item)
+
     with one_thread():
-        if len(items) < 2 or multiplications < MUCH or CORES == 1:
-            for item in items:
-                work(item)
-        else:
-            list(_pool().map(work, items))
+        cores = CORES if multiplications >= MUCH else 1
+        beside = [_pool().submit(take) for _ in range(min(cores, len(items)) - 1)]
+        try:
+            take()
+        finally:
+            begun = [helper for helper in beside if not helper.cancel()]
+            wait(begun)
+        for helper in begun:
+            helper.result()  # raises what an item has raised there
 
 
 def pieces(length: int) -> list[slice]:
