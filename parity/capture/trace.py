@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import weakref
@@ -19,12 +20,16 @@ Trace = MutableMapping[str, np.ndarray]
 ALIGNED = 64
 """Bytes that an array's place in a file is a multiple of."""
 
+HELD = 1 << 24
+"""Bytes that are read through one mapping of a file: what was read counts as this process's memory until it goes."""
+
 
 class DiskTrace(MutableMapping[str, np.ndarray]):
     """Arrays by name, one behind the other in a file of the new `folder`. Storing an array copies it once; reading
     copies nothing.
 
-    What is read is a view of the mapped file, in the memory order that was stored; it cannot be written to.
+    What is read is a view of the mapped file, in the memory order that was stored; it cannot be written to. Memory is
+    taken by what is held of it, and by the last `HELD` bytes that were read.
     `write_index` says in the folder what lies where, for `read_only`, which opens what another process has stored.
     """
 
@@ -37,6 +42,7 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
         self.places: dict[str, tuple[int, np.dtype, tuple[int, ...], list[int]]] = {}
         self.end = 0
         self.mapped: mmap.mmap | None = None
+        self.read = 0  # bytes, through this mapping
 
     @classmethod
     def read_only(cls, folder: Path) -> DiskTrace:
@@ -66,17 +72,22 @@ class DiskTrace(MutableMapping[str, np.ndarray]):
         start, dtype, shape, order = self.places[name]
         if 0 in shape:
             return np.empty(shape, dtype).transpose(np.argsort(order))
-        if self.mapped is None or len(self.mapped) < self.end:
-            self.mapped = mmap.mmap(self.descriptor, self.end, access=mmap.ACCESS_READ)
-        array: np.ndarray = np.ndarray(shape, dtype, self.mapped, start)
+        mapped = self._mapped(math.prod(shape) * dtype.itemsize)
+        array: np.ndarray = np.ndarray(shape, dtype, mapped, start)
         return array.transpose(np.argsort(order))
+
+    def _mapped(self, size: int) -> mmap.mmap:
+        """The whole file, to read so many bytes of it. A mapping lasts as long as an array from it is held."""
+        if self.mapped is None or len(self.mapped) < self.end or self.read + size > HELD:
+            mapped = mmap.mmap(self.descriptor, self.end, access=mmap.ACCESS_READ)
+            if size > HELD:
+                return mapped
+            self.mapped, self.read = mapped, 0
+        self.read += size
+        return self.mapped
 
     def __delitem__(self, name: str) -> None:
         del self.places[name]
-
-    def unmap(self) -> None:
-        """Let go of the mapping, which counts as this process's memory. What is read next is mapped anew."""
-        self.mapped = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.places)

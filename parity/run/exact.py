@@ -197,8 +197,6 @@ class Exact:
             return_memory()  # what loading took besides the weights
             for number in numbers:
                 modes[number] = self._prove(number, starts[number], references[number])
-                for trace in (start, *references.values()):
-                    trace.unmap()
             self._release(self.candidate.side)
             for number in numbers:
                 for mode in modes[number]:

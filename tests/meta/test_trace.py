@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
+from parity.capture import trace as module
 from parity.capture.trace import DiskTrace, copied, keep
 from parity.contract import Tap
 
@@ -72,11 +75,19 @@ def test_a_state_that_is_copied_may_be_written_to(tmp_path):
     assert trace["state"].tolist() == [[0, 3], [1, 4], [2, 5]]
 
 
-def test_what_was_unmapped_is_read_again(tmp_path):
+def test_what_was_read_takes_memory_no_longer_than_it_is_held_but_for_the_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "HELD", 3 * np.arange(4.0).nbytes)
     trace = DiskTrace(tmp_path / "new")
-    trace["tap"] = np.arange(4.0)
-    before = trace["tap"]
-    trace.unmap()
-    assert trace.mapped is None
-    np.testing.assert_array_equal(before, np.arange(4.0))  # what was read stays as long as it is held
-    np.testing.assert_array_equal(trace["tap"], np.arange(4.0))
+    trace["tap"], trace["large"] = np.arange(4.0), np.arange(13.0)
+    held = trace["tap"]
+    first = weakref.ref(trace.mapped)
+    for _ in range(2):
+        assert np.shares_memory(held, trace["tap"])
+    assert not np.shares_memory(held, trace["tap"])
+    np.testing.assert_array_equal(held, np.arange(4.0))
+    assert first() is not None
+    del held
+    assert first() is None
+    last = trace.mapped
+    np.testing.assert_array_equal(trace["large"], np.arange(13.0))
+    assert trace.mapped is last
