@@ -35,7 +35,7 @@ def each(work: Callable[[Item], object], items: Iterable[Item], multiplications:
     `np.matmul` lets no other thread run meanwhile.
     """
     items = list(items)
-    waiting = iter(items)
+    waiting = iter(items)  # one for all threads: the iterator of a list gives each item once
 
     def take() -> None:
         for item in waiting:
