@@ -15,9 +15,12 @@ from torch import nn
 from reference.attention_mask import padding_mask
 from reference.ode import Conditions, Observe, mean_grid, mean_step
 from reference.pipeline import MODELS, Pipeline
+from reference.turbo.generation import speech_only
 from reference.turbo.stage import run_prefill, run_rest, run_step
 from reference.weights.turbo import load_turbo
-from spec.turbo import TurboConfig
+from spec.text import code_points, of_code_points
+from spec.turbo import SILENCE, TurboConfig
+from spec.turbo_text import TurboTokenizer, normalize_turbo
 
 State = dict[str, np.ndarray]
 
@@ -28,6 +31,13 @@ class TurboPipeline(Pipeline):
     def models(self) -> Mapping[str, Callable[..., nn.Module]]:
         """What loads the model of each segment."""
         return MODELS | TURBO_MODELS
+
+    def text(self, state: State, index: int | None, observe: Observe) -> State:
+        """The text -> text tokens `(1, L)`."""
+        points = observe("text.normalized", torch.from_numpy(code_points(normalize_turbo(self.options["text"]))))
+        text = of_code_points(points.numpy())
+        tokens = observe("text_tokens", torch.from_numpy(self.model.tokenizer.encode(text)))
+        return state | {"text_tokens": tokens.numpy()}
 
     def t3_prefill(self, state: State, index: int | None, observe: Observe) -> State:
         """Text and voice -> the logits of the first speech token, and the cache."""
@@ -41,6 +51,19 @@ class TurboPipeline(Pipeline):
         """The tokens of `rest`, by their choices alone."""
         return run_rest(self.model.t3, self.options["sampling"], self.options["rest"], state, observe)
 
+    def tokens(self, state: State, index: int | None, observe: Observe) -> State:
+        """What T3 said and some silence behind the prompt's tokens, and as many frames of noise."""
+        said = [*speech_only(state["speech_tokens"].tolist(), self.config.t3), *SILENCE]
+        prompt = state["flow_prompt_tokens"]
+        tokens = np.concatenate([prompt, np.array([said], prompt.dtype)], axis=1)
+        frames = self.config.flow.encoder.stride * tokens.shape[1]
+        kept = {name: state[name] for name in ("prompt_mel", "embedding", "phase", "noise")}
+        return kept | {
+            "tokens": observe("tokens", torch.from_numpy(tokens)).numpy(),
+            "lengths": np.array([tokens.shape[1]]),
+            "x": state["flow_noise"][:, :, :frames],
+        }
+
     def ode(self, state: State, index: int | None, observe: Observe) -> State:
         """One step of the mean flow's state `x (B, C, M)`."""
         x, mu, speaker, cond, grid = (self.tensor(state[name]) for name in ("x", "mu", "speaker", "cond", "time_grid"))
@@ -53,6 +76,12 @@ class TurboPipeline(Pipeline):
         return mean_grid(self.config.flow.steps, self.float_type())
 
 
+def text_model(checkpoint: Path, config: TurboConfig, dtype: torch.dtype) -> nn.Module:
+    root = nn.Module()
+    root.tokenizer = TurboTokenizer(checkpoint, config.t3)
+    return root
+
+
 def t3_model(checkpoint: Path, config: TurboConfig, dtype: torch.dtype) -> nn.Module:
     root = nn.Module()  # taps are named from it: t3.conditioning
     root.t3 = load_turbo(checkpoint, config.t3, dtype)
@@ -60,6 +89,7 @@ def t3_model(checkpoint: Path, config: TurboConfig, dtype: torch.dtype) -> nn.Mo
 
 
 TURBO_MODELS: dict[str, Callable[..., nn.Module]] = {
+    "text": text_model,
     "t3_prefill": t3_model,
     "t3_step": t3_model,
     "t3_rest": t3_model,

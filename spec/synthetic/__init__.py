@@ -26,13 +26,16 @@ from spec.languages import CANGJIE
 from spec.synthetic.buffers import hann_window, mel_filters
 from spec.synthetic.scales import scale_of
 from spec.synthetic.tokenizer_file import write_cangjie, write_multilingual_tokenizer, write_tokenizer
+from spec.synthetic.turbo_tokenizer import write_turbo_tokenizer
 from spec.synthetic.voice_file import write_voice
 from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER
+from spec.turbo_text import MERGES, SETTINGS, VOCABULARY
 from spec.watermark.weights import FILE as WATERMARK
 from spec.watermark.weights import MODEL
 
 DTYPES = {"float32": "F32", "int64": "I64"}
 ENGLISH, MULTILINGUAL, VOICE, PERTH = "t3_cfg", "t3_mtl23ls_v2", "conds", "perth"
+TURBO_TOKENIZER = {"t3_turbo_v1", "t3_nano_v1"}  # the T3 that come with GPT-2's tokenizer
 NAMES = (*FILES, VOICE)  # what a checkpoint directory holds, by the names that `write` takes
 DEFAULT = tuple(name for name in NAMES if name != MULTILINGUAL)
 BESIDE = (PERTH,)  # what upstream takes from another package, by names that `write` takes, too
@@ -66,6 +69,7 @@ def file_names(name: str) -> tuple[str, ...]:
     if name == PERTH:
         return (WATERMARK,)
     tokenizer = {ENGLISH: (TOKENIZER,), MULTILINGUAL: (MULTILINGUAL_TOKENIZER, CANGJIE)}
+    tokenizer |= dict.fromkeys(TURBO_TOKENIZER, (VOCABULARY, MERGES, SETTINGS))
     return (f"{name}.safetensors", *tokenizer.get(name, ()))
 
 
@@ -100,6 +104,8 @@ def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, e
                 entries,
                 lambda entry, keys=entries: buffers[entry.key] if entry.key in buffers else values(keys[entry], edges),
             )
+        if TURBO_TOKENIZER & set(files):
+            write_turbo_tokenizer(place)
         if ENGLISH in files:
             write_tokenizer(place(TOKENIZER), config.t3)
         if MULTILINGUAL in files:
