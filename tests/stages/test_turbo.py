@@ -1,6 +1,7 @@
 """Turbo and Nano on both sides: equal tap by tap, faults found where they are, and what is refused."""
 
 import importlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from parity.contract import ACCUMULATED, HANDED, LOCAL, Tap
 from parity.contract.implementation import make_side
 from parity.run.verify import Verifier
 from parity.show.terminal import describe
+from spec.synthetic.turbo_tokenizer import write_turbo_tokenizer
 from spec.turbo import TurboSampling, check_turbo_inputs, turbo
+from spec.turbo_text import MERGES, SETTINGS, VOCABULARY, TurboTokenizer, normalize_turbo
 
 CONTRACT = contracts.load(Path("fixtures/turbo.toml"))
 CONFIG = turbo("turbo", "tiny").t3
@@ -279,6 +282,53 @@ def test_the_norm_of_a_single_position_rounds_less_than_that_of_many():
             errors[how].append(rmse(np.array(norm(mx.array(x), weight, bias, 1e-5)), wide))
     assert np.mean(errors["single"]) < 0.6 * np.mean(errors["blocked"])
     assert np.max(errors["single"]) < 5e-8
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A tokenizer's files that may be changed."""
+    write_turbo_tokenizer(lambda name: tmp_path / name)
+    return tmp_path
+
+
+def test_text_is_bytes_in_pairs_and_added_tokens(folder):
+    tokenizer = TurboTokenizer(folder, CONFIG)
+    vocabulary = tokenizer.tokenizer.get_vocab()
+    inverse = {number: token for token, number in vocabulary.items()}
+    (tokens,) = tokenizer.encode("the the [laugh]thé").tolist()
+    assert [inverse[number] for number in tokens] == ["th", "e", "Ġ", "th", "e", "Ġ", "[laugh]", "th", "Ã", "©"]
+    assert normalize_turbo("it is  late…: “no” — 3–4") == 'It is late,, "no" - 3-4.'
+    assert normalize_turbo(" ") == "."
+    assert normalize_turbo("") == "You need to add some text for me to talk."
+
+
+def files_refused(folder):
+    settings, vocabulary = (json.loads((folder / name).read_text()) for name in (SETTINGS, VOCABULARY))
+    decoder = settings["added_tokens_decoder"]
+    moved = settings | {"added_tokens_decoder": {str(int(number) + 1): each for number, each in decoder.items()}}
+    return {
+        "no such file; expected the tokenizer": (MERGES, None),
+        "not JSON": (VOCABULARY, "{"),
+        "holds list, expected an object": (SETTINGS, "[]"),
+        "do not fit each other": (MERGES, "q x\n"),
+        r"<\|endoftext\|> has the number 289, expected 288": (SETTINGS, json.dumps(moved)),
+        r"\[laugh\] has the number 289, expected 290": (VOCABULARY, json.dumps(vocabulary | {"zz": 289})),
+    }
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_files_of_no_tokenizer_or_of_another_are_refused(folder, number):
+    message, (name, text) = list(files_refused(folder).items())[number]
+    (folder / name).unlink() if text is None else (folder / name).write_text(text)
+    with pytest.raises(ValueError, match=message):
+        TurboTokenizer(folder, CONFIG)
+
+
+def test_a_text_that_is_too_long_is_refused(folder):
+    with pytest.raises(ValueError, match="has the number 291, expected below 291; is it another model's"):
+        TurboTokenizer(folder, replace(CONFIG, text_vocab_size=291))
+    with pytest.raises(ValueError, match="the text has 9000 tokens, expected 1 to 8173; split it"):
+        TurboTokenizer(folder, CONFIG).encode("!?" * 4500)
 
 
 @pytest.mark.parametrize("name", SIDES)

@@ -1,15 +1,18 @@
 """The reference's Turbo and Nano against upstream's own T3: same checkpoint, same uniforms, at every shared tap."""
 
+import ast
 import gc
 import importlib
 from collections import defaultdict
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
 
 from fixtures.cases.turbo import t3_inputs
@@ -24,6 +27,7 @@ from reference.weights.turbo import load_turbo
 from spec import synthetic
 from spec.keys import turbo_t3_keys
 from spec.turbo import TurboSampling, turbo
+from spec.turbo_text import TurboTokenizer, normalize_turbo
 from tests.upstream.upstream_loader import _Overlay, double_precision
 
 # Here and not above: upstream_loader prepares their import.
@@ -207,6 +211,30 @@ def test_two_hundred_tokens_equal_upstreams(tiny):
     assert tokens == expected
     late = generate(load_turbo(tiny, config), *in_torch(config), sampling, np.roll(numbers, 1).tolist())
     assert late != expected
+
+
+TEXTS = (
+    "the other one, then [laugh] and more",
+    "“It’s late” — he said…: ‘wait’ ; 3–4 more -  no ",
+    "É où?  [sigh][cough] ... [unknown] 你好\n",
+    "",
+    "  ",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_text_equals_upstreams(tiny, text):
+    """Upstream's own rules, and the tokenizer that transformers makes of the checkpoint's files."""
+    file = Path(upstream.__file__).parents[2] / "tts_turbo.py"
+    (rules,) = [node for node in ast.parse(file.read_text()).body if getattr(node, "name", "") == "punc_norm"]
+    found = {}
+    exec(compile(ast.Module([rules], []), str(file), "exec"), found)  # its other imports need packages that nobody has
+    normalized = normalize_turbo(text)
+    assert normalized == found["punc_norm"](text)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny)
+    assert type(tokenizer).__name__ == "GPT2Tokenizer"
+    expected = tokenizer(normalized, return_tensors="np").input_ids
+    assert np.array_equal(TurboTokenizer(tiny, turbo("turbo", "tiny").t3).encode(normalized), expected)
 
 
 @pytest.mark.parametrize("at", [0, 4])
