@@ -18,7 +18,6 @@ from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 TURBO_T3, NANO_T3 = "t3_turbo_v1.safetensors", "t3_nano_v1.safetensors"
 S3GEN_MEANFLOW = "s3gen_meanflow.safetensors"
 STEPS = 2  # of the ODE
-SILENCE = (4299,) * 3  # the speech tokens that Turbo is given behind what was said
 
 
 @dataclass(frozen=True)

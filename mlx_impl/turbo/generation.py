@@ -15,6 +15,9 @@ from mlx_impl.turbo.model import TurboT3
 from mlx_impl.turbo.sampling import penalized_tokens, sample
 from spec.turbo import TurboSampling, TurboT3Config
 
+SILENCE = (4299,) * 3
+"""The speech tokens that the flow is given behind what was said."""
+
 
 def prefill(
     model: TurboT3,

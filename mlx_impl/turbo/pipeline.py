@@ -15,11 +15,11 @@ from mlx import nn
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.ode import Conditions, Observe, mean_grid, mean_step
 from mlx_impl.pipeline import MODELS, Pipeline
-from mlx_impl.turbo.generation import speech_only
+from mlx_impl.turbo.generation import SILENCE, speech_only
 from mlx_impl.turbo.stage import run_prefill, run_rest, run_step
 from mlx_impl.weights.turbo import load_turbo
 from spec.text import code_points, of_code_points
-from spec.turbo import SILENCE, TurboConfig
+from spec.turbo import TurboConfig
 from spec.turbo_text import TurboTokenizer, normalize_turbo
 
 State = dict[str, np.ndarray]

@@ -16,6 +16,9 @@ from reference.turbo.model import TurboT3
 from reference.turbo.sampling import penalized_tokens, sample
 from spec.turbo import TurboSampling, TurboT3Config
 
+SILENCE = (4299,) * 3
+"""The speech tokens that the flow is given behind what was said."""
+
 
 def prefill(
     model: TurboT3,

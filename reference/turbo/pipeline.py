@@ -15,11 +15,11 @@ from torch import nn
 from reference.attention_mask import padding_mask
 from reference.ode import Conditions, Observe, mean_grid, mean_step
 from reference.pipeline import MODELS, Pipeline
-from reference.turbo.generation import speech_only
+from reference.turbo.generation import SILENCE, speech_only
 from reference.turbo.stage import run_prefill, run_rest, run_step
 from reference.weights.turbo import load_turbo
 from spec.text import code_points, of_code_points
-from spec.turbo import SILENCE, TurboConfig
+from spec.turbo import TurboConfig
 from spec.turbo_text import TurboTokenizer, normalize_turbo
 
 State = dict[str, np.ndarray]
