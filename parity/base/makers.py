@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
+from functools import lru_cache
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BLOCKS = (ast.stmt, ast.excepthandler, ast.match_case)
@@ -16,11 +17,7 @@ def makers(file: str, line: int) -> list[int]:
 
     Nothing where the file cannot be read, or the line is in no function.
     """
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return []
-    around = [node for node in ast.walk(tree) if isinstance(node, Function) and _holds(node, line)]
+    around = [node for node in _functions("".join(linecache.getlines(file))) if _holds(node, line)]
     if not around:
         return []
     statements = list(_statements(max(around, key=lambda node: node.lineno)))
@@ -30,6 +27,14 @@ def makers(file: str, line: int) -> list[int]:
         found |= more
         wanted |= {name for at, _, used in statements if at in more for name in used}
     return sorted((at.start for at in found), reverse=True)
+
+
+@lru_cache(maxsize=64)
+def _functions(source: str) -> list[Function]:
+    try:
+        return [node for node in ast.walk(ast.parse(source)) if isinstance(node, Function)]
+    except SyntaxError:
+        return []
 
 
 def _holds(node: ast.stmt, line: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.base.makers import makers
 from parity.exact.places import Place
 from parity.match.arrangement import relative_error
 from parity.match.departures import Departure
@@ -53,6 +55,12 @@ _LONG = 14
 """A part of a formula that is used twice and is longer than this gets a name."""
 
 
+CALL = re.compile(r"#\d+")
+"""Behind a module: the number of its call."""
+MADE = 6
+"""Lines that made the values of a place, at most."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One program's part of a departure: its formula, and the lines that it stands in."""
@@ -67,7 +75,8 @@ class Explanation:
     """What both programs do between the same values. `names` says which values the letters are.
 
     `called` are the lines that called those of the candidate, the nearest first: an argument is wrong where it is
-    given.
+    given. `made` are those above them that made the values there. `modules` are the paths of the candidate's modules
+    in which the programs depart.
     """
 
     reference: Side
@@ -76,6 +85,8 @@ class Explanation:
     relation: str = ""
     constants: tuple[str, ...] = ()
     called: tuple[str, ...] = ()
+    made: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         where = ", ".join(f"{letter} = {name}" for letter, name in self.names.items())
@@ -88,8 +99,10 @@ class Explanation:
 
     @property
     def whole(self) -> str:
-        """The explanation, and the lines that called the candidate's."""
-        return str(self) + (f"; called at {', '.join(self.called)}" if self.called else "")
+        """The explanation, the lines that called the candidate's, and those that made the values there."""
+        called = f"called at {', '.join(self.called)}" if self.called else ""
+        made = f"values made at {', '.join(self.made)}" if self.made else ""
+        return "; ".join(filter(None, (str(self), called, made)))
 
 
 @dataclass
@@ -174,6 +187,8 @@ def explain(walk: Walk, departure: Departure) -> Explanation:
         departure.relation,
         constants,
         _called(places),
+        _made(places),
+        tuple(dict.fromkeys(CALL.sub("", node.module) for node in departure.candidate if node.module)),
     )
 
 
@@ -221,6 +236,13 @@ def _called(places: Sequence[Place | None]) -> tuple[str, ...]:
     chains = [[*_askers(place)] for place in places if place is not None]
     nearest = (str(place) for level in zip_longest(*chains) for place in level if place is not None)
     return tuple(dict.fromkeys(text for text in nearest if text not in own))
+
+
+def _made(places: Sequence[Place | None]) -> tuple[str, ...]:
+    """The lines above some places, in their functions, that made the values there: of each the nearest few."""
+    known = [place for place in places if place is not None]
+    above = (f"{place.file}:{line}" for place in known for line in makers(place.file, place.line)[:MADE])
+    return tuple(dict.fromkeys(text for text in above if text not in set(map(str, known))))
 
 
 def _askers(place: Place) -> Iterator[Place]:

@@ -10,12 +10,13 @@ from pathlib import Path
 from parity.capture.runner import Runner
 from parity.capture.trace import copied
 from parity.contract.implementation import make_side
+from parity.exact.standin.made import making_noted
 from parity.mutate.forked import Say, forked, limit_memory, limit_time
 from parity.mutate.mutated import mutated
 from parity.mutate.subject import Pair, Subject
 from parity.mutate.trial import Candidate
-from parity.mutate.worker import BYTES, SUBJECT, Trial, begin
-from parity.run.explained import explained
+from parity.mutate.worker import BYTES, DOUBLE, SUBJECT, Trial, begin
+from parity.run.explained import explained, texts
 
 SECONDS = 60
 """Of the processor, for an explanation."""
@@ -24,6 +25,8 @@ SECONDS = 60
 def begin_both(subject: Subject) -> None:
     """Prepare a process that explains: it has PyTorch as well."""
     begin(subject)
+    if subject.contract.sides["candidate"]["framework"] == "mlx":
+        DOUBLE.enter_context(making_noted())
     from parity.exact.torch import record
 
     record(list, [])  # imports what every recording needs
@@ -42,7 +45,7 @@ def shown(trial: Trial) -> list[str]:
             candidate = Candidate(subject).runner(pair.case, pair.device)
             start = copied(subject.opened[pair.case].start(pair.number))
             found = explained(subject.segment(pair), start, reference, candidate, nullcontext)
-        say([f"{found.explanations[group.first].whole}; {group}" for group in found.groups])
+            say(texts(found, subject.segment(pair), candidate))
 
     try:
         said, _ = forked(work)

@@ -184,24 +184,24 @@ class Survey:
                 results.add(replace(results[name], outcome=EQUIVALENT, random=len(cases), reason=reason))
 
     def _locate(self, places: Mapping[str, list[Pair]], results: Results) -> None:
-        """See of so many of the killed mutants whether their lines are shown: what a tap noticed is explained."""
+        """See of so many of the killed mutants whether their lines are shown, by an exception or by an explanation."""
         killed = [name for name in places if name in results and results[name].outcome in (WRONG, CRASH)]
         tasks = {}
         for name in killed[: self.choice.locate]:
             result = results[name]
-            if result.located is None and result.outcome == CRASH:
-                self._note(name, [result.reason], results)
+            if result.located is None and result.outcome == CRASH and self._names(name, [result.reason]):
+                results.add(replace(result, located=True))
             elif result.located is None:
                 pair = next(pair for pair in places[name] if self._is_at(pair, result))
                 tasks[name] = (replace(self.changes.trial(name, (), {}), pairs=((pair, 0.0),)),)
         for done, (name, texts) in enumerate(self._submitted(located.shown, tasks, begin=located.begin_both), 1):
-            self._note(name, texts, results)
+            results.add(replace(results[name], located=self._names(name, texts)))
             self.progress(f"{done} of {len(tasks)} mutants explained")
 
-    def _note(self, name: str, texts: list[str], results: Results) -> None:
+    def _names(self, name: str, texts: list[str]) -> bool:
         """Whether a mutant's line is among those of what is said of it."""
         file, _ = self.changes.mutants[name]
-        results.add(replace(results[name], located=located.names(texts, Path(file.shown), self.changes.lines(name))))
+        return located.names(texts, Path(file.shown), self.changes.lines(name))
 
     def _is_at(self, pair: Pair, result: Result) -> bool:
         there = (pair.case, self.subject.segment(pair).label, pair.device)

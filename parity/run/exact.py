@@ -39,7 +39,7 @@ from parity.judge.proving import Proving
 from parity.run.axes import Axes
 from parity.run.clock import Clock
 from parity.run.exact_report import ExactReport
-from parity.run.explained import explained
+from parity.run.explained import explained, texts
 from parity.run.floors import NoiseFloors
 from parity.run.not_judged import note
 
@@ -134,9 +134,10 @@ class Exact:
         with exercised(side["factory"], side["framework"], shared, self.contract.others) as self.watching:
             if self.apart:
                 from parity.exact.standin import installed
+                from parity.exact.standin.made import making_noted
 
                 self.widened: Callable[[], AbstractContextManager[Any]] = nullcontext
-                with installed(self.device):
+                with installed(self.device), making_noted():
                     yield self._runner("candidate", "float32")
             else:
                 from parity.exact.torch import widened
@@ -279,10 +280,8 @@ class Exact:
             with self.clock("explanation", self.segments[number].label), self.watching.switch.off():
                 found = explained(self.segments[number], start, self.reference, self.candidate, self.widened)
             here = f"{Path.cwd()}/"
-            self.report.departures = [
-                "; ".join(filter(None, (found.explanations[group.first].whole, str(group)))).replace(here, "")
-                for group in found.groups
-            ]
+            said = texts(found, self.segments[number], self.candidate)
+            self.report.departures = [text.replace(here, "") for text in said]
         except Exception as error:
             self.report.departures = [f"not looked into: {type(error).__name__}: {error}"]
 

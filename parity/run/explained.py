@@ -13,6 +13,7 @@ from parity.capture.runner import Runner
 from parity.contract import Segment
 from parity.contract.implementation import State
 from parity.exact.program import Program
+from parity.exact.standin.made import made_at
 from parity.match.matching import Matching, match
 
 
@@ -23,7 +24,10 @@ def explained(
     candidate: Runner,
     widened: Callable[[], AbstractContextManager[Any]],
 ) -> Matching:
-    """Match the two programs of a segment from the reference's state. What the sides observe is what is compared."""
+    """Match the two programs of a segment from the reference's state. What the sides observe is what is compared.
+
+    Of a candidate that stops it is what it observed until then.
+    """
     from parity.exact.torch import record as record_torch
 
     ours = _recorded(record_torch, segment, start, reference)
@@ -36,6 +40,18 @@ def explained(
         theirs = _recorded(record_mlx, segment, start, candidate)
     first, second = _same_outputs(ours[0], theirs[0])
     return match([first], [second], [ours[1]], [theirs[1]], least=1)
+
+
+def texts(found: Matching, segment: Segment, candidate: Runner) -> list[str]:
+    """Each group of departures in words: both formulas with their lines, and where what departs was called and made."""
+    modules = dict(candidate.root(segment).named_modules())
+    said = []
+    for group in found.groups:
+        explanation = found.explanations[group.first]
+        places = [str(place) for name in explanation.modules for place in made_at(modules.get(name))]
+        made = f"made at {', '.join(dict.fromkeys(places))}" if places else ""
+        said.append("; ".join(filter(None, (explanation.whole, made, str(group)))))
+    return said
 
 
 def _same_outputs(ours: Program, theirs: Program) -> tuple[Program, Program]:
@@ -64,7 +80,11 @@ def _recorded(
 
     def run() -> list[Any]:
         observed.clear()
-        runner.side.run(segment.name, segment.index, dict(state), observe)
+        try:
+            runner.side.run(segment.name, segment.index, dict(state), observe)
+        except Exception as error:
+            if not observed or isinstance(error, MemoryError | OSError) or runner.name == "reference":
+                raise
         return observed
 
     record(run, [])  # what a side keeps from then on is a constant of both
