@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,13 @@ import pytest
 
 import mlx_impl.pipeline
 from fixtures import cases
-from fixtures.cases import flow, t3, vocoder
 from mlx_impl.weights.stored.reader import Tensors
-from parity import contract as contracts
 from parity.contract.implementation import Case
 from parity.run.report import Report
 from parity.run.verify import Verifier
 from spec.files.safetensors_file import Entry
+from tests.mutants.subjects import case, contract
 
-CONTRACT = Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml"
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -47,33 +45,6 @@ def mutant(name: str, case: str, tap: str, *families: str) -> Callable[[Patch], 
         return patch
 
     return add
-
-
-@lru_cache
-def case(name: str) -> Case:
-    """The smallest case of a stage that shows most faults."""
-    if name == "flow":
-        return flow.build("mutant-flow", flow.FlowCase("tiny", prompt=3, tokens=(5,), steps=2))
-    if name == "flow-10":
-        return flow.build("mutant-flow", flow.FlowCase("tiny", prompt=3, tokens=(5,)))
-    if name == "flow-batch":
-        return flow.build("mutant-batch", flow.FlowCase("tiny", prompt=3, tokens=(9, 6, 1), steps=2))
-    if name == "t3-long":
-        return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=20, first=1))
-    if name == "t3":
-        return t3.build("mutant-t3", t3.T3Case("tiny", letters=9, tokens=3, first=1))
-    if name == "quiet":
-        voice = cases.load("tiny-conditioning")
-        return replace(voice, inputs={name: wave * np.float32(1e-4) for name, wave in voice.inputs.items()})
-    if name == "ten seconds":
-        long = vocoder.build("mutant-phase", vocoder.VocoderCase("tiny", frames=500))
-        return replace(long, segments=("source",))
-    return cases.load(name)
-
-
-@lru_cache
-def contract() -> contracts.Contract:
-    return contracts.load(CONTRACT)
 
 
 def verify(fault: Mutant, subject: Case | None = None) -> Report:
