@@ -21,6 +21,10 @@ LITTLE = 0.25
 FEWEST = 4
 """Values of which a model may explain the error: any number is a gain of another one."""
 
+KIND, STEP = 0.6, 0.05
+"""Confidence in the family of a value whose computation is known, where its fault is not, and less for each further
+family."""
+
 UNEXPLAINED = 0.3
 """Of an error, what a model that leaves more than rounding is said to leave at least."""
 
@@ -136,12 +140,12 @@ class Evidence:
         )
 
     def alike(self) -> dict[str, np.ndarray]:
-        """The inputs that are floats of the reference's shape, in double."""
-        shape = self.r.shape
+        """The inputs that are floats of the reference's shape, but for axes of length 1, in double."""
+        shape, lengths = self.r.shape, _lengths(self.r)
         return {
-            name: np.asarray(array, np.float64)
+            name: np.asarray(array, np.float64).reshape(shape)
             for name, array in self.inputs.items()
-            if array.shape == shape and array.dtype.kind == "f"
+            if array.dtype.kind == "f" and (array.shape == shape or _lengths(array) == lengths)
         }
 
     def role(self, position: int) -> str:
@@ -154,7 +158,12 @@ class Evidence:
         return next((held.index(role) for role in roles if role in held), None)
 
 
-Hypothesis = Callable[[Evidence], Finding | None]
+def _lengths(array: np.ndarray) -> list[int]:
+    """The lengths of all axes that are longer than 1."""
+    return [length for length in array.shape if length > 1]
+
+
+Hypothesis = Callable[[Evidence], Finding | tuple[Finding, ...] | None]
 REGISTRY: list[Hypothesis] = []
 AGAIN: list[Hypothesis] = []
 """Those that compute a block again, which takes a while: tested only where no other is sure."""
@@ -178,6 +187,13 @@ def finding(family: str, left: float, simplicity: float, sentence: str, most: fl
     if not left <= most:
         return None
     return Finding(family, round(simplicity * (1 - left), 3), sentence)
+
+
+def unknown(what: str, family: str, *others: str) -> tuple[Finding, ...]:
+    """Findings of a candidate that is computed in no way that is known, where the reference is: `what` it is, and the
+    families that its fault may be of, the likeliest first."""
+    text = f"{what} makes the reference, and nothing known that is like it the candidate"
+    return tuple(Finding(each, KIND - STEP * place, text) for place, each in enumerate((family, *others)))
 
 
 def likeliest(findings: Iterable[Finding | None]) -> Finding | None:

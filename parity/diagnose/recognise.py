@@ -26,12 +26,13 @@ def recognise(evidence: Evidence) -> list[Finding]:
         for test in [*REGISTRY, *AGAIN]:
             if test in AGAIN and any(finding.confidence >= SURE for finding in found.values()):
                 break
-            finding = test(evidence)
-            if finding is None or finding.confidence < LEAST:
-                continue
-            known = found.get(finding.family)
-            if known is None or known.confidence < finding.confidence:
-                found[finding.family] = finding
+            said = test(evidence)
+            for finding in said if isinstance(said, tuple) else [said]:
+                if finding is None or finding.confidence < LEAST:
+                    continue
+                known = found.get(finding.family)
+                if known is None or known.confidence < finding.confidence:
+                    found[finding.family] = finding
     return shared(found.values())
 
 

@@ -52,6 +52,8 @@ CHANGES = [
     Row("loop", EVERY, ("term", "shape", "taps", "tap", "padding"), "one of several is not computed, or not added"),
     Row("condition", EVERY, (*READ, "padding", "term"), "what a condition leads to is done always, or never"),
     Row("comparison", EVERY, ("padding", "limit", "decision", "mixing"), "which values are chosen is another"),
+    Row("comparison", r"count|length|frames|shape|start|end", READ, "a length or a place is computed"),
+    Row("condition", r"order", ("float32 sums",), "sums are made in another order"),
     Row("argument", r"\baxis=", (*READ, "statistic"), "an axis is taken for another"),
     Row("argument", r"padding=", ("padding", "shift", "shape"), "positions are not added"),
     Row("argument", r"stride=|dilation=|groups=", ("arithmetic", "shape", "shift"), "positions are read elsewhere"),
@@ -114,6 +116,6 @@ def families(mutant: Changed, module: str) -> frozenset[str]:
     """The families that are right for a mutant of the module of that dotted name."""
     texts = f"{mutant.before}\n{mutant.after}"
     where = f"{module.rpartition('.')[2]}.{mutant.function}"
-    rows = [row for row in CHANGES if row.of == mutant.operator and re.search(row.pattern, texts)]
-    rows += [row for row in PLACES if re.fullmatch(row.of, where) and re.search(row.pattern, texts)]
+    rows = [row for row in CHANGES if row.of == mutant.operator and re.search(row.pattern, texts, re.M)]
+    rows += [row for row in PLACES if re.fullmatch(row.of, where) and re.search(row.pattern, texts, re.M)]
     return frozenset(family for row in rows for family in row.families)

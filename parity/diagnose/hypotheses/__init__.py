@@ -1,6 +1,7 @@
 """The hypotheses, by what is wrong. Importing this package registers all of them."""
 
 from parity.diagnose.hypotheses import (
+    batch_norms,
     convolutions,
     cuts,
     digits,
@@ -12,6 +13,7 @@ from parity.diagnose.hypotheses import (
     layers,
     layouts,
     mixing,
+    names,
     norms,
     phases,
     places,
@@ -29,6 +31,7 @@ from parity.diagnose.hypotheses import (
 )
 
 __all__ = [
+    "batch_norms",
     "convolutions",
     "cuts",
     "digits",
@@ -40,6 +43,7 @@ __all__ = [
     "layers",
     "layouts",
     "mixing",
+    "names",
     "norms",
     "phases",
     "places",

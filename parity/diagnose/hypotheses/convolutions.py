@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, again
+from parity.diagnose.evidence import Evidence, Finding, again, unknown
 from parity.diagnose.hypotheses.functions import ACTIVATIONS
-from parity.diagnose.hypotheses.layers import NEAR, OTHER, SURE
+from parity.diagnose.hypotheses.layers import NEAR, SURE
 from parity.diagnose.hypotheses.upsampling import UPSAMPLING
 
 FUNCTIONS = ("identity", "ReLU", "leaky ReLU of slope 0.01", "leaky ReLU of slope 0.1", "ELU", "SiLU", "exact GELU")
@@ -37,7 +37,7 @@ class Way:
 
 
 @again
-def convolution(e: Evidence) -> Finding | None:
+def convolution(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The reference is a convolution of an input by weights of the checkpoint; the candidate is another of it."""
     channel, time = e.axis("channel"), e.axis("time")
     if not e.comparable or not e.weights or e.r.ndim != 3 or channel is None or time is None:
@@ -59,8 +59,7 @@ def convolution(e: Evidence) -> Finding | None:
                 if way != right and turned.explains(r + made - base):
                     family, words = _apart(way, right)
                     return Finding(family, SURE, f"the convolution {weight} of {name} with {words}")
-            text = f"the convolution {weight} of {name} makes the reference: its weights are others"
-            return Finding("weights", OTHER, text)
+            return unknown(f"the convolution {weight} of {name}", "weights", "arithmetic")
     return _addend(turned, channel, time)
 
 

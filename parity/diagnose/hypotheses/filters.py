@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, hypothesis, unknown
 
 RATES = (8000, 16000, 22050, 24000, 32000, 44100, 48000)
 LOWEST = (0.0, 20.0, 50.0, 80.0)
@@ -54,7 +54,7 @@ WAYS: list[Way] = [
 
 
 @hypothesis
-def filters(e: Evidence) -> Finding | None:
+def filters(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """Both are sums over the bins of a spectrum by mel filters, and the filters are others."""
     if not e.comparable or e.r.ndim != 3:
         return None
@@ -71,7 +71,7 @@ def filters(e: Evidence) -> Finding | None:
     return None
 
 
-def _found(e: Evidence, name: str, spectrum: np.ndarray, bins: int) -> Finding | None:
+def _found(e: Evidence, name: str, spectrum: np.ndarray, bins: int) -> Finding | tuple[Finding, ...] | None:
     c, r = (np.moveaxis(a, bins, 2) for a in (e.c, e.r))
     count, size = r.shape[2], spectrum.shape[2]
     loud = int(np.argmax((spectrum * spectrum).sum(axis=(0, 2))))
@@ -86,10 +86,10 @@ def _found(e: Evidence, name: str, spectrum: np.ndarray, bins: int) -> Finding |
         return None
     own = next((way for way in WAYS if way != expected and off(way, ours) < NEAR), None)
     if own is None:
-        return None
+        return unknown(f"mel filters of {_words(expected)}, of {name},", "filters")
     change = spectrum @ (_bank(count, size, *own) - _bank(count, size, *expected)).T
     if e.left(np.moveaxis(r + change, 2, bins)) > 0.1:
-        return None
+        return unknown(f"mel filters of {_words(expected)}, of {name},", "filters")
     return Finding("filters", 0.97, f"mel filters of {_words(own)}, expected {_words(expected)} (of {name})")
 
 

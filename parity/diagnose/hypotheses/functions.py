@@ -10,6 +10,8 @@ import numpy as np
 from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
+SURE = 0.96
+
 Function = Callable[[np.ndarray], np.ndarray]
 
 
@@ -45,6 +47,10 @@ ACTIVATIONS: dict[str, Function] = {
     "tanh": np.tanh,
     "sine": np.sin,
     "exponential": lambda x: np.exp(np.minimum(x, 80)),
+    "cosine": np.cos,
+    "logarithm": lambda x: np.log(np.maximum(x, 1e-300)),
+    "logarithm of base 10": lambda x: np.log10(np.maximum(x, 1e-300)),
+    "square root": lambda x: np.sqrt(np.maximum(x, 0)),
     "absolute value": np.abs,
     "square": np.square,
 }
@@ -61,9 +67,11 @@ def activation(e: Evidence) -> Finding | None:
             continue
         x, c, r = pair
         theirs = _function(x, r, 3e-6 * rms(r))
+        ours = _function(x, c, max(3e-6 * rms(c), 2 * e.bound * e.floor))
+        if theirs is None and ours not in (None, "identity") and np.ptp(c) > 0:
+            return Finding("tap", SURE, f"the candidate is {ours} of {name} alone")
         if theirs is None:
             continue
-        ours = _function(x, c, max(3e-6 * rms(c), 2 * e.bound * e.floor))
         if ours == theirs or (ours is None and theirs == "identity"):  # what is not its input is not a function
             continue
         words = ours or "another function of it"
@@ -104,7 +112,7 @@ def power(e: Evidence) -> Finding | None:
     fit = float(np.corrcoef(x, y)[0, 1])
     for value, what in ((2.0, "power for magnitude"), (0.5, "magnitude for power")):
         if abs(slope / value - 1) < 0.1 and fit > 0.98:
-            return Finding("power", 0.9 * fit, f"{words}slope {slope:.3f}: {what}")
+            return Finding("power", 0.85 * fit, f"{words}slope {slope:.3f}: {what}")
     return None
 
 

@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, again
+from parity.diagnose.evidence import Evidence, Finding, again, unknown
 from parity.diagnose.hypotheses.layers import NEAR, SURE
 
 GATES = ("input", "forget", "cell", "output")
@@ -19,7 +19,7 @@ Weights = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @again
-def gates(e: Evidence) -> Finding | None:
+def gates(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The reference is an LSTM's layer of an input; the candidate the same with its gates in another order."""
     if not e.comparable or not e.weights or e.r.ndim != 3:
         return None
@@ -41,6 +41,7 @@ def gates(e: Evidence) -> Finding | None:
                     if e.left(_lstm(x, *weights, bias)) < 0.1:
                         words = "without" if times == 0 else "with twice"
                         return Finding("gates", SURE, f"the LSTM of {name} {words} the {what} bias")
+            return unknown(f"the LSTM of {name}", "gates", "weights")
     return None
 
 

@@ -13,9 +13,9 @@ from itertools import permutations
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, again
+from parity.diagnose.evidence import Evidence, Finding, again, unknown
 from parity.diagnose.hypotheses.attentions import POSITIONS, Attention, Linear, Masks, Table
-from parity.diagnose.hypotheses.layers import NEAR, OTHER, SURE, bias
+from parity.diagnose.hypotheses.layers import NEAR, SURE, bias
 from parity.diagnose.hypotheses.rotary import PAIRS
 
 LONGEST = 512
@@ -36,7 +36,7 @@ ROTARY = (("", 0.0), *((pairs, base) for pairs in PAIRS for base in (1e4, 5e5, 1
 
 
 @again
-def attention(e: Evidence) -> Finding | None:
+def attention(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The reference is an attention of an input by weights of the checkpoint; the candidate is another of it."""
     if not e.comparable or not e.weights or e.r.ndim != 3 or e.axis("time") != 1 or e.r.shape[1] > LONGEST:
         return None
@@ -55,9 +55,7 @@ def attention(e: Evidence) -> Finding | None:
                 if e.explains(e.r + other(x, masks) - base):
                     family = "weights" if "exchanged" in words else "mixing"
                     return Finding(family, SURE, f"the attention {module} of {name} with {words}")
-            return Finding(
-                "weights", OTHER, f"the attention {module} of {name} makes the reference: its weights are others"
-            )
+            return unknown(f"the attention {module} of {name}", "mixing", "weights")
     return None
 
 

@@ -45,6 +45,16 @@ class Layer:
         """What the function is taken of, and what it gates."""
         return [np.asarray(x @ matrix.T + bias) for matrix, bias in self.inner] or [x]
 
+    def fits(self, x: np.ndarray) -> bool:
+        """Whether an input is as wide as what the layer begins with."""
+        return bool(x.shape[1] == (self.inner[0][0] if self.inner else self.matrix).shape[1])
+
+    def hidden(self, x: np.ndarray, function: str) -> np.ndarray:
+        """What the last matrix is given."""
+        first, *gate = self.begin(x)
+        taken = ACTIVATIONS[function](first)
+        return np.asarray(taken * gate[0] if gate else taken)
+
     def end(self, begun: list[np.ndarray], function: str) -> np.ndarray:
         first, *gate = begun
         hidden = ACTIVATIONS[function](first)
@@ -86,6 +96,10 @@ def _other(e: Evidence, each: Layer, name: str, function: str, inputs: dict[str,
     for other, given in (inputs | in_pairs(inputs)).items():
         if other != name and given.shape == x.shape and explains(each(given, function)):
             return Finding("tap", SURE, f"{text} {said(function, other)}{expected}")
+    for other, given in inputs.items():
+        for hidden in [*([each.hidden(given, function)] if each.fits(given) else []), given]:
+            if hidden.shape == right.shape and explains(hidden):
+                return Finding("tap", SURE, f"{said(function, other)} alone: the layer {each.name} is left out")
     shape = each.matrix.shape
     others = {n: np.asarray(w, np.float64) for n, w in e.weights.items() if w.shape == shape and n != each.name}
     if shape[0] == shape[1]:
@@ -147,7 +161,7 @@ def bias(e: Evidence, name: str) -> np.ndarray | float:
 
 def _function(each: Layer, x: np.ndarray, y: np.ndarray) -> str | None:
     """The function with which a layer makes `y` of `x`, if one does."""
-    if x.shape[1] != (each.inner[0][0] if each.inner else each.matrix).shape[1]:
+    if not each.fits(x):
         return None
     begun = each.begin(x[:TRIED])
     for name in INNER if each.inner else ACTIVATIONS:

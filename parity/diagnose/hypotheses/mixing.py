@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, hypothesis, unknown
 from parity.diagnose.hypotheses.attentions import attended
 from parity.diagnose.hypotheses.layouts import close
 
@@ -22,7 +22,7 @@ ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @hypothesis
-def attention(e: Evidence) -> Finding | None:
+def attention(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The reference is the attention of three inputs; the candidate is another one of them."""
     if not e.comparable or e.r.ndim != 3:
         return None
@@ -43,6 +43,7 @@ def attention(e: Evidence) -> Finding | None:
         if best < 0.1:
             expected = f"scale {right[0]} and {right[1]}"
             return Finding("mixing", 0.97, f"an attention of {', '.join(names)} with {words}; expected {expected}")
+        return unknown(f"the attention of {', '.join(names)} with scale {right[0]} and {right[1]}", "mixing")
     return None
 
 

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import FEW, LITTLE, Evidence, Finding, hypothesis
+from parity.diagnose.evidence import FEW, LITTLE, Evidence, Finding, hypothesis, unknown
 from parity.diagnose.hypotheses.functions import ACTIVATIONS
 
 NEAR = 1e-5
@@ -27,7 +27,7 @@ STATISTICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @hypothesis
-def pooled(e: Evidence) -> Finding | None:
+def pooled(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The value is one statistic of an input over time, or two of them side by side, and one is another."""
     if not e.comparable or e.r.ndim < 2 or e.axis("time") is not None:
         return None
@@ -47,9 +47,11 @@ def pooled(e: Evidence) -> Finding | None:
             own = min(made, key=lambda way: rms(made[way] - ours))
             rest = rms(made[own] - ours)
             far = own != usual and usual is not None and rest > LITTLE * rms(made[usual] - ours)
-            if usual is None or far or rest > max(NEAR * rms(ours), FEW * e.bound * e.floor):
+            if usual is None:
                 found = []
                 break
+            if far or rest > max(NEAR * rms(ours), FEW * e.bound * e.floor):
+                return unknown(f"the {usual} of {name}".replace(" of identity", ""), "statistic")
             found += [f"the {own} of {name}, expected the {usual}"] if own != usual else []
         if found:
             text = "; ".join(found).replace(" of identity", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, hypothesis, unknown
 from parity.diagnose.hypotheses.functions import ACTIVATIONS
 
 NEAR = 1e-5
@@ -13,7 +13,7 @@ GATES = ("identity", "sigmoid", "SiLU", "tanh", "ReLU", "exact GELU", "tanh GELU
 
 
 @hypothesis
-def gated(e: Evidence) -> Finding | None:
+def gated(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The reference is a function of one input times another input; the candidate is another such product."""
     if not e.comparable or e.r.size < 8:
         return None
@@ -28,4 +28,6 @@ def gated(e: Evidence) -> Finding | None:
     if right is None:
         return None
     own = next((way for way in ways if e.explains(gates[way[:2]] * given[way[2]])), None)
-    return Finding("activation", 0.97, f"{said(*own)}, expected {said(*right)}") if own and own != right else None
+    if own is None:
+        return unknown(said(*right), "activation", "tap")
+    return Finding("activation", 0.97, f"{said(*own)}, expected {said(*right)}") if own != right else None

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, hypothesis, unknown
 from parity.diagnose.hypotheses.windows import windows
 
 NEAR = 1e-3
@@ -48,7 +48,7 @@ class Transform:
 
 
 @hypothesis
-def window(e: Evidence) -> Finding | None:
+def window(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The value is the short-time transform of an input, its magnitudes or its powers, by another window.
 
     Frames are centred and reflected at the ends, or reflected by as much as makes a frame of each hop.
@@ -81,11 +81,12 @@ def window(e: Evidence) -> Finding | None:
             late = transform(moved, known[expected])
             if turned.left(r + late - right) < 0.1:
                 return Finding("shift", 0.97, f"{of} {abs(by)} samples {'late' if by > 0 else 'early'}")
+        return unknown(f"{of} by the {expected} window", "window", "padding")
     return None
 
 
 @hypothesis
-def inverse(e: Evidence) -> Finding | None:
+def inverse(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The value is the inverse of a short-time transform, by another window in the frames, or in what divides them."""
     if not e.comparable or e.r.ndim != 2:
         return None
@@ -109,6 +110,7 @@ def inverse(e: Evidence) -> Finding | None:
                 if e.left(e.r + ways[found] - theirs) < 0.1:
                     text = f"the inverse transform of {name} by the {found}, expected the {expected} window"
                     return Finding("window", 0.97, text)
+                return unknown(f"the inverse transform of {name} by the {expected} window", "window")
     return None
 
 

@@ -7,7 +7,7 @@ from itertools import permutations
 
 import numpy as np
 
-from parity.diagnose.evidence import Evidence, Finding, again
+from parity.diagnose.evidence import Evidence, Finding, again, unknown
 
 MOST = 64
 """Rows that are looked at."""
@@ -17,7 +17,7 @@ NEAR = 1e-5
 
 
 @again
-def rows(e: Evidence) -> Finding | None:
+def rows(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """Both sides are rows of one table, or sums of the rows of two, and the candidate's are others."""
     channel = e.axis("channel")
     if not e.comparable or channel is None or not e.weights:
@@ -34,7 +34,8 @@ def rows(e: Evidence) -> Finding | None:
             continue
         ours = _places(c[at], tables)
         if ours is None:
-            return _scaled(e, c[at], tables, theirs)
+            found = _scaled(e, c[at], tables, theirs)
+            return found or unknown(f"rows of {' and '.join(name for name, _ in tables)}", "table", "term")
         for (name, _), own, usual in zip(tables, ours.T, theirs.T, strict=True):
             if (own != usual).any():
                 text = f"rows {_listed(own)} of the table {name}, expected {_listed(usual)}{_words(own, usual)}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from parity.base.metrics import rms
-from parity.diagnose.evidence import Evidence, Finding, hypothesis
+from parity.diagnose.evidence import Evidence, Finding, hypothesis, unknown
 from parity.diagnose.hypotheses.functions import occupied
 
 NEAR = 1e-4
@@ -50,7 +50,7 @@ UPSAMPLING: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
 
 
 @hypothesis
-def upsampled(e: Evidence) -> Finding | None:
+def upsampled(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     """The value is an input at more positions, by another kind of upsampling."""
     if not e.comparable or e.r.ndim < 2:
         return None
@@ -70,4 +70,6 @@ def upsampled(e: Evidence) -> Finding | None:
             own = next((kind for kind, y in made.items() if e.left(y) < 0.1), None)
             if right and own and own != right:
                 return Finding("upsampling", 0.97, f"{own}, expected {right}: {by} times the positions of {name}")
+            if right:
+                return unknown(f"{right}, {by} times the positions of {name},", "upsampling")
     return None

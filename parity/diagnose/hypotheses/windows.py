@@ -56,6 +56,9 @@ def factors(e: Evidence) -> Finding | None:
             if usual and own and usual != own:
                 family = "window" if "the " in (usual[:4], own[:4]) else "envelope"
                 return Finding(family, 0.96, f"{name} times {own}, expected {usual}")
+            if usual and not own:
+                family = "window" if "the " in usual[:4] else "envelope"
+                return Finding(family, 0.92, f"{name} times other factors, {_some(ours)}, expected {usual}")
     return None
 
 
@@ -67,6 +70,11 @@ def _factors(y: np.ndarray, x: np.ndarray, position: int) -> np.ndarray | None:
     known = np.isfinite(factor)
     rest = rows[known] - factor[known, None] * given[known]
     return factor if known.sum() >= 8 and rms(rest) <= 1e-5 * max(rms(y), 1e-300) else None
+
+
+def _some(factor: np.ndarray) -> str:
+    """A few of the factors, from the first position to the middle."""
+    return " ".join(f"{factor[at]:.4g}" for at in np.linspace(0, len(factor) // 2, 4).astype(int)) + " ..."
 
 
 def _name(factor: np.ndarray) -> str:
