@@ -86,9 +86,13 @@ PLACES = [
     Row(EVERY, r"guidance|conditional|zeros_like", ("branches",), "a branch of guidance"),
     Row(EVERY, r"positions|embed", ("table",), "rows of a table"),
     Row("speaker_encoder.*|mel.*|tables.*", r"mel|filter|hz|corners", ("filters",), "filters"),
-    Row("tables.(kaldi|mel|sinc).*|mel.*Filtered.*", EVERY, ("filters", "window"), "a bank of filters"),
+    Row(
+        "tables.(kaldi|mel|sinc).*|mel.*(Filtered|MelSpectrogram).*", EVERY, ("filters", "window"), "a bank of filters"
+    ),
     Row(".*(hann|povey|sinc).*", EVERY, ("window", "filters"), "a window"),
-    Row(".*spectrum.*|.*STFT.*|.*Powers.*|.*Magnitudes.*", EVERY, ("window", "padding", "shift", "power"), "a transform"),
+    Row(
+        ".*spectrum.*|.*STFT.*|.*Powers.*|.*Magnitudes.*", EVERY, ("window", "padding", "shift", "power"), "a transform"
+    ),
     Row("spectrum.*istft.*|stft.*", EVERY, ("window", "gain", "sign"), "an inverse transform"),
     Row(".*(rotary|rotate|Rotary|RelativePositions).*", EVERY, ("rotary", "mixing", "scale"), "positions as angles"),
     Row(".*(ttention|relative_shift|skewed|FSMN).*", EVERY, ("mixing", "rotary"), "an attention"),
@@ -103,11 +107,18 @@ PLACES = [
     Row(".*(fade).*", EVERY, ("envelope",), "a fade"),
     Row(".*(euler|guide|guided|branches).*", EVERY, ("branches", "term"), "branches of guidance, and a step"),
     Row(".*time_grid.*", EVERY, ("schedule",), "times of steps"),
-    Row(".*SinusoidalPosEmb.*|.*RelativePositions.*", EVERY, ("scale", "rotary"), "sines of a number times frequencies"),
+    Row(".*SinusoidalPosEmb.*|.*RelativePositions.*", EVERY, ("scale", "rotary"), "sines of numbers"),
     Row(".*(embed|Embed|prompt).*", EVERY, ("table", "tap", "scale"), "rows of a table"),
-    Row(".*(MLP|FeedForward|TimestepEmbedding).*", EVERY, ("activation", "tap", "term"), "two layers, a function between"),
+    Row(
+        ".*(MLP|FeedForward|TimestepEmbedding).*",
+        EVERY,
+        ("activation", "tap", "term"),
+        "two layers",
+    ),
     Row(".*(Partials|window_starts|Segment).*", EVERY, ("arithmetic", "statistic"), "parts of a whole"),
-    Row("weights.*|stored.*|mapping.*|layout.*|fold.*|rule.*|reader.*|template.*", EVERY, ("weights",), "stored weights"),
+    Row(
+        "weights.*|stored.*|mapping.*|layout.*|fold.*|rule.*|reader.*|template.*", EVERY, ("weights",), "stored weights"
+    ),
 ]
 """By the module and function that the change is in, and the texts before and after. All rows that fit count."""
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from fixtures import cases
 from parity.capture.golden import MANIFEST, Golden
 from parity.contract.implementation import resolve
+from parity.diagnose.hypotheses.names import BY_NAME
 from parity.mutate import survey
 from parity.mutate.forked import Say, forked, limit_time
 from parity.mutate.lines import IMPORT, RUN, Reached, Statements, traced
@@ -68,6 +69,16 @@ class Sampled:
     def named(self, said: Said) -> bool:
         """Whether a right family is among the first two."""
         return any(family in self.right for family, *_ in said[:2])
+
+    def say(self, golden: Path, dumps: Path, checkpoint: Path) -> bool:
+        """Note what is said of dumps without the checkpoint and with it; whether they fail."""
+        for given in (None, checkpoint):
+            found = offline.compare(contract(), Golden(golden), dumps, checkpoint=given).diagnosis
+            if found is None:
+                return False
+            said = [(each.family, each.confidence, each.sentence) for each in found.findings]
+            self.said_tap, self.alone, self.known = found.first.tap, said if given is None else self.alone, said
+        return True
 
 
 def sample(count: int, seed: int, folder: Path, names: Sequence[str] = CASES, jobs: int = 1) -> Iterator[Sampled]:
@@ -146,7 +157,7 @@ def _judged(file: File, mutant: Mutant, names: list[str], folder: Path) -> Sampl
         found.case, found.outcome = name, (out / "what").read_text()
         if found.outcome == ENDED:
             return found
-        if _say(found, name, out, folder):
+        if _compared(found, name, out, folder):
             return found
     return found
 
@@ -170,29 +181,26 @@ def _try(file: File, mutant: Mutant, name: str, out: Path) -> None:
     (out / "what").write_text(ENDED if ended else JUDGED)
 
 
-def _say(found: Sampled, name: str, out: Path, folder: Path) -> bool:
-    """Judge dumps with and without the checkpoint; whether they fail."""
+def _compared(found: Sampled, name: str, out: Path, folder: Path) -> bool:
+    """Judge a mutant's dumps; whether they fail."""
     usual, own = (Golden(path).entries for path in (folder / name / "usual", out / "dumps"))
     found.tap = next((tap for tap in usual if tap not in own or own[tap]["sha256"] != usual[tap]["sha256"]), "")
     found.outcome = UNSEEN
     if not found.tap:
         return False
-    golden = Golden(folder / name / "golden")
     with tempfile.TemporaryDirectory() as bare:
         for file in (out / "dumps").iterdir():
             if file.name != MANIFEST:
                 os.symlink(file, Path(bare) / file.name)
-        alone = offline.compare(contract(), golden, Path(bare)).diagnosis
-        if alone is None:
+        if not found.say(folder / name / "golden", Path(bare), cases.synthetic_checkpoint(case(name))):
             return False
-        checkpoint = cases.synthetic_checkpoint(case(name))
-        known = offline.compare(contract(), golden, Path(bare), checkpoint=checkpoint).diagnosis
-    assert known is not None
-    found.outcome, found.said_tap = JUDGED, alone.first.tap
-    found.alone, found.known = (
-        [(each.family, each.confidence, each.sentence) for each in diagnosis.findings] for diagnosis in (alone, known)
-    )
+    found.outcome = JUDGED
     return True
+
+
+def explained(said: Said) -> Said:
+    """What is said of values, not of the tap's name."""
+    return [each for each in said if not each[2].startswith(BY_NAME)]
 
 
 def figures(found: Iterable[Sampled]) -> list[str]:
@@ -205,9 +213,13 @@ def figures(found: Iterable[Sampled]) -> list[str]:
     lines.append(f"right first tap: {taps} of {len(judged)}")
     for words, said in (("dumps alone", "alone"), ("with the checkpoint", "known")):
         two = sum(one.named(getattr(one, said)) for one in judged)
+        by_name = sum(one.named(getattr(one, said)) and not one.named(explained(getattr(one, said))) for one in judged)
         sure = [(one, family) for one in judged for family, sure, _ in getattr(one, said) if sure >= SURE]
         right = sum(family in one.right for one, family in sure)
-        lines.append(f"{words}: right family in two guesses {two} of {len(judged)}; sure and right {right} of {len(sure)}")
+        lines.append(
+            f"{words}: right family in two guesses {two} of {len(judged)} ({by_name} by the tap's name "
+            f"alone); at {SURE} or above {right} of {len(sure)} right"
+        )
     return lines
 
 

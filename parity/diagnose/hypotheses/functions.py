@@ -111,7 +111,7 @@ def power(e: Evidence) -> Finding | None:
     slope = float(np.cov(x, y)[0, 1] / x.var())
     fit = float(np.corrcoef(x, y)[0, 1])
     for value, what in ((2.0, "power for magnitude"), (0.5, "magnitude for power")):
-        if abs(slope / value - 1) < 0.1 and fit > 0.98:
+        if abs(slope / value - 1) < 0.02 and fit > 0.99:
             return Finding("power", 0.85 * fit, f"{words}slope {slope:.3f}: {what}")
     return None
 

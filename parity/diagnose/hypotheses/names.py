@@ -12,8 +12,15 @@ from parity.diagnose.evidence import Evidence, Finding, hypothesis
 NAMED = 0.32
 """Confidence in the family that a name suggests: little more than in one that only says where an error is."""
 
+BY_NAME = "by its name"
+"""How what is said of a name begins."""
+
 KINDS = (
-    (r"norm\d*|.*_norm|.*layernorm|.*_ln|ln_?\d*", ("normalisation", "weights"), "a norm: its epsilon, axis or weights"),
+    (
+        r"norm\d*|.*_norm|.*layernorm|.*_ln|ln_?\d*",
+        ("normalisation", "weights"),
+        "a norm: its epsilon or weights",
+    ),
     (r"attn\d*|.*_attn|attention", ("mixing", "rotary"), "an attention: its scale, mask, positions or heads"),
     (r".*conv\d*|conv_.*", ("arithmetic", "weights"), "a convolution: its padding, stride, dilation or weights"),
     (r"mlp|ff|ffn|feed_forward|activation\d*", ("activation", "tap"), "an activation, or what it is taken of"),
@@ -21,9 +28,14 @@ KINDS = (
     (r"rotary.*|rope|.*positions", ("rotary", "scale"), "positions as angles"),
     (r".*embed.*", ("table", "scale"), "an embedding: its rows, or its scale"),
     (r"i?stft|.*powers|.*magnitudes|frames", ("window", "power"), "a transform: its window, padding or power"),
+    (r".*kernel|.*window|.*filters", ("filters", "window"), "a window or filters"),
     (r"filtered|.*mel", ("filters", "window"), "a mel spectrogram: its filters or window"),
     (r"stats|pool.*|.*averages", ("statistic", "Bessel"), "a statistic"),
-    (r".*proj.*|linear.*|query|key|value|[qkv]_.*|to_[qkv]", ("weights", "tap"), "a linear layer: its weights or input"),
+    (
+        r".*proj.*|linear.*|query|key|value|[qkv]_.*|to_[qkv]",
+        ("weights", "tap"),
+        "a layer: its weights or input",
+    ),
 )
 
 
@@ -34,5 +46,5 @@ def name(e: Evidence) -> tuple[Finding, ...]:
     parts = [part for part in path.split(".") if not part.isdigit()][-1:]
     for pattern, families, text in KINDS:
         if parts and re.fullmatch(pattern, parts[0]):
-            return tuple(Finding(each, NAMED - 0.01 * at, f"by its name, {text}") for at, each in enumerate(families))
+            return tuple(Finding(each, NAMED - 0.01 * at, f"{BY_NAME}, {text}") for at, each in enumerate(families))
     return ()
