@@ -54,7 +54,7 @@ def test_dumps_of_a_fault_fail(fault: Mutant, goldens: Path, tmp_path: Path):
 
 
 def test_dumps_of_mutants_are_judged(tmp_path: Path):
-    FOUND["mutants"] += sample(MUTANTS, SEED, tmp_path)
+    FOUND["mutants"] += sample(MUTANTS, SEED, tmp_path, jobs=2)
     assert sum(one.outcome == JUDGED for one in FOUND["mutants"]) == MUTANTS
 
 

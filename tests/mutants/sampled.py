@@ -198,6 +198,12 @@ def _compared(found: Sampled, name: str, out: Path, folder: Path) -> bool:
     return True
 
 
+def by_chance(found: Sequence[Sampled], said: str) -> float:
+    """The share of mutants whose two guesses would be right of another mutant: how little the table of truth asks."""
+    rows = [(one.right, [family for family, *_ in getattr(other, said)[:2]]) for one in found for other in found]
+    return sum(any(family in right for family in guesses) for right, guesses in rows) / max(len(rows), 1)
+
+
 def explained(said: Said) -> Said:
     """What is said of values, not of the tap's name."""
     return [each for each in said if not each[2].startswith(BY_NAME)]
@@ -218,7 +224,7 @@ def figures(found: Iterable[Sampled]) -> list[str]:
         right = sum(family in one.right for one, family in sure)
         lines.append(
             f"{words}: right family in two guesses {two} of {len(judged)} ({by_name} by the tap's name "
-            f"alone); at {SURE} or above {right} of {len(sure)} right"
+            f"alone, {by_chance(judged, said):.0%} by chance); at {SURE} or above {right} of {len(sure)} right"
         )
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import permutations
 
 import numpy as np
@@ -24,9 +25,9 @@ def batch_norm(e: Evidence) -> Finding | tuple[Finding, ...] | None:
     if not e.comparable or not e.weights or e.r.ndim < 2:
         return None
     for channel in range(1, e.r.ndim):
-        flat = e.arranged(lambda a, channel=channel: np.moveaxis(a, channel, -1).reshape(-1, a.shape[channel]))
+        flat = e.arranged(partial(_rows, channel))
         for name, x in (e.alike() | stacked(e, channel)).items():
-            rows = np.moveaxis(x, channel, -1).reshape(flat.r.shape)
+            rows = _rows(channel, x)
             for module, parts in _norms(e, flat.r.shape[1]):
                 eps = next((eps for eps in USUAL if _near(_normed(rows, *parts, eps), flat.r)), None)
                 if eps is None:
@@ -36,11 +37,15 @@ def batch_norm(e: Evidence) -> Finding | tuple[Finding, ...] | None:
                     if flat.explains(flat.r + made - right):
                         return Finding("normalisation", SURE, f"{of} {words}")
                 if name in (others := stacked(e, channel, turned=True)):
-                    made = _normed(np.moveaxis(others[name], channel, -1).reshape(flat.r.shape), *parts, eps)
+                    made = _normed(_rows(channel, others[name]), *parts, eps)
                     if flat.explains(flat.r + made - right):
                         return Finding("permutation", SURE, f"{of} in the other order")
                 return unknown(of, "normalisation", "weights")
     return None
+
+
+def _rows(channel: int, x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, channel, -1).reshape(-1, x.shape[channel])
 
 
 def stacked(e: Evidence, axis: int, turned: bool = False) -> dict[str, np.ndarray]:
