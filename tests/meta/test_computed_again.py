@@ -11,8 +11,10 @@ from parity.base import safetensors
 from parity.contract.axes import roles
 from parity.diagnose import Evidence, Finding, recognise
 from parity.diagnose.checkpoint import Weights
+from parity.diagnose.evidence import KIND
 from parity.diagnose.hypotheses.filters import _bank
 from parity.diagnose.hypotheses.gates import _lstm
+from parity.diagnose.hypotheses.names import BY_NAME
 from parity.diagnose.hypotheses.rotary import rotated
 from parity.diagnose.hypotheses.upsampling import repeated, straight, stuffed
 from parity.diagnose.hypotheses.windows import windows
@@ -220,3 +222,64 @@ def write(file, arrays) -> None:
     header = json.dumps(entries).encode()
     file.write_bytes(len(header).to_bytes(8, "little") + header + data)
     assert safetensors.entries(file)
+
+
+CHANNELS = noise(60, 2, 6, 9)
+BATCH = {
+    "running_mean": noise(61, 6),
+    "running_var": np.exp(noise(62, 6)),
+    "weight": noise(63, 6),
+    "bias": noise(64, 6),
+}
+NORM = {f"norm.{name}": part for name, part in BATCH.items()}
+
+
+def batch_normed(x: np.ndarray, power: float = 0.5, **others: np.ndarray) -> np.ndarray:
+    mean, variance, weight, bias = (np.reshape(part, (6, 1)) for part in (BATCH | others).values())
+    return (x - mean) / (variance + 1e-5) ** power * weight + bias
+
+
+@pytest.mark.parametrize(
+    ("own", "words"),
+    [
+        (batch_normed(CHANNELS, power=1), "by the variance, not its root"),
+        (batch_normed(CHANNELS, weight=np.ones(6)), "without its weight"),
+        (batch_normed(CHANNELS, running_mean=BATCH["running_var"], running_var=np.abs(noise(65, 6))), ""),
+    ],
+)
+def test_a_batch_norm_is_computed_again(own, words):
+    found = first(own, batch_normed(CHANNELS), "b c t", {"x": CHANNELS[..., None]}, NORM)
+    assert found.family == "normalisation"
+    assert (found.confidence >= 0.9) == bool(words)
+    assert words in found.sentence
+
+
+def test_what_is_stacked_in_the_other_order_before_a_batch_norm_is_said():
+    one, other = CHANNELS[:, :2], CHANNELS[:, 2:]
+    turned = batch_normed(np.concatenate([other, one], axis=1))
+    found = first(turned, batch_normed(CHANNELS), "b c t", {"x": one, "y": other}, NORM)
+    said(found, "permutation", "x and y in the other order")
+
+
+def test_a_computation_is_named_where_its_fault_is_not_known():
+    """The candidate is in no way what a batch norm gives; without the weights, the name alone says that it is one."""
+    own = batch_normed(CHANNELS) + noise(65, *CHANNELS.shape)
+    found = first(own, batch_normed(CHANNELS), "b c t", {"x": CHANNELS}, NORM)
+    assert (found.family, found.confidence) == ("normalisation", KIND)
+    reference = batch_normed(CHANNELS).astype(np.float32)
+    bare = Evidence("block.norm1[step=0]", own.astype(np.float32), reference, None, ("b", "c", "t"), roles=ROLES)
+    named = recognise(bare)
+    assert [each.family for each in named] == ["normalisation", "weights"]
+    assert all(each.confidence < KIND and each.sentence.startswith(BY_NAME) for each in named)
+
+
+def test_a_layer_that_is_left_out_is_said():
+    x, matrix = noise(66, 2, 9, 6), noise(67, 6, 6)
+    found = first(x / (1 + np.exp(-x)), x / (1 + np.exp(-x)) @ matrix.T, "b t c", {"x": x}, {"w.weight": matrix})
+    said(found, "tap", "SiLU of x alone")
+
+
+def test_factors_of_no_known_window_are_told():
+    x, places = noise(68, 2, 5, 40), np.arange(40)
+    known, other = (a - (1 - a) * np.cos(2 * np.pi * places / 40) for a in (0.5, 0.55))
+    said(first(x * other, x * known, "b t d", {"x": x}), "window", "x times other factors", "periodic Hann")

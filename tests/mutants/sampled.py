@@ -83,24 +83,30 @@ class Sampled:
 
 def sample(count: int, seed: int, folder: Path, names: Sequence[str] = CASES, jobs: int = 1) -> Iterator[Sampled]:
     """Mutants in a random order, up to the `count`th of which something is said. What is written stays in `folder`."""
-    sources = files(contract())
-    every = [(file, mutant) for file in sources for mutant in mutants(file.source, file.module)]
+    every = [(file, mutant) for file in files(contract()) for mutant in mutants(file.source, file.module)]
     random.Random(seed).shuffle(every)
-    with survey._environment(), _pool(jobs) as pool:
-        list(pool.map(_golden, names, [folder] * len(names)))
-    with survey._environment(), _pool(jobs) as pool:
-        reached = dict(zip(names, pool.map(_usual, names, [folder] * len(names)), strict=True))
-        statements = {file.module: Statements(file.source) for file in sources}
-        said = 0
-        for at in range(0, len(every), 2 * jobs):
-            part = every[at : at + 2 * jobs]
-            where = [_reaching(reached, statements[file.module], file, mutant) for file, mutant in part]
-            for found in pool.map(_judged, *zip(*part, strict=True), where, [folder] * len(part)):
-                if said < count:
-                    yield found
-                said += found.outcome == JUDGED
-            if said >= count:
-                return
+    said = 0
+    for found in judged(every, folder, names, jobs):
+        yield found
+        said += found.outcome == JUDGED
+        if said == count:
+            return
+
+
+def judged(
+    chosen: Sequence[tuple[File, Mutant]], folder: Path, names: Sequence[str] = CASES, jobs: int = 1
+) -> Iterator[Sampled]:
+    """What is said of mutants, in their order, each by the first of the cases that shows it."""
+    with survey._environment():
+        with _pool(jobs) as pool:  # PyTorch's threads would not outlive a fork
+            list(pool.map(_golden, names, [folder] * len(names)))
+        with _pool(jobs) as pool:
+            reached = dict(zip(names, pool.map(_usual, names, [folder] * len(names)), strict=True))
+            statements = {file.module: Statements(file.source) for file, _ in chosen}
+            for at in range(0, len(chosen), 2 * jobs):
+                part = chosen[at : at + 2 * jobs]
+                where = [_reaching(reached, statements[file.module], file, mutant) for file, mutant in part]
+                yield from pool.map(_judged, *zip(*part, strict=True), where, [folder] * len(part))
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:

@@ -9,8 +9,9 @@ import re
 
 from parity.diagnose.evidence import Evidence, Finding, hypothesis
 
-NAMED = 0.32
-"""Confidence in the family that a name suggests: little more than in one that only says where an error is."""
+NAMED, STEP = 0.32, 0.04
+"""Confidence in the family that a name suggests, little more than in one that only says where an error is; and less for
+each further family."""
 
 BY_NAME = "by its name"
 """How what is said of a name begins."""
@@ -46,5 +47,5 @@ def name(e: Evidence) -> tuple[Finding, ...]:
     parts = [part for part in path.split(".") if not part.isdigit()][-1:]
     for pattern, families, text in KINDS:
         if parts and re.fullmatch(pattern, parts[0]):
-            return tuple(Finding(each, NAMED - 0.01 * at, f"{BY_NAME}, {text}") for at, each in enumerate(families))
+            return tuple(Finding(each, NAMED - STEP * at, f"{BY_NAME}, {text}") for at, each in enumerate(families))
     return ()

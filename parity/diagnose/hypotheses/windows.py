@@ -58,7 +58,7 @@ def factors(e: Evidence) -> Finding | None:
                 return Finding(family, 0.96, f"{name} times {own}, expected {usual}")
             if usual and not own:
                 family = "window" if "the " in usual[:4] else "envelope"
-                return Finding(family, 0.92, f"{name} times other factors, {_some(ours)}, expected {usual}")
+                return Finding(family, 0.95, f"{name} times other factors, {_some(ours)}, expected {usual}")
     return None
 
 
