@@ -16,7 +16,6 @@ import random
 import shutil
 import sys
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -256,11 +255,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where dumps stay, so that they are judged again without a run")
     parser.add_argument("--json", type=Path, help="where what was found is written")
     given = parser.parse_args(arguments)
-    began = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.folder or Path(temporary)).absolute()
         found = list(sample(given.count, given.seed, folder, given.case or CASES, given.jobs))
-    print("\n".join([*misses(found), *figures(found), f"{time.monotonic() - began:.0f} s"]))
+    print(*misses(found), *figures(found), sep="\n")
     if given.json:
         given.json.write_text(json.dumps([asdict(one) for one in found], indent=1))
     return 0
