@@ -41,7 +41,7 @@ def test_rounded_weights_are_compared_with_weights_rounded_alike(precision):
         )
         found = verifier.run().diagnosis
     assert found.first.tap == "t3.backbone.layers.0.self_attn.rotary_q"
-    assert found.families[:3] == ["rotary", "term", "arithmetic"]  # a name says no more, and stands behind
+    assert found.families == ["rotary", "term", "arithmetic"]
 
 
 @pytest.mark.parametrize(
