@@ -283,3 +283,12 @@ def test_factors_of_no_known_window_are_told():
     x, places = noise(68, 2, 5, 40), np.arange(40)
     known, other = (a - (1 - a) * np.cos(2 * np.pi * places / 40) for a in (0.5, 0.55))
     said(first(x * other, x * known, "b t d", {"x": x}), "window", "x times other factors", "periodic Hann")
+
+
+@pytest.mark.parametrize(
+    ("own", "expected", "family"),
+    [(np.log10, np.log, "log base"), (np.sqrt, np.log, "function"), (np.tanh, np.abs, "activation")],
+)
+def test_a_function_of_an_input_has_a_family_of_its_kind(own, expected, family):
+    x = np.exp(noise(69, 2, 9, 6))
+    assert family == first(own(x), expected(x), "b t c", {"x": x}).family

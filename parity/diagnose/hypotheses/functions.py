@@ -56,6 +56,10 @@ ACTIVATIONS: dict[str, Function] = {
 }
 
 
+LOGARITHMS = {"logarithm", "logarithm of base 10"}
+NO_ACTIVATIONS = {"sine", "cosine", "exponential", "square root", *LOGARITHMS}
+
+
 @hypothesis
 def activation(e: Evidence) -> Finding | None:
     """The reference is a known function of an input, and the candidate another one of it."""
@@ -75,8 +79,15 @@ def activation(e: Evidence) -> Finding | None:
         if ours == theirs or (ours is None and theirs == "identity"):  # what is not its input is not a function
             continue
         words = ours or "another function of it"
-        return Finding("activation", 0.98 if ours else 0.7, f"{words}, expected {theirs} (of {name})")
+        return Finding(_family(ours, theirs), 0.98 if ours else 0.7, f"{words}, expected {theirs} (of {name})")
     return None
+
+
+def _family(ours: str | None, theirs: str) -> str:
+    """Of functions that no layer ends with, 'function', of two logarithms 'log base'."""
+    if ours in LOGARITHMS and theirs in LOGARITHMS:
+        return "log base"
+    return "function" if {ours, theirs} & NO_ACTIVATIONS else "activation"
 
 
 @hypothesis
