@@ -26,10 +26,10 @@ from fixtures import cases
 from parity.capture.golden import MANIFEST, Golden
 from parity.contract.implementation import resolve
 from parity.diagnose.hypotheses.names import BY_NAME
-from parity.mutate import survey
 from parity.mutate.forked import Say, forked, limit_time
 from parity.mutate.lines import IMPORT, RUN, Reached, Statements, traced
 from parity.mutate.mutated import mutated
+from parity.mutate.pool import environment
 from parity.mutate.sites import Mutant, mutants
 from parity.mutate.subject import File, files
 from parity.run import dumps as offline
@@ -96,7 +96,7 @@ def judged(
     chosen: Sequence[tuple[File, Mutant]], folder: Path, names: Sequence[str] = CASES, jobs: int = 1
 ) -> Iterator[Sampled]:
     """What is said of mutants, in their order, each by the first of the cases that shows it."""
-    with survey._environment():
+    with environment():
         with _pool(jobs) as pool:  # PyTorch's threads would not outlive a fork
             list(pool.map(_golden, names, [folder] * len(names)))
         with _pool(jobs) as pool:
@@ -145,7 +145,8 @@ def _reaching(reached: dict[str, Reached], statements: Statements, file: File, m
     lines = set(statements.of(mutant.line))
 
     def running(when: str, wanted: set[int] | None) -> list[str]:
-        return [name for name, found in reached.items() if survey._any(found.get(file.module, {}), when, wanted)]
+        run = {name: set(found.get(file.module, {}).get(when, [])) for name, found in reached.items()}
+        return [name for name, own in run.items() if (own if wanted is None else own & wanted)]
 
     found = running(RUN, lines)
     return found or (running(RUN, None) or list(reached) if running(IMPORT, lines) else [])
