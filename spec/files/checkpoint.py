@@ -102,7 +102,7 @@ def why_unneeded(file: Path) -> str:
 def why_refused(file: Path) -> str:
     """Why a file of weights that may be needed cannot be read, or ""."""
     if ANOTHER_MODEL.fullmatch(file.stem):
-        return "is of Chatterbox Turbo or Nano, which are other models and not supported"
+        return "is of Chatterbox Turbo or Nano: `parity verify --contract fixtures/turbo.toml` alone reads it"
     if shard := SHARD.fullmatch(file.stem):
         return f"is one of {int(shard[2])} shards, which are not read: join them in {shard[1]}.safetensors"
     if file.stem in SUPERSEDED:

@@ -2,7 +2,7 @@
 
 Every value comes from NumPy's Philox keyed by its tensor's name, so that each file is the same bytes everywhere.
 
-    python -m spec.synthetic OUT [--size tiny|full] [--only s3gen]
+    python -m spec.synthetic OUT [--size tiny|full] [--only s3gen | --model turbo|nano]
 
 The multilingual T3, of 2 GB at full size, is made when it is named: `--only t3_mtl23ls_v2`.
 """
@@ -29,6 +29,7 @@ from spec.synthetic.tokenizer_file import write_cangjie, write_multilingual_toke
 from spec.synthetic.turbo_tokenizer import write_turbo_tokenizer
 from spec.synthetic.voice_file import write_voice
 from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER
+from spec.turbo import TurboConfig
 from spec.turbo_text import MERGES, SETTINGS, VOCABULARY
 from spec.watermark.weights import FILE as WATERMARK
 from spec.watermark.weights import MODEL
@@ -77,6 +78,11 @@ def files_of(config: ChatterboxConfig) -> tuple[str, ...]:
     """The names of what a configuration speaks with."""
     other = ENGLISH if config.t3.multilingual else MULTILINGUAL
     return tuple(name for name in NAMES if name != other)
+
+
+def turbo_names(config: TurboConfig) -> tuple[str, ...]:
+    """The names of what Turbo or Nano speaks with."""
+    return (*(Path(file).stem for file in (config.flow.file, config.t3.file)), "ve", VOICE)
 
 
 def write(out: Path, config: ChatterboxConfig, files: Iterable[str] = DEFAULT, edges: bool = False) -> None:

@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
+from spec.files.conditionals import load_conditionals
 from spec.files.safetensors_file import Entry, write_file
 from spec.keys import FILES, TURBO_FILES, Key, watermark_keys
 from spec.synthetic.__main__ import main
@@ -111,6 +112,20 @@ def test_command_line(tmp_path):
     for wrong in (["--size", "small"], ["--only", "vocoder"]):
         with pytest.raises(SystemExit):
             main([str(tmp_path), *wrong])
+
+
+@pytest.mark.parametrize("model", ["turbo", "nano"])
+def test_command_makes_a_checkpoint_of_turbo(model, tmp_path, capsys):
+    folder, config = tmp_path / model, turbo(model, "tiny")
+    assert main([str(folder), "--size", "tiny", "--model", model]) == 0
+    assert capsys.readouterr().out == f"{folder}: synthetic checkpoint of {model}, tiny\n"
+    weights = {config.t3.file, "s3gen_meanflow.safetensors", "ve.safetensors", "conds.pt"}
+    assert {path.name for path in folder.iterdir()} == weights | {"vocab.json", "merges.txt", "tokenizer_config.json"}
+    voice = load_conditionals(folder / "conds.pt")
+    assert voice["speaker_emb"].shape == (1, config.t3.speaker_width)
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "other"), "--size", "tiny", "--model", model, "--only", "ve"])
+    assert "names a file of Chatterbox's, expected no --model beside it" in capsys.readouterr().err
 
 
 def test_window_and_mel_filters():
