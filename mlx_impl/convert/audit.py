@@ -16,6 +16,7 @@ import numpy as np
 from mlx_impl.convert.conversion import Conversion, Request
 from mlx_impl.convert.encoding import EPSILON, SMALLEST
 from mlx_impl.convert.inventory import examine, files_of
+from mlx_impl.convert.origin import ancestors, made_from
 from mlx_impl.convert.source import Source, contents, sha256, source_of
 from mlx_impl.convert.values import value_problems
 from mlx_impl.weights.stored.layout import PYTORCH
@@ -110,8 +111,8 @@ def read_problems(tensors: Tensors, progress: Progress) -> Iterator[Problem]:
     total, done = sum(entry.size for entry in tensors.header.entries.values()), 0
     for parameter, found in tensors.parameters.items():
         for entry in found.parts.values():
-            array = tensors.raw(entry, checked=False)
-            wrong = tensors.checksums and zlib.crc32(array.reshape(-1).view(np.uint8)) != tensors.checksums[entry.key]
+            array = tensors.raw(entry)
+            wrong = tensors.checksums and zlib.crc32(array) != tensors.checksums[entry.key]
             if wrong:
                 yield Problem("checksum", entry.key, f"{entry.key} is not as it was written: its checksum differs")
             yield from value_problems(entry.key, parameter, decode(array, entry.dtype), tensors.scheme.layout)
@@ -141,7 +142,7 @@ class Comparison:
             right.setdefault(digest(want), entry.key)
             there = self.tensors.header.entries.get(entry.key)
             if there is not None and there.dtype == entry.dtype:
-                have = self.tensors.raw(there, checked=False)
+                have = self.tensors.raw(there)
                 self.compared += 1
                 if not same(have, want, entry.dtype):
                     wrong.append((entry, digest(have)))
@@ -166,15 +167,14 @@ class Comparison:
         return have.shape == want.shape and bool(np.all(np.abs(have - want) <= allowed))
 
     def source_problems(self) -> Iterator[Problem]:
-        made_from = self.tensors.made_from
         for file in self.source.files:
-            if file.name in made_from and sha256(file) not in self.tensors.ancestors:
+            if file.name in made_from(self.tensors) and sha256(file) not in ancestors(self.tensors):
                 yield Problem("source hash", "", f"made from another {file.name} than {file}")
 
     def difference(self, entry: Entry, holds: str | None) -> Problem:
         """Why a tensor is not what its source converts to, as far as it can be told."""
         key, (parameter, _) = entry.key, self.conversion.entries[entry]
-        have = self.tensors.raw(self.tensors.header.entries[key], checked=False)
+        have = self.tensors.raw(self.tensors.header.entries[key])
         want = self.conversion.array(entry)
         if holds is not None:
             return Problem("swapped tensor", key, f"{key} holds what {holds} should")

@@ -11,8 +11,8 @@ from pathlib import Path
 from mlx_impl.convert.audit import Audit, audit
 from mlx_impl.convert.conversion import Request, convert
 from mlx_impl.convert.encoding import BITS
+from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.mapping import SCHEMES
-from mlx_impl.weights.stored.reader import Quantization
 from parity.base.arguments import Parser
 from parity.base.errors import InputError
 from parity.base.files import JSON, STANDARD_OUTPUT, try_outputs

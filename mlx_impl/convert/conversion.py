@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from mlx_impl.convert.encoding import encode, quantized, split, unfold
-from mlx_impl.convert.inventory import Expected, files_of, is_multilingual, stored, with_quantization
+from mlx_impl.convert.inventory import Expected, files_of, is_multilingual, packed, stored, with_quantization
+from mlx_impl.convert.origin import ancestors
 from mlx_impl.convert.source import Source, contents, sha256
 from mlx_impl.convert.version import VERSION
+from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.layout import PYTORCH
 from mlx_impl.weights.stored.layout import convert as to_layout
 from mlx_impl.weights.stored.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, Parameter, Scheme
@@ -34,7 +36,6 @@ from mlx_impl.weights.stored.reader import (
     QUANTIZATION,
     SOURCE,
     TARGET,
-    Quantization,
 )
 from parity.base.files import replacing, require_new
 from spec.config import ENGLISH_T3, MULTILINGUAL_T3
@@ -72,8 +73,8 @@ class Conversion:
             raise ValueError(f"the source has no {', '.join(absent)}; convert the published checkpoint instead")
         self.left_out = sorted(unnamed.union(absent))
         expected = {parameter: shapes for parameter, shapes in expected.items() if parameter.stage not in self.left_out}
-        packed = None if self.new else {p for tensors in source.tensors for p in tensors.packed_parameters()}
-        self.expected = with_quantization(expected, self.quantization, packed)
+        own = None if self.new else set().union(*map(packed, source.tensors))
+        self.expected = with_quantization(expected, self.quantization, own)
         self.entries: dict[Entry, tuple[Parameter, int]] = {}
         lost = []
         for parameter in self.expected:
@@ -159,8 +160,8 @@ class Conversion:
             SOURCE: json.dumps({file.name: sha256(file) for file in self.source.files}),
             DROPPED: json.dumps(self.dropped()),
         }
-        if ancestors := {each for tensors in self.source.tensors for each in tensors.ancestors}:
-            about[ANCESTORS] = " ".join(sorted(ancestors))
+        if known := {each for tensors in self.source.tensors for each in ancestors(tensors)}:
+            about[ANCESTORS] = " ".join(sorted(known))
         if self.left_out:
             about[LEFT_OUT] = " ".join(self.left_out)
         if self.quantization is not None:

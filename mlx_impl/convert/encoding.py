@@ -6,9 +6,9 @@ import mlx.core as mx
 import numpy as np
 from mlx import nn
 
+from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.mapping import Parameter
 from mlx_impl.weights.stored.number import decode
-from mlx_impl.weights.stored.reader import Quantization
 
 BITS = (4, 8)
 EPSILON = {"F32": 2.0**-23, "F16": 2.0**-10, "BF16": 2.0**-7}

@@ -8,10 +8,11 @@ from itertools import permutations
 
 from mlx_impl.convert.encoding import packable, quantizable
 from mlx_impl.convert.version import VERSION
+from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.layout import MLX, PYTORCH, SWIFT, permutation, permuted
 from mlx_impl.weights.stored.mapping import SCHEMES, UPSTREAM, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import BIASES, SCALES
-from mlx_impl.weights.stored.reader import MAPPING, Quantization, Tensors
+from mlx_impl.weights.stored.reader import MAPPING, Tensors
 from spec.config import CHATTERBOX_SIZES, multilingual
 from spec.files.safetensors_file import Problem
 from spec.keys import FILES
@@ -77,9 +78,14 @@ def pytorch_shape(tensors: Tensors, parameter: Parameter) -> tuple[int, ...]:
     return permuted(shape, permutation(parameter.leaf.layout, tensors.scheme.layout, PYTORCH, len(shape)))
 
 
+def packed(tensors: Tensors) -> set[Parameter]:
+    """The weights that are stored quantised: other converters quantise some of the layers, and do not say which."""
+    return {parameter for parameter in tensors.parameters if tensors.packed(parameter)}
+
+
 def strangers(tensors: Tensors) -> Iterator[tuple[str, Parameter]]:
     """The keys that the file's own naming has not got and another has, with what they hold."""
-    for key in tensors.unknown:
+    for key in tensors.unknown():
         for scheme in SCHEMES.values():
             if (found := scheme.find(key)) is not None:
                 yield key, found[0]
@@ -96,8 +102,8 @@ def with_quantization(
     whole: Expected = {}
     for parameter, (shapes, dtype) in expected.items():
         inputs = shapes[-1][-1] if shapes[-1] else 0
-        packed = quantizable if only is None else packable
-        if not packed(parameter, inputs, quantization) or (only is not None and parameter not in only):
+        fits = quantizable if only is None else packable
+        if not fits(parameter, inputs, quantization) or (only is not None and parameter not in only):
             whole[parameter] = (shapes, dtype)
             continue
         rows, inputs = shapes[-1]
@@ -123,9 +129,9 @@ def stored(expected: Expected, scheme: Scheme, parameter: Parameter) -> list[tup
 def examine(tensors: Tensors) -> list[Problem]:
     """Everything that is wrong with what a file holds, tensor by tensor."""
     problems = list(metadata_problems(tensors))
-    expected = with_quantization(expected_of(tensors), tensors.quantization, tensors.packed_parameters())
+    expected = with_quantization(expected_of(tensors), tensors.quantization, packed(tensors))
     others = dict(strangers(tensors))
-    for key in tensors.unknown:
+    for key in tensors.unknown():
         if (parameter := others.get(key)) is None:
             problems.append(Problem("unknown key", key, f"{key}: no naming has this key"))
             continue

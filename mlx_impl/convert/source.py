@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from mlx_impl.convert.inventory import FILE_OF, Expected, examine, expected_of, files_of
+from mlx_impl.convert.origin import made_from
+from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.mapping import UPSTREAM, Parameter
-from mlx_impl.weights.stored.reader import Quantization, Tensors
+from mlx_impl.weights.stored.reader import Tensors
 from spec.files.checkpoint import ALL_IN_ONE, Contents, contents_of, missing, names_of, t3_named
 from spec.files.safetensors_file import STORED
 
@@ -101,7 +103,7 @@ def source_of(tensors: Tensors, against: Path, t3: str | None = None) -> Source:
     stages = files_of(tensors.parameters)
     files = [file for file in found.weights if file.stem in stages or file.name == ALL_IN_ONE]
     if "t3_cfg" in stages and ALL_IN_ONE not in (file.name for file in files):
-        named = {tensors.file.name, *tensors.made_from}
+        named = {tensors.file.name, *made_from(tensors)}
         meant = [file for file in found.t3 if file.name in named] or found.t3
         if len(meant) > 1:
             raise ValueError(

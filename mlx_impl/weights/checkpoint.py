@@ -85,19 +85,17 @@ def _misfits(
         elif name not in expected:
             problems += [f"unknown: {entry.key}" for entry in found.parts.values()]
         else:
-            packed = tensors.packed(parameter)
-            layout = {} if packed else parameter.leaf.layout
-            order = permutation(layout, MLX_LAYOUT, tensors.scheme.layout, len(expected[name]))
+            order = permutation(parameter.leaf.layout, MLX_LAYOUT, tensors.scheme.layout, len(expected[name]))
             if shape != (want := permuted(expected[name], order)):
                 problems.append(f"{key} has shape {shape}, expected {want}")
             for entry in found.parts.values():
-                if entry.dtype != tensors.dtype and not packed:
+                if entry.dtype != tensors.dtype and not tensors.packed(parameter):
                     dtype = f"{entry.key} has dtype {entry.dtype}, expected {tensors.dtype}"
                     problems.insert(0, f"{dtype}; convert the file")
     if wrong := tensors.missing_checksums():
         problems.append(wrong)
     others = tuple(prefix for other, prefix in tensors.scheme.prefixes.items() if prefix and other != stage)
-    for key in tensors.unknown:
+    for key in tensors.unknown():
         if key.startswith(others):
             continue
         elsewhere = [found[0] for scheme in SCHEMES.values() if (found := scheme.find(key)) is not None]

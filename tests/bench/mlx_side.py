@@ -20,8 +20,8 @@ from mlx.utils import tree_flatten  # noqa: E402
 from mlx_impl.ops.cuda import decode as cuda  # noqa: E402
 from mlx_impl.t3.backbone import KVCache  # noqa: E402
 from mlx_impl.t3.model import T3  # noqa: E402
+from mlx_impl.weights.stored.foreign import Quantization  # noqa: E402
 from mlx_impl.weights.stored.quantization import quantize_module  # noqa: E402
-from mlx_impl.weights.stored.reader import Quantization  # noqa: E402
 from spec.config import ChatterboxConfig, SamplingConfig  # noqa: E402
 from tests.bench.sides import BITS, GROUP, HALF, Call, Side  # noqa: E402
 

@@ -101,7 +101,7 @@ def _(m):
 
 @mutant("weight norm over the wrong axes", "tiny-vocoder", "vocoder.f0_predictor.convs.0", "weights")
 def _(m):
-    def fold(original, name, g, v, dtype=np.float32):
+    def fold(original, g, v, dtype=np.float32):
         norm = np.sqrt(np.sum(np.square(v, dtype=np.float64), axis=(0, 2), keepdims=True))
         return (g * v / norm).astype(dtype)
 

@@ -11,8 +11,8 @@ import mlx_impl.speech
 import reference.speech
 from mlx_impl.convert.audit import audit
 from mlx_impl.convert.conversion import Request, convert
+from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.mapping import SCHEMES
-from mlx_impl.weights.stored.reader import Quantization
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
 from spec.files.checkpoint import VOICES

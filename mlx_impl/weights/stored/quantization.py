@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlx import nn
 
-from mlx_impl.weights.stored.reader import Quantization
+from mlx_impl.weights.stored.foreign import Quantization
 
 
 def quantize_module(module: nn.Module, quantization: Quantization, layers: set[str]) -> None:

@@ -7,13 +7,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from mlx_impl.weights.stored import fold
+from mlx_impl.weights.stored.foreign import Quantization, scheme_of, usual_quantization
 from mlx_impl.weights.stored.layout import PYTORCH, convert
-from mlx_impl.weights.stored.mapping import FOLD, SCHEMES, SUM, UPSTREAM, Parameter, Scheme
+from mlx_impl.weights.stored.mapping import FOLD, SCHEMES, SUM, Parameter, Scheme
 from mlx_impl.weights.stored.number import decode
 from spec.files.checkpoint import missing
 from spec.files.safetensors_file import DTYPES, STORED, Entry, FormatError, Header, Problem, read_bytes, read_header
@@ -24,13 +24,6 @@ QUANTIZATION, DROPPED, CHECKSUMS = "quantization", "dropped", "crc32"
 ANCESTORS = "ancestors"  # hashes of the files that a source says it was made from, and so on
 LEFT_OUT = "left_out"  # stages of a published file that the source had not: the community keeps the tokenizer apart
 CHECKSUM_WIDTH = 8  # hexadecimal digits
-
-
-class Quantization(NamedTuple):
-    """Of T3's linear layers, as `mlx.nn.quantize` does it."""
-
-    bits: int
-    group_size: int = 64
 
 
 @dataclass
@@ -62,13 +55,14 @@ class Tensors:
             message = f"{file}: not a whole safetensors file ({error}); fetch or make it again"
             raise Unreadable(message, error.problems) from error
         self.parameters: dict[Parameter, Found] = {}
-        self.unknown: list[str] = []
         for key, entry in self.header.entries.items():
             found = self.scheme.find(key)
-            if found is None:
-                self.unknown.append(key)
-            else:
+            if found is not None:
                 self.parameters.setdefault(found[0], Found({})).parts[found[1]] = entry
+
+    def unknown(self) -> list[str]:
+        """The keys that the file's naming has not got."""
+        return [key for key in self.header.entries if self.scheme.find(key) is None]
 
     def incomplete(self) -> Iterator[tuple[Parameter, list[str], list[str]]]:
         """Each parameter of which a part is missing, with the keys there and those missing."""
@@ -88,33 +82,23 @@ class Tensors:
         """The stages that a converted file says it does not hold."""
         return self.header.metadata.get(LEFT_OUT, "").split()
 
-    @property
-    def made_from(self) -> dict[str, str]:
-        """The files that a converted file was made from, and their hashes."""
-        return json.loads(self.header.metadata.get(SOURCE, "{}"))
-
-    @property
-    def ancestors(self) -> list[str]:
-        """The hashes of all files that a converted file comes from, directly or by others."""
-        return [*self.made_from.values(), *self.header.metadata.get(ANCESTORS, "").split()]
-
     def missing_checksums(self) -> str:
         """What is wrong if a converted file's checksums are those of other keys, or ""."""
         if not self.converted or self.checksums:
             return ""
         return f"its checksums are not of these {len(self.header.entries)} keys: it was changed after it was written"
 
-    def raw(self, entry: Entry, checked: bool = True) -> np.ndarray:
-        """A tensor as it is stored. Raises `ValueError` where its checksum is another, unless that is unchecked."""
+    def raw(self, entry: Entry) -> np.ndarray:
+        """A tensor as it is stored, whatever its checksum is."""
         with self.file.open("rb") as handle:
-            content = read_bytes(handle, entry)
-        if checked and self.checksums and zlib.crc32(content) != self.checksums[entry.key]:
-            raise ValueError(f"{self.file}: {entry.key} is not as it was written (checksum); fetch or make it again")
-        return np.frombuffer(content, STORED[entry.dtype]).reshape(entry.shape)
+            return np.frombuffer(read_bytes(handle, entry), STORED[entry.dtype]).reshape(entry.shape)
 
     def part(self, entry: Entry) -> np.ndarray:
-        """A tensor in float32 or integers. Raises `ValueError` for NaN and infinity."""
-        array = decode(self.raw(entry), entry.dtype)
+        """A tensor in float32 or integers. Raises `ValueError` for another checksum, for NaN and for infinity."""
+        stored = self.raw(entry)
+        if self.checksums and zlib.crc32(stored) != self.checksums[entry.key]:
+            raise ValueError(f"{self.file}: {entry.key} is not as it was written (checksum); fetch or make it again")
+        array = decode(stored, entry.dtype)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ValueError(f"{self.file}: {entry.key} holds NaN or infinite weights; fetch or make the file again")
         return array
@@ -122,18 +106,13 @@ class Tensors:
     def value(self, parameter: Parameter, layout: str = PYTORCH, dtype: type[np.floating] = np.float32) -> np.ndarray:
         """A parameter whose parts are all there, in a layout; of two parts, folded or summed and rounded to `dtype`."""
         parts = [self.part(entry) for _, entry in sorted(self.parameters[parameter].parts.items())]
-        have = self.scheme.layout
         if len(parts) == 2:
-            name = short_name(self.parameters[parameter].whole.key)
+            join = {FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation]
             try:
-                parts = [{FOLD: fold.fold, SUM: fold.add}[parameter.leaf.operation](name, *parts, dtype)]
+                parts = [join(*parts, dtype)]
             except ValueError as error:
-                raise ValueError(f"{self.file}: {error}") from error
-        return convert(parts[0], parameter.leaf.layout if not self.packed(parameter) else {}, have, layout)
-
-    def packed_parameters(self) -> set[Parameter]:
-        """The weights that are stored quantised: other converters quantise some of the layers, and do not say which."""
-        return {parameter for parameter in self.parameters if self.packed(parameter)}
+                raise ValueError(f"{self.file}: {self.parameters[parameter].whole.key}: {error}") from error
+        return convert(parts[0], parameter.leaf.layout, self.scheme.layout, layout)
 
     def packed(self, parameter: Parameter) -> bool:
         """Whether a parameter is stored quantised: its codes lie as they are."""
@@ -146,29 +125,6 @@ class Unreadable(ValueError):
     def __init__(self, message: str, problems: tuple[Problem, ...]):
         super().__init__(message)
         self.problems = problems
-
-
-def short_name(key: str) -> str:
-    """The layer of a weight norm's key, without its file's prefix."""
-    return key.partition(".parametrizations")[0].removeprefix("mel2wav.")
-
-
-def scheme_of(keys: list[str]) -> Scheme:
-    """The naming that knows most of the keys, upstream's where none knows more."""
-    if all(UPSTREAM.find(key) is not None for key in keys):  # no other can know more
-        return UPSTREAM
-    counts = {scheme: sum(scheme.find(key) is not None for key in keys) for scheme in SCHEMES.values()}
-    return max(counts, key=lambda scheme: (counts[scheme], scheme is UPSTREAM))
-
-
-def usual_quantization(header: Header) -> Quantization | None:
-    """How a file that does not say it is quantised, in MLX's usual groups; None where it has no packed weight."""
-    for key, entry in header.entries.items():
-        scales = header.entries.get(key.removesuffix("weight") + "scales")
-        if entry.dtype == "U32" and scales is not None and len(entry.shape) == len(scales.shape) == 2:
-            inputs = scales.shape[1] * Quantization(0).group_size
-            return Quantization(32 * entry.shape[1] // inputs) if inputs else None
-    return None
 
 
 def described(header: Header) -> tuple[Scheme, str, Quantization | None, dict[str, int], dict[str, list]]:
