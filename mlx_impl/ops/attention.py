@@ -40,11 +40,12 @@ class HeadLinear(Linear):
 def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.array | None = None) -> mx.array:
     """Layout (B, H, T, D): softmax(scale·q·kᵀ + bias)·v for q (B, H, Tq, D) and k, v (B, H, Tk, D).
 
-    `bias` is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError. Scores and weights
-    are float32 whatever the inputs are; the result has the dtype of `v`. Scores of up to 5e37 either way are safe. On a
-    CPU a bias that all queries share, (.., 1, Tk), is limited to -1e38 from below, so -inf is allowed in it; where all
-    of it is -inf, the result is the mean of `v`. An infinite product of q and k may give NaN with such a bias, or
-    without one. With any other bias infinities are as in `softmax_matmul`. Raises ValueError for other shapes.
+    `bias` (.., Tq or 1, Tk) is added to the scores and broadcasts to (B, H, Tq, Tk); a boolean mask is a TypeError.
+    Scores and weights are float32 whatever the inputs are; the result has the dtype of `v`. Scores of up to 5e37 either
+    way are safe. On a CPU a bias that all queries share, (.., 1, Tk), is limited to -1e38 from below, so -inf is
+    allowed in it; where all of it is -inf, the result is the mean of `v`. An infinite product of q and k may give NaN
+    with such a bias, or without one. With any other bias infinities are as in `softmax_matmul`. Raises ValueError for
+    other shapes.
     """
     if q.ndim != 4 or q.shape[:2] + q.shape[3:] != k.shape[:2] + k.shape[3:] or k.shape[:3] != v.shape[:3]:
         raise ValueError(
@@ -55,10 +56,10 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
         raise TypeError("got a boolean bias, expected numbers to add: mx.where(mask, 0.0, -1e9) makes them")
     if on_gpu():
         return _on_gpu(scale, q, k, v, bias)
-    for_all_queries = bias is None or bias.ndim < 2 or bias.shape[-2] == 1
+    for_all_queries = bias is None or bias.shape[-2] == 1
     if bias is not None and for_all_queries:
         bias = mx.maximum(bias.astype(mx.float32), _LOWEST)
-    columns = q.shape[2] > 1 and for_all_queries
+    columns = for_all_queries and several(q)
     shape = (*q.shape[:2], 1 if columns else q.shape[2], k.shape[2])
     biases = () if bias is None else (mx.broadcast_to(bias, shape),)
     scores = math.prod((*q.shape[:3], k.shape[2]))
@@ -76,16 +77,34 @@ def skewed(scores: mx.array) -> mx.array:
 def _on_gpu(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None) -> mx.array:
     if bias is None:
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale)
-    if q.dtype == mx.float32:  # its own adds the 64 products of a score in order (`linear`)
+    if unfused(q):
         return matmul(mx.softmax(matmul(q * scale, k.swapaxes(-1, -2)) + bias, axis=-1), v)
-    if bias.dtype != q.dtype:  # a float32 mask of -1e9 must not become -inf in float16
-        bias = mx.maximum(bias, mx.finfo(q.dtype).min).astype(q.dtype)
-    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)
+    return mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=narrowed(bias, q.dtype))
+
+
+def narrowed(bias: mx.array, dtype: mx.Dtype) -> mx.array:
+    """A bias in half precision: a float32 mask of -1e9 must not become -inf in float16."""
+    return mx.maximum(bias, mx.finfo(dtype).min).astype(dtype)
+
+
+def unfused(q: mx.array) -> bool:
+    """Whether a biased product of a GPU is made of parts: MLX's own adds the 64 products of a score in order."""
+    return q.dtype == mx.float32
 
 
 def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
     """f(*arrays): at once where there are few scores, else half of the heads on each stream."""
-    return f(*arrays) if scores < _MANY_SCORES else halves(f, *arrays, axis=1)
+    return f(*arrays) if few(scores) else halves(f, *arrays, axis=1)
+
+
+def several(q: mx.array) -> bool:
+    """Whether scores have enough rows for a maximum down columns to be the faster one."""
+    return q.shape[2] > 1
+
+
+def few(scores: int) -> bool:
+    """Whether two streams are not worth their synchronisation."""
+    return scores < _MANY_SCORES
 
 
 def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:

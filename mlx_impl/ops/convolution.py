@@ -31,6 +31,11 @@ def its_own(x: mx.array) -> bool:
     return on_gpu() and x.dtype != mx.float32
 
 
+def as_one_product(kernel: int, channels: int) -> bool:
+    """Whether all taps are one product."""
+    return kernel >= WHOLE and not on_gpu() and not sums_in_order(kernel * channels)
+
+
 def in_float32(*arrays: mx.array) -> Iterator[mx.array]:
     """As float32: half precision on a CPU would be rounded at every product that is added."""
     return (array.astype(mx.float32) for array in arrays)
@@ -51,7 +56,7 @@ class Conv1d(nn.Conv1d):
             return matmul(between_zeros(x, self.padding), weight[:, 0].T) + bias
         if self.stride == 1 and cuda.applies(x, weight, self.dilation):
             return cuda.conv1d(x, weight, bias, self.padding, self.dilation)
-        if self.stride == 1 and kernel >= WHOLE and not on_gpu() and not sums_in_order(kernel * channels):
+        if self.stride == 1 and as_one_product(kernel, channels):
             return phased_conv1d(x, weight, bias, self.padding, self.dilation)
         convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         return convolve(between_zeros(x, self.padding), weight, self.stride, self.dilation) + bias

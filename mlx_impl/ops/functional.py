@@ -19,7 +19,7 @@ from mlx_impl.ops.precision import in_double
 
 _FLOATS = (mx.float32, mx.float16, mx.bfloat16)
 
-_MANY = 2**17  # values from which on two streams are worth their synchronisation
+_MANY = 2**17  # values from which on two streams are worth it
 
 
 def exp(x: mx.array) -> mx.array:
@@ -76,8 +76,13 @@ def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[m
     if on_gpu():
         return native(x)
     flat, f = x.astype(mx.float32).reshape(-1), native if in_double() else cpu
-    y = f(flat) if x.size < _MANY else halves(f, flat)
+    y = f(flat) if few(flat) else halves(f, flat)
     return y.reshape(x.shape).astype(x.dtype)
+
+
+def few(values: mx.array) -> bool:
+    """Whether two streams are not worth their synchronisation."""
+    return values.size < _MANY
 
 
 def _one_kernel(f: Callable[[mx.array], mx.array]) -> Callable[[mx.array], mx.array]:

@@ -24,14 +24,14 @@ from mlx_impl.ops.order import SHORT, sums_in_order
 from mlx_impl.ops.parallel import halves
 
 FEW = 3
-"""Rows for which reading the codes for each takes less time than making weights of them."""
+"""Rows of which each may have the codes read for itself."""
 
 
 class Linear(nn.Linear):
     """`... c` -> `... c`. Weight `(out, in)`."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if x.dtype != mx.float32 or (on_gpu() and its_own(x)):
+        if joined(x):
             return super().__call__(x)
         y = matmul(x, self.weight.T)  # on a CPU the bias is not put in before, which takes longer and rounds more
         return y + self.bias if "bias" in self else y
@@ -47,17 +47,32 @@ class QuantizedLinear(nn.QuantizedLinear):
     """`... c` -> `... c`. Codes `(out, in)`, packed; on a CPU each half of the outputs is made on a core of its own."""
 
     def __call__(self, x: mx.array) -> mx.array:
-        if on_gpu() or x.dtype != mx.float32:
+        if by_codes(x):
             return super().__call__(x)
         rows = x.reshape(-1, x.shape[-1])
 
         def outputs(*codes: mx.array) -> mx.array:
-            if rows.shape[0] <= FEW:
+            if few(rows):
                 return mx.quantized_matmul(rows, *codes, group_size=self.group_size, bits=self.bits).T
             return matmul(mx.dequantize(*codes, self.group_size, self.bits), rows.T)
 
         y = halves(outputs, self.weight, self.scales, self.biases).T.reshape(*x.shape[:-1], -1)
         return y + self.bias if "bias" in self else y
+
+
+def joined(x: mx.array) -> bool:
+    """Whether a layer is one call of MLX's, which adds its bias too."""
+    return x.dtype != mx.float32 or (on_gpu() and its_own(x))
+
+
+def by_codes(x: mx.array) -> bool:
+    """Whether a quantised layer is one call of MLX's."""
+    return on_gpu() or x.dtype != mx.float32
+
+
+def few(rows: mx.array) -> bool:
+    """Whether reading the codes for each row takes less time than making weights of them."""
+    return rows.shape[0] <= FEW
 
 
 def matmul(x: mx.array, y: mx.array) -> mx.array:
@@ -80,10 +95,15 @@ def root(length: int) -> int:
     return isqrt(length - 1) + 1
 
 
+def block_of(length: int) -> int:
+    """How many of so many terms are summed in one go."""
+    return max(SHORT, root(length))
+
+
 def sum_of_blocks(x: mx.array, y: mx.array) -> mx.array:
     """`x (..., T, n)` times `y (..., n, S)`, n summed in blocks of its root, or of `SHORT`."""
     length = x.shape[-1]
-    block = max(SHORT, root(length))
+    block = block_of(length)
     if on_gpu():
         return _stacked(x, y, -(-length // block), block)
     starts = range(0, length, block)
@@ -93,7 +113,7 @@ def sum_of_blocks(x: mx.array, y: mx.array) -> mx.array:
 def _stacked(x: mx.array, y: mx.array, count: int, block: int) -> mx.array:
     """As one product of all blocks and one sum of what it gives: a GPU spends its time on launches."""
     rest = count * block - x.shape[-1]
-    if rest:
+    if rest:  # else both would be copied for nothing
         x = mx.pad(x, [*[(0, 0)] * (x.ndim - 1), (0, rest)])
         y = mx.pad(y, [*[(0, 0)] * (y.ndim - 2), (0, rest), (0, 0)])
     rows = x.reshape(*x.shape[:-1], count, block).swapaxes(-2, -3)  # (..., count, T, block)

@@ -40,11 +40,21 @@ def lstm(x: mx.array, weight_ih: mx.array, weight_hh: mx.array, bias: mx.array) 
         for frame, given in enumerate(mx.split(inputs, frames)):
             hidden, cell = step(addmm(given, hidden, weight_hh), cell)
             outputs.append(hidden)
-            if frame % STEPS_AT_ONCE == 0 and not on_gpu():
+            if begins_here(frame):
                 mx.async_eval(hidden)
         x = mx.concatenate(outputs)
         mx.eval(x)
     return x.swapaxes(0, 1)
+
+
+def begins_here(frame: int) -> bool:
+    """Whether the device begins with what there is, while the host builds what comes next."""
+    return frame % STEPS_AT_ONCE == 0 and not on_gpu()
+
+
+def native(gates: mx.array) -> bool:
+    """Whether a step's functions are MLX's own."""
+    return gates.dtype != mx.float32 or on_gpu()
 
 
 def scaled(weight: mx.array) -> mx.array:
@@ -63,7 +73,7 @@ def step(gates: mx.array, cell: mx.array) -> tuple[mx.array, mx.array]:
     """
     if cell.shape != (1, *gates.shape[1:]) or len(gates) != 4:
         raise ValueError(f"got gates {gates.shape} and cell {cell.shape}, expected (4, P, c) and (1, P, c)")
-    if gates.dtype != mx.float32 or on_gpu():
+    if native(gates):
         return _native_step(gates, cell)
     enter, forget, new, leave = mx.split(expm1(gates), 4)
     cell = _next_cell(enter, forget, new, cell)

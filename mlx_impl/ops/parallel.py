@@ -36,7 +36,7 @@ def halves(f: Callable[..., mx.array], *arrays: mx.array | None, axis: int = 0) 
     Arrays of length 1 there go to both. Within a half nothing is divided again.
     """
     count = max(array.shape[axis] for array in arrays if array is not None)
-    if count < 2 or _shared.get() or on_gpu():
+    if undivided(count):
         return f(*arrays)
     token = _shared.set(True)
     try:
@@ -46,6 +46,11 @@ def halves(f: Callable[..., mx.array], *arrays: mx.array | None, axis: int = 0) 
     finally:
         _shared.reset(token)
     return mx.concatenate([first, second], axis=axis)
+
+
+def undivided(count: int) -> bool:
+    """Whether so many items stay on one stream."""
+    return count < 2 or _shared.get() or on_gpu()
 
 
 def evaluated_halves(f: Callable[..., mx.array], *arrays: mx.array | None) -> mx.array:

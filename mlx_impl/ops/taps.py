@@ -54,7 +54,7 @@ def by_residue(x: mx.array, padding: int, modulus: int, length: int, more: int) 
         before = -((residue - padding) // modulus)
         part = x[:, before * modulus + residue - padding :: modulus]
         after = length - before - part.shape[1] + (more if residue == modulus - 1 else 0)
-        zeros = mx.zeros((batch, max(before, after), channels), dtype=x.dtype)
+        zeros = mx.zeros((batch, max(before, after), channels))
         parts += [zeros[:, :before], part, zeros[:, :after]]
     return mx.concatenate(parts, axis=1)
 
@@ -68,7 +68,7 @@ def tapwise_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int
     blocks = mx.contiguous(weight.transpose(2, 1, 0, 3))  # (blocks, k, out, block): each matrix is read as it lies
     y = None  # not the bias: begun with, it makes every sum after it round like itself; PyTorch adds it last
     for index, taps in enumerate(blocks):
-        part = in_one_piece(x[:, :, index * block : (index + 1) * block], block < channels)  # once for all taps
+        part = in_one_piece(x[:, :, index * block : (index + 1) * block], x)  # once for all taps
         for tap, matrix in enumerate(taps):
             start = tap * dilation
             y = add_matmul(y, part[:, start : start + (outputs - 1) * stride + 1 : stride], matrix.T, block)
@@ -85,7 +85,7 @@ def tapwise_conv2d(x: mx.array, weight: mx.array, stride: int) -> mx.array:
     width_out, kernel, *_ = weight.shape
     rows, columns = (bins - kernel) // stride + 1, frames - kernel + 1
     high = bins // stride  # of a phase
-    phases = [x[:, phase::stride].reshape(1, batch * high * frames, channels) for phase in range(min(stride, kernel))]
+    phases = [x[:, phase::stride].reshape(1, batch * high * frames, channels) for phase in range(stride)]
     count = batch * high * frames - (high - rows) * frames - kernel + 1
     taps = mx.contiguous(weight.transpose(1, 2, 0, 3))  # (k, k, out, in)
     y = None
@@ -108,7 +108,7 @@ def stacked_conv1d(x: mx.array, weight: mx.array, stride: int = 1, dilation: int
     width_out, kernel, _ = weight.shape
     outputs = (frames - dilation * (kernel - 1) - 1) // stride + 1
     # Few channels without dilation: a window lies in one piece, and is taken for a single tap.
-    taps, width = (1, kernel * channels) if dilation == 1 and channels < BLOCK else (kernel, channels)
+    taps, width = (1, kernel * channels) if dilation == 1 and narrow(channels) else (kernel, channels)
     block = largest_divisor(width, run_length(kernel, width))
     blocks = width // block
     rows = mx.as_strided(
@@ -125,8 +125,13 @@ def between_zeros(x: mx.array, padding: int) -> mx.array:
     """`x (B, T, c)` with zero frames before and after. On a GPU `mx.pad` fills the whole of it first."""
     if not padding:
         return x
-    zeros = mx.zeros((len(x), padding, x.shape[2]), dtype=x.dtype)
+    zeros = mx.zeros((len(x), padding, x.shape[2]))
     return mx.concatenate([zeros, x, zeros], axis=1)
+
+
+def narrow(channels: int) -> bool:
+    """Whether a window of neighbouring frames is taken for a single tap."""
+    return channels < BLOCK
 
 
 def run_length(kernel: int, width: int) -> int:
@@ -134,9 +139,9 @@ def run_length(kernel: int, width: int) -> int:
     return 256 if kernel >= LONG and width <= 256 else BLOCK
 
 
-def in_one_piece(rows: mx.array, cut: bool) -> mx.array:
-    """`(B, T, c)` in one piece. What is `cut` out, by a product with 1, which takes MLX half the time of a copy."""
-    return rows * 1 if cut else mx.contiguous(rows)
+def in_one_piece(rows: mx.array, whole: mx.array) -> mx.array:
+    """`(B, T, c)` in one piece. What is cut out of the `whole`, by a product with 1: half the time of MLX's copy."""
+    return rows * 1 if rows.shape[2] < whole.shape[2] else mx.contiguous(rows)
 
 
 def add_matmul(total: mx.array | None, x: mx.array, weight: mx.array, longest: int = BLOCK) -> mx.array:
@@ -146,14 +151,18 @@ def add_matmul(total: mx.array | None, x: mx.array, weight: mx.array, longest: i
     product adds its terms to the total one after the other.
     """
     length = x.shape[2]
-    in_order = sums_in_order(length)
-    block = largest_divisor(length, min(longest, root(length)) if in_order else longest)
+    block = largest_divisor(length, block_in(length, longest))
     parts = ((x[:, :, start : start + block], weight[start : start + block]) for start in range(0, length, block))
-    if in_order:
+    if sums_in_order(length):
         y = reduce(add, starmap(mx.matmul, parts))
         return y if total is None else total + y
     y = mx.matmul(*next(parts)) if total is None else total
     return reduce(lambda y, part: mx.addmm(y, *part), parts, y)
+
+
+def block_in(length: int, longest: int) -> int:
+    """How many of so many terms are summed in one go, where they are added in order fewer."""
+    return min(longest, root(length)) if sums_in_order(length) else longest
 
 
 def overlap_add(frames: mx.array, hop: int) -> mx.array:
@@ -170,4 +179,4 @@ def overlap_add(frames: mx.array, hop: int) -> mx.array:
 @lru_cache
 def largest_divisor(number: int, limit: int) -> int:
     """The largest divisor of `number` that is at most `limit`."""
-    return next(divisor for divisor in range(min(number, limit), 0, -1) if number % divisor == 0)
+    return next(divisor for divisor in range(limit, 0, -1) if number % divisor == 0)

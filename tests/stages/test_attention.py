@@ -79,13 +79,13 @@ def test_rows_with_extreme_scores():
 
 def test_masked_keys_have_no_influence_at_all():
     q, k, v = map(mx.array, qkv(1, 2, 5, 8, 4))
-    bias = mx.where(mx.arange(8) < 6, 0.0, -1e10)
+    bias = mx.where(mx.arange(8)[None] < 6, 0.0, -1e10)
     v_huge = mx.where((mx.arange(8) < 6)[:, None], v, 1e30)
-    want = attention(q, k[:, :, :6], v[:, :, :6], scale=0.5, bias=mx.zeros((6,)))
+    want = attention(q, k[:, :, :6], v[:, :, :6], scale=0.5, bias=mx.zeros((1, 6)))
     np.testing.assert_allclose(np.array(attention(q, k, v_huge, scale=0.5, bias=bias)), np.array(want), rtol=2e-6)
 
 
-@pytest.mark.parametrize("bias_shape", [(2, 1, 1, 7), (1, 1, 5, 7), (2, 3, 5, 7), (5, 7), (7,)])
+@pytest.mark.parametrize("bias_shape", [(2, 1, 1, 7), (1, 1, 5, 7), (2, 3, 5, 7), (5, 7)])
 def test_bias_broadcasts_at_once_and_head_by_head(bias_shape, monkeypatch):
     q, k, v = qkv(2, 3, 5, 7, 4)
     bias = np.random.default_rng(6).normal(size=bias_shape).astype(np.float32)
@@ -101,7 +101,7 @@ def test_bias_broadcasts_at_once_and_head_by_head(bias_shape, monkeypatch):
 @pytest.mark.parametrize("dtype", [mx.float16, mx.bfloat16])
 def test_attention_in_half_precision_does_not_overflow(dtype):
     q, k, v = (mx.array(x).astype(dtype) for x in qkv(1, 2, 6, 9, 64, scale=60.0))  # 500·q is beyond 65504
-    bias = mx.where(mx.arange(9) < 7, 0.0, -1e9)
+    bias = mx.where(mx.arange(9)[None] < 7, 0.0, -1e9)
     got = attention(q, k, v, scale=500.0, bias=bias)
     want = attention(*(x.astype(mx.float32) for x in (q, k, v)), scale=500.0, bias=bias).astype(dtype)
     assert got.dtype == dtype and mx.array_equal(got, want).item() and mx.isfinite(got).all().item()
@@ -120,7 +120,7 @@ def test_wrong_shapes_and_masks_are_refused():
 def test_native_branch(monkeypatch):
     """What a GPU runs, here with MLX's own CPU operations, whose exp is good to 1e-6."""
     q, k, v = qkv(1, 2, 6, 9, 16)
-    bias = np.where(np.arange(9) < 7, 0.0, -1e9).astype(np.float32)
+    bias = np.where(np.arange(9)[None] < 7, 0.0, -1e9).astype(np.float32)
     monkeypatch.setattr(module, "on_gpu", lambda: True)
     want = torch_attention(q, k, v, 0.25, bias, torch.float64)
     for dtype, tolerance in ((mx.float32, 3e-6), (mx.float16, 3e-3)):
@@ -128,7 +128,7 @@ def test_native_branch(monkeypatch):
         got = attention(*halves, scale=0.25, bias=mx.array(bias))
         assert got.dtype == dtype
         np.testing.assert_allclose(np.array(got.astype(mx.float32)), want, rtol=0, atol=tolerance)
-        masked = attention(*halves, scale=0.25, bias=mx.full((9,), -1e9))  # -1e9 is -inf in float16
+        masked = attention(*halves, scale=0.25, bias=mx.full((1, 9), -1e9))  # -1e9 is -inf in float16
         assert mx.isfinite(masked).all().item()
 
 
@@ -137,7 +137,7 @@ def test_any_finite_scores_are_safe(bias):
     """A query of 1 and keys that are its scores: the weights of the columns' path are those of the rows'."""
     scores = np.float32([[0, 0], [-1e30, -1e30], [0, -5e37], [5e37, -5e37], [1e5, 1e5 - 200], [-3, -3.5]])
     q, v = mx.ones((1, len(scores), 2, 1)), mx.broadcast_to(mx.array([[1.0], [3.0]]), (1, len(scores), 2, 1))
-    extra = {"bias": mx.zeros((2,))} if bias else {}
+    extra = {"bias": mx.zeros((1, 2))} if bias else {}
     out = np.array(attention(q, mx.array(scores)[None, :, :, None], v, scale=1.0, **extra))
     weights = 1 / (1 + np.exp(np.clip(np.float64(scores[:, 0]) - scores[:, 1], -700, 700)))
     want = 1 + 2 * np.broadcast_to(weights[:, None, None], (len(scores), 2, 1))
@@ -164,7 +164,7 @@ def test_an_infinite_score_is_not_taken_for_a_finite_one():
 @pytest.mark.parametrize("masked", [0, 1])
 def test_the_largest_scores_are_safe_beside_a_mask(masked):
     k = mx.array([5e37, -5e37, 5e37]).reshape(1, 1, 3, 1)
-    mask = mx.where(mx.arange(3) == masked, -INF, 0.0)
+    mask = mx.where(mx.arange(3)[None] == masked, -INF, 0.0)
     got = attention(mx.ones((1, 1, 2, 1)), k, mx.array([1.0, 2.0, 4.0]).reshape(1, 1, 3, 1), scale=1.0, bias=mask)
     assert np.array_equal(np.array(got), np.full((1, 1, 2, 1), 2.5 if masked else 4.0))
 
@@ -210,4 +210,4 @@ def test_a_mask_of_keys_is_as_no_keys_and_one_of_all_as_none(queries, lowest):
     np.testing.assert_allclose(np.array(got), np.array(want), rtol=0, atol=4e-7)
     plain = attention(q, k, v, scale=0.25)
     assert mx.array_equal(attention(q, k, v, scale=0.25, bias=mx.zeros((1, 1, 1, 9))), plain).item()
-    assert mx.isfinite(attention(q, k, v, scale=0.25, bias=mx.full((9,), lowest))).all().item()
+    assert mx.isfinite(attention(q, k, v, scale=0.25, bias=mx.full((1, 9), lowest))).all().item()
