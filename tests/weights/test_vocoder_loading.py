@@ -120,7 +120,7 @@ def test_vocoder_is_ready_for_inference(side, tiny_checkpoint):
         (lambda t: {f"ups.0{V}": None}, r"unknown: mel2wav\.ups\.0\.parametrizations\.weight\.original0"),
         (
             lambda t: {f"ups.0{G}": t[f"ups.0{G}"].reshape(1, -1, 1).contiguous()},
-            r"norm of ups\.0: g has shape \(1, 64",
+            r"ups\.0.*: g has shape \(1, 64",
         ),
         (lambda t: {f"ups.0{V}": t[f"ups.0{V}"].mT.contiguous()}, r"shape \(64, 16, 32\), expected \(64, 32, 16\)"),
         (lambda t: {"ups.3.bias": torch.ones(3)}, r"unknown: mel2wav\.ups\.3\.bias"),
@@ -130,7 +130,7 @@ def test_vocoder_is_ready_for_inference(side, tiny_checkpoint):
             lambda t: {"conv_pre.weight": torch.ones(64, 80, 7)},
             r"conv_pre\.weight is stored as well|unknown: .*conv_pre\.weight",
         ),
-        (lambda t: {f"conv_pre{V}": torch.zeros(64, 80, 7)}, r"norm of conv_pre: a channel of v is 0"),
+        (lambda t: {f"conv_pre{V}": torch.zeros(64, 80, 7)}, r"conv_pre.*: a channel of v is 0"),
     ],
 )
 def test_wrong_files_are_refused(side, tmp_path, tensors, change, message):
