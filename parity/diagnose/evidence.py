@@ -193,7 +193,7 @@ def unknown(what: str, family: str, *others: str) -> tuple[Finding, ...]:
     """Findings of a candidate that is computed in no way that is known, where the reference is: `what` it is, and the
     families that its fault may be of, the likeliest first."""
     text = f"{what} makes the reference, and nothing known that is like it the candidate"
-    return tuple(Finding(each, KIND - STEP * place, text) for place, each in enumerate((family, *others)))
+    return tuple(Finding(each, round(KIND - STEP * place, 3), text) for place, each in enumerate((family, *others)))
 
 
 def likeliest(findings: Iterable[Finding | None]) -> Finding | None:

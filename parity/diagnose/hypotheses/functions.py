@@ -10,7 +10,8 @@ import numpy as np
 from parity.base.metrics import rms
 from parity.diagnose.evidence import Evidence, Finding, finding, hypothesis
 
-SURE = 0.96
+ALONE = 0.85
+"""Confidence in a candidate that is a function of an input alone: a mask or a limit that is lost leaves one, too."""
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -73,7 +74,7 @@ def activation(e: Evidence) -> Finding | None:
         theirs = _function(x, r, 3e-6 * rms(r))
         ours = _function(x, c, max(3e-6 * rms(c), 2 * e.bound * e.floor))
         if theirs is None and ours not in (None, "identity") and np.ptp(c) > 0:
-            return Finding("tap", SURE, f"the candidate is {ours} of {name} alone")
+            return Finding("tap", ALONE, f"the candidate is {ours} of {name} alone")
         if theirs is None:
             continue
         if ours == theirs or (ours is None and theirs == "identity"):  # what is not its input is not a function
