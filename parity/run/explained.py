@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from parity.capture.results import first
 from parity.capture.runner import Runner
 from parity.contract import Segment
 from parity.contract.implementation import State
@@ -26,20 +27,45 @@ def explained(
 ) -> Matching:
     """Match the two programs of a segment from the reference's state. What the sides observe is what is compared.
 
-    Of a candidate that stops it is what it observed until then.
+    Of a candidate that stops it is what it observed until then, and what the modules of its taps returned.
     """
+    ours, theirs = _both(segment, start, reference, candidate, widened)
+    if theirs.stopped:
+        paths = tuple(dict.fromkeys(tap.path.partition("[call=")[0] for tap in segment.taps))
+        ours, theirs = _both(segment, start, reference, candidate, widened, paths)
+    first, second = _same_outputs(ours, theirs)
+    return match([first], [second], [ours.inputs], [theirs.inputs], least=1)
+
+
+@dataclass
+class _Recorded:
+    """A side's program of a segment: what it gives by name, its inputs, and why the side stopped, if it did."""
+
+    program: Program
+    names: list[str]
+    inputs: Sequence[np.ndarray]
+    stopped: Exception | None
+
+
+def _both(
+    segment: Segment,
+    start: State,
+    reference: Runner,
+    candidate: Runner,
+    widened: Callable[[], AbstractContextManager[Any]],
+    paths: Sequence[str] = (),
+) -> tuple[_Recorded, _Recorded]:
     from parity.exact.torch import record as record_torch
 
-    ours = _recorded(record_torch, segment, start, reference)
+    ours = _recorded(record_torch, segment, start, reference, paths)
+    if ours.stopped is not None:
+        raise ours.stopped
     if candidate.adapter.__name__.endswith("torch"):
         with widened():
-            theirs = _recorded(record_torch, segment, start, candidate)
-    else:
-        from parity.exact.standin.record import record as record_mlx
+            return ours, _recorded(record_torch, segment, start, candidate, paths)
+    from parity.exact.standin.record import record as record_mlx
 
-        theirs = _recorded(record_mlx, segment, start, candidate)
-    first, second = _same_outputs(ours[0], theirs[0])
-    return match([first], [second], [ours[1]], [theirs[1]], least=1)
+    return ours, _recorded(record_mlx, segment, start, candidate, paths)
 
 
 def texts(found: Matching, segment: Segment, candidate: Runner) -> list[str]:
@@ -54,42 +80,54 @@ def texts(found: Matching, segment: Segment, candidate: Runner) -> list[str]:
     return said
 
 
-def _same_outputs(ours: Program, theirs: Program) -> tuple[Program, Program]:
+def _same_outputs(ours: _Recorded, theirs: _Recorded) -> tuple[Program, Program]:
     """Both with the outputs that both compute: an observed table is none."""
-    made, also_made = ours.makers(), theirs.makers()
+    made, also_made = ours.program.makers(), theirs.program.makers()
+    there = dict(zip(theirs.names, theirs.program.outputs, strict=True))
     pairs = [
-        (one, other)
-        for one, other in zip(ours.outputs, theirs.outputs, strict=False)
-        if one in made and other in also_made
+        (one, there[name])
+        for name, one in zip(ours.names, ours.program.outputs, strict=True)
+        if one in made and there.get(name) in also_made
     ]
     return (
-        replace(ours, outputs=tuple(one for one, _ in pairs)),
-        replace(theirs, outputs=tuple(other for _, other in pairs)),
+        replace(ours.program, outputs=tuple(one for one, _ in pairs)),
+        replace(theirs.program, outputs=tuple(other for _, other in pairs)),
     )
 
 
 def _recorded(
-    record: Callable[..., Program], segment: Segment, start: State, runner: Runner
-) -> tuple[Program, Sequence[np.ndarray]]:
+    record: Callable[..., Program], segment: Segment, start: State, runner: Runner, paths: Sequence[str]
+) -> _Recorded:
+    """What a side runs and observes, and what its modules at some `paths` return, as a program."""
     root = runner.root(segment)  # its weights are read before anything is recorded
-    state, observed = runner.to_own(start), list[Any]()
+    state, observed, stopped = runner.to_own(start), dict[str, Any](), list[Exception]()
+    own = {runner.names.get(path, path): path for path in paths}
 
     def observe(name: str, value: Any) -> Any:
-        observed.append(value)
+        array = first(value, runner.adapter.is_array)
+        if array is not None:
+            observed[f"{name} {sum(known.rpartition(' ')[0] == name for known in observed)}"] = array
         return value
 
     def run() -> list[Any]:
         observed.clear()
+        stopped.clear()
+        returned = runner.adapter.instrument(
+            root, own, lambda path, value: observe(own[path], value), lambda path, arguments: None
+        )
         try:
-            runner.side.run(segment.name, segment.index, dict(state), observe)
+            with returned if paths else nullcontext():
+                runner.side.run(segment.name, segment.index, dict(state), observe)
+        except (MemoryError, OSError):
+            raise
         except Exception as error:
-            if not observed or isinstance(error, MemoryError | OSError) or runner.name == "reference":
-                raise
-        return observed
+            stopped.append(error)
+        return list(observed.values())
 
     record(run, [])  # what a side keeps from then on is a constant of both
     program = record(run, [], root=root)
-    return with_inputs(program, [array for array in state.values() if array.size > 1])
+    program, inputs = with_inputs(program, [array for array in state.values() if array.size > 1])
+    return _Recorded(program, list(observed), inputs, next(iter(stopped), None))
 
 
 def with_inputs(program: Program, arrays: Iterable[np.ndarray]) -> tuple[Program, list[np.ndarray]]:

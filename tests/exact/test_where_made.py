@@ -34,15 +34,21 @@ def checkpoint(case):
     return Path(__file__).parent
 
 
+class TorchScaled(torch.nn.Module):
+    def forward(self, x):
+        return 3 * x
+
+
 class TorchSide:
     def __init__(self, checkpoint, options, dtype):
         self.dtype, self.model = getattr(torch, dtype), torch.nn.Module()
+        self.model.scale = TorchScaled()
 
     def root(self, segment):
         return self.model
 
     def run(self, segment, index, state, observe):
-        return {"x": observe("y", torch.sin(3 * torch.tensor(state["x"]).to(self.dtype))).numpy()}
+        return {"x": observe("y", torch.sin(self.model.scale(torch.tensor(state["x"]).to(self.dtype)))).numpy()}
 
     def release(self):
         pass
@@ -93,7 +99,7 @@ framework = "mlx"
 x = "n"
 [[segment]]
 name = "whole"
-taps = [["y", "n"]]
+taps = [["scale", "n"], ["y", "n"]]
 [[rule]]
 pattern = "*"
 mode = "*"
@@ -107,9 +113,13 @@ def line_of(text: str) -> int:
     return next(number for number, line in enumerate(SIDES.splitlines(), 1) if text in line)
 
 
-def test_a_departure_says_where_it_was_called_and_made(tmp_path, monkeypatch):
+OBSERVED = 'observe("y", self.model(mx.array(state["x"])))'
+
+
+@pytest.mark.parametrize("until", [OBSERVED, 'self.model(mx.array(state["x"]))'], ids=["a value", "a module"])
+def test_a_departure_says_where_it_was_called_and_made(tmp_path, monkeypatch, until):
     (tmp_path / "contract.toml").write_text(CONTRACT)
-    (tmp_path / "sides_where_made.py").write_text(SIDES)
+    (tmp_path / "sides_where_made.py").write_text(SIDES.replace(OBSERVED, until))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "sides_where_made", raising=False)
     contract = contracts.load(tmp_path / "contract.toml")
