@@ -339,7 +339,12 @@ class Walk:
     def _rounded(
         self, place: int, key: int, pooled: Pooled, base: Status, overlay: Overlay, lengths: Sequence[int]
     ) -> tuple[Pooled, Status]:
-        """A value within the effect that half an ulp of unresolved constants has on it is found, and put right."""
+        """A value within the effect that half an ulp of unresolved constants has on it is found, and put right.
+
+        The effect is measured where a quantity is anywhere near, for that takes the steps from the constant on twice.
+        """
+        if not self._near(pooled[lengths[0]], BOUND + _MOST):
+            return pooled, base
         effect = sum(self._effect(constant, place, key, pooled, overlay, lengths) for constant in base.rounded)
         hit = self._look_up(pooled, base, lengths, BOUND + effect) if 0 < effect < _MOST else None
         if hit is None:
@@ -348,6 +353,11 @@ class Walk:
         overlay.uses.extend((constant, Use(quantity, key, error)) for constant in base.rounded)
         value = self.reference_value(quantity, arrangements, pooled)
         return value, Status(quantity, arrangements, error, True, 0, 0, frozenset({quantity}), base.follows)
+
+    def _near(self, array: np.ndarray | None, bound: float) -> bool:
+        """Whether any quantity may be this value in some arrangement, by its moments alone."""
+        indices = self.reference.index, self.reference.small
+        return array is not None and any(True for index in indices for _ in index.near(array, bound))
 
     def _effect(
         self, constant: int, place: int, key: int, pooled: Pooled, overlay: Overlay, lengths: Sequence[int]

@@ -7,6 +7,7 @@ there, and its own solver by its end state, in as many steps as the port takes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -81,9 +82,9 @@ class Velocity(nn.Module):
 
 @cache
 def around() -> Flow:
-    """The flow with small functions in the places of its encoder and of its decoder."""
-    made = load_flow(checkpoint("s3gen"), CONFIG.flow)
-    made.encoder, made.decoder = Doubled(), Velocity()
+    """The flow with small functions in the places of its encoder and of its decoder; it shares all other modules."""
+    made = copy(flow())
+    made._modules = {**made._modules, "encoder": Doubled(), "decoder": Velocity()}
     return made
 
 
