@@ -50,7 +50,7 @@ def measured(
     trying = Trying(subject, changes, here, device.begin, _survived, jobs, progress, spent)
     usual = trying.usual(files, folder / "usual" / f"{name}.json", folders, refused=False)
     failing = {place: one.failing for place, one in usual.items() if one.failing}
-    chosen = [name for name, result in found.items() if _is_chosen(result, which)]
+    chosen = [name for name, result in found.items() if is_chosen(result, which)]
     places = {name: changes.places(name, usual) for name in chosen if found[name].outcome != EQUIVALENT}
     results = Results(folder / "arithmetic", name, named[1])
     try:
@@ -71,7 +71,7 @@ def measured(
     return Measured(judged, len(chosen) - len(judged), which, environment, count)
 
 
-def _is_chosen(result: Result, which: str) -> bool:
+def is_chosen(result: Result, which: str) -> bool:
     """Whether a mutant is one of `which`; conversions between precisions always are."""
     return which == ALL or result.operator == "dtype" or not (result.killed or result.outcome == EQUIVALENT)
 
