@@ -22,6 +22,7 @@ ALLOWED = {
     "parity/exact/torch": {"parity", "torch"},
     "parity/exact/mlx": {"parity", "mlx"},
     "parity/exact/standin/install.py": {"parity", "mlx"},  # the package, in which the stand-in takes mlx.core's place
+    "parity/exact/standin/made.py": {"parity", "mlx"},  # mlx.nn, which runs on the stand-in: where a module is made
     "spec": {"spec"},
     "spec/files": {"spec", *PROGRAM},
     "spec/files/conditionals.py": {"spec", "safetensors", *PROGRAM},
