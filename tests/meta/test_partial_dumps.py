@@ -13,7 +13,7 @@ from parity.base import npy
 from parity.capture.golden import Golden, writing
 from parity.capture.trace_folder import StoredTrace
 from parity.cli import main
-from parity.contract import Contract
+from parity.contract import Contract, toml_files
 
 CASE, TAPS, EVERY = "full-flow", 4402, 300
 DUMPED = 15
@@ -35,7 +35,7 @@ def bundle(flow_contract: Contract, tmp_path_factory) -> Path:
                 floors = dict.fromkeys(flow_contract.branches(tap.axes), 1e-7)
                 more = {"name": tap.name, "axes": tap.axes, "floors": floors, "local": floors, "margins": []}
                 stored.entries[tap.name] = files.entries[str(len(tap.axes.split()))] | more
-    (folder / "contract.toml").write_bytes(flow_contract.path.read_bytes())
+    toml_files.copy(flow_contract.path, folder / "contract.toml")
     return folder
 
 
