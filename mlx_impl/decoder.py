@@ -172,13 +172,13 @@ class ConditionalDecoder(nn.Module):
     ) -> mx.array:
         """`x`, `mu`, `cond (2B, M, C)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, M, C)`.
 
-        Of a mean flow there are B items, and t is `(2B,)`: where their steps begin, then where these end.
+        Of a mean flow there are B items, and t is `(2,)`: where the step of all begins, and where it ends.
         State and time are of the ODE's dtype and the velocity is; the rest may be in half precision.
         """
         state_dtype, dtype = x.dtype, self.final_proj.weight.dtype
-        t = self.time_mlp(self.time_embeddings(t).astype(dtype))
-        if self.time_mixer is not None:
-            t = self.time_mixer(mx.concatenate(t.split(2), axis=1))
+        times = [t] if self.time_mixer is None else t.split(2)
+        embedded = [self.time_mlp(self.time_embeddings(time).astype(dtype)) for time in times]
+        t = embedded[0] if self.time_mixer is None else self.time_mixer(mx.concatenate(embedded, axis=1))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, :, None]  # (2B, M, 1)
         parts = [x, mu, mx.broadcast_to(speaker[:, None, :], x.shape), cond]

@@ -96,8 +96,7 @@ def mean_step(
 
     The decoder is told both times, and gives the velocity that leads from one to the other. There is no guidance.
     """
-    times = mx.repeat(mx.stack([t, t_next]), len(x))  # (2B,)
-    velocity = decoder(x, conditions.mask, conditions.mu, times, conditions.speaker, conditions.cond)
+    velocity = decoder(x, conditions.mask, conditions.mu, mx.stack([t, t_next]), conditions.speaker, conditions.cond)
     return observe("ode.state", x + (t_next - t) * observe("ode.velocity", velocity))
 
 

@@ -167,11 +167,11 @@ class ConditionalDecoder(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, mu: Tensor, t: Tensor, speaker: Tensor, cond: Tensor) -> Tensor:
         """`x`, `mu`, `cond (2B, C, M)`, `mask (2B, M)`, `t (2B,)`, `speaker (2B, C)` -> velocity `(2B, C, M)`.
 
-        Of a mean flow there are B items, and t is `(2B,)`: where their steps begin, then where these end.
+        Of a mean flow there are B items, and t is `(2,)`: where the step of all begins, and where it ends.
         """
-        t = self.time_mlp(self.time_embeddings(t))
-        if self.time_mixer is not None:
-            t = self.time_mixer(torch.cat(t.chunk(2), dim=1))
+        times = [t] if self.time_mixer is None else t.chunk(2)
+        embedded = [self.time_mlp(self.time_embeddings(time)) for time in times]
+        t = embedded[0] if self.time_mixer is None else self.time_mixer(torch.cat(embedded, dim=1))
         bias = attention_bias(mask)
         mask = None if mask is None else mask[:, None, :]  # (2B, 1, M)
         x = torch.cat([x, mu, speaker[:, :, None].expand_as(x), cond], dim=1)  # (2B, 4C, M)

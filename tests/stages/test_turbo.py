@@ -118,7 +118,7 @@ FAULTS = {
     "one token too few": (top_k_less_one, "tiny-turbo-t3-cuts", "t3.top_k[token=0]"),
     "penalty before the cuts": (penalty_first, "tiny-turbo-t3-cuts", "t3.tokens."),
     "start token penalised on": (start_token_is_penalized_on, "tiny-turbo-t3-cuts", "t3.scores[token=1]"),
-    "a step has no end": (a_step_has_no_end, "tiny-turbo-flow", "decoder.time_embeddings[step=0]"),
+    "a step has no end": (a_step_has_no_end, "tiny-turbo-flow", "decoder.time_mixer[step=0]"),
     "cosine grid": (cosine_grid, "tiny-turbo-flow", "ode.time_grid"),
 }
 

@@ -33,10 +33,6 @@ BATCH = FlowCase("full", prompt=6, tokens=(12, 7))
 NOT_SHARED = re.compile(r"^(mu|speaker|cond|ode\..*|encoder\.(up_)?positions|decoder\.\w+_blocks\.\d+)$")
 
 
-# Upstream makes these twice in a step of Turbo's, once for each time; the reference makes both at once.
-OF_TIMES = re.compile(r"^decoder\.(time_embeddings|time_mlp.*)$")
-
-
 def checkpoint(case) -> Path:
     own = turbo if case.options["config"].flow.meanflow else cases
     return own.synthetic_checkpoint(case)
@@ -102,23 +98,17 @@ def run_reference(case, dtype: str) -> tuple[dict[str, list[np.ndarray]], np.nda
     return seen, state["x"][:, :, case.inputs["prompt_mel"].shape[1] :]
 
 
-def errors_of(mine, theirs, batch: int, meanflow: bool = False) -> dict[str, float]:
+def errors_of(mine, theirs) -> dict[str, float]:
     """The relative RMSE of every shared tap, by its path and call."""
     errors = {}
     for path, values in mine.items():
         if NOT_SHARED.match(path):
             continue
         assert path in theirs, f"upstream has no module for {path}"
-        given = theirs[path]
-        if meanflow and OF_TIMES.match(path):
-            pairs = zip(given[::2], given[1::2], strict=True)
-            given = [np.concatenate([np.repeat(each, batch, axis=0) for each in pair]) for pair in pairs]
-        assert len(values) == len(given), path
-        for call, (value, expected) in enumerate(zip(values, given, strict=True)):
+        assert len(values) == len(theirs[path]), path
+        for call, (value, expected) in enumerate(zip(values, theirs[path], strict=True)):
             if path == "encoder.up_layer":  # upstream hands it on channels-first
                 expected = expected.swapaxes(1, 2)
-            if meanflow and expected.shape == (1, value.shape[-1]):  # one time for the whole batch
-                expected = np.repeat(expected, batch, axis=0)
             assert value.shape == expected.shape, path
             errors[f"{path}[call={call}]"] = rmse(value, expected) / rms(expected)
     return errors
@@ -130,7 +120,7 @@ def test_flow_equals_upstream(lengths, dtype):
     case = build("upstream", lengths)
     theirs, their_mel = run_upstream(case, dtype)
     mine, my_mel = run_reference(case, dtype)
-    errors = {"mel": rmse(my_mel, their_mel) / rms(their_mel)} | errors_of(mine, theirs, len(case.inputs["tokens"]))
+    errors = {"mel": rmse(my_mel, their_mel) / rms(their_mel)} | errors_of(mine, theirs)
     worst = max(errors, key=errors.__getitem__)
     print(f"{len(errors)} shared taps, {dtype}: worst {worst} {errors[worst]:.1e}")
     assert len(errors) > 4000
@@ -143,7 +133,7 @@ def test_turbo_flow_equals_upstream(lengths, dtype):
     case = turbo.build_flow("upstream", turbo.MeanflowCase(lengths))
     theirs, their_mel = run_upstream(case, dtype)
     mine, my_mel = run_reference(case, dtype)
-    errors = errors_of(mine, theirs, len(case.inputs["tokens"]), meanflow=True)
+    errors = errors_of(mine, theirs)
     errors["mel"] = rmse(my_mel, their_mel) / rms(their_mel)
     worst = max(errors, key=errors.__getitem__)
     print(f"Turbo, {len(errors)} shared taps, {dtype}: worst {worst} {errors[worst]:.1e}")
