@@ -27,12 +27,16 @@ def explained(
 ) -> Matching:
     """Match the two programs of a segment from the reference's state. What the sides observe is what is compared.
 
-    Of a candidate that stops it is what it observed until then, and what the modules of its taps returned.
+    Where that shows no departure, and of a candidate that stops, it is also what the modules of the taps returned.
     """
     ours, theirs = _both(segment, start, reference, candidate, widened)
-    if theirs.stopped:
-        paths = tuple(dict.fromkeys(tap.path.partition("[call=")[0] for tap in segment.taps))
-        ours, theirs = _both(segment, start, reference, candidate, widened, paths)
+    if theirs.stopped is None and (found := _matched(ours, theirs)).groups:
+        return found
+    paths = tuple(dict.fromkeys(tap.path.partition("[call=")[0] for tap in segment.taps))
+    return _matched(*_both(segment, start, reference, candidate, widened, paths))
+
+
+def _matched(ours: _Recorded, theirs: _Recorded) -> Matching:
     first, second = _same_outputs(ours, theirs)
     return match([first], [second], [ours.inputs], [theirs.inputs], least=1)
 
