@@ -1,4 +1,7 @@
-"""`python -m mlx_impl speak` turns text and a voice into audio; `convert` and `audit` work on checkpoint files."""
+"""`python -m mlx_impl speak` turns text and a voice into audio, `convert-voice` speech into another voice's.
+
+`convert` and `audit` work on checkpoint files.
+"""
 
 import sys
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 from parity.base.gate import guarded
 
 DTYPES = ("float32", "float16", "bfloat16")
-OTHERS = "other commands, each with --help: convert and audit, of weights"
+OTHERS = "other commands, each with --help: convert-voice, to another voice; convert and audit, of weights"
 
 
 def main() -> int:
@@ -20,6 +23,10 @@ def main() -> int:
 
         return command.main()
     require_kernel_folder()
+    if sys.argv[1:2] == ["convert-voice"]:
+        from spec.speak.convert_voice import main as convert_voice
+
+        return convert_voice("mlx_impl", load_converter, DTYPES)
     from spec.speak import main as speak
 
     return speak("mlx_impl", load, DTYPES, others=OTHERS)
@@ -30,6 +37,13 @@ def load(*given: Any) -> Any:
     from mlx_impl.speech import Chatterbox
 
     return Chatterbox(*given)
+
+
+def load_converter(*given: Any) -> Any:
+    """The side that converts a voice, likewise."""
+    from mlx_impl.voice_conversion import VoiceConverter
+
+    return VoiceConverter(*given)
 
 
 sys.exit(guarded("mlx_impl", main))

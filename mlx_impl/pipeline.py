@@ -19,12 +19,22 @@ from mlx_impl.attention_mask import padding_mask
 from mlx_impl.conditioning.stage import run_prompt, run_speaker, run_trim
 from mlx_impl.ode import Conditions, Observe, euler_step, time_grid, unobserved
 from mlx_impl.ops.precision import working_float
-from mlx_impl.speech import DTYPES, Chatterbox
-from mlx_impl.spoken import run_marked, run_mel, run_stream, run_tokens, run_voice
+from mlx_impl.speech import Chatterbox
+from mlx_impl.spoken import (
+    run_heard,
+    run_marked,
+    run_mel,
+    run_stream,
+    run_target,
+    run_tokens,
+    run_voice,
+)
 from mlx_impl.spoken import run_wave as run_spoken_wave
+from mlx_impl.synthesis import DTYPES
 from mlx_impl.t3.generation import speech_only
 from mlx_impl.t3.stage import run_prefill, run_rest, run_step
 from mlx_impl.vocoder.stage import run_source, run_wave
+from mlx_impl.voice_conversion import VoiceConverter
 from mlx_impl.watermark.stage import run_detect, run_mark
 from mlx_impl.weights.conditioning import load_conditioner
 from mlx_impl.weights.flow import load_flow
@@ -197,6 +207,22 @@ class Pipeline:
         """Wave -> the same with Perth's mark, as `speak` does it."""
         return run_marked(self.model.side, state, observe)
 
+    def converted_target(self, state: State, index: int | None, observe: Observe) -> State:
+        """The voice that is to speak -> its conditions, as `convert-voice` makes them."""
+        return run_target(self.model.side, state, observe)
+
+    def converted_tokens(self, state: State, index: int | None, observe: Observe) -> State:
+        """The speech to be converted -> its tokens, as `convert-voice` hears them."""
+        return run_heard(self.model.side, state, observe)
+
+    def converted_mel(self, state: State, index: int | None, observe: Observe) -> State:
+        """Speech tokens -> mel, as `convert-voice` does it."""
+        return run_mel(self.model.side, self.options, state, observe)
+
+    def converted_wave(self, state: State, index: int | None, observe: Observe) -> State:
+        """Mel -> wave, as `convert-voice` does it."""
+        return run_spoken_wave(self.model.side, state, observe)
+
     def mark(self, state: State, index: int | None, observe: Observe) -> State:
         """Audio at 32 kHz -> the same with Perth's mark."""
         return run_mark(self.model.watermark, state, observe)
@@ -266,6 +292,13 @@ def watermark_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype)
     return root
 
 
+def conversion_model(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype) -> nn.Module:
+    root = nn.Module()
+    root.side = side = VoiceConverter(checkpoint, config, next(name for name, each in DTYPES.items() if each == dtype))
+    root.conditioner, root.flow, root.vocoder = side.conditioner, side.flow, side.vocoder
+    return root
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "trim": conditioning_model,
@@ -286,6 +319,10 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "spoken_wave": speech_model,
     "streamed": speech_model,
     "spoken_mark": speech_model,
+    "converted_target": conversion_model,
+    "converted_tokens": conversion_model,
+    "converted_mel": conversion_model,
+    "converted_wave": conversion_model,
     "mark": watermark_model,
     "detect": watermark_model,
 }

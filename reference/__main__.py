@@ -1,4 +1,4 @@
-"""`python -m reference speak`: text and a voice to audio."""
+"""`python -m reference speak` turns text and a voice into audio, `convert-voice` speech into another voice's."""
 
 import sys
 from typing import Any
@@ -6,13 +6,18 @@ from typing import Any
 from parity.base.gate import guarded
 
 DTYPES = ("float32", "float64")
+OTHERS = "another command, with --help: convert-voice, speech to the same speech in another voice"
 
 
 def main() -> int:
     """Run the command. What it needs is loaded here, so that it may be interrupted, too."""
+    if sys.argv[1:2] == ["convert-voice"]:
+        from spec.speak.convert_voice import main as convert_voice
+
+        return convert_voice("reference", load_converter, DTYPES)
     from spec.speak import main as speak
 
-    return speak("reference", load, DTYPES)
+    return speak("reference", load, DTYPES, others=OTHERS)
 
 
 def load(*given: Any) -> Any:
@@ -20,6 +25,13 @@ def load(*given: Any) -> Any:
     from reference.speech import Chatterbox
 
     return Chatterbox(*given)
+
+
+def load_converter(*given: Any) -> Any:
+    """The side that converts a voice, likewise."""
+    from reference.voice_conversion import VoiceConverter
+
+    return VoiceConverter(*given)
 
 
 sys.exit(guarded("reference", main))

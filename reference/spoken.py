@@ -1,4 +1,4 @@
-"""What `speak` and `--stream` run, as segments of the pipeline: each stage of `Chatterbox` as one.
+"""What `speak`, `--stream` and `convert-voice` run, as segments of the pipeline: each stage of `Chatterbox` as one.
 
 What a case does not ask for is left out of the call, so that the side's own defaults are taken. States are
 channels-first here, as `Chatterbox` is.
@@ -14,9 +14,11 @@ import numpy as np
 
 from reference.ode import Observe, unobserved
 from reference.speech import Chatterbox
+from reference.synthesis import Synthesis
+from reference.voice_conversion import VoiceConverter
 from spec.audio import Voice
 from spec.config import SamplingConfig
-from spec.spoken import GivenDraws, conditions_of, state_of
+from spec.spoken import CONDITIONS, GivenDraws, conditions_of, prompt_of, state_of
 from spec.watermark.weights import FILE as WATERMARK
 
 State = dict[str, np.ndarray]
@@ -37,14 +39,27 @@ def run_tokens(side: Chatterbox, options: Mapping[str, Any], state: State, obser
     return state | {"speech_tokens": observe("spoken.tokens", side.tensor(tokens)).numpy()}
 
 
-def run_mel(side: Chatterbox, options: Mapping[str, Any], state: State, observe: Observe = unobserved) -> State:
+def run_target(side: VoiceConverter, state: State, observe: Observe = unobserved) -> State:
+    """The voice that is to speak, `voice_24 (1, N)` -> the flow's conditions."""
+    voice = side.target(state["voice_24"][0])
+    conditions = {name: voice[own] for own, name in CONDITIONS.items() if own in voice}
+    return state | {name: observe(f"spoken.{name}", side.tensor(array)).numpy() for name, array in conditions.items()}
+
+
+def run_heard(side: VoiceConverter, state: State, observe: Observe = unobserved) -> State:
+    """The speech to be converted, `source_16 (1, N)` -> its tokens `(N,)`."""
+    tokens = np.array(side.heard(state["source_16"][0]), np.int64)
+    return state | {"speech_tokens": observe("spoken.heard", side.tensor(tokens)).numpy()}
+
+
+def run_mel(side: Synthesis, options: Mapping[str, Any], state: State, observe: Observe = unobserved) -> State:
     """Speech tokens and conditions -> mel `(1, C, M)`."""
-    tokens, conditions = state["speech_tokens"].tolist(), conditions_of(state)
+    tokens, conditions = state["speech_tokens"].tolist(), prompt_of(state)
     mel = side.mel(tokens, conditions, draws(state), **asked(options, "steps"))
     return state | {"mel": observe("spoken.mel", side.tensor(mel)).numpy()}
 
 
-def run_wave(side: Chatterbox, state: State, observe: Observe = unobserved) -> State:
+def run_wave(side: Synthesis, state: State, observe: Observe = unobserved) -> State:
     """Mel `(1, C, M)` -> `wave (1, N)`, faded in."""
     wave = observe("spoken.wave", side.tensor(side.wave(state["mel"], draws(state))[None]))
     return state | {"wave": wave.numpy()}
@@ -59,7 +74,7 @@ def run_stream(side: Chatterbox, options: Mapping[str, Any], state: State, obser
     return state | {"wave": wave.numpy()}
 
 
-def run_marked(side: Chatterbox, state: State, observe: Observe = unobserved) -> State:
+def run_marked(side: Synthesis, state: State, observe: Observe = unobserved) -> State:
     """`wave (1, N)` -> the same with Perth's mark, of the weights beside the checkpoint's."""
     wave = side.marked(state["wave"][0], side.checkpoint / WATERMARK)
     return state | {"wave": observe("spoken.marked", side.tensor(wave[None])).numpy()}

@@ -54,6 +54,20 @@ def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voi
         raise ValueError(f"{file}: {error}") from error
 
 
+def load_speech(file: Path, warn: Callable[[str], object] = warnings.warn) -> np.ndarray:
+    """The speech of an audio file, mono, `(N,)` at 16 kHz. `warn` is told of what `load_voice` tells it.
+
+    Raises `ValueError` for a file that cannot be read, is too short, or holds NaN or infinite samples. Silence is
+    speech like any other, upstream as here (`chatterbox/vc.py`).
+    """
+    samples, rate = read(file, warn)
+    try:
+        check_wave("the recording", samples, rate)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    return resample(samples.astype(np.float32), rate, VOICE_RATE)
+
+
 def read(file: Path, warn: Callable[[str], object] = warnings.warn) -> tuple[np.ndarray, int]:
     """Samples `(N,)` as float32, the mean of all channels, and the rate in Hz."""
     blocks, rate = decoded(file, "float32", warn, LONGEST)

@@ -123,6 +123,8 @@ class TokenizerConfig:
     blocks: int = 6
     memory_kernel: int = 31  # taps of the FSMN's depthwise convolution
     digits: int = 8  # of a token, each of three levels: 3 ** 8 tokens
+    window: int = 3000  # mel frames that are tokenized in one go, 30 s
+    overlap: int = 400  # mel frames that two windows of a longer recording share, 4 s
     file: str = S3GEN
 
     @property

@@ -29,6 +29,11 @@ def conditions_of(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return given | {"emotion_adv": given["emotion_adv"].reshape(1, 1, 1)}
 
 
+def prompt_of(state: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of them that the flow takes."""
+    return {own: state[CONDITIONS[own]] for own in ("prompt_tokens", "prompt_mel", "embedding")}
+
+
 class GivenDraws:
     """The draws of a case in the place of `spec.draws.Draws`: as many of each as there can be, channels first."""
 

@@ -34,18 +34,16 @@ class Speaker(NamedTuple):
     embedding: mx.array
 
 
-class Conditioner(nn.Module):
-    """Waves `b n` to conditions. Every item of a batch is of the same length."""
+class PromptConditioner(nn.Module):
+    """Waves `b n` to the flow's conditions. Every item of a batch is of the same length."""
 
     def __init__(self, config: ChatterboxConfig):
         super().__init__()
-        self.longest_prompt = config.t3.prompt_tokens
         self.voice_rate = config.tokenizer.sample_rate
         self.prompt_mel = PromptMel(config.flow.mel_bins)
         self.resample = Resample(PROMPT_RATE, self.voice_rate)
         self.speaker_encoder = CAMPPlus(config.speaker_encoder)
         self.tokenizer = S3Tokenizer(config.tokenizer)
-        self.voice_encoder = VoiceEncoder(config.voice_encoder)
 
     def prompt(self, voice_24: mx.array) -> Prompt:
         """The flow's prompt, of a voice at 24 kHz.
@@ -58,6 +56,15 @@ class Conditioner(nn.Module):
         embedding = self.speaker_encoder(voice_16)
         tokens = self.tokenizer(voice_16)[:, : mel.shape[1] // 2]
         return Prompt(tokens, mel, embedding)
+
+
+class Conditioner(PromptConditioner):
+    """Waves `b n` to all conditions, those of T3 among them."""
+
+    def __init__(self, config: ChatterboxConfig):
+        super().__init__(config)
+        self.longest_prompt = config.t3.prompt_tokens
+        self.voice_encoder = VoiceEncoder(config.voice_encoder)
 
     def speaker(self, voice_16: mx.array, trimmed_16: mx.array) -> Speaker:
         """T3's prompt, of a voice at 16 kHz, and the speaker, of the whole voice without silent ends."""

@@ -1,8 +1,8 @@
 """16 kHz voice to speech tokens: a transformer with rotary positions and FSMN memories, then scalar quantisation.
 
 Upstream: `chatterbox/models/s3tokenizer/s3tokenizer.py` over the package s3tokenizer's `model_v2.py`. Every item of a
-batch is of the same length: no masks. Upstream cuts more than 30 s into windows; here that is an error, because the
-pipeline never has more than 10 s.
+batch is of the same length: no masks. A recording of more than 30 s is cut into windows, as `quantize` of
+`model_v2.py` does it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from mlx_impl.ops.convolution import Conv1d, DepthwiseConv1d
 from mlx_impl.ops.linear import Linear
 from mlx_impl.ops.normalization import LayerNorm
 from spec.config import TokenizerConfig
-
-LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
 
 
 def rotary_positions(frames: int, width: int, dtype: mx.Dtype) -> tuple[mx.array, mx.array]:
@@ -147,15 +145,30 @@ class S3Tokenizer(nn.Module):
 
     def __init__(self, config: TokenizerConfig):
         super().__init__()
+        self.window, self.overlap = config.window, config.overlap
         self.log_mel = LogMelSpectrogram(config)
         self.encoder = AudioEncoder(config)
         self.quantizer = FSQ(config)
 
     def __call__(self, wave: mx.array, longest: int | None = None) -> mx.array:
-        """At most `longest` tokens, if given: the mel is cut, so that no token sees beyond. `ValueError` over 30 s."""
+        """At most `longest` tokens, if given: the mel is cut, so that no token sees beyond."""
         mel = self.log_mel(wave)
         if longest is not None:
             mel = mel[:, : 4 * longest]
-        if mel.shape[1] > LONGEST:
-            raise ValueError(f"a voice of {mel.shape[1]} mel frames, expected at most {LONGEST} (30 s): cut it first")
-        return self.quantizer(self.encoder(mel))
+        if mel.shape[1] <= self.window:
+            return self.quantizer(self.encoder(mel))
+        starts = range(0, mel.shape[1], self.window - self.overlap)
+        windows = [self.quantizer(self.encoder(mel[:, start : start + self.window])) for start in starts]
+        return mx.concatenate(inner(windows, self.overlap // 8), axis=1)
+
+
+def inner(windows: list[mx.array], shared: int) -> list[mx.array]:
+    """The tokens `b t` of each window without `shared` at either end where another window has them, too.
+
+    The last window may have no more than those: then the last tokens of the recording are missing, upstream as here.
+    """
+    last = len(windows) - 1
+    return [
+        tokens[:, (shared if number else 0) : tokens.shape[1] - (0 if number == last else shared)]
+        for number, tokens in enumerate(windows)
+    ]

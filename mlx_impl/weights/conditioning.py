@@ -6,7 +6,7 @@ from pathlib import Path
 
 import mlx.core as mx
 
-from mlx_impl.conditioning.conditioner import Conditioner
+from mlx_impl.conditioning.conditioner import Conditioner, PromptConditioner
 from mlx_impl.conditioning.s3tokenizer import S3Tokenizer
 from mlx_impl.conditioning.speaker_encoder import CAMPPlus
 from mlx_impl.conditioning.voice_encoder import VoiceEncoder
@@ -49,11 +49,27 @@ def load_voice_encoder(checkpoint: Path, config: VoiceEncoderConfig, dtype: mx.D
     return load(encoder, checkpoint / VE, "voice_encoder", dtype)
 
 
+def load_prompt_conditioner(
+    checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype = mx.float32
+) -> PromptConditioner:
+    """The flow's conditioning, of `s3gen.safetensors` alone, in eval mode, in `dtype`. `ValueError` as of `load`."""
+    conditioner = PromptConditioner(config)
+    _with_prompt(conditioner, checkpoint, config, dtype).eval()
+    return conditioner
+
+
 def load_conditioner(checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype = mx.float32) -> Conditioner:
     """All of conditioning, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     conditioner = Conditioner(config)
-    conditioner.tokenizer = load_tokenizer(checkpoint, config.tokenizer, dtype)
-    conditioner.speaker_encoder = load_speaker_encoder(checkpoint, config.speaker_encoder, dtype)
+    _with_prompt(conditioner, checkpoint, config, dtype)
     conditioner.voice_encoder = load_voice_encoder(checkpoint, config.voice_encoder, dtype)
     conditioner.eval()
+    return conditioner
+
+
+def _with_prompt(
+    conditioner: PromptConditioner, checkpoint: Path, config: ChatterboxConfig, dtype: mx.Dtype
+) -> PromptConditioner:
+    conditioner.tokenizer = load_tokenizer(checkpoint, config.tokenizer, dtype)
+    conditioner.speaker_encoder = load_speaker_encoder(checkpoint, config.speaker_encoder, dtype)
     return conditioner

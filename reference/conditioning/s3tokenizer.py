@@ -1,8 +1,8 @@
 """16 kHz voice to speech tokens: a transformer with rotary positions and FSMN memories, then scalar quantisation.
 
 Upstream: `chatterbox/models/s3tokenizer/s3tokenizer.py` over the package s3tokenizer's `model_v2.py`. Every item of a
-batch is of the same length: no masks. Upstream cuts more than 30 s into windows; here that is an error, because the
-pipeline never has more than 10 s.
+batch is of the same length: no masks. A recording of more than 30 s is cut into windows, as `quantize` of
+`model_v2.py` does it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from torch.nn import functional as F
 
 from reference.conditioning.mel import LogMelSpectrogram
 from spec.config import TokenizerConfig
-
-LONGEST = 3000  # mel frames that are tokenized in one go, 30 s
 
 
 def rotary_positions(frames: int, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
@@ -147,15 +145,30 @@ class S3Tokenizer(nn.Module):
 
     def __init__(self, config: TokenizerConfig):
         super().__init__()
+        self.window, self.overlap = config.window, config.overlap
         self.log_mel = LogMelSpectrogram(config)
         self.encoder = AudioEncoder(config)
         self.quantizer = FSQ(config)
 
     def forward(self, wave: Tensor, longest: int | None = None) -> Tensor:
-        """At most `longest` tokens, if given: the mel is cut, so that no token sees beyond. `ValueError` over 30 s."""
+        """At most `longest` tokens, if given: the mel is cut, so that no token sees beyond."""
         mel = self.log_mel(wave)
         if longest is not None:
             mel = mel[..., : 4 * longest]
-        if mel.shape[-1] > LONGEST:
-            raise ValueError(f"a voice of {mel.shape[-1]} mel frames, expected at most {LONGEST} (30 s): cut it first")
-        return self.quantizer(self.encoder(mel))
+        if mel.shape[-1] <= self.window:
+            return self.quantizer(self.encoder(mel))
+        starts = range(0, mel.shape[-1], self.window - self.overlap)
+        windows = [self.quantizer(self.encoder(mel[..., start : start + self.window])) for start in starts]
+        return torch.cat(inner(windows, self.overlap // 8), dim=1)
+
+
+def inner(windows: list[Tensor], shared: int) -> list[Tensor]:
+    """The tokens `b t` of each window without `shared` at either end where another window has them, too.
+
+    The last window may have no more than those: then the last tokens of the recording are missing, upstream as here.
+    """
+    last = len(windows) - 1
+    return [
+        tokens[:, (shared if number else 0) : tokens.shape[1] - (0 if number == last else shared)]
+        for number, tokens in enumerate(windows)
+    ]

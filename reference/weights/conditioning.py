@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from reference.conditioning.conditioner import Conditioner
+from reference.conditioning.conditioner import Conditioner, PromptConditioner
 from reference.conditioning.s3tokenizer import S3Tokenizer
 from reference.conditioning.speaker_encoder import CAMPPlus
 from reference.conditioning.voice_encoder import VoiceEncoder
@@ -111,11 +111,27 @@ def load_voice_encoder(
     return load(encoder, checkpoint / VE, "", voice_encoder_parameter_name, dtype, _sum_biases)
 
 
+def load_prompt_conditioner(
+    checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype = torch.float32
+) -> PromptConditioner:
+    """The flow's conditioning, of `s3gen.safetensors` alone, in eval mode, in `dtype`. `ValueError` as of `load`."""
+    with without_values():
+        conditioner = PromptConditioner(config)
+    return _with_prompt(conditioner, checkpoint, config, dtype).eval()
+
+
 def load_conditioner(checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype = torch.float32) -> Conditioner:
     """All of conditioning, in eval mode, in `dtype`. Raises `ValueError` as `load` does."""
     with without_values():
         conditioner = Conditioner(config)
-    conditioner.tokenizer = load_tokenizer(checkpoint, config.tokenizer, dtype)
-    conditioner.speaker_encoder = load_speaker_encoder(checkpoint, config.speaker_encoder, dtype)
+    _with_prompt(conditioner, checkpoint, config, dtype)
     conditioner.voice_encoder = load_voice_encoder(checkpoint, config.voice_encoder, dtype)
     return conditioner.eval()
+
+
+def _with_prompt(
+    conditioner: PromptConditioner, checkpoint: Path, config: ChatterboxConfig, dtype: torch.dtype
+) -> PromptConditioner:
+    conditioner.tokenizer = load_tokenizer(checkpoint, config.tokenizer, dtype)
+    conditioner.speaker_encoder = load_speaker_encoder(checkpoint, config.speaker_encoder, dtype)
+    return conditioner

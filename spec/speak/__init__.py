@@ -52,25 +52,32 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
         example=f"python -m {side} speak 'Hello.' --checkpoint DIR --voice me.wav -o hello.wav",
     )
     speak.add_argument("text")
-    speak.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
-    speak.add_argument("--checkpoint", type=Path, help="directory as published (default: a synthetic one, noise)")
-    speak.add_argument("--voice", type=Path, help="a recording, or conditions (.pt, .safetensors); default: its own")
+    add_synthesis(speak, dtypes)
     how = (
         "new file for the voice's conditions, for another --voice: .pt as upstream has them, .safetensors as MLX ports"
     )
     speak.add_argument("--save-voice", type=Path, metavar="FILE", help=how)
-    speak.add_argument("--size", choices=CHATTERBOX_SIZES, help="of the checkpoint (its own; full of a synthetic one)")
-    speak.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
     speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
     how = "file of the T3, or the end of its name: v3 (t3_cfg; with --language t3_mtl23ls_v2, or v3 where it is alone)"
     speak.add_argument("--t3", metavar="NAME", help=how)
-    speak.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
-    speak.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
     how = "write audio as it is made, the same (exact, the default), or sooner and other audio (prefixes of the tokens)"
     speak.add_argument("--stream", nargs="?", choices=MODES, const="exact", help=how)
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
-    speak.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
     return top
+
+
+def add_synthesis(command: argparse.ArgumentParser, dtypes: Iterable[str]) -> None:
+    """The options of every command that makes audio."""
+    command.add_argument("-o", "--out", type=Path, required=True, help="WAV file to write, 24 kHz")
+    command.add_argument("--checkpoint", type=Path, help="directory as published (default: a synthetic one, noise)")
+    command.add_argument("--voice", type=Path, help="a recording, or conditions (.pt, .safetensors); default: its own")
+    command.add_argument(
+        "--size", choices=CHATTERBOX_SIZES, help="of the checkpoint (its own; full of a synthetic one)"
+    )
+    command.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
+    command.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
+    command.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
 
 
 def main(
@@ -166,10 +173,20 @@ def check(options: argparse.Namespace) -> None:
         raise ValueError("the text is not UTF-8; give it in the encoding of the terminal")
     if options.save_voice is not None and options.save_voice.suffix not in SUFFIXES:
         raise ValueError(f"--save-voice is {options.save_voice}, expected a name that ends in {' or '.join(SUFFIXES)}")
-    if options.steps < 1:
-        raise ValueError(f"--steps is {options.steps}, expected at least 1")
     if options.max_tokens < 1:
         raise ValueError(f"--max-tokens is {options.max_tokens}, expected at least 1")
+    check_synthesis(options)
+    if options.stream is not None:
+        check_new(options.out)
+    require_place(options.out, options.checkpoint, options.voice)
+    if options.language is not None and options.language.lower() not in LANGUAGES:
+        raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
+
+
+def check_synthesis(options: argparse.Namespace) -> None:
+    """Raises `ValueError` for what every command that makes audio is given."""
+    if options.steps < 1:
+        raise ValueError(f"--steps is {options.steps}, expected at least 1")
     if options.seed < 0:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more")
     if not options.out.parent.is_dir():
@@ -178,14 +195,9 @@ def check(options: argparse.Namespace) -> None:
         )
     if options.out.suffix.lower() not in SUFFIXES_WRITTEN:
         raise ValueError(
-            f"{options.out}: speak writes WAV, not {options.out.suffix[1:].upper()}; "
+            f"{options.out}: {options.command} writes WAV, not {options.out.suffix[1:].upper()}; "
             f"name {options.out.with_suffix('.wav').name} and convert it"
         )
-    if options.stream is not None:
-        check_new(options.out)
-    require_place(options.out, options.checkpoint, options.voice)
-    if options.language is not None and options.language.lower() not in LANGUAGES:
-        raise ValueError(f"--language is {options.language!r}, expected one of {', '.join(LANGUAGES)}")
     if options.checkpoint is not None and not options.checkpoint.is_dir():
         near = meant_path(options.checkpoint)
         raise ValueError(f"{options.checkpoint}: no such directory; expected a checkpoint as published{near}")

@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-import mlx_impl.speech
-import reference.speech
+import mlx_impl.synthesis
+import reference.synthesis
 from parity.base.arguments import EXIT_CODES
 from parity.cli import main
 from parity.cli.command_line import parser
@@ -23,7 +23,9 @@ from tests.meta.conftest import ROOT, TOY
 PROGRAMS = [
     *(("parity", name) for name in commands()),
     ("reference", "speak"),
+    ("reference", "convert-voice"),
     ("mlx_impl", "speak"),
+    ("mlx_impl", "convert-voice"),
     ("mlx_impl", "convert"),
     ("mlx_impl", "audit"),
     ("spec.synthetic",),
@@ -66,7 +68,7 @@ except SystemExit:
 """
 
 
-@pytest.mark.parametrize("side", [reference.speech, mlx_impl.speech])
+@pytest.mark.parametrize("side", [reference.synthesis, mlx_impl.synthesis])
 def test_help_loads_no_framework_and_names_the_dtypes_of_the_side(side):
     command = [sys.executable, "-c", HELP, side.__name__.partition(".")[0]]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

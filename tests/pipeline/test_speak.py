@@ -8,6 +8,8 @@ import soundfile
 from mlx.utils import tree_flatten
 
 from fixtures.voice import synthetic_voice
+from mlx_impl.speech import Chatterbox
+from mlx_impl.synthesis import DTYPES
 from parity.base.metrics import rmse
 from spec.audio import load_voice
 from spec.config import CHATTERBOX_SIZES, SamplingConfig
@@ -133,9 +135,8 @@ def test_other_dtypes_say_nearly_the_same(checkpoint, conditions, spoken, name, 
 
 
 def test_half_precision_is_what_the_networks_run_in(checkpoint):
-    speech = importlib.import_module("mlx_impl.speech")
-    side = speech.Chatterbox(checkpoint, CHATTERBOX_SIZES["tiny"], "float16")
-    half, single = speech.DTYPES["float16"], speech.DTYPES["float32"]
+    side = Chatterbox(checkpoint, CHATTERBOX_SIZES["tiny"], "float16")
+    half, single = DTYPES["float16"], DTYPES["float32"]
     for module in (side.t3, side.flow, side.vocoder.generator):
         assert {value.dtype for _, value in tree_flatten(module.parameters())} == {half}
     for module in (side.conditioner, side.vocoder.f0_predictor, side.vocoder.source):

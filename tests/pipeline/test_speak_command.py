@@ -95,8 +95,8 @@ def fake(monkeypatch):
 
 def real(side, *arguments, text=TEXT):
     """Run `speak` of a side in this process."""
-    speech = importlib.import_module(f"{side}.speech")
-    return speak.main(side, speech.Chatterbox, speech.DTYPES, ["speak", text, *map(str, arguments)])
+    speech, synthesis = (importlib.import_module(f"{side}.{name}") for name in ("speech", "synthesis"))
+    return speak.main(side, speech.Chatterbox, synthesis.DTYPES, ["speak", text, *map(str, arguments)])
 
 
 def test_a_text_and_a_file_are_enough(side, out, tmp_path):
@@ -378,7 +378,7 @@ def test_an_unknown_dtype_is_refused_with_those_that_there_are(side, out, capsys
     with pytest.raises(SystemExit) as refused:
         real(side, "-o", out, "--dtype", "int8")
     assert refused.value.code == 2
-    offered = importlib.import_module(f"{side}.speech").DTYPES
+    offered = importlib.import_module(f"{side}.synthesis").DTYPES
     said = capsys.readouterr().err
     assert "'int8' is not known" in said
     assert all(name in said for name in offered)

@@ -24,8 +24,8 @@ def out(tmp_path):
 
 
 def run(side, *arguments):
-    speech = importlib.import_module(f"{side}.speech")
-    return speak.main(side, speech.Chatterbox, speech.DTYPES, ["speak", TEXT, *map(str, arguments)])
+    speech, synthesis = (importlib.import_module(f"{side}.{name}") for name in ("speech", "synthesis"))
+    return speak.main(side, speech.Chatterbox, synthesis.DTYPES, ["speak", TEXT, *map(str, arguments)])
 
 
 @pytest.mark.parametrize("side", ["reference", "mlx_impl"])

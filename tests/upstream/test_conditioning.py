@@ -244,3 +244,16 @@ def test_conditions_that_upstream_saves_are_read(tmp_path):
     assert np.array_equal(arrays["prompt_tokens"], prompt["prompt_token"].numpy())
     assert np.array_equal(arrays["prompt_mel"], prompt["prompt_feat"].numpy())
     assert np.array_equal(arrays["embedding"], prompt["embedding"].detach().numpy())
+
+
+@pytest.mark.parametrize("frames", [3000, 3001, 5210, 5900])
+def test_long_speech_is_heard_in_the_windows_of_upstream(frames):
+    """30 s in one, more in windows. Of 52.1 s upstream loses the end: a last window of 10 frames has none to keep."""
+    wave = synthetic_voice("long", frames / 100, 16000)[None]
+    s3gen = build_s3gen()
+    s3gen.load_state_dict(load_file(checkpoint() / S3GEN), strict=True)
+    mine = weights.load_tokenizer(checkpoint(), CONFIG.tokenizer)
+    with torch.inference_mode():
+        theirs, _ = s3gen.tokenizer(torch.from_numpy(wave))
+        assert torch.equal(mine(torch.from_numpy(wave)), theirs)
+    assert theirs.shape[1] == {3000: 750, 3001: 751, 5210: 1253, 5900: 1475}[frames]

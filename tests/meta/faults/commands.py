@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fixtures import quality, regenerate
 from fixtures.voice import synthetic_voice
 from parity.cli import main as parity
 from spec import speak
+from spec.speak import convert_voice
 from spec.synthetic.__main__ import main as synthetic
 from spec.synthetic.cache import cached
 from tests.bench.__main__ import main as bench
@@ -26,6 +28,7 @@ NOTHING = "standard output alone"
 CASE = "tiny-vocoder"
 TOY_RUN = f"--contract {TOY} --checkpoint weights"
 SPOKEN = "--checkpoint checkpoint --size tiny --max-tokens 6 --steps 2"
+CONVERTED = "--voice b.wav --checkpoint checkpoint --size tiny --steps 2"
 SURVEY = "mutate --contract contract.toml --cases small --files */constants.py --random 0 --jobs 1 --state survey"
 WEIGHTS, S3GEN = "weights/weights.npy", "checkpoint/s3gen.safetensors"
 
@@ -47,7 +50,7 @@ class Command:
     @property
     def out(self) -> str:
         """What it writes when nothing is wrong; a WAV where it says one."""
-        return "out.wav" if "speak" in self.name else "out"
+        return "out.wav" if "speak" in self.name or "voice" in self.name else "out"
 
     @property
     def says(self) -> str:
@@ -59,10 +62,18 @@ def speaking(side: str) -> Callable[[list[str]], int]:
     """`python -m SIDE` in this process."""
 
     def run(words: list[str]) -> int:
-        speech = __import__(f"{side}.speech", fromlist=["Chatterbox"])
-        return speak.main(side, speech.Chatterbox, speech.DTYPES, words)
+        speech, synthesis = (import_module(f"{side}.{name}") for name in ("speech", "synthesis"))
+        return speak.main(side, speech.Chatterbox, synthesis.DTYPES, words)
 
     return run
+
+
+def converting(words: list[str]) -> int:
+    """`python -m mlx_impl convert-voice` in this process."""
+    from mlx_impl.synthesis import DTYPES
+    from mlx_impl.voice_conversion import VoiceConverter
+
+    return convert_voice.main("mlx_impl", VoiceConverter, DTYPES, words)
 
 
 def weights(words: list[str]) -> int:
@@ -124,6 +135,7 @@ COMMANDS = [
         S3GEN,
         "open",
     ),
+    Command("mlx_impl convert-voice", converting, f"convert-voice a.wav {CONVERTED} -o {{out}}", FILE, S3GEN),
     Command("mlx_impl convert", weights, "convert checkpoint {out}", FOLDER, S3GEN),
     Command("mlx_impl audit", weights, f"audit {S3GEN} --json {{out}}", FILE, S3GEN),
     Command("reference speak", speaking("reference"), f"speak hello {SPOKEN} -o {{out}}", FILE, S3GEN),
