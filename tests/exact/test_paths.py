@@ -22,6 +22,18 @@ from tests.exact.sums import SUMS
 BOUND = 1e-13
 PORT = Path(__file__).resolve().parents[2] / "mlx_impl"
 ASKING = {"on_gpu", "its_own", "sums_in_order", "in_double", "applies", "available"}
+NAMED = {
+    "ops/convolution.py: as_one_product",
+    "ops/linear.py: by_codes",
+    "ops/linear.py: joined",
+    "ops/lstm.py: begins_here",
+    "ops/lstm.py: native",
+    "ops/normalization.py: fused",
+    "ops/parallel.py: undivided",
+    "ops/taps.py: block_in",
+}
+"""Conditions of one path, each of which has a name."""
+ASKING |= {name.rpartition(" ")[2] for name in NAMED}
 """Whoever calls one of these chooses between paths."""
 
 KERNELS = {
@@ -32,7 +44,7 @@ KERNELS = {
     "ops/cpu/exponential.py: expm1": "LSTM, of gates in test_kernels.py",
     "ops/cpu/exponential.py: expm1_of_twice": "LSTM, tanh of the cell in test_kernels.py",
 }
-ELSEWHERE = {
+ELSEWHERE = dict.fromkeys(NAMED, "it answers a question") | {
     "ops/convolution.py: its_own": "it answers a question",
     "ops/linear.py: its_own": "it answers a question",
     "ops/order.py: sums_in_order": "it answers a question",

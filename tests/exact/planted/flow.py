@@ -25,7 +25,7 @@ DECODER = faults(
     ("self.ff(self.norm3(x)) + x", "self.ff(self.norm3(x))"),
     ("self.norm1 = LayerNorm(width)", "self.norm1 = LayerNorm(width, eps=1e-6)", "self.attn1(self.norm1(x), bias)"),
     ("self.norm3 = LayerNorm(width)", "self.norm3 = LayerNorm(width, eps=1e-4)", "self.ff(self.norm3(x))"),
-    ("self.time_embeddings(t).astype(dtype)", "self.time_embeddings(t).astype(mx.bfloat16).astype(dtype)"),
+    ("self.time_embeddings(time).astype(dtype)", "self.time_embeddings(time).astype(mx.bfloat16).astype(dtype)"),
     ("speaker[:, None, :], x.shape), cond]", "speaker[:, None, :], x.shape), mu]"),
     ("for block in self.mid_blocks:", "for block in self.mid_blocks[::-1]:"),
     ("for block in self.mid_blocks:", "for block in self.mid_blocks[:-1]:"),

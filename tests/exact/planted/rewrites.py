@@ -8,8 +8,8 @@ from tests.exact.planted.source import faults as rewrites
 
 PLAIN_MLX = [
     *rewrites("mlx_impl.ops.convolution", "tiny", ("return on_gpu() and x.dtype != mx.float32", "return True")),
-    *rewrites("mlx_impl.ops.normalization", "tiny", ("if on_gpu():", "if True:")),
-    *rewrites("mlx_impl.ops.normalization", "tiny-t3", ("if gpu and x.dtype != mx.float32:", "if True:")),
+    *rewrites("mlx_impl.ops.normalization", "tiny", ("        if on_gpu():", "        if True:")),
+    *rewrites("mlx_impl.ops.normalization", "tiny-t3", ("return on_gpu() and x.dtype != mx.float32", "return True")),
     *rewrites("mlx_impl.ops.functional", "tiny-conditioning", ("if on_gpu():", "if True:")),
 ]
 
@@ -86,7 +86,9 @@ IDIOMS = [
             "(mx.fft.rfft(framed(reflected(wave, n_fft // 2), n_fft, hop) * mx.array(hann_window(n_fft))))",
         ),
     ),
-    *rewrites("mlx_impl.ops.lstm", "tiny-conditioning", ("if gates.dtype != mx.float32 or on_gpu():", "if True:")),
+    *rewrites(
+        "mlx_impl.ops.lstm", "tiny-conditioning", ("return gates.dtype != mx.float32 or on_gpu()", "return True")
+    ),
     *rewrites(
         "mlx_impl.ops.summation",
         "tiny-conditioning",
