@@ -22,7 +22,7 @@ EXAMPLES = {
     "prove": "parity prove my_torch:reference my_mlx:candidate --inputs short.npz --inputs long.npz",
     "repro": "parity repro my_torch:reference my_mlx:candidate --inputs short.npz -o repro.zip",
     "discover": "parity discover my_torch:reference my_mlx:candidate --inputs short.npz -o contract",
-    "mutate": "parity mutate --cases tiny-vocoder --files mlx_impl/vocoder/stft.py --sample 10 --report mutants",
+    "mutate": "parity mutate --cases tiny-vocoder --files mlx_impl/vocoder/stft.py --sample 5 --report mutants",
     "cases": "parity cases",
     "stages": "parity stages --case tiny",
     "taps": "parity taps --case tiny-vocoder --stage vocoder",
