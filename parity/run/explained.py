@@ -14,7 +14,6 @@ from parity.capture.runner import Runner
 from parity.contract import Segment
 from parity.contract.implementation import State
 from parity.exact.program import Program
-from parity.exact.standin.made import made_at
 from parity.match.matching import Matching, match
 
 
@@ -74,6 +73,8 @@ def _both(
 
 def texts(found: Matching, segment: Segment, candidate: Runner) -> list[str]:
     """Each group of departures in words: both formulas with their lines, and where what departs was called and made."""
+    from parity.exact.standin.made import made_at
+
     modules = dict(candidate.root(segment).named_modules())
     said = []
     for group in found.groups:
