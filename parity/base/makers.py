@@ -7,6 +7,8 @@ import linecache
 from collections.abc import Iterator
 from functools import lru_cache
 
+from parity.base import syntax
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 BLOCKS = (ast.stmt, ast.excepthandler, ast.match_case)
 """What of a statement is no part of its head."""
@@ -32,7 +34,7 @@ def makers(file: str, line: int) -> list[int]:
 @lru_cache(maxsize=64)
 def _functions(source: str) -> list[Function]:
     try:
-        return [node for node in ast.walk(ast.parse(source)) if isinstance(node, Function)]
+        return [node for node in ast.walk(syntax.module(source)) if isinstance(node, Function)]
     except SyntaxError:
         return []
 

@@ -26,6 +26,7 @@ from typing import Literal
 
 import numpy as np
 
+from parity.base import syntax
 from parity.base.errors import InputError
 from parity.base.files import replacing, writing
 from parity.base.pointer import is_pointer
@@ -226,7 +227,7 @@ def _fields(text: bytes, version: tuple[int, ...], data_offset: int) -> Header:
     if not text.endswith(b"\n") or not text.isascii():
         raise _Refused("ASCII that ends with a newline")
     try:
-        node = ast.parse(text.decode("ascii"), mode="eval").body
+        node = syntax.expression(text.decode("ascii"))
         fields = ast.literal_eval(node)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
         raise _Refused("a Python literal") from error

@@ -13,6 +13,8 @@ from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
+from parity.base import syntax
+
 OTHERS = ("parity", "mlx", "torch")
 """Packages that are nobody's own: the engine, and frameworks."""
 INSTALLED = ("site-packages", "dist-packages")
@@ -31,7 +33,7 @@ class Part:
 
 def parts(source: str, package: str = "") -> list[Part]:
     """The statements at the top of a source; `package` is what its relative imports begin from."""
-    return [_part(node, package) for node in ast.parse(source).body]
+    return [_part(node, package) for node in syntax.module(source).body]
 
 
 def reached(source: str, names: Iterable[str], package: str = "") -> list[Part]:

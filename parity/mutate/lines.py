@@ -9,6 +9,7 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from parity.base import syntax
 from parity.mutate.subject import File
 
 Reached = dict[str, dict[str, list[int]]]
@@ -45,7 +46,7 @@ class Statements:
 
     def __init__(self, source: str):
         self.lines: dict[int, range] = {}
-        self._walk(ast.parse(source))
+        self._walk(syntax.module(source))
 
     def of(self, line: int) -> range:
         """The lines of the statement that a line belongs to; of what stands above a body, that alone.

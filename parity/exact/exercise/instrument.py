@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from parity.base import exercise as sites
+from parity.base import syntax
 from parity.base.exercise import Site
 
 WATCH = "_parity_watch"
@@ -41,7 +42,7 @@ DIVISIONS = {ast.Mod: "mod", ast.FloorDiv: "floordiv"}
 
 def instrumented(source: bytes, file: str) -> tuple[ast.Module, list[Site]]:
     """The tree of a source with its reports, and the sites, whose numbers are their places in the list."""
-    tree = ast.parse(source)
+    tree = syntax.module(source)
     writer = _Writer(file, source)
     writer.visit(tree)
     return tree, writer.sites
