@@ -1,6 +1,7 @@
 """`speak --stream`: the file that grows, what it says of time, and what is left when it breaks off."""
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,6 +61,10 @@ class FakeSide:
 
     def unknown(self, text, language):
         return ""
+
+    def marked(self, wave, weights):
+        assert weights == Path("perth")
+        return -wave
 
     def stream(self, text, conditions, sampling, draws, language, steps, config):
         assert (language, steps, config) == (None, 10, StreamConfig())
@@ -142,7 +147,7 @@ def test_the_file_is_whole_after_every_piece(out):
 
 
 def test_a_whole_stream_is_watermarked(out, monkeypatch, capsys):
-    monkeypatch.setattr(speak, "find_watermark", lambda: ("with a watermark", lambda wave, rate: -wave))
+    monkeypatch.setattr(speak, "find_watermark", lambda: ("with a watermark", Path("perth")))
     assert fake("-o", out) == 0
     assert np.unique(soundfile.read(out)[0]).tolist() == [-0.75, -0.5, -0.25]
     assert "with a watermark" in capsys.readouterr().out
