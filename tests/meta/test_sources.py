@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def helper(name):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
+    monkeypatch.delitem(sys.modules, "sides", raising=False)  # a page's example has the name too
     monkeypatch.syspath_prepend(tmp_path)
     for name, text in {
         "sides.py": SIDES,

@@ -6,7 +6,7 @@ A stage is judged there as one. Of a mel or a wave that is wrong from end to end
 from __future__ import annotations
 
 import mlx_impl.flow
-import mlx_impl.speech
+import mlx_impl.synthesis
 import mlx_impl.t3.generation
 from mlx_impl.speech import Chatterbox
 from mlx_impl.vocoder.streaming import VocoderStream
@@ -30,7 +30,7 @@ mutant("speak with a guidance of the flow of 0.5", SPEAK, MEL)(solved(lambda *gi
 
 @mutant("speak without the fade", SPEAK, "spoken.wave")
 def _(m):
-    m.setattr(mlx_impl.speech, "fade_in", lambda wave, rate: wave)
+    m.setattr(mlx_impl.synthesis, "fade_in", lambda wave, rate: wave)
 
 
 @mutant("speak with each token a position early", SPEAK, "spoken.tokens", "decision")
