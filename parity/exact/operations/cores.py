@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import numpy as np
@@ -74,17 +75,32 @@ def _threads() -> tuple[Callable[[], int], Callable[[int], None]] | None:
     return None
 
 
+_lock = Lock()
+_inside, _before = 0, 1
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Inside, NumPy's products take one thread, where its BLAS is OpenBLAS."""
+    """Inside, NumPy's products take one thread, where its BLAS is OpenBLAS.
+
+    The number is the process's. Threads may be inside beside each other: the last that leaves puts back what the first
+    found, for with one thread left behind NumPy would sum in another order ever after.
+    """
+    global _inside, _before
     found = _threads()
     if found is None:
         yield
         return
     say, choose = found
-    before = say()
-    choose(1)
+    with _lock:
+        if not _inside:
+            _before = say()
+            choose(1)
+        _inside += 1
     try:
         yield
     finally:
-        choose(before)
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                choose(_before)

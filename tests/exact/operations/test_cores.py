@@ -75,3 +75,17 @@ def test_what_an_item_raises_is_raised(pool, mine):
 
     with pytest.raises(ValueError, match="item "):
         each(work, ITEMS, MUCH)
+
+
+def test_the_number_of_threads_is_put_back_whoever_leaves_last(monkeypatch):
+    """The second comes in before the first leaves, and leaves after it."""
+    number = [4]
+    monkeypatch.setattr(cores, "_threads", lambda: (lambda: number[0], lambda wanted: number.__setitem__(0, wanted)))
+    first, second = cores.one_thread(), cores.one_thread()
+    first.__enter__()
+    second.__enter__()
+    assert number == [1]
+    first.__exit__(None, None, None)
+    assert number == [1]
+    second.__exit__(None, None, None)
+    assert number == [4]
