@@ -18,6 +18,7 @@ from parity.base.files import STANDARD_OUTPUT
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
+from parity.cli.adopt import adopt
 from parity.cli.discover import discover
 from parity.cli.exercise import exercise
 from parity.cli.mutate import add_options as add_mutate_options
@@ -112,6 +113,15 @@ def parser() -> argparse.ArgumentParser:
     )
     add_run_options(record)
     record.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write; it must not exist")
+
+    text = "audit and convert a published checkpoint, verify both sides on it, and certify what came of it"
+    adopts = add("adopt", adopt, text, out=FOLDER)
+    adopts.add_argument("checkpoint", type=Path, metavar="DIR", help="checkpoint directory as published; only read")
+    text = "folder to write: certificate.json, report/ and weights/, the converted files; it must not exist"
+    adopts.add_argument("-o", "--out", type=Path, metavar="OUT", required=True, help=text)
+    text = "case of the contract's provider; again for another (those that the contract names)"
+    adopts.add_argument("--case", metavar="NAME", action="append", default=[], help=text)
+    add_contract(adopts)
 
     capture = add(
         "capture", commands.capture, "run one side and store its trace as NPY files with a manifest", out=FOLDER
@@ -209,7 +219,11 @@ def parser() -> argparse.ArgumentParser:
         "status", commands.status, "write a page that says what results verify, and what is not verified", out=ANY
     )
     status.add_argument(
-        "results", type=Path, nargs="+", metavar="RESULT", help="files of `verify --json`, or folders of them"
+        "results",
+        type=Path,
+        nargs="+",
+        metavar="RESULT",
+        help="files of `verify --json`, certificates of `adopt`, or folders of them",
     )
     status.add_argument("--out", type=Path, required=True, metavar="FILE", help="Markdown to write")
     add_contract(status)

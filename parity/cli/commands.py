@@ -43,7 +43,7 @@ from parity.show import page, terminal
 from parity.show.changes import changes, differing, seen
 from parity.show.exact import show as show_exact
 from parity.show.history import Alike, History, alike
-from parity.show.results import benchmarks, exercised, load, read, report_of
+from parity.show.results import benchmarks, exercised, load, read, report_of, with_certificates
 from parity.show.status import page as status_page
 
 DEFAULT_CONTRACT = Path("fixtures/contract.toml")
@@ -328,12 +328,13 @@ def _one(path: Path) -> Report:
 
 def status(options: argparse.Namespace, console: Console) -> Result:
     """Write what results say is verified, and what is not."""
-    found = load(options.results)
+    found, certificates = with_certificates(options.results)
     exercise, _ = exercised([*options.results, *options.exercise])
-    text = status_page(found, contracts.load(options.contract), exercise)
+    text = status_page(found, contracts.load(options.contract), exercise, certificates)
     write_text(text, options.out)
-    console.print(f"{options.out}: of {len(found)} results", markup=False, highlight=False)
-    return True, {"out": str(options.out), "results": len(found)}
+    count = len(found) + len(certificates)
+    console.print(f"{options.out}: of {count} results", markup=False, highlight=False)
+    return True, {"out": str(options.out), "results": count}
 
 
 def history(options: argparse.Namespace, console: Console) -> Result:

@@ -10,6 +10,7 @@ from typing import Any
 EXAMPLES = {
     "verify": "parity verify --case tiny-vocoder --json results/vocoder.json --report report",
     "record": "parity record --case tiny-vocoder --out recording",
+    "adopt": "parity adopt checkpoint --case tiny-vocoder --out adopted",
     "capture": "parity capture --case tiny-vocoder --float64 --out golden",
     "export": "parity export --case tiny-vocoder --axes candidate -o bundle",
     "compare": "parity compare my_torch:reference my_mlx:candidate --inputs short.npz --inputs long.npz",

@@ -166,6 +166,9 @@ class Contract:
     function that makes a random case of a number. `devices` are those whose way is tried, `gpu` alone when left out.
     `half` are patterns of the cases that are tried on the ways for half precision, too.
 
+    `adopt` is what `parity adopt` takes: the functions that know a checkpoint's files (`parity/run/adoption.py`), and
+    the names of the cases that are run.
+
     >>> from pathlib import Path
     >>> contract = parity.load_contract(Path("contract.toml"))
     >>> segments = contract.segments({"steps": 2, "depth": 2})
@@ -198,6 +201,7 @@ class Contract:
     names: Mapping[str, str] = field(default_factory=dict)
     not_judged: tuple[NotJudged, ...] = ()
     mutate: Mapping[str, Any] = field(default_factory=dict)
+    adopt: Mapping[str, Any] = field(default_factory=dict)
 
     def rules_of(self, case: str, precision: Precision = FULL) -> Contract:
         """The contract with the rules that are for a case of that name, in that precision, alone."""

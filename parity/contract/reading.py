@@ -37,6 +37,7 @@ TOP = [
     "names",
     "not_judged",
     "mutate",
+    "adopt",
 ]
 TABLES = {
     "chain": "tap known known_as beside",
@@ -48,6 +49,7 @@ TABLES = {
     "target": "name environment",
     "not_judged": "patterns why",
     "mutate": "cases packages leave_out random devices half",
+    "adopt": "audit convert check about cases",
 }
 """The keys of a table, or of each table of an array."""
 BLOCK = "block at each"
@@ -77,6 +79,8 @@ def load(path: Path) -> Contract:
             _require(path, data["chain"], ("tap", "known", "known_as"), "[chain]")
         if "swap" in data:
             _require(path, data["swap"], ("stages", "tap", "state"), "[swap]")
+        if "adopt" in data:
+            _require(path, data["adopt"], tuple(TABLES["adopt"].split()), "[adopt]")
         for entry in data.get("sound", ()):
             _require(path, entry, ("state", "rate"), "[[sound]]")
         for entry in data.get("target", ()):
@@ -107,6 +111,7 @@ def load(path: Path) -> Contract:
             names=data.get("names", {}),
             not_judged=tuple(NotJudged(tuple(each["patterns"]), each["why"]) for each in data.get("not_judged", ())),
             mutate=data.get("mutate", {}),
+            adopt=data.get("adopt", {}),
         )
     except KeyError as error:
         raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error

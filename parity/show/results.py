@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from parity.diagnose.evidence import Finding
 from parity.diagnose.growth import Growth
 from parity.judge.snapshots import Picture, Sound
 from parity.judge.verdict import Verdict
+from parity.run.certificate import KIND as CERTIFICATE
+from parity.run.certificate import require_sealed
 from parity.run.not_judged import Unjudged
 from parity.run.report import BOTH, DUMPS, RECORDING, SCHEMA, Check, Report, Swap
 
@@ -47,11 +50,32 @@ def load(paths: list[Path]) -> list[Report]:
     Raises `InputError` for what is no result, and for a folder without one.
     """
     found = []
-    for path in (file for name in paths for file in _files(name)):
-        data = read(path)
-        results = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
-        found += [report_of(result, path) for result in results]
+    for path, data in _read(paths):
+        found += reports_of(data, path)
     return found
+
+
+def with_certificates(paths: list[Path]) -> tuple[list[Report], list[Result]]:
+    """As `load`, and beside the results the certificates that `parity adopt` wrote, each of them sealed."""
+    reports, certificates = [], []
+    for path, data in _read(paths):
+        if data.get("kind") == CERTIFICATE:
+            require_sealed(data, path)
+            certificates.append(data)
+        else:
+            reports += reports_of(data, path)
+    return reports, certificates
+
+
+def reports_of(data: Result, path: Path) -> list[Report]:
+    """The report that a file holds, or each of several."""
+    results = data["results"] if data.get("report_schema") == REPORT_SCHEMA else [data]
+    return [report_of(result, path) for result in results]
+
+
+def _read(paths: list[Path]) -> Iterator[tuple[Path, Result]]:
+    for path in (file for name in paths for file in _files(name)):
+        yield path, read(path)
 
 
 def exercised(paths: list[Path]) -> tuple[Exercise, str]:
@@ -106,6 +130,8 @@ def report_of(result: Any, path: Path) -> Report:
     Whether it passed, what failed first and how many verdicts have each word follows from the verdicts.
     """
     schema = result.get("schema") if isinstance(result, dict) else None
+    if isinstance(result, dict) and result.get("kind") == CERTIFICATE:
+        raise InputError(f"{path}: a certificate, which has no taps; `parity status` reads it")
     if schema not in KNOWN:
         raise InputError(
             f"{path}: schema {schema!r}, expected {' or '.join(map(str, KNOWN))}; run the verification again"
@@ -214,7 +240,14 @@ def _time(stats: Result) -> str:
     return f"{stats['mean'] * 1e3:.4g} ms ± {stats['stddev'] * 1e3:.2g}, {stats['rounds']} rounds"
 
 
-def device(report: Report) -> str:
+class Ran(Protocol):
+    """What says in its environment where it was run: a report, or a run of a certificate."""
+
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+
+def device(report: Ran) -> str:
     """What a report's candidate ran on, in words: the frameworks' devices, the system and the machine."""
     environment = report.environment
     parts = [
@@ -224,7 +257,7 @@ def device(report: Report) -> str:
     return ", ".join(parts) or "unknown"
 
 
-def versions(report: Report) -> str:
+def versions(report: Ran) -> str:
     """The frameworks and their versions: of each that names a device, what the environment says under its own name."""
     environment = report.environment
     names = [name.removesuffix(" device") for name in environment if name.endswith(" device")]

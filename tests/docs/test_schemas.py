@@ -21,6 +21,7 @@ from spec.synthetic.cache import cached
 from tests.docs.markdown import ROOT
 from tests.exact.cpp.build import committed
 from tests.exact.cpp.subject import inputs
+from tests.meta import toy
 from tests.meta.conftest import TOY
 from writers import parity_reduced
 
@@ -47,6 +48,8 @@ COMMANDS = [
         "mutate --contract tests/mutate/subject/contract.toml --cases small "
         "--stage second --random 2 --arithmetic survivors --state {out}/state",
     ),
+    ("certificate", "adopt {out}/weights {toy} --out {out}/adopted"),
+    ("certificate.failed", "adopt {out}/weights {toy} --case gain --case tiny --out {out}/not-adopted"),
     ("recording.command", "record {toy} --out {out}/recording"),
     ("manifest.command", "capture {toy} --float64 --out {out}/golden"),
     ("manifest.dumps", "capture {toy} --side candidate --case gain --out {out}/dumps"),
@@ -75,6 +78,7 @@ FILES = {
     "manifest.bundle": "bundle/manifest.json",
     "bisect-state": "bisect-state.json",
     "report": "page/report.json",
+    "certificate.file": "adopted/certificate.json",
 }
 
 
@@ -82,6 +86,7 @@ FILES = {
 def written(tmp_path_factory) -> dict[str, Any]:
     """What the commands write, by the schema's name and what made it."""
     out = tmp_path_factory.mktemp("written")
+    toy.write_checkpoint(out / "weights")
     np.savez(out / "x.npz", **inputs("decoder_block"))
     np.savez(out / "four.npz", x=np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     with pytest.MonkeyPatch.context() as patch:

@@ -95,6 +95,7 @@ COMMANDS = [
         FILE,
         "in.npz",
     ),
+    Command("parity adopt", parity, f"adopt weights --contract {TOY} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity record", parity, f"record {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity capture", parity, f"capture {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
     Command("parity export", parity, f"export {TOY_RUN} --out {{out}}", FOLDER, WEIGHTS),
