@@ -68,7 +68,9 @@ def mutate(options: argparse.Namespace, console: Console) -> tuple[bool, dict[st
     )
     contract = contracts.load(options.contract)
     if options.package:
-        contract = replace(contract, mutate={**contract.mutate, "packages": options.package, "leave_out": []})
+        contract = replace(
+            contract, mutate={**contract.mutate, "packages": options.package, "leave_out": {}, "equivalent": []}
+        )
     with progress(console) as say:
         apart = [Path(path) for path in (options.json, options.report) if path is not None]
         found = Survey(contract, options.cases, options.state, choice, say, apart).run()

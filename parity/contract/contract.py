@@ -162,9 +162,11 @@ class Contract:
     port is for: a name, and what the environment of a run says on it.
 
     `mutate` is what `parity mutate` takes where its options do not say it. `cases` is a pattern of their names;
-    `packages` are those whose files are changed, and `leave_out` are patterns of files that are not. `random` names a
-    function that makes a random case of a number. `devices` are those whose way is tried, `gpu` alone when left out.
-    `half` are patterns of the cases that are tried on the ways for half precision, too.
+    `packages` are those whose files are changed. `leave_out` says of patterns of files why they are not, and of
+    functions, classes and values in a file: `port/layers.py: few`. `equivalent` has changes that nobody can notice: the
+    file, the text before and after, and why. `random` names a function that makes a random case of a number. `devices`
+    are those whose way is tried, `gpu` alone when left out. `half` are patterns
+    of the cases that are tried on the ways for half precision, too.
 
     `adopt` is what `parity adopt` takes: the functions that know a checkpoint's files (`parity/run/adoption.py`), and
     the names of the cases that are run.

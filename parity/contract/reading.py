@@ -48,7 +48,7 @@ TABLES = {
     "sound": "state rate",
     "target": "name environment",
     "not_judged": "patterns why",
-    "mutate": "cases packages leave_out random devices half",
+    "mutate": "cases packages leave_out equivalent random devices half",
     "adopt": "audit convert check about cases",
 }
 """The keys of a table, or of each table of an array."""

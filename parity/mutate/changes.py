@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +28,17 @@ class Usual:
 
 
 class Changes:
-    """The mutants of some files of a candidate; those lines of a file apart that `of_others` gives."""
+    """The mutants of some files of a candidate; those lines of a file apart that `of_others` gives.
 
-    def __init__(self, files: list[File], of_others: Callable[[File], frozenset[int]]):
+    `choices` are functions that choose between two ways to the same (`parity.mutate.argued`).
+    """
+
+    def __init__(self, files: list[File], of_others: Callable[[File], Set[int]], choices: frozenset[str] = frozenset()):
         self.files = files
         self.mutants: dict[str, tuple[File, Mutant]] = {}
         for file in files:
             apart = of_others(file)
-            found = (mutant for mutant in mutants(file.source, file.module) if mutant.line not in apart)
+            found = (mutant for mutant in mutants(file.source, file.module, choices) if mutant.line not in apart)
             self.mutants |= {mutant.id: (file, mutant) for mutant in found}
         self.statements = {file.module: Statements(file.source) for file in files}
 

@@ -29,6 +29,11 @@ CALLS = {
     "collect": "memory, not values",
 }
 
+MEMORY = {
+    "contiguous": "how an array lies in memory, not its values",
+    "ascontiguousarray": "how an array lies in memory, not its values",
+}
+
 CHECKS = ("check", "require", "validate", "ensure", "assert")
 """How the name of a function begins that is called for its errors alone."""
 
@@ -53,8 +58,11 @@ _MODULE_CHECKS = m.Name("TYPE_CHECKING") | m.Comparison(left=m.Name("__name__"))
 _DOCSTRING = m.SimpleStatementLine(body=[m.Expr(m.SimpleString() | m.ConcatenatedString())])
 
 
-def is_left_out(node: cst.CSTNode, place: Place, checks: frozenset[str]) -> bool:
-    """Whether nothing is changed in a node and below it. `checks` are the functions that only errors depend on."""
+def is_left_out(node: cst.CSTNode, place: Place, checks: frozenset[str], choices: frozenset[str] = frozenset()) -> bool:
+    """Whether nothing is changed in a node and below it.
+
+    `checks` are the functions that only errors depend on, `choices` those that choose between two ways to the same.
+    """
     if isinstance(node, tuple(NODES)) or m.matches(node, _DOCSTRING):
         return True
     if isinstance(node, cst.FunctionDef) and (node.name.value in TEXT or node.name.value in checks):
@@ -69,7 +77,23 @@ def is_left_out(node: cst.CSTNode, place: Place, checks: frozenset[str]) -> bool
         return bool(node.args) or name_of(node.func) != "eval"  # without arguments it is a mode, and changes values
     if isinstance(node, cst.If) and m.matches(node.test, _MODULE_CHECKS):
         return True
+    if place.ancestors and place.is_condition(node) and is_choice(node, choices):
+        return True
     return is_type(node) or is_alias(node, place) or leads_to_error(node, place)
+
+
+def is_choice(node: cst.CSTNode, choices: frozenset[str]) -> bool:
+    """Whether a condition asks nothing but functions of these: `on_gpu() and not few(x)`."""
+    if isinstance(node, cst.BooleanOperation):
+        return is_choice(node.left, choices) and is_choice(node.right, choices)
+    if isinstance(node, cst.UnaryOperation):
+        return is_choice(node.expression, choices)
+    return isinstance(node, cst.Call) and name_of(node.func) in choices
+
+
+def stays(node: cst.CSTNode, choices: frozenset[str]) -> bool:
+    """Whether a call is left as it is, though not what it is given: of such a function, or of one of `MEMORY`."""
+    return isinstance(node, cst.Call) and name_of(node.func) in choices | MEMORY.keys()
 
 
 def is_type(node: cst.CSTNode) -> bool:
@@ -151,4 +175,4 @@ def reasons() -> Iterator[tuple[str, str]]:
     """What is left out and why, for the documentation."""
     for kind, why in NODES.items():
         yield kind.__name__, why
-    yield from (KEYWORDS | CALLS | TEXT).items()
+    yield from (KEYWORDS | CALLS | MEMORY | TEXT).items()

@@ -44,6 +44,7 @@ class Result:
     `case`, `segment`, `device`, `tap` and `error` say where it was noticed, of one that survived where its error
     `worst` is largest. It was tried in `tried` of the `reaching` segments that its line reaches, on all devices.
     `located` says whether its line is among those that an explanation shows, None where none was asked for.
+    `argument` is why nobody can notice it, if the contract says so.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Result:
     reaching: int = 0
     random: int = 0
     located: bool | None = None
+    argument: str = ""
 
     @property
     def killed(self) -> bool:

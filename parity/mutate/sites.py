@@ -17,7 +17,7 @@ import libcst as cst
 import libcst.matchers as m
 from libcst.metadata import ByteSpanPositionProvider, CodeSpan, MetadataWrapper
 
-from parity.mutate.left_out import checks_of, is_left_out
+from parity.mutate.left_out import checks_of, is_left_out, stays
 from parity.mutate.operators import OPERATORS, Operator
 from parity.mutate.place import Place, code
 
@@ -43,13 +43,14 @@ class Mutant:
     source: str = field(repr=False)
 
 
-def mutants(source: str, module: str = "") -> list[Mutant]:
+def mutants(source: str, module: str = "", choices: frozenset[str] = frozenset()) -> list[Mutant]:
     """All mutants of a module's source, by line and column; `module` is its dotted name, a part of every `id`.
 
-    Each can be compiled, and no two are the same program, nor one the original's.
+    What chooses between two ways to the same, by calls of `choices` alone, stays. Each mutant can be compiled, and no
+    two are the same program, nor one the original's.
     """
     wrapper = MetadataWrapper(cst.parse_module(source), unsafe_skip_copy=True)
-    walk = _Walk(wrapper.module, wrapper.resolve(ByteSpanPositionProvider))
+    walk = _Walk(wrapper.module, wrapper.resolve(ByteSpanPositionProvider), choices)
     wrapper.module.visit(walk)
     text = source.encode()
     found: list[Mutant] = []
@@ -84,20 +85,20 @@ def compiles(source: str) -> bool:
 class _Walk(cst.CSTVisitor):
     """Collects the changes: where they begin and end, in bytes, and what they are."""
 
-    def __init__(self, module: cst.Module, spans: Mapping[cst.CSTNode, CodeSpan]):
+    def __init__(self, module: cst.Module, spans: Mapping[cst.CSTNode, CodeSpan], choices: frozenset[str]):
         super().__init__()
-        self.spans = spans
+        self.spans, self.choices = spans, choices
         self.changes: list[tuple[int, int, str, str, str, str, str]] = []
         self.ancestors: list[cst.CSTNode] = []
         self.place = Place(self.ancestors, frozenset(imported(module)))
         self.checks = checks_of(module)
 
     def on_visit(self, node: cst.CSTNode) -> bool:
-        if is_left_out(node, self.place, self.checks):
+        if is_left_out(node, self.place, self.checks, self.choices):
             self.ancestors.append(node)
             return False
         made = set()
-        for operator in _applying(type(node)):
+        for operator in () if stays(node, self.choices) else _applying(type(node)):
             for other in operator.change(node, self.place):
                 program = tree(other)
                 if program != tree(node) and program not in made:

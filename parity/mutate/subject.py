@@ -119,7 +119,7 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
     """
     packages = contract.mutate.get("packages")
     found = _own(contract) if packages is None else [file for package in packages for file in _files(package)]
-    left_out = contract.mutate.get("leave_out", ())
+    left_out = [entry for entry in contract.mutate.get("leave_out", {}) if ": " not in entry]
     for pattern in (*left_out, *patterns):
         if not any(fnmatch.fnmatchcase(file.shown, pattern) for file in found):
             advice = meant(pattern, [file.shown for file in found])

@@ -11,6 +11,7 @@ from typing import Any
 from parity.contract import Contract
 from parity.contract.implementation import resolve
 from parity.mutate import arithmetic, located, references, worker
+from parity.mutate.argued import arguments, choices, left_out
 from parity.mutate.changes import Changes, Usual
 from parity.mutate.pool import Pool, environment
 from parity.mutate.results import (
@@ -71,7 +72,11 @@ class Survey:
         self.random = resolve(contract.mutate["random"]) if choice.random and "random" in contract.mutate else None
         self.subject = subject(contract, cases, folder / "references", [folder, *apart])
         self.named = fingerprint(self.subject, self.all_files)
-        self.changes = Changes(files(contract, choice.files), lambda file: of_others(contract, file))
+        changed = files(contract, choice.files)
+        self.changes = Changes(
+            changed, lambda file: of_others(contract, file) | left_out(contract, file), choices(contract)
+        )
+        self.arguments = arguments(contract, self.changes.mutants)
         pairs = self.subject.pairs(choice.stage)
         self.trying = Trying(
             self.subject, self.changes, pairs, worker.begin, _survived, choice.jobs, self.progress, self._spent
@@ -92,7 +97,11 @@ class Survey:
                 self._locate(places, results)
             finally:
                 results.close()
-            found = {name: results[name] for name in places if name in results}
+            found = {
+                name: replace(results[name], argument=self.arguments.get(name, ""))
+                for name in places
+                if name in results
+            }
             measured = self._measured(found) if self.choice.arithmetic else None
         ordered = sorted(found.values(), key=lambda result: (result.file, result.line, result.column))
         return Surveyed(

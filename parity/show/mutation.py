@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from parity.mutate.results import APART, EQUAL, KILLED, NEVER_RUN, SURVIVED, WITHIN, Result, Score
+from parity.mutate.results import APART, EQUAL, KILLED, SURVIVED, WITHIN, Result, Score
 from parity.mutate.surveyed import Judged, Measured, Surveyed
 
 SHOWN = 40
@@ -74,20 +74,21 @@ def fate(result: Result) -> str:
     where = f"{result.case} {result.segment} on {result.device}"
     if result.killed:
         noticed = f"{result.tap} {result.reason}" if result.tap else result.reason
-        return f"{result.outcome} in {where}: {noticed}"
+        text = f"{result.outcome} in {where}: {noticed}"
+        return f"{text}; the contract argues that nobody can notice it" if result.argument else text
     text = (SURVIVED | APART)[result.outcome]
-    if result.outcome == NEVER_RUN or not result.case:
-        return text
-    if result.outcome == WITHIN:
-        return f"{text}; at most {result.worst:.2f} of a bound, in {where}"
-    if result.outcome == EQUAL:
+    if result.outcome == WITHIN and result.case:
+        text = f"{text}; at most {result.worst:.2f} of a bound, in {where}"
+    if result.outcome == EQUAL and result.case:
         text = f"{text}; largest error {result.worst:.1e}, in {where}"
-    return f"{text}; {result.reason}" if result.reason else text
+    return "; ".join(filter(None, (text, result.reason, result.argument)))
 
 
 def summary(found: Surveyed) -> str:
     """The first score in one sentence."""
     parts = _parts(found)
+    if argued := sum(bool(result.argument) and not result.killed for result in found.results):
+        parts.append(f"an argument is given for {argued}")
     if found.explained:
         count = sum(result.located is True for result in found.explained)
         parts.append(f"the changed line is shown for {count} of {len(found.explained)}")
