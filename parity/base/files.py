@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from parity.base.errors import InputError
 
@@ -180,6 +180,12 @@ def writing(path: Path, only: tuple[int, ...] = ()) -> Iterator[None]:
             raise
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise InputError(f"{path}: cannot be written ({reason}); give another name") from error
+
+
+def is_below(name: object) -> bool:
+    """Whether a name in a file that others wrote is of a file below that one's folder: neither whole nor upwards."""
+    path = PurePath(name) if isinstance(name, str | PurePath) else PurePath()
+    return bool(path.parts) and not path.anchor and ".." not in path.parts
 
 
 def file_sha256(path: Path) -> str:

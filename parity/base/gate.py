@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from parity.base.errors import InputError
+from parity.base.names import printable
 
 PASS, FAILURE, BROKEN, INTERRUPTED = 0, 1, 2, 130
 LONGEST = 400
@@ -66,6 +67,8 @@ def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) 
             text = str(error) or "interrupted"
         case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # the second is rich's
             text = "the output was closed before it ended"
+        case MemoryError():
+            text = f"not enough memory at {_line(error)}; give smaller files, or a machine that has more"
         case UnicodeError():
             text = _crash(error)
         case _ if isinstance(error, says):
@@ -81,7 +84,7 @@ def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) 
         case _:
             text = _crash(error)
     with suppress(OSError):
-        print(f"{name}: {' '.join(text.split())}", file=sys.stderr, flush=True)
+        print(f"{name}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
     return code
 
 

@@ -37,3 +37,8 @@ def meant_path(path: Path) -> str:
     beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     advice = meant(path.name, beside)
     return f"; {advice}" if advice.endswith("?") else ""
+
+
+def printable(text: str) -> str:
+    """A text without the control characters, which XML has not, fonts have no glyphs for, and terminals obey."""
+    return "".join(char if char.isprintable() else " " for char in text)

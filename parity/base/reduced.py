@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.base import bounded
 from parity.base.bfloat16 import stored_dtype, widened
 from parity.base.errors import InputError
 from parity.base.files import write_text
@@ -91,7 +92,7 @@ class Record:
 def load(file: Path) -> Record:
     """Read a record. Raises `InputError` for a file that is none."""
     try:
-        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        about: dict[str, Any] = bounded.read_json(file)
         version = about.pop("reduced")
         found = Record(**about | {"shape": tuple(about["shape"]), "values": np.array(about["values"], np.float64)})
         counts = (*found.shape, found.leading, found.projections, found.nonfinite)

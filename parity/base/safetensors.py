@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def entries(file: Path) -> dict[str, Entry]:
         header = json.loads(text)
         header.pop("__metadata__", None)
         found = {name: _entry(file, name, entry, 8 + length, size) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(f"{file}: no whole safetensors file ({error}); write it again") from error
     ends = sorted((entry["data_offsets"] for entry in header.values()), key=tuple)
     if [start for start, _ in ends] != [0, *(end for _, end in ends[:-1])][: len(ends)]:
@@ -71,7 +72,7 @@ def _entry(file: Path, name: str, entry: dict[str, Any], begin: int, size: int) 
     dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
     if dtype not in DTYPES:
         raise InputError(f"{file}: {name} has dtype {dtype}, expected one of {', '.join(DTYPES)}")
-    if any(type(number) is not int or number < 0 for number in (*shape, start, end)):
+    if any(type(number) is not int or not 0 <= number <= sys.maxsize for number in (*shape, start, end)):
         raise ValueError(f"{name} has shape {shape} and offsets {start}, {end}")
     if end - start != math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"{name} of shape {shape} has {end - start} bytes")

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from parity.base import npy
+from parity.base import bounded, npy
 from parity.base.errors import InputError
-from parity.base.files import replacing
+from parity.base.files import is_below, replacing
 from parity.capture.trace_folder import StoredTrace
 
 MANIFEST = "manifest.json"
@@ -46,7 +46,7 @@ class Golden(StoredTrace):
 
     def __init__(self, folder: Path):
         try:
-            self.manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            self.manifest = bounded.read_json(folder / MANIFEST)
         except OSError as error:
             raise InputError(
                 f"{folder / MANIFEST}: cannot be read ({error.strerror}); expected a golden folder, as "
@@ -68,15 +68,30 @@ class Golden(StoredTrace):
         }
         if len(self) != count:
             raise InputError(f"{folder / MANIFEST}: lists {len(self)} taps, its count is {count}; restore it")
+        self._given()
+
+    def _given(self) -> dict[str, str | None]:
+        """The hashes of the files that are no taps, by name: the inputs, and what the segments start from.
+
+        Raises `InputError` where the manifest says something else, or names a file that is not below the folder.
+        """
+        try:
+            known: dict[str, str | None] = {f"inputs/{name}.npy": None for name in self.manifest.get("input_axes", {})}
+            known |= {f"inputs/{name}.npy": content for name, content in self.manifest.get("inputs", {}).items()}
+            for start in self.manifest.get("starts", []):
+                known |= {state["file"]: state.get("sha256") for state in start["state"].values()}
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InputError(f"{self.folder / MANIFEST}: cannot be read ({error!r}); export it again") from error
+        if outside := [name for name in known if not is_below(name)]:
+            raise InputError(f"{self.folder / MANIFEST}: {outside[0]!r} is no file below the folder; export it again")
+        return known
 
     def check_inputs(self) -> None:
         """Check what the run and its segments start from by the manifest's hashes: `inputs/`, and a bundle's `state/`.
 
         Raises `InputError` for a file that is altered, or missing from a bundle.
         """
-        known = {f"inputs/{name}.npy": content for name, content in self.manifest.get("inputs", {}).items()}
-        for start in self.manifest.get("starts", []):
-            known |= {state["file"]: state.get("sha256") for state in start["state"].values()}
+        known = self._given()
         taps = {entry["file"] for entry in self.entries.values()}
         for file in [self.folder / name for name in known if name not in taps]:
             if not file.exists() and "starts" not in self.manifest:

@@ -16,7 +16,7 @@ import numpy as np
 from parity.base import npy
 from parity.base.bfloat16 import stored_dtype
 from parity.base.errors import InputError
-from parity.base.files import file_sha256
+from parity.base.files import file_sha256, is_below
 
 Entries = dict[str, dict[str, Any]]
 
@@ -25,12 +25,18 @@ class StoredTrace(MutableMapping[str, np.ndarray]):
     """Arrays by name, each in a file of `place` below `folder`, in its own memory order.
 
     An array is read anew each time, and checked against its entry: `file`, `shape`, `dtype`, `sha256` of the content.
-    `seconds` is what checking has taken.
+    `seconds` is what checking has taken. Raises `InputError` for entries that name no file below the folder.
     """
 
     def __init__(self, folder: Path, entries: Entries, place: str = ""):
         self.folder, self.entries, self.place = folder, entries, place
         self.seconds = 0.0
+        for name, entry in entries.items():
+            if not is_below(entry.get("file")):
+                raise InputError(
+                    f"{folder}: the file of {name} is {entry.get('file')!r}, expected one below the folder; "
+                    "write the folder anew"
+                )
 
     def add(self, name: str, array: np.ndarray, **more: Any) -> None:
         """Store an array, with what else its entry is to say."""

@@ -208,7 +208,8 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
         options.checkpoint,
     )
     report.command, report.source = options.line, DUMPS
-    report.environment = report.environment | origin(contract.path.parent)
+    own = contract.path.resolve().parent
+    report.environment |= origin(None if own == golden.folder.resolve() else own)
     terminal.show(report, contract, console, options.verbose)
     return report.passed, report.as_dict()
 

@@ -19,6 +19,8 @@ from parity.base.names import meant
 ACCUMULATED = "accumulated"
 LOCAL = "local"
 HANDED = "handed-on."
+LONGEST_LOOP = 1_000_000
+"""Of the segments of a contract or the blocks in one: a bundle's manifest may say any number."""
 """Begins the name of what a segment hands to the next. No module is called so: an attribute has no hyphen."""
 
 
@@ -336,7 +338,10 @@ class Contract:
         names = [each] if isinstance(each, str) else each
         if unknown := [name for name in names if name not in dims]:
             raise InputError(f"{self.path}: unknown dimension {unknown[0]!r}; the case has {', '.join(sorted(dims))}")
-        return range(*(dims[name] for name in names))
+        ends = [dims[name] for name in names]
+        if any(type(end) is not int or not 0 <= end <= LONGEST_LOOP for end in ends):
+            raise InputError(f"{self.path}: {names} are {ends!r:.80}, expected whole numbers up to {LONGEST_LOOP}")
+        return range(*ends)
 
     def _expand(self, entries: list[Any], prefix: str, dims: Mapping[str, int]) -> Iterator[tuple[str, str]]:
         for entry in entries:

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from parity.base import bounded
 from parity.base.errors import InputError
-from parity.base.files import file_sha256
+from parity.base.files import file_sha256, is_below
 from parity.base.names import meant_path
 
 KEY = "parts"
@@ -59,7 +59,7 @@ def copy(path: Path, target: Path) -> None:
 
 def _parsed(path: Path, advice: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return bounded.read_toml(path)
     except OSError as error:
         raise InputError(f"{path}: cannot read the contract ({error.strerror}); {advice}") from error
     except ValueError as error:  # TOML, or the UTF-8 under it
@@ -72,7 +72,7 @@ def _named(path: Path, data: dict[str, Any]) -> list[Path]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         raise InputError(f"{path}: {KEY} is {names!r}, expected a list of file names, each once")
     for name in map(PurePosixPath, names):
-        if name.is_absolute() or ".." in name.parts:
+        if not is_below(name):
             raise InputError(f"{path}: the part {str(name)!r} is outside the contract's folder; put it below")
     return [path.parent / name for name in names]
 

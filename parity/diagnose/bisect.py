@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from parity.base import bounded
 from parity.base.errors import InputError
 from parity.base.files import write_text
 from parity.base.names import meant
@@ -239,7 +240,7 @@ def _load(file: Path, about: dict[str, Any]) -> dict[int, Probe]:
     if not file.is_file():  # nothing was written to it, or it is a device, which keeps nothing
         return {}
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = bounded.read_json(file)
         probes = [Probe(**entry) for entry in data.pop("probes")]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file}: not the state of a bisection ({error}); name another file with --state") from error

@@ -7,6 +7,7 @@ is little-endian and has no marks between fields: `mlx/export.cpp`.
 from __future__ import annotations
 
 import math
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,11 +80,11 @@ def read(path: str | Path) -> Exported:
     Raises `NoProgram` for a custom kernel, whose source has no definition in double.
     """
     try:
-        data = np.fromfile(path, np.uint8)
+        if not os.stat(path).st_size:
+            raise InputError(f"{path}: the file is empty; expected what mx.export_function writes")
+        data = np.asarray(np.memmap(path, np.uint8, "r"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a .mlxfn file") from error
-    if not data.size:
-        raise InputError(f"{path}: the file is empty; expected what mx.export_function writes")
     try:
         return _Reader(str(path), data).exported()
     except (_Broken, UnicodeDecodeError) as error:
@@ -202,7 +203,10 @@ class _Reader:
         return DTYPES[number]
 
     def output(self) -> Output:
-        return Output(tuple(self.numbers("i")), self.dtype())
+        shape = tuple(self.numbers("i"))
+        if any(length < 0 for length in shape):
+            raise _Broken(f"an array of shape {shape}")
+        return Output(shape, self.dtype())
 
     def array(self, output: Output) -> np.ndarray:
         stored = np.dtype(np.uint16 if output.dtype == "bfloat16" else output.dtype)

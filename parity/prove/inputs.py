@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, product
 from pathlib import Path
@@ -18,6 +19,11 @@ Order = tuple[int, ...]
 
 OUTPUT = "output"
 """What `--axes` calls the output; of several, `output 1` is the second."""
+
+UNPACKED = 1 << 30
+"""Bytes to which a compressed file may unpack."""
+DEEPEST = 100
+"""Dictionaries in each other that an input may be in."""
 
 _TRIED = 24
 """Layouts of all inputs together that are tried at most."""
@@ -44,10 +50,28 @@ def read(path: Path) -> Inputs:
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; write the reference's arguments with numpy.savez, by name")
     try:
+        _check_sizes(path)
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, TypeError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+            return {name: _numbers(name, file[name]) for name in file.files}
+    except (OSError, TypeError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: cannot be read as .npz ({error}); write it with numpy.savez") from error
+
+
+def _check_sizes(path: Path) -> None:
+    """Raises `ValueError` for a zip that would unpack to more than `UNPACKED` bytes, or where it holds more than that,
+    to more than it has itself. What a member claims is all that is unpacked of it."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > max(UNPACKED, path.stat().st_size):
+        raise ValueError(
+            f"it would unpack to {size} bytes; expected at most {UNPACKED}, or arrays that are stored as they are"
+        )
+
+
+def _numbers(name: str, member: Any) -> np.ndarray:
+    if not isinstance(member, np.ndarray):  # NumPy gives the bytes of what is no array
+        raise TypeError(f"{name} is no array")
+    return member
 
 
 def labels(given: Sequence[Path | Mapping[str, Any]]) -> list[str]:
@@ -108,6 +132,10 @@ def structured(inputs: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name, value in inputs.items():
         *outer, last = name.split("/")
+        if len(outer) > DEEPEST:
+            raise InputError(
+                f"the inputs hold {name[:40]!r}..., in {len(outer)} dictionaries; expected at most {DEEPEST}"
+            )
         place = made
         for part in outer:
             place = place.setdefault(part, {})

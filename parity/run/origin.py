@@ -7,11 +7,14 @@ import subprocess
 from pathlib import Path
 
 
-def origin(folder: Path) -> dict[str, str]:
+def origin(folder: Path | None) -> dict[str, str]:
     """The host, and the commit of the checkout that `folder` is in: `-dirty` where files differ from it.
 
-    Without git, or outside of a checkout, there is no commit.
+    Without git, or outside of a checkout, there is no commit. There is none either where a folder came from others,
+    as a bundle does, and None is given in its place: git runs the programs that the settings of a checkout name.
     """
+    if folder is None:
+        return {"host": platform.node()}
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     found = {"host": platform.node()}
     try:

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from parity.base import npy, sources
+from parity.base import bounded, npy, sources
 from parity.base.errors import InputError
 from parity.base.files import file_sha256
 from parity.contract import Contract, toml_files
@@ -116,7 +116,7 @@ def require(path: Path, contract: Contract, case: Case, checkpoint: Path) -> Map
     Raises `InputError` unless all are equal, and it is a proof of the same.
     """
     try:
-        proof = json.loads(path.read_text(encoding="utf-8"))
+        proof = bounded.read_json(path)
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error}); write it with `parity verify --exact --json`") from error
     if not isinstance(proof, dict) or proof.get("kind") != KIND or not isinstance(proof.get("subject"), dict):

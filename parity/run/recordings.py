@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from parity.base import npy
+from parity.base import bounded, npy
 from parity.base.errors import InputError
 from parity.base.files import file_sha256, replacing
 from parity.capture.trace import Trace
@@ -81,7 +81,7 @@ class Recorded:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.traces: dict[str, Entries] = json.loads((folder / INDEX).read_text(encoding="utf-8"))["traces"]
+        self.traces: dict[str, Entries] = bounded.read_json(folder / INDEX)["traces"]
 
     def start(self, number: int) -> State:
         """The state of the reference in float32 before a segment."""
@@ -107,7 +107,7 @@ def verify(
     `settle` may replace verdicts by what else is known; it is given what the segments were fed.
     """
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = bounded.read_json(folder / INDEX)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder / INDEX}: cannot be read ({error}); expected what `parity record` wrote") from error
     for name, value in ({"schema": SCHEMA} | _about(contract, case, checkpoint)).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from parity.base import bounded
 from parity.base.errors import InputError
 from parity.base.exercise import Exercise
 from parity.base.pointer import ADVICE, is_pointer
@@ -111,7 +111,7 @@ def _files(path: Path) -> list[Path]:
 def read(path: Path, writer: str = "`parity verify --json`") -> Result:
     """A JSON object from a file that `writer` wrote. Raises `InputError` for anything else."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = bounded.read_json(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); name a file that {writer} wrote") from error
     except ValueError as error:
@@ -144,7 +144,7 @@ def report_of(result: Any, path: Path) -> Report:
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}; it is not a result of verify or compare")
     try:
         return _report(result if schema == SCHEMA else renewed(result))
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         text = f"{path}: cannot be read ({type(error).__name__}: {error}); run the verification again"
         raise InputError(text) from error
 

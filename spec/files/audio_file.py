@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import os
 import re
 import warnings
@@ -88,13 +89,13 @@ def _opened(file: Path, longest: float = math.inf) -> tuple[Any, int]:
     import soundfile
 
     with file.open("rb") as stream:
-        flac = stream.read(4) == b"fLaC"
-    if flac:
-        content = file.read_bytes()
-        bits = int.from_bytes(content[FLAC_TOTAL])
-        total = bits % 2**36
-        unlimited = content[: FLAC_TOTAL.start] + (bits - total).to_bytes(5) + content[FLAC_TOTAL.stop :]
-        return soundfile.SoundFile(io.BytesIO(unlimited)), total
+        head = stream.read(FLAC_TOTAL.stop)
+        if head.startswith(b"fLaC") and len(head) == FLAC_TOTAL.stop:
+            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_COPY)  # what is written to it stays in memory
+            bits = int.from_bytes(head[FLAC_TOTAL])
+            total = bits % 2**36
+            mapped[FLAC_TOTAL] = (bits - total).to_bytes(5)
+            return soundfile.SoundFile(mapped), total
     audio = soundfile.SoundFile(file)
     if audio.format != "MP3":
         return audio, audio.frames

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -148,7 +149,7 @@ def parse_entry(key: str, field: Any, first: int) -> Entry | Problem:
     """The entry of a key, or what is wrong with it; the file's data start at byte `first`."""
 
     def naturals(value: Any) -> bool:
-        return isinstance(value, list) and all(type(number) is int and number >= 0 for number in value)
+        return isinstance(value, list) and all(type(number) is int and 0 <= number <= sys.maxsize for number in value)
 
     if not isinstance(field, dict) or sorted(field) != ["data_offsets", "dtype", "shape"]:
         return Problem("header entry", key, f"{key}: expected dtype, shape and data_offsets alone, got {field!r:.80}")

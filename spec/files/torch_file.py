@@ -77,11 +77,14 @@ class _Reader(pickle.Unpickler):
         if len(programs) != 1:
             raise ValueError(f"it holds {len(programs)} files data.pkl, expected one")
         self.archive, self.folder = archive, programs[0].removesuffix("data.pkl")
+        self.storages: dict[str, tuple[str, np.ndarray]] = {}
         self.order = ">" if self.part("byteorder", b"little") == b"big" else "<"
         program = self.part("data.pkl")
-        for operation, _, _ in pickletools.genops(program):
+        for operation, argument, _ in pickletools.genops(program):
             if operation.name not in OPERATIONS:
                 raise ValueError(f"its pickle does {operation.name}, which no tensor needs")
+            if "BINPUT" in operation.name and argument > len(program):  # Python makes a table of so many places
+                raise ValueError(f"its pickle of {len(program)} bytes remembers a value as number {argument}")
         super().__init__(io.BytesIO(program))
 
     def part(self, name: str, default: bytes | None = None) -> bytes:
@@ -104,23 +107,33 @@ class _Reader(pickle.Unpickler):
         raise ValueError(f"it needs {module}.{name}, which is no part of a tensor")
 
     def persistent_load(self, identity: Any) -> np.ndarray:
-        """A storage `(count,)`, from (what, type, key, device, count). The device that it was saved on is no matter."""
+        """A storage `(count,)`, from (what, type, key, device, count). The device that it was saved on is no matter.
+
+        It is read once, so that many tensors of one storage take no more memory than it does.
+        """
         what, kind, key, _, count = identity
         if what != "storage" or not str(key).isalnum():
             raise ValueError(f"{what} {key}, expected a numbered storage")
-        content = self.part(f"data/{key}")
+        if key in self.storages:
+            known, values = self.storages[key]
+            if (known, len(values)) != (kind, count):
+                raise ValueError(f"storage {key} is of {count} {kind}, and of {len(values)} {known}")
+            return values
+        content = bytearray(self.part(f"data/{key}"))
         values = np.frombuffer(content, np.dtype(STORAGES[kind]).newbyteorder(self.order))
         if len(values) != count:
             raise ValueError(f"storage {key} has {len(values)} values, expected {count}")
         if kind == "BFloat16Storage":
-            return (values.astype(np.uint32) << 16).view(np.float32)
-        return values.astype(values.dtype.newbyteorder("="), copy=False)
+            values = (values.astype(np.uint32) << 16).view(np.float32)
+        values = values.astype(values.dtype.newbyteorder("="), copy=False)
+        self.storages[key] = kind, values
+        return values
 
 
 def tensor(
     storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *of_training: Any
 ) -> np.ndarray:
-    """The tensor that views a storage so; strides count values. Whether it has a gradient is no matter."""
+    """The tensor that views a storage so, as PyTorch's does; strides count values. A gradient is no matter."""
     numbers = (offset, *shape, *strides)
     if not isinstance(storage, np.ndarray) or storage.ndim != 1 or len(shape) != len(strides):
         raise ValueError(f"a tensor of shape {shape} and strides {strides} on {type(storage).__name__}")
@@ -133,4 +146,4 @@ def tensor(
     if not size:
         return np.zeros(shape, storage.dtype)
     steps = [stride * storage.itemsize for stride in strides]
-    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps).copy()
+    return np.lib.stride_tricks.as_strided(storage[offset:], shape, steps)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import tomllib
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from parity.base import bounded
 from parity.base.errors import InputError
 from parity.base.names import listed
 
@@ -23,8 +22,7 @@ class Names:
 
     def __init__(self, file: Path):
         try:
-            text = file.read_text(encoding="utf-8")
-            table = json.loads(text, object_pairs_hook=_once) if file.suffix == ".json" else tomllib.loads(text)
+            table = bounded.read_json(file, _once) if file.suffix == ".json" else bounded.read_toml(file)
         except OSError as error:
             raise InputError(f"{file}: cannot be read ({error.strerror}); expected a map of names") from error
         except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from html import escape
 from typing import Any
 
 import matplotlib
@@ -12,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from parity.base.names import printable
 from parity.contract import ACCUMULATED, LOCAL
 from parity.judge.snapshots import BINS, DECADES, Picture
 from parity.judge.verdict import Verdict
@@ -44,7 +46,7 @@ def svg(figure: Figure, title: str) -> str:
         text = text.replace(color, name)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, count=1, flags=re.S)
     text = re.sub(r'font: ([\d.]+)px[^;"]*', r"font: \1px system-ui, sans-serif", text)
-    return text.replace("<svg", f'<svg role="img" aria-label="{title}" class="plot"', 1)
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(title)}" class="plot"', 1)
 
 
 def chain(report: Report) -> str:
@@ -75,7 +77,7 @@ def chain(report: Report) -> str:
         if "known" in about:
             axes.axhline(about["known"], color="#010105", ls=":", label=f"{about['known']:.3g}")
         axes.set_yscale("log")
-        axes.set_title(f"{tap}, {branch}" if branch else tap, fontsize=9)
+        axes.set_title(printable(f"{tap}, {branch}" if branch else tap), fontsize=9, parse_math=False)
         axes.set_xlabel("step")
         if not place:
             axes.set_ylabel("RMSE")
@@ -106,8 +108,8 @@ def error(picture: Picture) -> str:
     names, lengths = ["", *picture.axes][-2:], [1, 1, *picture.lengths][-2:]
     extent = (0, lengths[1], lengths[0], 0)
     image = left.imshow(decades, cmap="cividis", vmin=-2, vmax=high, aspect="auto", extent=extent, interpolation="none")
-    left.set_xlabel(names[1])
-    left.set_ylabel(names[0])
+    left.set_xlabel(printable(names[1]), parse_math=False)
+    left.set_ylabel(printable(names[0]), parse_math=False)
     left.set_title("largest error of each place, in noise floors", fontsize=9)
     bar = figure.colorbar(image, ax=left, pad=0.01)
     ticks = list(range(-2, int(high) + 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from parity.base.names import printable
 from parity.run.not_judged import sentences
 from parity.run.report import Report
 from parity.show.advice import advice
@@ -38,7 +39,7 @@ def summary(reports: list[Report], extras: dict[str, Any]) -> str:
         lines += [f"{_cell(text)}." for text in sentences(report.not_judged)]
         if changed:
             lines += ["", f"Against the run of {changed['at']}: {_cell(changed['sentence'])}."]
-            turned = (f"`{t['tap']}` ({t['mode']}): {t['old']}, now {t['new']}" for t in changed["turned"])
+            turned = (f"{_code(t['tap'])} ({t['mode']}): {t['old']}, now {t['new']}" for t in changed["turned"])
             lines += ["", *_listed(list(turned), "")]
     if drifted := [trend for trend in extras["trends"] if trend["drift"]]:
         lines += ["", "## Drifted", "", *_listed([f"{_cell(t['series'])}: {t['drift']}" for t in drifted], "")]
@@ -52,9 +53,9 @@ def summary(reports: list[Report], extras: dict[str, Any]) -> str:
 def _to_do(report: Report) -> list[str]:
     lines = [_cell(sentence) for sentence in advice(report)]
     if (first := report.first_failure) is not None:
-        lines.insert(0, f"First wrong: `{first.label}` ({first.mode}): {_cell(first.reason)}")
+        lines.insert(0, f"First wrong: {_code(first.label)} ({_cell(first.mode)}): {_cell(first.reason)}")
     findings = report.diagnosis.findings if report.diagnosis else []
-    guesses = [f"{each.family} ({each.confidence:.0%}): {_cell(each.sentence)}" for each in findings]
+    guesses = [f"{_cell(each.family)} ({each.confidence:.0%}): {_cell(each.sentence)}" for each in findings]
     departures = [_cell(each) for each in report.departures]
     return [*lines, "", *_listed(departures, "departs: "), *_listed(guesses, "looks like: ")]
 
@@ -65,7 +66,7 @@ def _where(report: Report) -> list[str]:
     for stage in rows.parts(report):
         used = "–" if stage["used"] is None else share(stage["used"])
         lines.append(f"| {_cell(stage['name'])} | {stage['verdicts']} | {stage['failed']} | {used} |")
-    failed = [f"`{verdict.label}` ({verdict.mode}): {_cell(verdict.reason)}" for verdict in report.failures]
+    failed = [f"{_code(verdict.label)} ({_cell(verdict.mode)}): {_cell(verdict.reason)}" for verdict in report.failures]
     return [*lines, "", *_listed(failed, "")]
 
 
@@ -78,12 +79,17 @@ def _cell(text: str) -> str:
     return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
+def _code(name: str) -> str:
+    """A name as code, which nothing in it ends."""
+    return "`" + _cell(name).replace("`", "'") + "`"
+
+
 def junit(reports: list[Report]) -> str:
     """A suite for each report that is no informative one: a test case for each verdict, swap and check, and one
     for their number."""
     top = ElementTree.Element("testsuites", name="parity")
     for report in (report for report in reports if not report.informative):
-        suite = ElementTree.SubElement(top, "testsuite", name=f"{report.case}, {device(report)}")
+        suite = ElementTree.SubElement(top, "testsuite", name=printable(f"{report.case}, {device(report)}"))
         cases = [(v.mode, v.label, v.passed, v.reason) for v in report.verdicts]
         for swap in report.swaps:
             name = ", ".join(f"{stage} {side}" for stage, side in swap.sides.items())
@@ -93,20 +99,19 @@ def junit(reports: list[Report]) -> str:
         got, want = len(report.verdicts), report.expected
         cases.append(("run", "number of verdicts", got == want > 0, f"{got}, expected {want}"))
         for kind, name, passed, reason in cases:
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{report.case}.{kind}", name=name)
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=printable(f"{report.case}.{kind}"), name=printable(name)
+            )
             if not passed:
-                ElementTree.SubElement(case, "failure", message=_printable(reason))
+                ElementTree.SubElement(case, "failure", message=printable(reason))
         for name, one in report.not_judged.items():
-            case = ElementTree.SubElement(suite, "testcase", classname=f"{report.case}.not judged", name=name)
-            ElementTree.SubElement(case, "skipped", message=_printable(one.why))
+            case = ElementTree.SubElement(
+                suite, "testcase", classname=printable(f"{report.case}.not judged"), name=printable(name)
+            )
+            ElementTree.SubElement(case, "skipped", message=printable(one.why))
         suite.set("tests", str(len(cases) + len(report.not_judged)))
         suite.set("skipped", str(len(report.not_judged)))
         suite.set("failures", str(sum(not case[2] for case in cases)))
         suite.set("time", f"{sum(report.seconds.values()):.1f}")
         suite.set("timestamp", report.when)
     return ElementTree.tostring(top, encoding="unicode", xml_declaration=True)
-
-
-def _printable(text: str) -> str:
-    """XML has no control characters."""
-    return "".join(char if char.isprintable() else " " for char in text)
