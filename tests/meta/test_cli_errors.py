@@ -59,7 +59,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (SIDES.format(root='raise TypeError("out of luck")'), "TypeError: out of luck at "),
         (SIDES.format(root="return None"), "has no attribute"),
         (SIDES.format(root="raise SystemExit(0)"), "was ended by sys.exit(0) at "),
-        (SIDES.format(root="raise MemoryError"), "MemoryError at "),
+        (SIDES.format(root="raise MemoryError"), "not enough memory at "),
         (SIDES.format(root='raise ValueError("one line\\nand another")'), "one line and another"),
         ("def broken(:\n", "SyntaxError: "),
     ],
