@@ -4,9 +4,12 @@
 """
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from parity.base.gate import guarded
+from spec.config import ChatterboxConfig
+from spec.turbo import TurboConfig
 
 DTYPES = ("float32", "float16", "bfloat16")
 OTHERS = "other commands, each with --help: convert-voice, to another voice; convert and audit, of weights"
@@ -32,11 +35,15 @@ def main() -> int:
     return speak("mlx_impl", load, DTYPES, others=OTHERS)
 
 
-def load(*given: Any) -> Any:
+def load(checkpoint: Path, config: ChatterboxConfig, dtype: str) -> Any:
     """The side that speaks, with MLX: not loaded before it is needed, because `--help` needs none."""
+    if isinstance(config, TurboConfig):
+        from mlx_impl.turbo.speech import ChatterboxTurbo
+
+        return ChatterboxTurbo(checkpoint, config, dtype)
     from mlx_impl.speech import Chatterbox
 
-    return Chatterbox(*given)
+    return Chatterbox(checkpoint, config, dtype)
 
 
 def load_converter(*given: Any) -> Any:

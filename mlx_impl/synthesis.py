@@ -59,7 +59,7 @@ class Synthesis:
         encoder = self.config.flow.encoder
         frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
         noise = draws.flow_noise(self.config.flow.mel_bins, frames).swapaxes(1, 2)  # (1, M, C)
-        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, time_grid(steps, working_float())))
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, self.time_grid(steps)))
         mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return np.ascontiguousarray(np.array(mel[:, prompt_mel.shape[1] :]).swapaxes(1, 2))
 
@@ -80,6 +80,14 @@ class Synthesis:
             return np.array(watermark.mark(self.tensor(own[None]))[0])
 
         return marked_at(self.config.vocoder.sample_rate, watermark.config.sample_rate, wave, mark)
+
+    def time_grid(self, steps: int) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return time_grid(steps, self.float_type())
+
+    def float_type(self) -> type[np.floating]:
+        """What NumPy calls the dtype of the ODE's time."""
+        return working_float()
 
     def tensor(self, array: np.ndarray) -> mx.array:
         """An array on this side: numbers in float32, which a stage rounds if it takes less; tokens as they are."""

@@ -1,9 +1,12 @@
 """`python -m reference speak` turns text and a voice into audio, `convert-voice` speech into another voice's."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from parity.base.gate import guarded
+from spec.config import ChatterboxConfig
+from spec.turbo import TurboConfig
 
 DTYPES = ("float32", "float64")
 OTHERS = "another command, with --help: convert-voice, speech to the same speech in another voice"
@@ -20,11 +23,15 @@ def main() -> int:
     return speak("reference", load, DTYPES, others=OTHERS)
 
 
-def load(*given: Any) -> Any:
+def load(checkpoint: Path, config: ChatterboxConfig, dtype: str) -> Any:
     """The side that speaks, with PyTorch: not loaded before it is needed, because `--help` needs none."""
+    if isinstance(config, TurboConfig):
+        from reference.turbo.speech import ChatterboxTurbo
+
+        return ChatterboxTurbo(checkpoint, config, dtype)
     from reference.speech import Chatterbox
 
-    return Chatterbox(*given)
+    return Chatterbox(checkpoint, config, dtype)
 
 
 def load_converter(*given: Any) -> Any:

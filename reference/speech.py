@@ -34,9 +34,13 @@ class Chatterbox(Synthesis):
 
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
         super().__init__(checkpoint, config, dtype)
-        self.text = load_tokenizer(checkpoint, config.t3)
-        self.sampling = sampling(config.t3)
-        self.t3 = load_t3(checkpoint, config.t3, self.dtype)
+        self.load()
+
+    def load(self) -> None:
+        """What `Synthesis` has not: the tokenizer, how T3 is sampled where nothing is said, and T3."""
+        self.text = load_tokenizer(self.checkpoint, self.config.t3)
+        self.sampling = sampling(self.config.t3)
+        self.t3 = load_t3(self.checkpoint, self.config.t3, self.dtype)
 
     @cached_property
     def conditioner(self) -> Conditioner:

@@ -54,8 +54,7 @@ class Synthesis:
         encoder = self.config.flow.encoder
         frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
         noise = draws.flow_noise(self.config.flow.mel_bins, frames)
-        grid = time_grid(steps, np.dtype(str(self.dtype).removeprefix("torch.")).type)
-        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, grid))
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, self.time_grid(steps)))
         mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return mel[:, :, prompt_mel.shape[1] :].numpy()
 
@@ -77,6 +76,14 @@ class Synthesis:
             return watermark.mark(self.tensor(own[None]))[0].numpy()
 
         return marked_at(self.config.vocoder.sample_rate, watermark.config.sample_rate, wave, mark)
+
+    def time_grid(self, steps: int) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return time_grid(steps, self.float_type())
+
+    def float_type(self) -> type[np.floating]:
+        """What NumPy calls the dtype."""
+        return np.dtype(str(self.dtype).removeprefix("torch.")).type
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """An array on this side: numbers in the dtype of the weights, tokens as they are."""

@@ -33,8 +33,12 @@ class Voice(NamedTuple):
     whole_16: np.ndarray
 
 
-def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voice:
-    """The voices of an audio file.
+def load_voice(
+    file: Path,
+    warn: Callable[[str], object] = warnings.warn,
+    cut: Callable[[np.ndarray, int], Voice] | None = None,
+) -> Voice:
+    """The voices of an audio file, as `cut` makes them of samples and rate: `voice_of` where it is None.
 
     `warn` is told of one that is used all the same: damaged, cut short, clipped, far too loud, or cut after 10 minutes.
 
@@ -49,7 +53,7 @@ def load_voice(file: Path, warn: Callable[[str], object] = warnings.warn) -> Voi
                 f"the recording is silent, its peak is {peak:.1e} of full scale, expected at least {SILENT:.0e}; "
                 "record or convert it again (channels of opposite phase cancel when they are mixed)"
             )
-        return voice_of(samples, rate)
+        return (cut or voice_of)(samples, rate)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 

@@ -47,6 +47,11 @@ class TurboT3Config:
         return self.width // self.heads
 
     @property
+    def speech_positions(self) -> int:
+        """What a prompt can have at most, as Chatterbox's T3 calls it, whose speech has a table of its own."""
+        return self.positions
+
+    @property
     def mlp_width(self) -> int:
         return 4 * self.width
 

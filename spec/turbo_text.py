@@ -77,6 +77,10 @@ class TurboTokenizer:
                 "another model's?"
             )
 
+    def unknown(self, text: str, language: str | None = None) -> str:
+        """The characters of a text that have no token: none, because each byte has one."""
+        return ""
+
     def encode(self, text: str) -> np.ndarray:
         """Normalized text -> its tokens, `(1, L)`, int64. There are no start and stop tokens.
 

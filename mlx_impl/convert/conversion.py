@@ -23,7 +23,7 @@ from mlx_impl.convert.version import VERSION
 from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.layout import PYTORCH
 from mlx_impl.weights.stored.layout import convert as to_layout
-from mlx_impl.weights.stored.mapping import COMMUNITY, FOLD, MLX, SUM, UPSTREAM, Parameter, Scheme
+from mlx_impl.weights.stored.mapping import COMMUNITY, DROP, FOLD, MLX, SUM, UPSTREAM, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import LAYER
 from mlx_impl.weights.stored.reader import (
     ANCESTORS,
@@ -73,6 +73,11 @@ class Conversion:
             raise ValueError(f"the source has no {', '.join(absent)}; convert the published checkpoint instead")
         self.left_out = sorted(unnamed.union(absent))
         expected = {parameter: shapes for parameter, shapes in expected.items() if parameter.stage not in self.left_out}
+        if strange := [p for p in expected if p.leaf.operation != DROP and not request.target.keys(p)]:
+            raise ValueError(
+                f"the naming {request.target} has no {strange[0].rule.names[0]} ({len(strange)} such tensors): it has "
+                "neither Turbo nor Nano; take --target mlx or upstream"
+            )
         own = None if self.new else set().union(*map(packed, source.tensors))
         self.expected = with_quantization(expected, self.quantization, own)
         self.entries: dict[Entry, tuple[Parameter, int]] = {}
@@ -90,6 +95,8 @@ class Conversion:
             )
         if self.new and not any(entry.dtype == "U32" for entry in self.entries):
             raise ValueError("nothing to quantise: only T3's linear layers are, and the source has no T3")
+        if self.new and any(parameter.rule.kind == "linear of GPT-2" for parameter in self.expected):
+            raise ValueError("nothing to quantise: the linear layers of Turbo and Nano lie otherwise; leave --quantize out")
 
     def base(self, parameter: Parameter) -> Parameter:
         """What a scale or bias is made from where it is made here: the weight."""

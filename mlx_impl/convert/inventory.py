@@ -14,12 +14,14 @@ from mlx_impl.weights.stored.mapping import SCHEMES, UPSTREAM, Parameter, Scheme
 from mlx_impl.weights.stored.mapping.rule import BIASES, SCALES
 from mlx_impl.weights.stored.reader import MAPPING, Tensors
 from spec.config import CHATTERBOX_SIZES, multilingual
+from spec.files.checkpoint import FLOWS, family_of
 from spec.files.safetensors_file import Problem
-from spec.keys import FILES
+from spec.keys import FILES, TURBO_FILES, Keys
+from spec.turbo import T3_SIZES, turbo
 
 WORDS = {PYTORCH: "PyTorch's layout", MLX: "MLX's layout", SWIFT: "the Swift port's layout"}
 
-# The published file of each stage, without its suffix.
+# The published file of each stage, without its suffix. Turbo and Nano call two of them otherwise.
 FILE_OF = {
     "tokenizer": "s3gen",
     "speaker_encoder": "s3gen",
@@ -29,16 +31,27 @@ FILE_OF = {
     "t3": "t3_cfg",
 }
 
+MODELS = ("english", "multilingual", *T3_SIZES)
+
 # Of each parameter: the shapes of upstream's parts, in PyTorch's layout, and the dtype.
 Expected = dict[Parameter, tuple[tuple[tuple[int, ...], ...], str]]
 
 
+def keys_of(file: str, size: str, model: str) -> Keys:
+    """The keys of a file of `FILES` at a size, as one of `MODELS` has it."""
+    if model in T3_SIZES:
+        config = turbo(model, size)
+        own = {"s3gen": config.flow.file, "t3_cfg": config.t3.file}.get(file, "")
+        return TURBO_FILES.get(own.removesuffix(".safetensors"), FILES[file])(config)
+    chatterbox = CHATTERBOX_SIZES[size]
+    return FILES[file](multilingual(chatterbox) if model == "multilingual" else chatterbox)
+
+
 @cache
-def published(file: str, size: str, many: bool) -> Expected:
-    """What a published file holds at a size, of the model of one language or of many."""
-    config = multilingual(CHATTERBOX_SIZES[size]) if many else CHATTERBOX_SIZES[size]
+def published(file: str, size: str, model: str) -> Expected:
+    """What a file of `FILES` holds at a size, as one of `MODELS` has it."""
     expected: Expected = {}
-    for key in FILES[file](config):
+    for key in keys_of(file, size, model):
         found = UPSTREAM.find(key.name)
         if found is None:
             raise ValueError(f"{key.name}: no rule for this key; add one to mlx_impl/weights/stored/mapping")
@@ -54,12 +67,17 @@ def files_of(parameters: Iterable[Parameter]) -> list[str]:
 
 
 def expected_of(tensors: Tensors) -> Expected:
-    """What a file should hold, of the size that fits it best: everything of each published file it has a part of."""
+    """What a file should hold: everything of each published file it has a part of.
+
+    It is of the size and the model that fit it best; of two that fit alike, of the one that its name is of.
+    """
     shapes = {parameter: pytorch_shape(tensors, parameter) for parameter in tensors.parameters}
+    of_turbo = tensors.file.name == FLOWS[1] or family_of(tensors.file) in T3_SIZES
+    models = sorted(MODELS, key=lambda model: (model in T3_SIZES) != of_turbo)
     whole: Expected = {}
     for file in files_of([*tensors.parameters, *(parameter for _, parameter in strangers(tensors))]):
-        sizes = [published(file, size, many) for size in CHATTERBOX_SIZES for many in (False, True)]
-        whole |= max(sizes, key=lambda each: sum(shapes.get(p) == shape[-1] for p, (shape, _) in each.items()))
+        whole_files = [published(file, size, model) for size in CHATTERBOX_SIZES for model in models]
+        whole |= max(whole_files, key=lambda each: sum(shapes.get(p) == shape[-1] for p, (shape, _) in each.items()))
     return {parameter: want for parameter, want in whole.items() if parameter.stage not in tensors.left_out}
 
 

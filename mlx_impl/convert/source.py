@@ -12,7 +12,7 @@ from mlx_impl.convert.origin import made_from
 from mlx_impl.weights.stored.foreign import Quantization
 from mlx_impl.weights.stored.mapping import UPSTREAM, Parameter
 from mlx_impl.weights.stored.reader import Tensors
-from spec.files.checkpoint import ALL_IN_ONE, Contents, contents_of, missing, names_of, t3_named
+from spec.files.checkpoint import ALL_IN_ONE, FLOWS, Contents, contents_of, missing, names_of, t3_named
 from spec.files.safetensors_file import STORED
 
 
@@ -95,19 +95,23 @@ def contents(source: Path, t3: str | None = None) -> Contents:
 def source_of(tensors: Tensors, against: Path, t3: str | None = None) -> Source:
     """The files of a directory that a file was made from, or may have been: those of the stages that it holds.
 
-    Raises `ValueError` where several T3 may be meant.
+    Raises `ValueError` where several T3, or several files of the flow, may be meant.
     """
     found = contents(against, t3)
     if against.is_file():
         return Source(found.weights)
-    stages = files_of(tensors.parameters)
-    files = [file for file in found.weights if file.stem in stages or file.name == ALL_IN_ONE]
-    if "t3_cfg" in stages and ALL_IN_ONE not in (file.name for file in files):
-        named = {tensors.file.name, *made_from(tensors)}
-        meant = [file for file in found.t3 if file.name in named] or found.t3
+    if whole := [file for file in found.weights if file.name == ALL_IN_ONE]:
+        return Source(whole)
+    flows = [file for file in found.weights if file.name in FLOWS]
+    other = [file for file in found.weights if file not in flows and file not in found.t3]
+    named = {tensors.file.name, *made_from(tensors)}
+    files = []
+    for stage in files_of(tensors.parameters):
+        there = {"s3gen": flows, "t3_cfg": found.t3}.get(stage) or [file for file in other if file.stem == stage]
+        meant = [file for file in there if file.name in named] or there
         if len(meant) > 1:
             raise ValueError(
                 f"{against} holds {names_of(meant)}; say with --t3 which {tensors.file.name} was made from"
             )
-        files = [file for file in files if file not in found.t3] + meant
+        files += meant
     return Source(files)

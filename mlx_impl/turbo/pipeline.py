@@ -15,7 +15,9 @@ from mlx import nn
 from mlx_impl.attention_mask import padding_mask
 from mlx_impl.ode import Conditions, Observe, mean_grid, mean_step
 from mlx_impl.pipeline import MODELS, Pipeline
+from mlx_impl.synthesis import DTYPES
 from mlx_impl.turbo.generation import SILENCE, speech_only
+from mlx_impl.turbo.speech import ChatterboxTurbo
 from mlx_impl.turbo.stage import run_prefill, run_rest, run_step
 from mlx_impl.weights.turbo import load_turbo
 from spec.text import code_points, of_code_points
@@ -89,9 +91,21 @@ def t3_model(checkpoint: Path, config: TurboConfig, dtype: mx.Dtype) -> nn.Modul
     return root
 
 
+def speech_model(checkpoint: Path, config: TurboConfig, dtype: mx.Dtype) -> nn.Module:
+    root = nn.Module()
+    root.side = side = ChatterboxTurbo(checkpoint, config, next(name for name, each in DTYPES.items() if each == dtype))
+    root.conditioner, root.t3, root.flow, root.vocoder = side.conditioner, side.t3, side.flow, side.vocoder
+    return root
+
+
 TURBO_MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "t3_prefill": t3_model,
     "t3_step": t3_model,
     "t3_rest": t3_model,
+    "spoken_voice": speech_model,
+    "spoken_tokens": speech_model,
+    "spoken_mel": speech_model,
+    "spoken_wave": speech_model,
+    "streamed": speech_model,
 }

@@ -15,7 +15,9 @@ from torch import nn
 from reference.attention_mask import padding_mask
 from reference.ode import Conditions, Observe, mean_grid, mean_step
 from reference.pipeline import MODELS, Pipeline
+from reference.synthesis import DTYPES
 from reference.turbo.generation import SILENCE, speech_only
+from reference.turbo.speech import ChatterboxTurbo
 from reference.turbo.stage import run_prefill, run_rest, run_step
 from reference.weights.turbo import load_turbo
 from spec.text import code_points, of_code_points
@@ -88,9 +90,21 @@ def t3_model(checkpoint: Path, config: TurboConfig, dtype: torch.dtype) -> nn.Mo
     return root
 
 
+def speech_model(checkpoint: Path, config: TurboConfig, dtype: torch.dtype) -> nn.Module:
+    root = nn.Module()
+    root.side = side = ChatterboxTurbo(checkpoint, config, next(name for name, each in DTYPES.items() if each == dtype))
+    root.conditioner, root.t3, root.flow, root.vocoder = side.conditioner, side.t3, side.flow, side.vocoder
+    return root
+
+
 TURBO_MODELS: dict[str, Callable[..., nn.Module]] = {
     "text": text_model,
     "t3_prefill": t3_model,
     "t3_step": t3_model,
     "t3_rest": t3_model,
+    "spoken_voice": speech_model,
+    "spoken_tokens": speech_model,
+    "spoken_mel": speech_model,
+    "spoken_wave": speech_model,
+    "streamed": speech_model,
 }

@@ -2,7 +2,8 @@
 
 Names are those of ResembleAI's repositories on Hugging Face: `chatterbox`, `chatterbox-turbo`, `chatterbox-nano` and
 the language packs `Chatterbox-Multilingual-*`. Upstream's newest loader (`mtl_tts.py`) reads `s3gen` with every T3, and
-the multilingual T3 that it is told to: `v2`, which is its default, `v3`, or any other file.
+the multilingual T3 that it is told to: `v2`, which is its default, `v3`, or any other file. Turbo and Nano have a flow
+and a tokenizer of their own.
 """
 
 from __future__ import annotations
@@ -16,19 +17,24 @@ from spec.config import CHATTERBOX_SIZES, ENGLISH_T3, MULTILINGUAL_T3, S3GEN
 from spec.files.safetensors_file import FormatError, read_header
 from spec.languages import CANGJIE
 from spec.text import MULTILINGUAL_TOKENIZER, TOKENIZER
+from spec.turbo import NANO_T3, S3GEN_MEANFLOW, TURBO_T3
+from spec.turbo_text import MERGES, SETTINGS, VOCABULARY
 
+CHATTERBOX = "chatterbox"  # of the family, the model whose T3 is a Llama: of one language or of many
 VE = "ve.safetensors"
+FLOWS = (S3GEN, S3GEN_MEANFLOW)  # of Chatterbox, and of Turbo and Nano
 MULTILINGUAL = (MULTILINGUAL_T3, "t3_mtl23ls_v3.safetensors")  # in the order in which upstream takes them
 ALL_IN_ONE = "model.safetensors"  # of the mlx-community naming
 VOICES = ("conds.pt", "conds.safetensors")  # in the order in which they are looked for
-COMPANIONS = (TOKENIZER, MULTILINGUAL_TOKENIZER, CANGJIE, *VOICES)
+TURBO_TOKENIZER = (VOCABULARY, MERGES, SETTINGS, "added_tokens.json", "special_tokens_map.json")
+COMPANIONS = (TOKENIZER, MULTILINGUAL_TOKENIZER, CANGJIE, *TURBO_TOKENIZER, *VOICES)
 
 WEIGHTS = {".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".npz", ".gguf", ".onnx"}
 SUPERSEDED = {
     "s3gen_v3": f"upstream reads {S3GEN} with every T3",
     "t3_23lang": "an older multilingual T3, of fewer text tokens, which upstream no longer reads",
 }
-ANOTHER_MODEL = re.compile(r"t3_(turbo|nano)_\w+|s3gen_meanflow")
+TURBO = re.compile(r"t3_(turbo|nano)(_\w+)?")
 SHARD = re.compile(r"(.+)-\d+-of-(\d+)")
 
 
@@ -50,6 +56,12 @@ class Contents:
         """The files that hold a T3 alone."""
         return [file for file in self.weights if file.name.startswith("t3_")]
 
+    def flows(self) -> list[str]:
+        """The files of the flow that the T3 need; without a T3 the one that is there."""
+        if self.t3:
+            return sorted({flow_of(file) for file in self.t3})
+        return [S3GEN_MEANFLOW if self.folder / S3GEN_MEANFLOW in self.weights else S3GEN]
+
     def problems(self) -> Iterator[tuple[str, str]]:
         """Why the weights are not those of one model, each part once: the file that each reason is about, in words."""
         if self.refused:  # they may be what seems to be missing
@@ -59,11 +71,12 @@ class Contents:
         if ALL_IN_ONE in names:
             yield from ((name, f"holds what {ALL_IN_ONE} does; keep one") for name in names if name != ALL_IN_ONE)
             return
-        for name in (S3GEN, VE):
+        for name in (*self.flows(), VE):
             if name not in names:
                 yield name, "is missing; fetch it, or name the file that is meant"
         if not self.t3:
-            yield ENGLISH_T3, "is missing, and there is no other T3; fetch it, or name the file that is meant"
+            t3 = TURBO_T3 if self.flows() == [S3GEN_MEANFLOW] else ENGLISH_T3
+            yield t3, "is missing, and there is no other T3; fetch it, or name the file that is meant"
 
     def check(self) -> None:
         """Raises `ValueError` with all problems."""
@@ -87,7 +100,22 @@ def contents_of(folder: Path) -> Contents:
             found.refused[file.name] = reason
         else:
             found.weights.append(file)
+    unread = [file for file in found.weights if file.name in FLOWS and file.name not in found.flows()]
+    for file in unread if found.t3 else []:
+        found.weights.remove(file)
+        found.unneeded[file.name] = f"upstream reads {found.flows()[0]} with {names_of(found.t3)}"
     return found
+
+
+def family_of(t3: Path) -> str:
+    """The model that a T3 is of, by its file's name: `CHATTERBOX`, `turbo` or `nano`."""
+    found = TURBO.fullmatch(t3.stem)
+    return found[1] if found else CHATTERBOX
+
+
+def flow_of(t3: Path) -> str:
+    """The file of the flow that belongs to a T3."""
+    return S3GEN if family_of(t3) == CHATTERBOX else S3GEN_MEANFLOW
 
 
 def why_unneeded(file: Path) -> str:
@@ -101,15 +129,13 @@ def why_unneeded(file: Path) -> str:
 
 def why_refused(file: Path) -> str:
     """Why a file of weights that may be needed cannot be read, or ""."""
-    if ANOTHER_MODEL.fullmatch(file.stem):
-        return "is of Chatterbox Turbo or Nano: `parity verify --contract fixtures/turbo.toml` alone reads it"
     if shard := SHARD.fullmatch(file.stem):
         return f"is one of {int(shard[2])} shards, which are not read: join them in {shard[1]}.safetensors"
     if file.stem in SUPERSEDED:
         return f"is not read by upstream; fetch {S3GEN} from the repository `ResembleAI/chatterbox`"
-    if file.name in (S3GEN, VE, ALL_IN_ONE) or (file.stem.startswith("t3_") and file.suffix == ".safetensors"):
+    if file.name in (*FLOWS, VE, ALL_IN_ONE) or (file.stem.startswith("t3_") and file.suffix == ".safetensors"):
         return ""
-    if file.with_suffix(".safetensors").name in (S3GEN, VE, ENGLISH_T3, *MULTILINGUAL):
+    if file.with_suffix(".safetensors").name in (*FLOWS, VE, ENGLISH_T3, *MULTILINGUAL, TURBO_T3, NANO_T3):
         return f"is not read: fetch {file.stem}.safetensors, which is published beside it"
     return "is not a file of Chatterbox's that is known here; take it out of the directory"
 
@@ -153,7 +179,7 @@ def size_of(folder: Path) -> str | None:
 
     None where no whole file says it.
     """
-    for name in (S3GEN, ALL_IN_ONE):
+    for name in (*FLOWS, ALL_IN_ONE):
         try:
             shapes = {entry.shape for entry in read_header(folder / name).entries.values()}
         except (OSError, FormatError):

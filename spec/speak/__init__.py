@@ -26,16 +26,14 @@ from parity.base.names import meant_path
 from spec.audio import Voice, load_voice
 from spec.config import CHATTERBOX_SIZES, ChatterboxConfig
 from spec.draws import Draws
-from spec.files.checkpoint import VOICES
+from spec.files.checkpoint import CHATTERBOX, VOICES
 from spec.files.conditionals import SUFFIXES, check_fit, load_conditionals, save_conditionals
 from spec.files.wav_file import wav
 from spec.languages import LANGUAGES
-from spec.speak.model import model_for, size_for
-from spec.speak.stream import MODES, check_finite, check_new, stream_to
-from spec.synthetic import files_of
+from spec.speak.model import MODELS, model_for
+from spec.speak.stream import MODES as STREAMS
+from spec.speak.stream import check_finite, check_new, stream_to
 from spec.synthetic.cache import cached
-from spec.text import normalize_punctuation
-from spec.watermark.config import WatermarkConfig
 from spec.watermark.find import find_watermark
 
 NOISE = "made-up weights, so the voice is NOISE; give --checkpoint DIR, as published, for speech"
@@ -58,10 +56,11 @@ def parser(side: str, dtypes: Iterable[str], others: str = "") -> argparse.Argum
     )
     speak.add_argument("--save-voice", type=Path, metavar="FILE", help=how)
     speak.add_argument("--language", metavar="XX", help="of the text, which the multilingual T3 speaks")
+    speak.add_argument("--model", choices=MODELS, help="of the family (that of the checkpoint's T3; or chatterbox)")
     how = "file of the T3, or the end of its name: v3 (t3_cfg; with --language t3_mtl23ls_v2, or v3 where it is alone)"
     speak.add_argument("--t3", metavar="NAME", help=how)
     how = "write audio as it is made, the same (exact, the default), or sooner and other audio (prefixes of the tokens)"
-    speak.add_argument("--stream", nargs="?", choices=MODES, const="exact", help=how)
+    speak.add_argument("--stream", nargs="?", choices=STREAMS, const="exact", help=how)
     speak.add_argument("--max-tokens", type=int, default=1000, help="25 a second of audio (%(default)s)")
     return top
 
@@ -76,7 +75,7 @@ def add_synthesis(command: argparse.ArgumentParser, dtypes: Iterable[str]) -> No
     )
     command.add_argument("--dtype", choices=list(dtypes), default="float32", help="to compute in (%(default)s)")
     command.add_argument("--seed", type=int, default=0, help="of every draw; the same on both sides (%(default)s)")
-    command.add_argument("--steps", type=int, default=10, help="Euler steps of the flow (%(default)s)")
+    command.add_argument("--steps", type=int, help="Euler steps of the flow (10; 2 of Turbo and Nano)")
     command.add_argument("--debug", action="store_true", help="show where an error that ends the command was raised")
 
 
@@ -117,12 +116,13 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     """Check what is given, speak and write the audio. A stream is watermarked when it is whole, as other audio is."""
     check(options)
     draws, clock = Draws(options.seed), Clock()
-    checkpoint, size = options.checkpoint, size_for(options)
-    config = replace(model_for(options, CHATTERBOX_SIZES[size]), watermark=WatermarkConfig())  # of one size for all
-    voice = None if options.voice is None else read_voice(options.voice, config)
+    checkpoint, model = options.checkpoint, model_for(options)
+    config, steps = model.config, model.config.flow.steps if options.steps is None else options.steps
+    voice = None if options.voice is None else read_voice(options.voice, config, model.load_voice)
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
-        checkpoint = clock("making", cached, size, files_of(config))
+        other = "" if model.name == CHATTERBOX else model.name
+        checkpoint = clock("making", cached, model.size, model.files, model=other)
     require_place(options.out, checkpoint, options.voice)
     if options.save_voice is not None:
         require_new([options.save_voice])
@@ -130,7 +130,7 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
         voice = read_voice(own_voice(checkpoint), config)
     said, weights = find_watermark()
     side = clock("loading", make, checkpoint, config, options.dtype)
-    warn_of_unknown(side.text.unknown(normalize_punctuation(options.text, config.t3.multilingual), options.language))
+    warn_of_unknown(side.text.unknown(model.normalize(options.text), options.language))
     conditions = voice if isinstance(voice, dict) else clock("voice", side.conditions, voice)
     if options.save_voice is not None:
         save_conditionals(options.save_voice, conditions)
@@ -138,9 +138,9 @@ def speak(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     given = (options.text, conditions, sampling, draws, options.language)
     rate = side.config.vocoder.sample_rate
     if options.stream is None:
-        wave, counted, spent = at_once(side, given, options.steps, clock)
+        wave, counted, spent = at_once(side, given, steps, clock)
     else:
-        wave, first, spent = stream_to(options.out, side.stream(*given, options.steps, MODES[options.stream]), rate)
+        wave, first, spent = stream_to(options.out, side.stream(*given, steps, STREAMS[options.stream]), rate)
         counted = f"the whole stream, its first audio after {first:.2f} s"
     seconds = len(wave) / rate
     if weights is not None:
@@ -185,7 +185,7 @@ def check(options: argparse.Namespace) -> None:
 
 def check_synthesis(options: argparse.Namespace) -> None:
     """Raises `ValueError` for what every command that makes audio is given."""
-    if options.steps < 1:
+    if options.steps is not None and options.steps < 1:
         raise ValueError(f"--steps is {options.steps}, expected at least 1")
     if options.seed < 0:
         raise ValueError(f"--seed is {options.seed}, expected 0 or more")
@@ -224,10 +224,14 @@ def own_voice(checkpoint: Path) -> Path:
     raise ValueError(f"{checkpoint}: no conds.pt or conds.safetensors, no voice of its own; give --voice, a recording")
 
 
-def read_voice(file: Path, config: ChatterboxConfig) -> Voice | dict[str, np.ndarray]:
-    """A recording, or conditions that fit a model of the configuration, by the file's suffix."""
+def read_voice(
+    file: Path,
+    config: ChatterboxConfig,
+    load: Callable[[Path, Callable[[str], object]], Voice] = load_voice,
+) -> Voice | dict[str, np.ndarray]:
+    """A recording, read by `load`, or conditions that fit a model of the configuration, by the file's suffix."""
     if file.suffix not in SUFFIXES:
-        return load_voice(file, warn)
+        return load(file, warn)
     conditions = load_conditionals(file)
     check_fit(file, conditions, config)
     return conditions

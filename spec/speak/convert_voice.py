@@ -64,6 +64,7 @@ def convert(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     draws, clock = Draws(options.seed), Clock()
     checkpoint, size = options.checkpoint, size_for(options)
     config = replace(CHATTERBOX_SIZES[size], watermark=WatermarkConfig())  # of one size for all
+    steps = config.flow.steps if options.steps is None else options.steps
     if checkpoint is None:
         warn(f"no --checkpoint: {NOISE}")
         checkpoint = clock("making", cached, size, ["s3gen", VOICE])
@@ -73,7 +74,7 @@ def convert(options: argparse.Namespace, make: Callable[..., Any]) -> None:
     side = clock("loading", make, checkpoint, config, options.dtype)
     conditions = clock("voice", side.target, voice.voice_24) if isinstance(voice, Voice) else voice
     tokens = clock("heard", side.heard, speech)
-    wave = clock("wave", side.wave, clock("mel", side.mel, tokens, conditions, draws, options.steps), draws)
+    wave = clock("wave", side.wave, clock("mel", side.mel, tokens, conditions, draws, steps), draws)
     rate = config.vocoder.sample_rate
     seconds, spent = len(wave) / rate, sum(clock.seconds[stage] for stage in SYNTHESIS)
     if weights is not None:

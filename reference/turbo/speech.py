@@ -1,0 +1,94 @@
+"""Text and a voice to audio with Turbo or Nano: another T3, another sampler and a flow of two steps.
+
+Upstream: `chatterbox/tts_turbo.py` (`ChatterboxTurboTTS.generate`, `prepare_conditionals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from reference.ode import mean_grid
+from reference.speech import Chatterbox
+from reference.turbo.generation import SILENCE, each_token, speech_only
+from reference.weights.turbo import load_turbo
+from spec.audio import Voice
+from spec.draws import Draws
+from spec.streaming import StreamConfig
+from spec.turbo import TurboSampling
+from spec.turbo_text import TurboTokenizer, normalize_turbo
+
+EMOTION = 0.0  # of no effect: upstream keeps it beside a voice all the same
+STEPS = 2  # of the ODE
+
+
+class ChatterboxTurbo(Chatterbox):
+    """PyTorch side of Turbo and Nano. Its configuration is a `TurboConfig`."""
+
+    def load(self) -> None:
+        """As `Chatterbox.load`."""
+        self.text = TurboTokenizer(self.checkpoint, self.config.t3)
+        self.sampling = TurboSampling()
+        self.t3 = load_turbo(self.checkpoint, self.config.t3, self.dtype)
+
+    def conditions(self, voice: Voice, emotion: float = EMOTION) -> dict[str, np.ndarray]:
+        """As `Chatterbox.conditions`."""
+        return super().conditions(voice, emotion)
+
+    def tokens(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: TurboSampling,
+        draws: Draws,
+        language: str | None = None,
+    ) -> list[int]:
+        """Text -> speech tokens at 25 Hz, no special ones among them, and without the silence that `mel` adds."""
+        return speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
+
+    @torch.inference_mode()
+    def each_token(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: TurboSampling,
+        draws: Draws,
+        language: str | None = None,
+    ) -> Iterator[int]:
+        """Text -> tokens as T3 decides them, special ones among them. Raises `ValueError` for any `language`."""
+        if language is not None:
+            raise ValueError(f"language is {language!r}, expected none: Turbo and Nano speak English alone")
+        given = [self.text.encode(normalize_turbo(text)), conditions["cond_prompt_speech_tokens"]]
+        given = map(self.tensor, [*given, conditions["speaker_emb"]])
+        yield from each_token(self.t3, *given, sampling, draws.uniforms(sampling.max_tokens))
+
+    def mel(
+        self,
+        tokens: Sequence[int],
+        conditions: Mapping[str, np.ndarray],
+        draws: Draws,
+        steps: int = STEPS,
+        finalize: bool = True,
+    ) -> np.ndarray:
+        """As `Synthesis.mel`, with silence behind the last token. (Where T3 says nothing, upstream says silence.)"""
+        silence = SILENCE if tokens and finalize else ()
+        return super().mel([*tokens, *silence], conditions, draws, steps, finalize)
+
+    def stream(
+        self,
+        text: str,
+        conditions: Mapping[str, np.ndarray],
+        sampling: TurboSampling,
+        draws: Draws,
+        language: str | None = None,
+        steps: int = STEPS,
+        config: StreamConfig | None = None,
+    ) -> Iterator[np.ndarray]:
+        """As `Chatterbox.stream`."""
+        return super().stream(text, conditions, sampling, draws, language, steps, config)
+
+    def time_grid(self, steps: int) -> np.ndarray:
+        """Of the ODE, `(steps + 1,)`."""
+        return mean_grid(steps, self.float_type())
