@@ -93,10 +93,12 @@ class Conversion:
                 f"the source does not hold what fills {', '.join(lost[:5])} ({len(lost)} keys); "
                 "convert the published checkpoint instead"
             )
+        if self.new and any(parameter.rule.kind == "linear of GPT-2" for parameter in self.expected):
+            raise ValueError(
+                "nothing to quantise: Turbo's and Nano's linear layers lie otherwise; leave --quantize out"
+            )
         if self.new and not any(entry.dtype == "U32" for entry in self.entries):
             raise ValueError("nothing to quantise: only T3's linear layers are, and the source has no T3")
-        if self.new and any(parameter.rule.kind == "linear of GPT-2" for parameter in self.expected):
-            raise ValueError("nothing to quantise: the linear layers of Turbo and Nano lie otherwise; leave --quantize out")
 
     def base(self, parameter: Parameter) -> Parameter:
         """What a scale or bias is made from where it is made here: the weight."""

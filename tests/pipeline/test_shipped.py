@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fixtures import cases, quality, shipped
+from fixtures.cases import turbo
 from mlx_impl.flow import Flow
 from parity import contract as contracts
 from parity.run.verify import Verifier
@@ -38,6 +39,19 @@ def test_a_fault_of_speak_alone_fails(checkpoint, wave, monkeypatch):
     check = shipped.shipped(CASE, checkpoint, wave)
     assert not check.passed
     assert check.value < quality.SNR
+
+
+def test_a_whole_run_of_turbo_judges_what_speak_runs_of_it(monkeypatch):
+    contract = contracts.load(Path(__file__).resolve().parents[2] / "fixtures" / "turbo.toml")
+    case = turbo.load("tiny-turbo")
+    folder = turbo.synthetic_checkpoint(case)
+    report = Verifier(contract, case, folder).run()
+    checks = {check.name: check for check in report.checks}
+    assert checks[shipped.NAME].passed
+    theirs = shipped.speak(case, folder, "reference.turbo.speech:ChatterboxTurbo")
+    assert shipped.shipped(case, folder, theirs, shipped.TURBO_SPEAKS).passed
+    monkeypatch.setattr("mlx_impl.turbo.speech.SILENCE", (4298,) * 3)
+    assert not shipped.shipped(case, folder, theirs, shipped.TURBO_SPEAKS).passed
 
 
 def test_a_wave_of_another_length_fails(checkpoint, wave):

@@ -1,4 +1,7 @@
-"""The cases of what `speak` and `--stream` run: both sides say the same, in double and in each dtype."""
+"""The cases of what `speak` and `--stream` run: both sides say the same, in double and in each dtype.
+
+Those of Turbo and Nano are judged by their own contract.
+"""
 
 from __future__ import annotations
 
@@ -8,47 +11,56 @@ from pathlib import Path
 import pytest
 
 from fixtures import cases
-from fixtures.cases import spoken
+from fixtures.cases import spoken, turbo, turbo_spoken
 from parity import contract as contracts
 from parity.contract.implementation import State, make_side
 from parity.run.exact import Exact
 from parity.run.verify import Verifier
 
-CONTRACT = contracts.load(Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml")
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+CONTRACT, TURBO = (contracts.load(FIXTURES / name) for name in ("contract.toml", "turbo.toml"))
 DTYPES = ["float32", "float16", "bfloat16"]
+
+
+def judged(name: str) -> tuple:
+    """The contract that a case is judged by, the case, and its checkpoint."""
+    contract, made = (TURBO, turbo) if name in turbo_spoken.CASES else (CONTRACT, cases)
+    case = made.load(name)
+    return contract, case, made.synthetic_checkpoint(case)
 
 
 def spoken_by(name: str, *segments: str, observe: Callable = lambda name, value: value) -> State:
     """The state in which the reference ends the segments of a case, by default all of them."""
-    case = cases.load(name)
-    side = make_side(CONTRACT, "reference", cases.synthetic_checkpoint(case), case, "float32")
+    contract, case, checkpoint = judged(name)
+    side = make_side(contract, "reference", checkpoint, case, "float32")
     state = case.inputs
     for segment in segments or case.segments:
         state = side.run(segment, None, state, observe)
     return state
 
 
-@pytest.mark.parametrize("name", spoken.CASES)
+@pytest.mark.parametrize("name", [*spoken.CASES, *turbo_spoken.CASES])
 def test_what_speak_runs_is_equal_in_double(name):
-    case = cases.load(name)
-    report = Exact(CONTRACT, case, cases.synthetic_checkpoint(case)).run()
+    contract, case, checkpoint = judged(name)
+    report = Exact(contract, case, checkpoint).run()
     assert report.passed, report.departures
     assert report.segments == list(case.segments)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ["tiny-speak", "tiny-speak-asked", "tiny-speak-stream"])
+@pytest.mark.parametrize("name", ["tiny-speak", "tiny-speak-asked", "tiny-speak-stream", *turbo_spoken.CASES])
 def test_what_speak_runs_passes_in_every_dtype(name, dtype):
-    case = cases.load(name)
-    report = Verifier(CONTRACT, case, cases.synthetic_checkpoint(case), precision=CONTRACT.precision(dtype)).run()
+    contract, case, checkpoint = judged(name)
+    report = Verifier(contract, case, checkpoint, precision=contract.precision(dtype)).run()
     assert report.passed, report.failures
     assert len(report.verdicts) == report.expected
 
 
-def test_a_whole_run_has_no_segment_that_is_apart():
-    names = {segment.name for segment in CONTRACT.segments(cases.load("tiny").dims)}
+@pytest.mark.parametrize(("contract", "case"), [(CONTRACT, cases.load("tiny")), (TURBO, turbo.load("tiny-turbo"))])
+def test_a_whole_run_has_no_segment_that_is_apart(contract, case):
+    names = {segment.name for segment in contract.segments(case.dims)}
     assert names.isdisjoint(spoken.SEGMENTS)
-    assert CONTRACT.last == "wave"
+    assert contract.last == "wave"
 
 
 def test_speech_that_repeats_itself_ends_before_its_last_token():
@@ -58,7 +70,7 @@ def test_speech_that_repeats_itself_ends_before_its_last_token():
     assert len(tokens) < case.tokens
 
 
-@pytest.mark.parametrize("name", ["tiny-speak-stream", "tiny-speak-prefixes"])
+@pytest.mark.parametrize("name", ["tiny-speak-stream", "tiny-speak-prefixes", "tiny-turbo-speak-prefixes"])
 def test_a_stream_comes_in_pieces_of_unequal_length(name):
     lengths = []
 

@@ -35,7 +35,7 @@ def verified(name: str):
     return Verifier(CONTRACT, case, cases.synthetic_checkpoint(case)).run()
 
 
-@pytest.mark.parametrize("name", [name for name in cases.CASES if name.startswith("tiny")])
+@pytest.mark.parametrize("name", [name for name in cases.CASES if name.startswith("tiny") and "speak" not in name])
 def test_every_tap_of_case_is_equal(name):
     report = verified(name)
     assert report.passed, "\n".join(map(describe, report.failures[:5]))
@@ -51,9 +51,10 @@ def test_every_tap_of_case_is_equal(name):
 def test_every_rule_of_turbo_decides_something():
     used = set()
     for name in cases.CASES:
-        case, contract = cases.load(name), CONTRACT.rules_of(name)
-        taps = [tap.name for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
-        used |= {contract.rule(tap, mode) for tap in taps for mode in (ACCUMULATED, LOCAL)}
+        for precision in ("float32", "float16"):
+            case, contract = cases.load(name), CONTRACT.rules_of(name, CONTRACT.precision(precision))
+            taps = [tap.name for segment in contract.segments(case.dims, case.segments) for tap in segment.taps]
+            used |= {contract.rule(tap, mode) for tap in taps for mode in (ACCUMULATED, LOCAL)}
     assert used == set(CONTRACT.rules)
 
 

@@ -83,11 +83,6 @@ def shards(folder: Path) -> None:
     (folder / "t3_cfg.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
 
 
-def turbo(folder: Path) -> None:
-    (folder / T3).rename(folder / "t3_turbo_v1.safetensors")
-    (folder / S3GEN).rename(folder / "s3gen_meanflow.safetensors")
-
-
 def pickled(folder: Path) -> None:
     for name in ("s3gen", "ve"):
         tensors = load_file(folder / f"{name}.safetensors")
@@ -98,8 +93,14 @@ def pickled(folder: Path) -> None:
 # What is done to a directory, and all that is said of it.
 INCOMPLETE = {
     "shards": (shards, ["t3_cfg-00001-of-00002.safetensors is one of 2 shards", "join them in t3_cfg.safetensors"]),
-    "turbo": (turbo, ["t3_turbo_v1.safetensors is of Chatterbox Turbo or Nano", "s3gen_meanflow.safetensors is of"]),
-    "nano": (lambda at: (at / T3).rename(at / "t3_nano_v1.safetensors"), ["t3_nano_v1.safetensors is of Chatterbox"]),
+    "nano": (
+        lambda at: (at / T3).rename(at / "t3_nano_v1.safetensors"),
+        ["s3gen_meanflow.safetensors is missing; fetch it"],
+    ),
+    "no T3 of Turbo": (
+        lambda at: [(at / S3GEN).rename(at / "s3gen_meanflow.safetensors"), (at / T3).unlink()],
+        ["t3_turbo_v1.safetensors is missing, and there is no other T3"],
+    ),
     "pt alone": (pickled, ["s3gen.pt is not read: fetch s3gen.safetensors, which is", "ve.pt is not read: fetch ve.s"]),
     "v3 of s3gen alone": (
         lambda at: (at / S3GEN).rename(at / "s3gen_v3.safetensors"),
