@@ -71,7 +71,7 @@ def test_the_way_back_is_exact(published, tmp_path, model):
     [
         (Request(SCHEMES["swift"]), "the naming swift has no flow.decoder.estimator.time_embed_mixer"),
         (Request(SCHEMES["mlx-community"]), "it has neither Turbo nor Nano; take --target mlx or upstream"),
-        (Request(quantization=Quantization(4)), "the linear layers of Turbo and Nano lie otherwise"),
+        (Request(quantization=Quantization(4)), "Turbo's and Nano's linear layers lie otherwise"),
     ],
     ids=["swift", "mlx-community", "quantised"],
 )
