@@ -62,8 +62,7 @@ def attention(q: mx.array, k: mx.array, v: mx.array, *, scale: float, bias: mx.a
     columns = for_all_queries and several(q)
     shape = (*q.shape[:2], 1 if columns else q.shape[2], k.shape[2])
     biases = () if bias is None else (mx.broadcast_to(bias, shape),)
-    scores = math.prod((*q.shape[:3], k.shape[2]))
-    out = _by_heads(scores, partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)
+    out = _by_heads(partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)
     return out.swapaxes(-1, -2) if columns else out
 
 
@@ -92,9 +91,9 @@ def unfused(q: mx.array) -> bool:
     return q.dtype == mx.float32
 
 
-def _by_heads(scores: int, f: Callable[..., mx.array], *arrays: mx.array) -> mx.array:
-    """f(*arrays): at once where there are few scores, else half of the heads on each stream."""
-    return f(*arrays) if few(scores) else halves(f, *arrays, axis=1)
+def _by_heads(f: Callable[..., mx.array], q: mx.array, k: mx.array, *others: mx.array) -> mx.array:
+    """f(q, k, *others): at once where there are few scores, else half of the heads on each stream."""
+    return f(q, k, *others) if few(q, k) else halves(f, q, k, *others, axis=1)
 
 
 def several(q: mx.array) -> bool:
@@ -102,9 +101,9 @@ def several(q: mx.array) -> bool:
     return q.shape[2] > 1
 
 
-def few(scores: int) -> bool:
-    """Whether two streams are not worth their synchronisation."""
-    return scores < _MANY_SCORES
+def few(q: mx.array, k: mx.array) -> bool:
+    """Whether the scores of `q` and `k` are not worth the synchronisation of two streams."""
+    return math.prod((*q.shape[:3], k.shape[2])) < _MANY_SCORES
 
 
 def _in_columns(scale: float, q: mx.array, k: mx.array, v: mx.array, bias: mx.array | None = None) -> mx.array:

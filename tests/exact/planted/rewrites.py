@@ -18,7 +18,7 @@ IDIOMS = [
         "mlx_impl.ops.attention",
         "tiny",
         (
-            "out = _by_heads(scores, partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)",
+            "out = _by_heads(partial(_in_columns if columns else _in_rows, scale), q, k, v, *biases)",
             "columns, out = False, mx.fast.scaled_dot_product_attention(q, k, v, scale=scale, mask=bias)",
         ),
     ),
