@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from functools import cached_property
 
 from mlx_impl.weights.stored.layout import MLX as MLX_LAYOUT
 from mlx_impl.weights.stored.layout import PYTORCH as PYTORCH_LAYOUT
@@ -54,17 +55,22 @@ class Scheme:
         self.target, self.naming, self.layout = target, naming, layout
         self.index: dict[str, list[tuple[Rule, Leaf, int, Template]]] = {}
         self.names: dict[tuple[Rule, Leaf], list[Template]] = {}
-        firsts: dict[str, list[str]] = {}
         for rule in table:
             for leaf, part, template in templates(rule, naming):
                 self.index.setdefault(template.shape, []).append((rule, leaf, part, template))
                 self.names.setdefault((rule, leaf), []).append(template)
-                firsts.setdefault(rule.stage, []).append(template.literals[0])
-        common = {stage: os.path.commonprefix(names) for stage, names in firsts.items()}  # noqa: RUF071 - cut at a dot
-        self.prefixes = {stage: prefix[: prefix.rfind(".") + 1] for stage, prefix in common.items()}
 
     def __repr__(self) -> str:
         return self.target
+
+    @cached_property
+    def prefixes(self) -> dict[str, str]:
+        """What all keys of a stage begin with, up to a dot: an error tells by it which stage an unknown key is of."""
+        firsts: dict[str, list[str]] = {}
+        for (rule, _), names in self.names.items():
+            firsts.setdefault(rule.stage, []).extend(template.literals[0] for template in names)
+        common = {stage: os.path.commonprefix(names) for stage, names in firsts.items()}  # noqa: RUF071 - cut at a dot
+        return {stage: prefix[: prefix.rfind(".") + 1] for stage, prefix in common.items()}
 
     def all(self, key: str) -> list[tuple[Parameter, int]]:
         """Every parameter that a key could be, and which part of it; the tests hold that there is one at most."""
