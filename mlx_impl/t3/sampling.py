@@ -39,7 +39,7 @@ def cut_min_p(scores: mx.array, min_p: float) -> mx.array:
     if min_p == 0:
         return scores
     probabilities = softmax(scores)
-    cut = min_p * mx.max(probabilities, axis=-1, keepdims=True)
+    cut = min_p * mx.max(probabilities)
     return mx.where(probabilities < cut, -mx.inf, scores)
 
 

@@ -33,7 +33,7 @@ def cut_min_p(scores: Tensor, min_p: float) -> Tensor:
     if min_p == 0:
         return scores
     probabilities = scores.softmax(dim=-1)
-    cut = min_p * probabilities.amax(dim=-1, keepdim=True)
+    cut = min_p * probabilities.amax()
     return scores.masked_fill(probabilities < cut, -torch.inf)
 
 
