@@ -18,7 +18,7 @@ from parity.cli.commands import progress
 
 def add_options(sub: argparse.ArgumentParser) -> None:
     """What `parity mutate` takes beside the contract."""
-    text = "cases by a pattern of their names (the contract's)"
+    text = "cases by patterns of their names, with commas between (the contract's)"
     sub.add_argument("--cases", metavar="PATTERN", default="", help=text)
     sub.add_argument("--stage", metavar="NAME", default="", help="run segments of this stage alone, on what reaches it")
     text = "change files by a pattern of their paths alone: 'port/layers/*'; again for more"

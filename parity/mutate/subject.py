@@ -94,17 +94,18 @@ class Subject:
 
 
 def subject(contract: Contract, pattern: str, folder: Path, apart: Collection[Path] = ()) -> Subject:
-    """The contract with the cases that match a pattern; references are looked for below `folder`.
+    """The contract with the cases that match one of some patterns, with commas between.
 
-    What is written `apart` is no part of what is surveyed.
+    References are looked for below `folder`. What is written `apart` is no part of what is surveyed.
     """
     if "half" in contract.mutate and contract.sides["candidate"]["framework"] != "mlx":
         raise InputError(f"{contract.path}: half precision in name alone is for a candidate in MLX; leave `half` out")
     known = case_names(contract)
-    pattern = pattern or contract.mutate.get("cases", "*")
-    names = [name for name in known if fnmatch.fnmatchcase(name, pattern)]
-    if not names:
-        raise InputError(f"no case matches {pattern!r}; {meant(pattern, known)}")
+    patterns = (pattern or contract.mutate.get("cases", "*")).split(",")
+    for each in patterns:
+        if not fnmatch.filter(known, each):
+            raise InputError(f"no case matches {each!r}; {meant(each, known)}")
+    names = [name for name in known if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
     cases = {name: make_case(contract, name) for name in names}
     checkpoints = {name: resolve(contract.checkpoints)(case) for name, case in cases.items()}
     program = proof.programs(contract, apart)

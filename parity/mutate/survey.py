@@ -52,7 +52,7 @@ class Choice:
 
 
 class Survey:
-    """Surveys the candidate of a contract by the cases that match a pattern; `folder` keeps what is found.
+    """Surveys the candidate of a contract by the cases that match patterns; `folder` keeps what is found.
 
     What else the command writes, `apart`, is no part of a checkpoint in which it lies.
     """

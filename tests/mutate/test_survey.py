@@ -143,6 +143,12 @@ def test_a_sample_a_stage_and_files_choose(state, found):
         survey(state, cases="smal")
 
 
+def test_cases_are_named_by_several_patterns(state):
+    assert list(survey(state, cases="other,small-*").subject.cases) == ["small-negative", "other"]
+    with pytest.raises(InputError, match=r"no case matches 'smal'; is small meant\?"):
+        survey(state, cases="other,smal")
+
+
 @pytest.fixture
 def without_results(state, tmp_path) -> Path:
     """A state that has all but results."""
