@@ -31,10 +31,15 @@ def its_own(x: mx.array) -> bool:
     return on_gpu() and x.dtype != mx.float32
 
 
-def as_one_product(weight: mx.array) -> bool:
+def pointwise(weight: mx.array, stride: int, padding: int) -> bool:
+    """Whether each frame is convolved by itself: a product of the frames as they lie."""
+    return weight.shape[1] == stride == 1 and not padding
+
+
+def as_one_product(weight: mx.array, stride: int) -> bool:
     """Whether all taps of a weight `(out, k, in)` are one product."""
     _, kernel, channels = weight.shape
-    return kernel >= WHOLE and not on_gpu() and not sums_in_order(kernel * channels)
+    return stride == 1 and kernel >= WHOLE and not on_gpu() and not sums_in_order(kernel * channels)
 
 
 def in_float32(*arrays: mx.array) -> Iterator[mx.array]:
@@ -52,11 +57,11 @@ class Conv1d(nn.Conv1d):
         return self.convolved(*in_float32(x, self.weight, bias)).astype(x.dtype)
 
     def convolved(self, x: mx.array, weight: mx.array, bias: mx.array) -> mx.array:
-        if weight.shape[1] == self.stride == 1:
-            return matmul(between_zeros(x, self.padding), weight[:, 0].T) + bias
+        if pointwise(weight, self.stride, self.padding):
+            return matmul(x, weight[:, 0].T) + bias
         if self.stride == 1 and cuda.applies(x, weight, self.dilation):
             return cuda.conv1d(x, weight, bias, self.padding, self.dilation)
-        if self.stride == 1 and as_one_product(weight):
+        if as_one_product(weight, self.stride):
             return phased_conv1d(x, weight, bias, self.padding, self.dilation)
         convolve = stacked_conv1d if on_gpu() else tapwise_conv1d
         return convolve(between_zeros(x, self.padding), weight, self.stride, self.dilation) + bias
