@@ -138,6 +138,21 @@ def test_a_layer_is_computed_again(own, family, words):
     said(first(own(x, y), x @ W.T + BIAS, "b t c", {"x": x, "before": y}, weights), family, words)
 
 
+def test_layers_that_lie_as_gpt_2_has_them_are_computed_again():
+    """(in, out), as the length of a bias says, and a square one as its namesake lies."""
+    x, up, down, square = noise(1, 2, 7, 8), noise(2, 8, 20), noise(3, 20, 8), noise(4, 8, 8)
+    weights = {"h.mlp.c_fc.weight": up, "h.mlp.c_fc.bias": noise(5, 20)}
+    weights |= {"h.mlp.c_proj.weight": down, "h.mlp.c_proj.bias": noise(6, 8)}
+    weights |= {"h.attn.c_proj.weight": square, "h.attn.c_proj.bias": noise(7, 8)}
+    hidden = x @ up + weights["h.mlp.c_fc.bias"]
+    exact = np.maximum(hidden, 0) @ down + weights["h.mlp.c_proj.bias"]
+    own = hidden / (1 + np.exp(-hidden)) @ down + weights["h.mlp.c_proj.bias"]
+    said(first(own, exact, "b t c", {"x": x}, weights), "activation", "the layer h.mlp.c_proj.weight of SiLU of x")
+    exact = x @ square + weights["h.attn.c_proj.bias"]
+    own = np.tanh(x) @ square + weights["h.attn.c_proj.bias"]
+    said(first(own, exact, "b t c", {"x": x}, weights), "activation", "the layer h.attn.c_proj.weight of tanh of x")
+
+
 def test_gates_in_another_order_are_said():
     x, given, state, bias = noise(1, 2, 6, 5), noise(2, 16, 5), noise(3, 16, 4), noise(4, 16)
     weights = {"lstm.weight_ih": given, "lstm.weight_hh": state, "lstm.bias_ih": bias}

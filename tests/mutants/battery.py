@@ -13,13 +13,12 @@ import numpy as np
 import pytest
 
 import mlx_impl.pipeline
-from fixtures import cases
 from mlx_impl.weights.stored.reader import Tensors
 from parity.contract.implementation import Case
 from parity.run.report import Report
 from parity.run.verify import Verifier
 from spec.files.safetensors_file import Entry
-from tests.mutants.subjects import case, contract
+from tests.mutants.subjects import case, checkpoint_for, contract
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -52,7 +51,7 @@ def verify(fault: Mutant, subject: Case | None = None) -> Report:
     subject = case(fault.case) if subject is None else subject
     with pytest.MonkeyPatch.context() as patch:
         fault.patch(patch)
-        return Verifier(contract(), subject, cases.synthetic_checkpoint(subject)).run()
+        return Verifier(contract(subject.name), subject, checkpoint_for(subject)).run()
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The cases that faults are shown by: the smallest of each stage, and the contract. Imports no framework."""
+"""The cases that faults are shown by: the smallest of each stage, and their contract. Imports no framework."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from fixtures import cases
-from fixtures.cases import flow, t3, vocoder
+from fixtures.cases import flow, t3, turbo, vocoder
 from parity import contract as contracts
 from parity.contract.implementation import Case
 
-CONTRACT = Path(__file__).resolve().parents[2] / "fixtures" / "contract.toml"
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
 
 @lru_cache
@@ -35,9 +35,15 @@ def case(name: str) -> Case:
     if name == "ten seconds":
         long = vocoder.build("mutant-phase", vocoder.VocoderCase("tiny", frames=500))
         return replace(long, segments=("source",))
-    return cases.load(name)
+    return (turbo if name in turbo.CASES else cases).load(name)
 
 
 @lru_cache
-def contract() -> contracts.Contract:
-    return contracts.load(CONTRACT)
+def contract(name: str = "") -> contracts.Contract:
+    """The contract of a case: Turbo's and Nano's have their own."""
+    return contracts.load(FIXTURES / ("turbo.toml" if name in turbo.CASES else "contract.toml"))
+
+
+def checkpoint_for(subject: Case) -> Path:
+    """A synthetic checkpoint that fits a case."""
+    return (turbo if subject.name in turbo.CASES else cases).synthetic_checkpoint(subject)

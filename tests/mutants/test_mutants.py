@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mutants import decoder, edges, encoder, factors, marks, positions, speech_tokens, spoken, voices, waves
+from tests.mutants import (
+    decoder,
+    edges,
+    encoder,
+    factors,
+    marks,
+    positions,
+    speech_tokens,
+    spoken,
+    turbo,
+    voices,
+    waves,
+)
 from tests.mutants.battery import BATTERY, Mutant, outcome
 
-STAGES = (decoder, edges, encoder, factors, marks, positions, speech_tokens, spoken, voices, waves)
+STAGES = (decoder, edges, encoder, factors, marks, positions, speech_tokens, spoken, turbo, voices, waves)
 
 
 @pytest.mark.parametrize("fault", BATTERY, ids=lambda fault: fault.name)

@@ -101,7 +101,7 @@ def _other(e: Evidence, each: Layer, name: str, function: str, inputs: dict[str,
             if hidden.shape == right.shape and explains(hidden):
                 return Finding("tap", SURE, f"{said(function, other)} alone: the layer {each.name} is left out")
     shape = each.matrix.shape
-    others = {n: np.asarray(w, np.float64) for n, w in e.weights.items() if w.shape == shape and n != each.name}
+    others = {n: np.asarray(w, np.float64) for n, w in _matrices(e).items() if w.shape == shape and n != each.name}
     if shape[0] == shape[1]:
         others = {f"{each.name}, transposed": each.matrix.T} | others
     for other, matrix in others.items():
@@ -132,7 +132,7 @@ def _rows(e: Evidence, channel: int, count: int) -> Iterator[tuple[str, np.ndarr
 
 def _layers(e: Evidence, width: int, given: set[int]) -> Iterator[Layer]:
     """The checkpoint's layers of that width: single matrices, then those with others of the same module before them."""
-    matrices = {name: np.asarray(w) for name, w in e.weights.items() if w.ndim == 2}
+    matrices = _matrices(e)
     last = {name: w for name, w in matrices.items() if len(w) == width}
     for name, w in last.items():
         if w.shape[1] in given:
@@ -144,6 +144,23 @@ def _layers(e: Evidence, width: int, given: set[int]) -> Iterator[Layer]:
             bare = Layer(name, np.asarray(w, np.float64), bias(e, name))
             gated = [(a, b) for a, b in permutations(pairs, 2) if a[0].shape == b[0].shape]
             yield from (replace(bare, inner=inner) for inner in [*((pair,) for pair in pairs), *gated])
+
+
+def _matrices(e: Evidence) -> dict[str, np.ndarray]:
+    """The checkpoint's matrices as (out, in). GPT-2 keeps them as (in, out), which the length of a bias says.
+
+    A square matrix lies as others do whose name ends alike.
+    """
+    found = {name: np.asarray(w) for name, w in e.weights.items() if w.ndim == 2}
+    turned = {name for name, w in found.items() if len(w) != w.shape[1] and np.shape(bias(e, name)) == w.shape[1:]}
+    alike = {_end(name) for name in turned}
+    turned |= {name for name, w in found.items() if len(w) == w.shape[1] and _end(name) in alike}
+    return {name: w.T if name in turned else w for name, w in found.items()}
+
+
+def _end(name: str) -> tuple[str, ...]:
+    """The layer's own name and its parameter's."""
+    return tuple(name.split(".")[-2:])
 
 
 def _beside(one: str, other: str) -> bool:
