@@ -17,7 +17,7 @@ from mlx_impl.ops.cuda.decode import CUDADecoder, applies
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import NOT_FINITE, sample
-from spec.alignment import EXTREME, Alignment, AlignmentAnalyzer
+from spec.alignment import EXTREME, FORBIDDEN, FORCED, AlignmentAnalyzer
 from spec.config import SamplingConfig, T3Config
 
 
@@ -42,22 +42,34 @@ def decode(model: T3, token: mx.array, position: int, cache: KVCache, observe: O
     return observe("t3.logits", model(observe("t3.input", x), cache))
 
 
-def text_attention(cache: KVCache, config: T3Config, length: int) -> np.ndarray:
-    """What the newest positions attend to in a text of `length` tokens, `(T, L)`: the mean of the watched heads."""
+def text_attention(cache: KVCache, config: T3Config, length: int) -> mx.array:
+    """What the newest positions attend to in a text of `length` tokens, by each watched head: `(H, T, L)`."""
     start = config.condition_positions
-    heads = mx.stack([cache.attention[head][:, start : start + length] for head in cache.watched])
-    return np.array(heads.astype(mx.float32)).mean(axis=0)
+    return mx.stack([cache.attention[head][:, start : start + length] for head in cache.watched])
 
 
-def amend(logits: mx.array, stop: int, found: Alignment) -> mx.array:
+def follow(
+    analyzer: AlignmentAnalyzer, attention: mx.array, previous: Sequence[int], observe: Observe = unobserved
+) -> int:
+    """Attention `(H, T, L)` of the newest positions and all tokens so far -> what becomes of the stop token."""
+
+    def noted(name: str, value: np.ndarray) -> np.ndarray:
+        return np.array(observe(f"t3.{name}", mx.array(value)))
+
+    wide = np.array(attention.astype(mx.float32))  # NumPy has no bfloat16
+    found = analyzer.step(wide.mean(axis=0), previous, noted)
+    return int(observe("t3.end", mx.array([found.end])).item())
+
+
+def amend(logits: mx.array, stop: int, end: int) -> mx.array:
     """Logits `(2, V)` with the stop token forced or forbidden, as upstream does it to guided ones.
 
     Both items are given the same values, which guidance leaves as they are.
     """
     at_stop = mx.arange(logits.shape[1]) == stop
-    if found.stop_forced:
+    if end == FORCED:
         return mx.broadcast_to(mx.where(at_stop, EXTREME, -EXTREME), logits.shape).astype(logits.dtype)
-    if found.stop_forbidden:
+    if end == FORBIDDEN:
         return mx.where(at_stop, -EXTREME, logits)
     return logits
 
@@ -108,8 +120,8 @@ def _decided(
     analyzer = AlignmentAnalyzer(text_length) if config.watched else None
     for step in count():
         if analyzer:
-            found = analyzer.step(text_attention(cache, config, text_length), previous)
-            logits = amend(logits, config.stop_speech, found)
+            attention = text_attention(cache, config, text_length)
+            logits = amend(logits, config.stop_speech, follow(analyzer, attention, previous))
         previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
         yield previous[-1]
         logits = decode(model, mx.array([previous[-1:]]), step + 1, cache)

@@ -8,9 +8,10 @@ import numpy as np
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.backbone import KVCache
-from mlx_impl.t3.generation import decode, prefill
+from mlx_impl.t3.generation import amend, decode, follow, prefill, text_attention
 from mlx_impl.t3.model import T3
 from mlx_impl.t3.sampling import sample
+from spec.alignment import AlignmentAnalyzer
 from spec.config import SamplingConfig, check_t3_inputs
 
 State = dict[str, np.ndarray]
@@ -19,22 +20,24 @@ State = dict[str, np.ndarray]
 def run_prefill(model: T3, sampling: SamplingConfig, state: State, observe: Observe = unobserved) -> State:
     """Text and prompt tokens, voice and emotion -> the first logits, the cache, and the start token.
 
-    `uniforms (steps,)` in the state are handed on; without them every choice is greedy.
+    `uniforms (steps,)` in the state are handed on; without them every choice is greedy. Of a model that is watched, its
+    attention to the text is left as well.
     """
     check_t3_inputs(model.config, state)
-    cache = model.new_cache()
+    cache = model.new_cache(model.config.watched)
     tokens = [mx.array(np.ascontiguousarray(state[name])) for name in ("text_tokens", "prompt_tokens")]
     floats = [_floats(state[name]) for name in ("voice", "emotion")]
     logits = prefill(model, *tokens, *floats, sampling.guidance, cache, observe)
-    return state | _left(logits, cache, [model.config.start_speech])
+    return state | _left(logits, cache, [model.config.start_speech]) | _attended(model, cache, state, observe)
 
 
 def run_step(model: T3, sampling: SamplingConfig, index: int, state: State, observe: Observe = unobserved) -> State:
     """One token is chosen from the logits and appended, and the next logits are made from it."""
     cache, logits, previous = _taken_up(model, state)
+    logits, state = _followed(model, logits, previous, state, observe)
     token = choose(logits, previous, sampling, index, state, observe)
     logits = decode(model, token, index + 1, cache, observe)
-    return state | _left(logits, cache, [*previous, token.item()])
+    return state | _left(logits, cache, [*previous, token.item()]) | _attended(model, cache, state, observe)
 
 
 def run_rest(model: T3, sampling: SamplingConfig, indices: range, state: State, observe: Observe = unobserved) -> State:
@@ -45,9 +48,11 @@ def run_rest(model: T3, sampling: SamplingConfig, indices: range, state: State, 
         def numbered(name: str, value: mx.array, index: int = index) -> mx.array:
             return observe(name.replace("t3.", f"t3.tokens.{index}."), value)
 
+        logits, state = _followed(model, logits, previous, state, numbered)
         token = choose(logits, previous, sampling, index, state, numbered)
         previous.append(token.item())
         logits = decode(model, token, index + 1, cache)
+        state = state | _attended(model, cache, state)
     return state | _left(logits, cache, previous)
 
 
@@ -59,9 +64,29 @@ def choose(
     return observe("t3.token", mx.array([[sample(logits, previous, sampling, uniform, observe)]]))
 
 
+def _followed(
+    model: T3, logits: mx.array, previous: list[int], state: State, observe: Observe
+) -> tuple[mx.array, State]:
+    """The logits, with the stop token forced or forbidden where a watched model's attention says so."""
+    if not model.config.watched:
+        return logits, state
+    analyzer = AlignmentAnalyzer.resumed(state)
+    end = follow(analyzer, _floats(state["attention"]), previous, observe)
+    return amend(logits, model.config.stop_speech, end), state | analyzer.state()
+
+
+def _attended(model: T3, cache: KVCache, state: State, observe: Observe = unobserved) -> State:
+    """What the watched heads attend to in the text."""
+    if not model.config.watched:
+        return {}
+    length = state["text_tokens"].shape[1]
+    attention = observe("t3.watched", text_attention(cache, model.config, length))
+    return {"attention": np.array(attention.astype(mx.float32))}  # NumPy has no bfloat16
+
+
 def _taken_up(model: T3, state: State) -> tuple[KVCache, mx.array, list[int]]:
     """Cache, logits and tokens so far, as `_left` left them."""
-    cache, dtype = model.new_cache(), model.speech_positions.weight.dtype
+    cache, dtype = model.new_cache(model.config.watched), model.speech_positions.weight.dtype
     for layer, (keys, values) in enumerate(zip(state["keys"], state["values"], strict=True)):
         cache.update(layer, _floats(keys).astype(dtype), _floats(values).astype(dtype))
     return cache, _floats(state["logits"]), state["speech_tokens"].tolist()

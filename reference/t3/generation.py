@@ -16,7 +16,7 @@ from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.t3.model import T3
 from reference.t3.sampling import sample
-from spec.alignment import EXTREME, Alignment, AlignmentAnalyzer
+from spec.alignment import EXTREME, FORBIDDEN, FORCED, AlignmentAnalyzer
 from spec.config import SamplingConfig, T3Config
 
 
@@ -41,22 +41,34 @@ def decode(model: T3, token: Tensor, position: int, cache: KVCache, observe: Obs
     return observe("t3.logits", model(observe("t3.input", x), cache))
 
 
-def text_attention(cache: KVCache, config: T3Config, length: int) -> np.ndarray:
-    """What the newest positions attend to in a text of `length` tokens, `(T, L)`: the mean of the watched heads."""
+def text_attention(cache: KVCache, config: T3Config, length: int) -> Tensor:
+    """What the newest positions attend to in a text of `length` tokens, by each watched head: `(H, T, L)`."""
     start = config.condition_positions
-    heads = torch.stack([cache.attention[head][:, start : start + length] for head in cache.watched])
-    return heads.float().cpu().numpy().mean(axis=0)
+    return torch.stack([cache.attention[head][:, start : start + length] for head in cache.watched])
 
 
-def amend(logits: Tensor, stop: int, found: Alignment) -> Tensor:
+def follow(
+    analyzer: AlignmentAnalyzer, attention: Tensor, previous: Sequence[int], observe: Observe = unobserved
+) -> int:
+    """Attention `(H, T, L)` of the newest positions and all tokens so far -> what becomes of the stop token."""
+
+    def noted(name: str, value: np.ndarray) -> np.ndarray:
+        return np.asarray(observe(f"t3.{name}", torch.from_numpy(value)))
+
+    wide = attention.to(torch.promote_types(attention.dtype, torch.float32)).cpu()  # NumPy has no bfloat16
+    found = analyzer.step(wide.numpy().mean(axis=0), previous, noted)
+    return int(observe("t3.end", torch.tensor([found.end])))
+
+
+def amend(logits: Tensor, stop: int, end: int) -> Tensor:
     """Logits `(2, V)` with the stop token forced or forbidden, as upstream does it to guided ones.
 
     Both items are given the same values, which guidance leaves as they are.
     """
     at_stop = torch.arange(logits.shape[1], device=logits.device) == stop
-    if found.stop_forced:
+    if end == FORCED:
         return torch.where(at_stop, EXTREME, -EXTREME).to(logits).expand_as(logits)
-    if found.stop_forbidden:
+    if end == FORBIDDEN:
         return logits.masked_fill(at_stop, -EXTREME)
     return logits
 
@@ -85,8 +97,8 @@ def each_token(
     logits = prefill(model, text_tokens, prompt_tokens, voice, emotion, sampling.guidance, cache)
     for step in range(steps):
         if analyzer:
-            found = analyzer.step(text_attention(cache, config, text_tokens.shape[1]), previous)
-            logits = amend(logits, config.stop_speech, found)
+            attention = text_attention(cache, config, text_tokens.shape[1])
+            logits = amend(logits, config.stop_speech, follow(analyzer, attention, previous))
         previous.append(sample(logits, previous, sampling, None if uniforms is None else float(uniforms[step])))
         yield previous[-1]
         if previous[-1] == config.stop_speech or step + 1 == steps:
