@@ -111,3 +111,13 @@ def test_a_frame_is_as_near_to_the_other_voicing_as_its_f0_to_the_threshold():
     np.testing.assert_allclose(
         margins.voicing(cases.load("tiny"), TAP, np.array([[9.5, 10.0, 200.0]])), [[0.5, 0, 190]]
     )
+
+
+def test_a_place_is_as_near_to_another_as_its_attention_to_the_second_highest():
+    attention = np.array([[0.9, 0.0, 0.0], [0.2, 0.5, 0.4]])
+    assert margins.place(cases.load("tiny-t3-watched"), TAP, attention) == pytest.approx(0.1 / 2**0.5)
+
+
+def test_what_is_found_is_as_near_to_the_contrary_as_what_is_measured_to_its_limit():
+    measures = np.array([0.1, 0.4, 5.5, 4.0])
+    np.testing.assert_allclose(margins.limits(cases.load("tiny-t3-watched"), TAP, measures), [0, 0.1, 0.5, 1])

@@ -168,14 +168,18 @@ def test_another_size_has_other_paths():
     assert torch_paths(SIZES["tiny"])[0] != mlx_paths(SIZES["full"])[0]
 
 
+NAMES = re.compile(r"\bobserve\(\s*\"([^\"]+)\"")
+
+
 def observed(side: str, turbo: bool = False) -> set[str]:
     """The names that the files of a side hand to `observe`, or those of its `turbo/`, which has a contract of its own.
 
-    No whole run has those of what `speak` runs.
+    What follows attention is in `spec`, and T3's. No whole run has those of what `speak` runs.
     """
     files = [file for file in sorted((ROOT / side).rglob("*.py")) if file.name != "spoken.py"]
     sources = [file.read_text() for file in files if (file.parent.name == "turbo") == turbo]
-    return {name for source in sources for name in re.findall(r"\bobserve\(\s*\"([^\"]+)\"", source)}
+    followed = [] if turbo else NAMES.findall((ROOT / "spec" / "alignment.py").read_text())
+    return {name for source in sources for name in NAMES.findall(source)} | {f"t3.{name}" for name in followed}
 
 
 def model_paths(side: str, case: Case) -> set[str]:
@@ -203,7 +207,7 @@ def unresolved(taps: set[str], modules: set[str], seen: set[str]) -> set[str]:
 def test_every_tap_of_the_contract_is_a_module_or_observed_on_both_sides(size):
     contract = contracts.load(ROOT / "fixtures/contract.toml")
     case, beside = cases.load(size), cases.load(f"{size}-watermark")
-    segments = contract.segments(case.dims) + contract.segments(beside.dims, beside.segments)
+    segments = contract.segments({**case.dims, "t3_watched": 1}) + contract.segments(beside.dims, beside.segments)
     # The tokens of `t3_rest` are numbered by its name for them.
     taps = {re.sub(r"^t3\.tokens\.\d+\.", "t3.", tap.path) for segment in segments for tap in segment.taps}
     for side in ("reference", "mlx_impl"):

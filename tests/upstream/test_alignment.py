@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+from fixtures import cases
+from fixtures.cases import watched
 from parity.base.draws import uniform
 from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.t3 import generation
 from reference.weights.t3 import load_t3
 from spec import synthetic
-from spec.alignment import AlignmentAnalyzer
+from spec.alignment import FORCED, AlignmentAnalyzer
 from spec.config import CHATTERBOX_SIZES, SamplingConfig, T3Config, multilingual
 from tests.upstream.test_t3 import BOUND, in_torch, inputs, run_upstream, upstream
 from tests.upstream.upstream_loader import double_precision
@@ -47,7 +49,7 @@ def upstream_step(analyzer, attention: np.ndarray, previous: list[int]) -> torch
 
 
 def amended(found) -> torch.Tensor:
-    return generation.amend(torch.zeros(1, 6), STOP, found)
+    return generation.amend(torch.zeros(1, 6), STOP, found.end)
 
 
 def upstream_state(analyzer) -> dict:
@@ -96,6 +98,25 @@ def test_analyzer_equals_upstream_on_any_attention():
             for name in fired:
                 fired[name] += getattr(found, name)
     assert all(0 < count < steps for count in fired.values()), fired
+
+
+@pytest.mark.parametrize("name", ["tiny-t3-watched-tail", "tiny-t3-watched-repeated"])
+def test_cases_that_begin_amid_an_utterance_are_as_upstream_follows_it(name):
+    """Both have followed the same frames, and decide the same of the next ones: nothing, and then the end."""
+    case, given = watched.CASES[name], cases.load(name).inputs
+    ours, other = AlignmentAnalyzer.resumed(given), upstream_analyzer(case.letters + 2)
+    *seen, newest = watched.rows(case)
+    said = given["speech_tokens"].tolist()
+    for step, row in enumerate(seen):
+        upstream_step(other, row, said[: step + 1])
+    assert_same_state(state(ours), upstream_state(other))
+    ends = []
+    for row in (newest, newest):
+        found = ours.step(row, said)
+        assert torch.equal(amended(found), upstream_step(other, row, said))
+        assert_same_state(state(ours), upstream_state(other))
+        ends.append(found.end)
+    assert (ends[0] == FORCED, ends[1]) == (False, FORCED)
 
 
 @pytest.mark.parametrize("length", range(2, 6))
