@@ -56,17 +56,6 @@ def _(m):
     wrap(m, mlx_impl.t3.backbone.KVCache, "watch", watch)
 
 
-@mutant("attention followed a token late", TAIL, "t3.attention[token=1]")
-def _(m):
-    seen: list[mx.array] = []
-
-    def follow(original, analyzer, attention, *rest):
-        seen.append(attention)
-        return original(analyzer, seen[-2] if len(seen) > 1 else attention, *rest)
-
-    wrap(m, stage, "follow", follow)
-
-
 @mutant("an utterance that is followed anew in each step", TAIL, "t3.attention[token=0]", "constant")
 def _(m):
     class Anew(AlignmentAnalyzer):  # the class is the reference's as well
