@@ -29,7 +29,7 @@ theirs = importlib.import_module("chatterbox.models.t3.inference.alignment_strea
 STOP, BEFORE = 3, 4  # the stop token's number, and the positions before the text
 TINY = multilingual(CHATTERBOX_SIZES["tiny"])
 # Deep enough for the heads that upstream watches, which nothing replaces here.
-DEEP = replace(TINY, t3=T3Config(text_vocab_size=2454, width=256, mlp_width=64, blocks=14, speaker_width=32))
+DEEP = multilingual(replace(TINY, t3=T3Config(width=256, mlp_width=64, blocks=14, speaker_width=32)))
 STATE = ("position", "started", "complete", "completed_at", "alignment")
 
 
