@@ -19,6 +19,7 @@ from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
 from parity.cli import commands, names
 from parity.cli.adopt import adopt
+from parity.cli.demo import FAULT_HELP, demo
 from parity.cli.discover import discover
 from parity.cli.exercise import exercise
 from parity.cli.mutate import add_options as add_mutate_options
@@ -81,6 +82,12 @@ def parser() -> argparse.ArgumentParser:
 
     def add_history(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("--history", type=Path, metavar="STORE", help="append to this history and show its trends")
+
+    text = "judge a small model and its port, which the package carries, as they are or with a fault planted"
+    shown_first = add("demo", demo, text, out=FOLDER)
+    shown_first.add_argument("--fault", type=int, metavar="N", help=FAULT_HELP)
+    text = "keep the pair and its inputs in this folder, which must not exist"
+    shown_first.add_argument("-o", "--out", type=Path, metavar="DIR", help=text)
 
     verify = add("verify", commands.verify, "run both sides and judge every tap", report=PAGE, history=SQLITE)
     add_run_options(verify)

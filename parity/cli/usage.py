@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = {
+    "demo": "parity demo --fault 1",
     "verify": "parity verify --case tiny-vocoder --json results/vocoder.json --report report",
     "record": "parity record --case tiny-vocoder --out recording",
     "adopt": "parity adopt checkpoint --case tiny-vocoder --out adopted",

@@ -33,6 +33,7 @@ COMMANDS = [
     ("exercise", "exercise {out}/proof.json {out}/result.pass.json {toy}"),
     ("port", "prove tests.exact.cpp.called:decoder_block {gelu} --inputs {out}/x.npz"),
     ("port.compare", "compare tests.exact.cpp.called:decoder_block {gelu} --inputs {out}/x.npz"),
+    ("port.demo", "demo --fault 6"),
     (
         "discovery",
         "discover tests.meta.faults.models:TorchScale tests.meta.faults.models:MlxScale --inputs {out}/four.npz "

@@ -126,6 +126,7 @@ COMMANDS = [
     Command("parity cases", parity, f"cases --contract {TOY} --json {{out}}"),
     Command("parity stages", parity, f"stages --contract {TOY} --json {{out}}"),
     Command("parity taps", parity, f"taps --contract {TOY} --json {{out}}"),
+    Command("parity demo", parity, "demo --out {out}", FOLDER),
     Command("parity doctor", parity, "doctor --json {out}"),
     Command("mlx_impl speak", speaking("mlx_impl"), f"speak hello {SPOKEN} -o {{out}}", FILE, S3GEN),
     Command(
