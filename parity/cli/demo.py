@@ -50,8 +50,6 @@ FAULTS = (
 
 def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
     """Compare the pair in double and on the device, and say what was planted."""
-    from parity.show.comparison import Comparison
-
     if lacking := [name for name in ("torch", "mlx") if find_spec(name) is None]:
         raise InputError(
             f"the demo is a model in PyTorch and its port to MLX, and {' and '.join(lacking)} cannot be imported: "
@@ -59,6 +57,8 @@ def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str,
         )
     if options.fault is not None and not 1 <= options.fault <= len(FAULTS):
         raise InputError(f"--fault {options.fault}: expected 1 to {len(FAULTS)}: {_numbered()}")
+    from parity.show.comparison import Comparison
+
     fault = FAULTS[options.fault - 1] if options.fault else None
     with _folder(options.out, fault) as folder, progress(console) as say:
         say("comparing the port of a small model with it")
