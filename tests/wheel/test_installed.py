@@ -59,7 +59,7 @@ def test_it_is_the_wheel_that_runs(place: Path) -> None:
     (place / "where.py").write_text("import parity; print(parity.__file__)")
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "where.py"], cwd=place, env=environment, capture_output=True, text=True)
-    assert ROOT not in Path(done.stdout.strip()).parents and "site-packages" in done.stdout
+    assert "site-packages" in done.stdout and Path(done.stdout.strip()).parent != ROOT / "parity"
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
