@@ -46,5 +46,5 @@ class Model(nn.Module):
 def candidate():
     model = Model()
     stored = {name: value.swapaxes(1, 2) if value.ndim == 3 else value for name, value in weights().items()}
-    model.load_weights([(name, mx.array(value)) for name, value in stored.items()])
+    model.load_weights([(name, mx.array(value)) for name, value in stored.items()], strict=True)
     return model

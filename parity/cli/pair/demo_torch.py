@@ -46,5 +46,5 @@ class Model(nn.Module):
 
 def reference():
     model = Model().requires_grad_(False)
-    model.load_state_dict({name: torch.tensor(value) for name, value in weights().items()})
+    model.load_state_dict({name: torch.tensor(value) for name, value in weights().items()}, strict=True)
     return model.eval()
