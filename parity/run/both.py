@@ -20,6 +20,7 @@ from parity.run.exact import Exact
 from parity.run.operation import Operation, Search
 from parity.run.own import Again, Fed, OwnFloors
 from parity.run.report import Swap
+from parity.run.spared import spared
 from parity.run.verify import Verifier
 
 Progress = Callable[[str], None]
@@ -101,8 +102,10 @@ class Both:
         segments = verifier.segments
         if fed is None:
             fed = Again(self.contract, self.case, segments, verifier.runs.runners["reference"])
+        stages = spared(self.contract, segments, report.verdicts, verifier.runs.carried, wanted[ACCUMULATED])
         with verifier.clock("own floors"):
-            return OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress).measure(wanted)
+            own = OwnFloors(self.contract, self.case, self.checkpoint, segments, fed, self.progress)
+            return own.measure(wanted, stages)
 
     def _look_inside(self, verifier: Verifier, fed: Fed | None) -> None:
         """Say at which line the device is off in the first block that it has wrong given the reference's inputs."""

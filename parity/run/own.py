@@ -100,8 +100,12 @@ class OwnFloors:
         self.decided: dict[str, np.ndarray] = {}
         self.found: dict[Key, float] = {}
 
-    def measure(self, wanted: Wanted) -> dict[Key, float]:
-        """The own floor of each branch of a wanted tap: the largest RMSE of `RUNS` runs against the one in double."""
+    def measure(self, wanted: Wanted, spared: Mapping[str, Collection[str]] | None = None) -> dict[Key, float]:
+        """The own floor of each branch of a wanted tap: the largest RMSE of `RUNS` runs against the one in double.
+
+        The stages of `spared` are not run freely: the state goes on with the reference's values of what each makes.
+        """
+        spared = spared or {}
         free, last = (
             max((number for number, segment in enumerate(self.segments) if _of(segment, names)), default=-1)
             for names in (wanted[ACCUMULATED], {*wanted[ACCUMULATED], *wanted[LOCAL]})
@@ -109,11 +113,10 @@ class OwnFloors:
         states = [self.case.inputs] * (RUNS + 1)
         before: Segment | None = None
         with in_double(self.contract, self.case, self.checkpoint) as (self.candidate, self.rounded, self.around):
-            for _, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
+            for stage, group in groupby(range(last + 1), key=lambda number: self.segments[number].stage):
                 for number, start, trace in self.fed(list(group)):
                     segment = self.segments[number]
-                    if before is not None:
-                        states = [completed(self.contract, before, state, start) for state in states]
+                    states = [self._behind(before, segment, state, start, spared) for state in states]
                     before = segment
                     if self.contract.unported(segment):
                         states = [{} for _ in states]  # the next goes on from the reference's state
@@ -122,11 +125,29 @@ class OwnFloors:
                     self.decided |= made
                     if names := _of(segment, wanted[LOCAL]):
                         self._measure(LOCAL, segment, names, [start] * (RUNS + 1), trace)
-                    if number <= free:
+                    if number <= free and stage not in spared:
                         names = _of(segment, wanted[ACCUMULATED])
                         states = self._measure(ACCUMULATED, segment, names, states, self.decided)
                 self.candidate.side.release()
         return self.found
+
+    def _behind(
+        self,
+        before: Segment | None,
+        segment: Segment,
+        state: State,
+        start: State,
+        spared: Mapping[str, Collection[str]],
+    ) -> State:
+        """The state that a run goes on with to a segment; `start` is the reference's there."""
+        if before is None:
+            return state
+        if before.stage not in spared:
+            return completed(self.contract, before, state, start)
+        if before.stage == segment.stage:
+            return state
+        made = spared[before.stage]
+        return {entry: array if entry in made else state[entry] for entry, array in start.items()}
 
     def _measure(
         self, mode: str, segment: Segment, names: Collection[str], states: list[State], given: Mapping[str, np.ndarray]

@@ -39,8 +39,9 @@ class Runs:
 
     `reference` is in float32, `exact` in float64, `rounded` in float32 with weights rounded as the candidate's are, and
     `candidate` in the precision's dtype. Only the runs named in `sides` are made. `decided` has the reference's
-    discrete decisions, which `exact` and `rounded` follow; `stopped` says where the candidate stopped, and why. An
-    `informative` run needs no float32 that is float32.
+    discrete decisions, which `exact` and `rounded` follow; `stopped` says where the candidate stopped, and why.
+    `carried` has the entries of the candidate's state behind each segment. An `informative` run needs no float32 that
+    is float32.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Runs:
         """Go back to the inputs of the case."""
         self.states: dict[str, State] = dict.fromkeys(SIDES, self.case.inputs)
         self.decided: dict[str, np.ndarray] = {}
+        self.carried: dict[str, frozenset[str]] = {}
         self.stopped = ""
 
     @property
@@ -134,6 +136,7 @@ class Runs:
             self.states[which] = left
             if which == "candidate":
                 self.states[which] = completed(self.contract, segment, left, entries(reference))
+                self.carried[segment.label] = frozenset(self.states[which])
         for tap, array in handed_on(self.contract, segment, given, left, reference):
             end(tap, array)
 
