@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from parity.base.gate import guarded
+from parity.base.kernels import require_kernel_folder
+from parity.base.runtime import prepare
 from spec.config import ChatterboxConfig
 from spec.turbo import TurboConfig
 
@@ -17,11 +19,8 @@ OTHERS = "other commands, each with --help: convert-voice, to another voice; con
 
 def main() -> int:
     """Run a command. What it needs is loaded here, so that it may be interrupted, too."""
-    from parity.base.kernels import require_kernel_folder
-    from parity.base.runtime import prepare
-
-    prepare()  # full float32 on a GPU, and on Linux a BLAS that is forty times as fast as the wheel's own
     if sys.argv[1:2] in (["convert"], ["audit"]):
+        prepare()
         from mlx_impl.convert import command
 
         return command.main()
@@ -36,7 +35,11 @@ def main() -> int:
 
 
 def load(checkpoint: Path, config: ChatterboxConfig, dtype: str) -> Any:
-    """The side that speaks, with MLX: not loaded before it is needed, because `--help` needs none."""
+    """The side that speaks, with MLX: not loaded before it is needed, because `--help` needs none.
+
+    The process is prepared first: full float32 on a GPU, and on Linux a BLAS forty times as fast as the wheel's own.
+    """
+    prepare()
     if isinstance(config, TurboConfig):
         from mlx_impl.turbo.speech import ChatterboxTurbo
 
@@ -48,6 +51,7 @@ def load(checkpoint: Path, config: ChatterboxConfig, dtype: str) -> Any:
 
 def load_converter(*given: Any) -> Any:
     """The side that converts a voice, likewise."""
+    prepare()
     from mlx_impl.voice_conversion import VoiceConverter
 
     return VoiceConverter(*given)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.signal import lfilter
 
 BLOCK, STEP = 0.4, 0.25  # s, and the part of a block by which the next one begins later
 SILENCE, BESIDE = -70.0, -10.0  # LUFS below which a block is silent, and LU beside the mean of the others
@@ -35,6 +34,8 @@ def loudness(wave: np.ndarray, rate: int) -> float:
     seconds = len(wave) / rate
     if seconds < BLOCK:
         raise ValueError(f"the wave has {seconds:.3f} s, expected at least {BLOCK} s: loudness is one of whole blocks")
+    from scipy.signal import lfilter  # half a second to load, and a help text needs none
+
     weighted = wave.astype(np.float64)
     for numerator, denominator in (high_shelf(*SHELF, rate), high_pass(*CUT, rate)):
         weighted = lfilter(numerator, denominator, weighted)

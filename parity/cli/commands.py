@@ -27,6 +27,7 @@ from parity.capture import probe
 from parity.capture.golden import MANIFEST, Golden
 from parity.capture.runner import adapter
 from parity.cli.places import require_places
+from parity.cli.usage import DEFAULT_CONTRACT
 from parity.contract import ACCUMULATED, LOCAL, Segment
 from parity.contract.implementation import Case, make_case, resolve
 from parity.diagnose.bisect import Bisection
@@ -46,7 +47,6 @@ from parity.show.history import Alike, History, alike
 from parity.show.results import benchmarks, exercised, load, read, report_of, with_certificates
 from parity.show.status import page as status_page
 
-DEFAULT_CONTRACT = Path("fixtures/contract.toml")
 Result = tuple[bool, dict[str, Any]]
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -19,33 +19,12 @@ from rich.console import Console
 from parity.base.errors import InputError
 from parity.base.files import replacing, require_new
 from parity.cli.commands import progress
+from parity.cli.faults import FAULTS, Fault, numbered
 
 PAIR = Path(__file__).with_name("pair")
 """Files that are copied and run from where they were copied to, as a user's own are: never imported from here."""
 REFERENCE, PORT, WEIGHTS = "demo_torch", "demo_mlx", "demo_weights"
 LENGTHS = {"short": 5, "long": 9}
-
-
-class Fault(NamedTuple):
-    """What is wrong with the port then, and its one line, as it is and with the fault."""
-
-    what: str
-    old: str
-    new: str
-
-
-FAULTS = (
-    Fault("an approximation of GELU", "nn.gelu(self.up", "nn.gelu_approx(self.up"),
-    Fault("attention scaled by the whole width", "scale = (WIDTH // HEADS) ** -0.5", "scale = WIDTH**-0.5"),
-    Fault("attention to what comes", ', mask="causal"', ""),
-    Fault("a convolution that sees what comes", "[(0, 0), (KERNEL - 1, 0), (0, 0)]", "[(0, 0), (1, 1), (0, 0)]"),
-    Fault(
-        "a convolution's kernel turned round",
-        "stored = {name: value.swapaxes(1, 2)",
-        "stored = {name: value[..., ::-1].copy().swapaxes(1, 2)",
-    ),
-    Fault("another slope of a leaky ReLU", "self.conv(before), 0.1)", "self.conv(before), 0.01)"),
-)
 
 
 def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
@@ -56,7 +35,7 @@ def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str,
             "pip install 'chatterbox-parity[torch,mlx]'"
         )
     if options.fault is not None and not 1 <= options.fault <= len(FAULTS):
-        raise InputError(f"--fault {options.fault}: expected 1 to {len(FAULTS)}: {_numbered()}")
+        raise InputError(f"--fault {options.fault}: expected 1 to {len(FAULTS)}: {numbered()}")
     from parity.show.comparison import Comparison
 
     fault = FAULTS[options.fault - 1] if options.fault else None
@@ -119,10 +98,3 @@ def _modules(folder: Path) -> Iterator[None]:
         sys.dont_write_bytecode = kept
         for name in (REFERENCE, PORT, WEIGHTS):
             sys.modules.pop(name, None)
-
-
-def _numbered() -> str:
-    return ", ".join(f"{number} {fault.what}" for number, fault in enumerate(FAULTS, 1))
-
-
-FAULT_HELP = f"plant a fault in the port: {_numbered()}"

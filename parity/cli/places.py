@@ -6,14 +6,12 @@ import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from parity.base.files import ANY, FOLDER, JSON, SQLITE, ZIP, try_outputs
+from parity.base.files import try_outputs
+from parity.cli.kinds import ANY, COMPARISON, PAGE, SQLITE, SURVEY
 from parity.show import page
 from parity.show.history import History
 
-PAGE, COMPARISON, SURVEY = b"page", b"comparison", b"survey"
-"""The kinds of folders that `parity.show` writes; the others are those of `try_outputs`."""
 FILES = {PAGE: page.FILES, COMPARISON: page.OF_A_COMPARISON, SURVEY: page.OF_A_SURVEY}
-__all__ = ["ANY", "COMPARISON", "FOLDER", "JSON", "PAGE", "SQLITE", "SURVEY", "ZIP", "require_places"]
 
 
 def require_places(options: argparse.Namespace, inputs: Iterable[Path] = ()) -> None:

@@ -1,12 +1,19 @@
-"""An example of each command, and what a shell completes."""
+"""An example of each command, where its function is, and what a shell completes. Nothing is loaded for it."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+DEFAULT_CONTRACT = Path("fixtures/contract.toml")
+HOMES = dict.fromkeys(("cases", "stages", "taps"), "names") | {
+    name: name for name in ("adopt", "demo", "discover", "exercise", "mutate", "repro")
+}
+"""The module of this folder in which a command's function has its name; of a command that is not here, `commands`."""
 EXAMPLES = {
     "demo": "parity demo --fault 1",
     "verify": "parity verify --case tiny-vocoder --json results/vocoder.json --report report",
@@ -31,6 +38,12 @@ EXAMPLES = {
     "inspect": "parity inspect golden",
     "doctor": "parity doctor",
 }
+
+
+def function(command: str) -> Callable[[argparse.Namespace, Any], tuple[bool, dict[str, Any]]]:
+    """What does a command, of its options and the console; whatever it needs is loaded with it."""
+    home = importlib.import_module(f"parity.cli.{HOMES.get(command, 'commands')}")
+    return getattr(home, command)  # type: ignore[no-any-return]
 
 
 def complete(top: argparse.ArgumentParser) -> None:

@@ -14,14 +14,14 @@ from parity.base import bounded
 from parity.base.errors import InputError
 from parity.base.exercise import Exercise
 from parity.base.pointer import ADVICE, is_pointer
+from parity.base.seal import KIND as CERTIFICATE
+from parity.base.seal import require_sealed
 from parity.contract import ACCUMULATED, FULL, LOCAL
 from parity.diagnose.conclude import Diagnosis
 from parity.diagnose.evidence import Finding
 from parity.diagnose.growth import Growth
 from parity.judge.snapshots import Picture, Sound
 from parity.judge.verdict import Verdict
-from parity.run.certificate import KIND as CERTIFICATE
-from parity.run.certificate import require_sealed
 from parity.run.not_judged import Unjudged
 from parity.run.report import BOTH, DUMPS, RECORDING, SCHEMA, Check, Report, Swap
 

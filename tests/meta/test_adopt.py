@@ -16,7 +16,7 @@ from mlx_impl.convert import adoption
 from parity.base import npy
 from parity.base.errors import InputError
 from parity.cli import main
-from parity.run.certificate import passed, require_sealed, seal
+from parity.base.seal import passed, require_sealed, seal
 from parity.show.results import load
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
