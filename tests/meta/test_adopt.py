@@ -15,8 +15,8 @@ from safetensors.numpy import load_file, save_file
 from mlx_impl.convert import adoption
 from parity.base import npy
 from parity.base.errors import InputError
-from parity.cli import main
 from parity.base.seal import passed, require_sealed, seal
+from parity.cli import main
 from parity.show.results import load
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES

@@ -71,4 +71,4 @@ def test_every_command_has_a_function_where_the_table_says():
 
 
 def test_the_precision_that_is_written_out_is_the_engines():
-    assert command_line.FLOAT32 == FULL.name
+    assert FULL.name == command_line.FLOAT32
