@@ -15,7 +15,7 @@ import numpy as np
 
 from mlx_impl.conditioning.conditioner import Conditioner
 from mlx_impl.conditioning.trim import trimmed
-from mlx_impl.defaults import EMOTION, STEPS, sampling
+from mlx_impl.defaults import EMOTION, sampling
 from mlx_impl.synthesis import Synthesis
 from mlx_impl.t3.generation import each_token, speech_only
 from mlx_impl.vocoder.streaming import VocoderStream
@@ -30,6 +30,9 @@ from spec.text import load_tokenizer, normalize_punctuation
 
 class Chatterbox(Synthesis):
     """MLX side of all that `Synthesis` has, and what comes before: a voice's conditions, and T3."""
+
+    emotion = EMOTION
+    speech_only = staticmethod(speech_only)
 
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
         super().__init__(checkpoint, config, dtype)
@@ -46,7 +49,7 @@ class Chatterbox(Synthesis):
         """Loaded when a recording is to be heard: a voice's conditions in a file need none of it."""
         return load_conditioner(self.checkpoint, self.config)
 
-    def conditions(self, voice: Voice, emotion: float = EMOTION) -> dict[str, np.ndarray]:
+    def conditions(self, voice: Voice, emotion: float | None = None) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
         prompt = self.conditioner.prompt(self.tensor(voice.voice_24[None]))
         whole = self.tensor(voice.whole_16[None])
@@ -54,7 +57,7 @@ class Chatterbox(Synthesis):
         return {
             "speaker_emb": np.array(speaker.embedding),
             "cond_prompt_speech_tokens": np.array(speaker.tokens).astype(np.int64),
-            "emotion_adv": np.full((1, 1, 1), emotion, np.float32),
+            "emotion_adv": np.full((1, 1, 1), self.emotion if emotion is None else emotion, np.float32),
             "prompt_tokens": np.array(prompt.tokens).astype(np.int64),
             "prompt_mel": np.array(prompt.mel),
             "embedding": np.array(prompt.embedding),
@@ -69,7 +72,7 @@ class Chatterbox(Synthesis):
         language: str | None = None,
     ) -> list[int]:
         """Text -> speech tokens at 25 Hz, no special ones among them. See `each_token`."""
-        return speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
+        return self.speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
 
     def each_token(
         self,
@@ -96,7 +99,7 @@ class Chatterbox(Synthesis):
         sampling: SamplingConfig,
         draws: Draws,
         language: str | None = None,
-        steps: int = STEPS,
+        steps: int | None = None,
         config: StreamConfig | None = None,
     ) -> Iterator[np.ndarray]:
         """Text -> samples at 24 kHz, `(N,)` at a time: joined, the wave of the mel of the tokens (`StreamConfig`)."""

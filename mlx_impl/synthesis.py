@@ -35,6 +35,8 @@ class Synthesis:
     source and iSTFT; statistics of norms, softmax and activations.
     """
 
+    steps = STEPS
+
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
@@ -48,7 +50,7 @@ class Synthesis:
         tokens: Sequence[int],
         conditions: Mapping[str, np.ndarray],
         draws: Draws,
-        steps: int = STEPS,
+        steps: int | None = None,
         finalize: bool = True,
     ) -> np.ndarray:
         """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token. `finalize`: `Flow.encode`."""
@@ -59,7 +61,8 @@ class Synthesis:
         encoder = self.config.flow.encoder
         frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
         noise = draws.flow_noise(self.config.flow.mel_bins, frames).swapaxes(1, 2)  # (1, M, C)
-        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, self.time_grid(steps)))
+        grid = self.time_grid(self.steps if steps is None else steps)
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, grid))
         mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return np.ascontiguousarray(np.array(mel[:, prompt_mel.shape[1] :]).swapaxes(1, 2))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from reference.conditioning.conditioner import Conditioner
 from reference.conditioning.trim import trimmed
-from reference.defaults import EMOTION, STEPS, sampling
+from reference.defaults import EMOTION, sampling
 from reference.synthesis import Synthesis
 from reference.t3.generation import each_token, speech_only
 from reference.vocoder.streaming import VocoderStream
@@ -31,6 +31,9 @@ from spec.text import load_tokenizer, normalize_punctuation
 
 class Chatterbox(Synthesis):
     """PyTorch side of all that `Synthesis` has, and what comes before: a voice's conditions, and T3."""
+
+    emotion = EMOTION
+    speech_only = staticmethod(speech_only)
 
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
         super().__init__(checkpoint, config, dtype)
@@ -48,7 +51,7 @@ class Chatterbox(Synthesis):
         return load_conditioner(self.checkpoint, self.config, self.dtype)
 
     @torch.inference_mode()
-    def conditions(self, voice: Voice, emotion: float = EMOTION) -> dict[str, np.ndarray]:
+    def conditions(self, voice: Voice, emotion: float | None = None) -> dict[str, np.ndarray]:
         """A recording -> what imitates it: T3's prompt and speaker, the flow's prompt and x-vector."""
         prompt = self.conditioner.prompt(self.tensor(voice.voice_24[None]))
         whole = self.tensor(voice.whole_16[None])
@@ -56,7 +59,7 @@ class Chatterbox(Synthesis):
         return {
             "speaker_emb": speaker.embedding.numpy(),
             "cond_prompt_speech_tokens": speaker.tokens.numpy(),
-            "emotion_adv": np.full((1, 1, 1), emotion, np.float32),
+            "emotion_adv": np.full((1, 1, 1), self.emotion if emotion is None else emotion, np.float32),
             "prompt_tokens": prompt.tokens.numpy(),
             "prompt_mel": prompt.mel.numpy(),
             "embedding": prompt.embedding.numpy(),
@@ -72,7 +75,7 @@ class Chatterbox(Synthesis):
         language: str | None = None,
     ) -> list[int]:
         """Text -> speech tokens at 25 Hz, no special ones among them. See `each_token`."""
-        return speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
+        return self.speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
 
     @torch.inference_mode()
     def each_token(
@@ -101,7 +104,7 @@ class Chatterbox(Synthesis):
         sampling: SamplingConfig,
         draws: Draws,
         language: str | None = None,
-        steps: int = STEPS,
+        steps: int | None = None,
         config: StreamConfig | None = None,
     ) -> Iterator[np.ndarray]:
         """Text -> samples at 24 kHz, `(N,)` at a time: joined, the wave of the mel of the tokens (`StreamConfig`)."""

@@ -29,6 +29,8 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 class Synthesis:
     """PyTorch side. Each method is a stage; `conditions` are named as in `spec/files/conditionals.py`."""
 
+    steps = STEPS
+
     def __init__(self, checkpoint: Path, config: ChatterboxConfig, dtype: str = "float32"):
         if dtype not in DTYPES:
             raise ValueError(f"dtype {dtype!r}: expected one of {', '.join(DTYPES)}")
@@ -43,7 +45,7 @@ class Synthesis:
         tokens: Sequence[int],
         conditions: Mapping[str, np.ndarray],
         draws: Draws,
-        steps: int = STEPS,
+        steps: int | None = None,
         finalize: bool = True,
     ) -> np.ndarray:
         """Speech tokens -> mel `(1, C, M)` at 50 Hz. Raises `ValueError` without a token. `finalize`: `Flow.encode`."""
@@ -54,7 +56,8 @@ class Synthesis:
         encoder = self.config.flow.encoder
         frames = encoder.stride * (whole.shape[1] - (0 if finalize else encoder.lookahead))
         noise = draws.flow_noise(self.config.flow.mel_bins, frames)
-        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, self.time_grid(steps)))
+        grid = self.time_grid(self.steps if steps is None else steps)
+        given = map(self.tensor, (whole, prompt_mel, conditions["embedding"], noise, grid))
         mel = self.flow(next(given), [whole.shape[1]], *given, finalize)
         return mel[:, :, prompt_mel.shape[1] :].numpy()
 

@@ -60,7 +60,7 @@ def mel_pieces(
     sampling: SamplingConfig,
     draws: Draws,
     language: str | None,
-    steps: int,
+    steps: int | None,
     config: StreamConfig,
 ) -> Iterator[tuple[np.ndarray, bool]]:
     """The mel of a side's `Chatterbox.stream`: frames `(1, C, m)`, and whether they are the last.
@@ -81,7 +81,7 @@ def _mels(
     sampling: SamplingConfig,
     draws: Draws,
     language: str | None,
-    steps: int,
+    steps: int | None,
     config: StreamConfig,
 ) -> Iterator[tuple[np.ndarray, bool]]:
     """What each run of the flow adds."""

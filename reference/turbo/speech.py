@@ -14,39 +14,23 @@ from reference.ode import mean_grid
 from reference.speech import Chatterbox
 from reference.turbo.generation import SILENCE, each_token, speech_only
 from reference.weights.turbo import load_turbo
-from spec.audio import Voice
 from spec.draws import Draws
-from spec.streaming import StreamConfig
 from spec.turbo import TurboSampling
 from spec.turbo_text import TurboTokenizer, normalize_turbo
-
-EMOTION = 0.0  # of no effect: upstream keeps it beside a voice all the same
-STEPS = 2  # of the ODE
 
 
 class ChatterboxTurbo(Chatterbox):
     """PyTorch side of Turbo and Nano. Its configuration is a `TurboConfig`."""
+
+    emotion = 0.0  # of no effect: upstream keeps it beside a voice all the same
+    steps = 2  # of the ODE
+    speech_only = staticmethod(speech_only)
 
     def load(self) -> None:
         """As `Chatterbox.load`."""
         self.text = TurboTokenizer(self.checkpoint, self.config.t3)
         self.sampling = TurboSampling()
         self.t3 = load_turbo(self.checkpoint, self.config.t3, self.dtype)
-
-    def conditions(self, voice: Voice, emotion: float = EMOTION) -> dict[str, np.ndarray]:
-        """As `Chatterbox.conditions`."""
-        return super().conditions(voice, emotion)
-
-    def tokens(
-        self,
-        text: str,
-        conditions: Mapping[str, np.ndarray],
-        sampling: TurboSampling,
-        draws: Draws,
-        language: str | None = None,
-    ) -> list[int]:
-        """Text -> speech tokens at 25 Hz, no special ones among them, and without the silence that `mel` adds."""
-        return speech_only(list(self.each_token(text, conditions, sampling, draws, language)), self.config.t3)
 
     @torch.inference_mode()
     def each_token(
@@ -69,25 +53,12 @@ class ChatterboxTurbo(Chatterbox):
         tokens: Sequence[int],
         conditions: Mapping[str, np.ndarray],
         draws: Draws,
-        steps: int = STEPS,
+        steps: int | None = None,
         finalize: bool = True,
     ) -> np.ndarray:
         """As `Synthesis.mel`, with silence behind the last token. (Where T3 says nothing, upstream says silence.)"""
         silence = SILENCE if tokens and finalize else ()
         return super().mel([*tokens, *silence], conditions, draws, steps, finalize)
-
-    def stream(
-        self,
-        text: str,
-        conditions: Mapping[str, np.ndarray],
-        sampling: TurboSampling,
-        draws: Draws,
-        language: str | None = None,
-        steps: int = STEPS,
-        config: StreamConfig | None = None,
-    ) -> Iterator[np.ndarray]:
-        """As `Chatterbox.stream`."""
-        return super().stream(text, conditions, sampling, draws, language, steps, config)
 
     def time_grid(self, steps: int) -> np.ndarray:
         """Of the ODE, `(steps + 1,)`."""
