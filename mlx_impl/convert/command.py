@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns 0, 1 where `audit` finds something, 2 for wrong use or broken input, 130 interrupted."""
     options = parser().parse_args(arguments)
     command = {"convert": run_convert, "audit": run_audit}[options.command]
-    return guarded("mlx_impl", lambda: command(options), options.debug, (InputError, ValueError))
+    as_json = getattr(options, "json", None) == STANDARD_OUTPUT
+    return guarded("mlx_impl", lambda: command(options), options.debug, (InputError, ValueError), as_json)
 
 
 def run_convert(options: argparse.Namespace) -> int:

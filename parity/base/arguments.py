@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from typing import Any, NoReturn
 
+from parity.base.errors import UsageExit, code_of
 from parity.base.names import meant
 
 EXIT_CODES = "exit codes: 0 pass, 1 parity failure, 2 anything else that is wrong, 130 interrupted"
@@ -35,4 +37,6 @@ class Parser(argparse.ArgumentParser):
         if choice := CHOICE.search(message):
             names = [name.strip("' ") for name in choice[2].split(",")]
             message = f"{message[: choice.start()]}{choice[1]!r} is not known; {meant(choice[1], names)}"
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        ended = UsageExit(f"{message}; see {self.prog} --help")
+        self._print_message(f"{self.prog}: {ended.message} [{code_of(ended)}]\n", sys.stderr)
+        raise ended

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, OutputError
 
 STANDARD_OUTPUT = Path("-")
 JSON, SQLITE, WAV, ZIP, ANY, FOLDER = b"{", b"SQLite format 3\0", b"RIFF", b"PK", b"", None
@@ -50,7 +50,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with writing(path, FULL):
             yield partial
     except InputError as error:  # of a file in the folder: nobody knows its name
-        raise InputError(str(error).replace(str(partial), str(path))) from error
+        raise OutputError(str(error).replace(str(partial), str(path))) from error
     else:
         with writing(path):
             if through:
@@ -93,21 +93,21 @@ def try_outputs(outputs: Iterable[tuple[Path, bytes | None]], inputs: Iterable[P
     for place, path, kind in sorted(given, key=lambda output: len(output[0].parts)):
         if not _is_stream(path):
             if other := next((files[above] for above in (place, *place.parents) if above in files), None):
-                raise InputError(f"{path}: cannot be written beside {other}; name two places")
+                raise OutputError(f"{path}: cannot be written beside {other}; name two places")
             files |= {} if kind is FOLDER else {place: path}
         _try(path, kind)
     there = {identity: path for _, path, _ in given for identity in _identities(path)}
     for source in inputs if there else ():
         if both := there.keys() & _identities(source):
             path = there[both.pop()]
-            raise InputError(f"{path}: is read as well ({source}), and would be destroyed; name another place")
+            raise OutputError(f"{path}: is read as well ({source}), and would be destroyed; name another place")
 
 
 def require_new(files: Iterable[Path]) -> None:
     """Raises `InputError` where a file is already, or where one cannot be written: for what replaces nothing."""
     files = list(files)
     if there := [file for file in files if os.path.lexists(file)]:
-        raise InputError(f"{there[0]} exists; nothing is replaced: remove it or name another place")
+        raise OutputError(f"{there[0]} exists; nothing is replaced: remove it or name another place")
     try_outputs((file, ANY) for file in files)
 
 
@@ -125,7 +125,7 @@ def _try(path: Path, kind: bytes | None) -> None:
             with path.open("rb") as file:
                 head = file.read(len(kind))
             if not kind.startswith(head):
-                raise InputError(f"{path}: is a file of another kind, which would be lost; remove it or name another")
+                raise OutputError(f"{path}: is a file of another kind, which would be lost; remove it or name another")
     with suppress(_Tried), replacing(path) as partial:
         with writing(path):
             partial.touch()
@@ -179,7 +179,7 @@ def writing(path: Path, only: tuple[int, ...] = ()) -> Iterator[None]:
         if only and number not in only:
             raise
         reason = (isinstance(error, OSError) and error.strerror) or error
-        raise InputError(f"{path}: cannot be written ({reason}); give another name") from error
+        raise OutputError(f"{path}: cannot be written ({reason}); give another name") from error
 
 
 def is_below(name: object) -> bool:

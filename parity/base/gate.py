@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UsageExit, code_of
 from parity.base.names import printable
 
 PASS, FAILURE, BROKEN, INTERRUPTED = 0, 1, 2, 130
@@ -22,12 +22,17 @@ LONGEST = 400
 
 
 def guarded(
-    name: str, command: Callable[[], int], debug: bool = False, says: tuple[type[Exception], ...] = (InputError,)
+    name: str,
+    command: Callable[[], int],
+    debug: bool = False,
+    says: tuple[type[Exception], ...] = (InputError,),
+    as_json: bool = False,
 ) -> int:
     """What a command returns, or the exit code of the error that ended it, with a sentence that begins with `name`.
 
-    `says`: the errors whose own text is that sentence. With `debug` the traceback stands before it. What `argparse`
-    ends is ended as it does.
+    The sentence ends with the error's code in brackets. `says`: the errors whose own text is that sentence. With
+    `debug` the traceback stands before it, and with `as_json` the error is printed on standard output, as
+    docs/schemas/error.json has it. What `argparse` ends is ended as it does.
     """
     for stream in filter(None, (sys.stdout, sys.stderr)):
         with suppress(AttributeError):  # a stand-in of another type
@@ -44,9 +49,13 @@ def guarded(
         if isinstance(error, SystemExit) and _place(error).filename == argparse.__file__:
             _let_go()
             raise
+        if isinstance(error, UsageExit):
+            if as_json:
+                _print_error(code_of(error), error.message, BROKEN)
+            raise
         if debug:
             traceback.print_exception(error)
-        return refused(name, error, says)
+        return refused(name, error, says, as_json)
     finally:
         if signal.getsignal(signal.SIGTERM) is _terminated:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -57,7 +66,7 @@ def _terminated(number: int, frame: object) -> None:
     raise KeyboardInterrupt("terminated")
 
 
-def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) -> int:
+def refused(name: str, error: BaseException, says: tuple[type[Exception], ...], as_json: bool = False) -> int:
     """Say in one sentence why a command ended early, and return its exit code: nothing was judged."""
     _let_go()
     exec("")  # an interrupt that passed another `exec` is noted by Python, which would end by the signal
@@ -83,9 +92,22 @@ def refused(name: str, error: BaseException, says: tuple[type[Exception], ...]) 
             text = f"the program was ended by sys.exit({error.code!r}) at {_line(error)}; leave that to the command"
         case _:
             text = _crash(error)
+    said = isinstance(error, says) and not isinstance(error, (InputError, UnicodeError))
+    text, kind = printable(" ".join(text.split())), InputError.code if said else code_of(error)
     with suppress(OSError):
-        print(f"{name}: {printable(' '.join(text.split()))}", file=sys.stderr, flush=True)
+        print(f"{name}: {text} [{kind}]", file=sys.stderr, flush=True)
+    if as_json:
+        _print_error(kind, text, code)
     return code
+
+
+def _print_error(kind: str, text: str, code: int) -> None:
+    """The error as JSON, where the result would have been."""
+    import json
+
+    with suppress(OSError, ValueError):  # nobody reads it
+        error = {"code": kind, "message": text, "exit_code": code}
+        print(json.dumps({"schema": 1, "kind": "error", "error": error}, indent=1), flush=True)
 
 
 def _crash(error: BaseException) -> str:

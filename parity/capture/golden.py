@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.base import bounded, npy
-from parity.base.errors import InputError
+from parity.base.errors import InputError, OutputError
 from parity.base.files import is_below, replacing
 from parity.capture.trace_folder import StoredTrace
 
@@ -32,7 +32,7 @@ def writing(folder: Path, about: Mapping[str, Any], replace: bool = False) -> It
     Raises `InputError` when `folder` exists and `replace` is not set, and where it cannot be written.
     """
     if folder.exists() and not replace:
-        raise InputError(f"{folder} exists; nothing was written: name another folder, or remove this one")
+        raise OutputError(f"{folder} exists; nothing was written: name another folder, or remove this one")
     with replacing(folder) as partial:
         partial.mkdir()
         trace = StoredTrace(partial, {})

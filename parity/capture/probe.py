@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from parity.base.draws import normal
-from parity.base.errors import InputError
+from parity.base.errors import PrecisionError
 from parity.base.metrics import rms, rmse
 
 LIMIT = 5e-6
@@ -45,7 +45,7 @@ def require_float32(adapter: ModuleType) -> dict[str, float]:
     errors = precision(adapter)
     if bad := {name: error for name, error in errors.items() if not error <= LIMIT}:
         figures = ", ".join(f"{name} {error:.1e}" for name, error in bad.items())
-        raise InputError(
+        raise PrecisionError(
             f"{adapter.__name__}: float32 is not float32 here: relative error {figures}, expected at most "
             f"{LIMIT:.0e}; set MLX_ENABLE_TF32=0 before the first operation, and no reduced-precision "
             "matmul mode"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError, InputError
 from parity.capture.results import first, with_first
 from parity.capture.waiting import Waiting
 from parity.contract import Contract, Segment, Tap
@@ -54,7 +54,7 @@ def adapter(framework: str) -> ModuleType:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
         expected = "expected 'torch', 'mlx' or the dotted name of an adapter"
-        raise InputError(f"unknown framework {framework!r}; {expected}") from error
+        raise ContractError(f"unknown framework {framework!r}; {expected}") from error
     if lacking := [part for part in ADAPTER if not hasattr(module, part)]:
         raise InputError(f"{name} is no adapter: it lacks {', '.join(lacking)}; see parity/capture/torch.py")
     return module
@@ -175,7 +175,7 @@ class Runner:
     def _axes(self, names: Iterable[str]) -> dict[str, str]:
         names = list(names)
         if unknown := [name for name in names if name not in self.contract.state]:
-            raise InputError(f"{self.contract.path}: [state] lacks the axes of {', '.join(unknown)}")
+            raise ContractError(f"{self.contract.path}: [state] lacks the axes of {', '.join(unknown)}")
         return {name: self.contract.state[name] for name in names}
 
     def to_own(self, state: State) -> State:

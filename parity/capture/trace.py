@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError
 from parity.contract import HANDED, Contract, Segment, Tap
 
 Trace = MutableMapping[str, np.ndarray]
@@ -122,7 +122,7 @@ def require_contract(contract: Contract, segment: Segment, trace: Trace, whose: 
     else:
         missing, extra = [name for name in want if name not in trace], [name for name in got if name not in want]
         detail = f"missing {missing[:3]}, not declared {extra[:3]}" if missing or extra else "another order"
-    raise InputError(
+    raise ContractError(
         f"{contract.path}: {whose} does not give the taps that are declared for segment {segment.label}: {detail}; "
         "correct the contract or the side"
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from parity.base import npy
 from parity.base.bfloat16 import stored_dtype
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UnknownNameError
 from parity.base.files import file_sha256, is_below
 
 Entries = dict[str, dict[str, Any]]
@@ -59,7 +59,7 @@ class StoredTrace(MutableMapping[str, np.ndarray]):
         The content of one that is `known` to be whole is not checked again.
         """
         if name not in self.entries:
-            raise InputError(f"{self.folder}: no tap {name!r}; it has {len(self)} taps, see its manifest")
+            raise UnknownNameError(f"{self.folder}: no tap {name!r}; it has {len(self)} taps, see its manifest")
         entry = self.entries[name]
         file = os.path.join(self.folder, entry["file"])
         array = npy.read(file, mmap=mmap)

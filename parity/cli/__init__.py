@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from itertools import pairwise
+
 from parity.base.gate import BROKEN, FAILURE, INTERRUPTED, PASS, guarded
 
 __all__ = ["BROKEN", "FAILURE", "INTERRUPTED", "PASS", "main"]
@@ -15,4 +18,5 @@ def main(arguments: list[str] | None = None) -> int:
 
         return run(arguments)
 
-    return guarded("parity", command)
+    given = sys.argv[1:] if arguments is None else arguments
+    return guarded("parity", command, as_json="--json=-" in given or ("--json", "-") in pairwise(given))

@@ -303,7 +303,8 @@ def run(arguments: list[str] | None = None) -> int:
         from parity.contract.implementation import importable
 
         sys.path.insert(0, str(importable(contract)))
-    return guarded("parity", lambda: command(options), options.debug)
+    as_json = options.json == STANDARD_OUTPUT
+    return guarded("parity", lambda: command(options), options.debug, as_json=as_json)
 
 
 def command(options: argparse.Namespace) -> int:

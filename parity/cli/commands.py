@@ -19,7 +19,7 @@ from rich.table import Table
 
 from parity import contract as contracts
 from parity.base import npy, runtime
-from parity.base.errors import InputError
+from parity.base.errors import InputError, MissingError, UnknownNameError, UsageError
 from parity.base.files import write_text
 from parity.base.metrics import rms
 from parity.base.names import meant, meant_path
@@ -55,14 +55,14 @@ def verify(options: argparse.Namespace, console: Console) -> Result:
     if options.exact:
         return _exact(options, console)
     if options.teacher_forced:
-        raise InputError("--teacher-forced without --exact: on a device every block runs that way too; leave it out")
+        raise UsageError("--teacher-forced without --exact: on a device every block runs that way too; leave it out")
     if options.device:
-        raise InputError("--device without --exact: what runs is judged on the device that MLX has; leave it out")
+        raise UsageError("--device without --exact: what runs is judged on the device that MLX has; leave it out")
     _consistent(options)
     contract, case, checkpoint = _inputs(options)
     with progress(console, contract.segments(case.dims, case.segments)) as say:
         if options.recording and options.precision != contracts.FULL.name:
-            raise InputError(f"--precision {options.precision} with --recording: a recording has float32 weights only")
+            raise UsageError(f"--precision {options.precision} with --recording: a recording has float32 weights only")
         if options.recording:
             settle = _both(options, contract, case, checkpoint, say).settle
             report = recording.verify(contract, case, checkpoint, options.recording, say, options.informative, settle)
@@ -108,7 +108,7 @@ def _both(
 def _consistent(options: argparse.Namespace) -> None:
     """Raises `InputError` for options of a run on a device that contradict each other."""
     if bool(options.proof) != options.device_only:
-        raise InputError(
+        raise UsageError(
             "--device-only and --proof go together: prove the same code, checkpoint, case and contract by "
             "`parity verify --exact --json FILE`, and give that file"
         )
@@ -118,7 +118,7 @@ def _consistent(options: argparse.Namespace) -> None:
     given = [name for name, value in others.items() if value]
     for mode, asked in (("--device-only", options.device_only), ("--strict", options.strict)):
         if asked and given:
-            raise InputError(f"{mode} with {', '.join(given)}: there the mathematics has no say; leave one out")
+            raise UsageError(f"{mode} with {', '.join(given)}: there the mathematics has no say; leave one out")
 
 
 def _exact(options: argparse.Namespace, console: Console) -> Result:
@@ -133,7 +133,7 @@ def _exact(options: argparse.Namespace, console: Console) -> Result:
         "--strict": options.strict,
     }
     if given := [name for name, value in others.items() if value]:
-        raise InputError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
+        raise UsageError(f"--exact with {', '.join(given)}: a proof is in double and has no other mode; leave one out")
     runtime.share_cores()
     contract = contracts.load(options.contract)
     case = make_case(contract, options.case)
@@ -189,7 +189,7 @@ def compare(options: argparse.Namespace, console: Console) -> Result:
         return _models(options, console)
     of_models = ("inputs", "axes", "call", "draws", "source", "report", "exact", "strict")
     if odd := [f"--{name}" for name in of_models if getattr(options, name)]:
-        raise InputError(
+        raise UsageError(
             f"{options.reference} is no 'module:name', so dumps are compared, and {', '.join(odd)} is for two models; "
             "name the reference as 'module:name', or leave the option out"
         )
@@ -237,9 +237,9 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
         for name, left_out in of_dumps.items()
         if getattr(options, name, left_out) != left_out
     ]:
-        raise InputError(f"{options.reference} is a model, and {', '.join(odd)} is for dumps; leave the option out")
+        raise UsageError(f"{options.reference} is a model, and {', '.join(odd)} is for dumps; leave the option out")
     if not options.inputs:
-        raise InputError(f"{options.reference} against {options.candidate}: two models take --inputs FILE.npz")
+        raise UsageError(f"{options.reference} against {options.candidate}: two models take --inputs FILE.npz")
     with progress(console) as say:
         doing = "proving" if options.exact else "comparing"
         say(f"{doing} {options.candidate} against {options.reference}")
@@ -265,7 +265,7 @@ def _models(options: argparse.Namespace, console: Console) -> Result:
 def bisect(options: argparse.Namespace, console: Console) -> Result:
     """Search for the tap that makes a stage wrong: with partial runs, or in a folder of dumps."""
     if bool(options.golden) != bool(options.dumps):
-        raise InputError("--golden and --dumps go together: give both to search in dumps, none to run the sides")
+        raise UsageError("--golden and --dumps go together: give both to search in dumps, none to run the sides")
     if options.golden:
         golden = Golden(options.golden)
         named = options.contract if options.contract != DEFAULT_CONTRACT else None
@@ -312,7 +312,7 @@ def diff(options: argparse.Namespace, console: Console) -> Result:
     """What differs between two results of one case. It fails where a verdict, or the whole run, turned to the worse."""
     old, new = _one(options.old), _one(options.new)
     if old.case != new.case:
-        raise InputError(f"{options.old} is of case {old.case!r}, {options.new} of {new.case!r}; name two of one case")
+        raise UsageError(f"{options.old} is of case {old.case!r}, {options.new} of {new.case!r}; name two of one case")
     found, beside = changes(seen(old), seen(new)), differing(old, new)
     terminal.show_changes(old, new, found, beside, console)
     passed = not found.worse and (new.passed or not old.passed)
@@ -342,7 +342,7 @@ def history(options: argparse.Namespace, console: Console) -> Result:
     """Append results to a history, and show its runs, the trend of a tap and what has drifted."""
     if not options.add and not options.store.exists():
         advice = f"name another, or results that it is to begin with{meant_path(options.store)}"
-        raise InputError(f"{options.store}: no such history; {advice}")
+        raise MissingError(f"{options.store}: no such history; {advice}")
     # The newest comes last, in whatever order a shell names the files.
     reports = sorted((one for one in load(options.add) if not one.informative), key=lambda report: report.when)
     store = History(options.store)
@@ -362,7 +362,9 @@ def history(options: argparse.Namespace, console: Console) -> Result:
         else:
             trends += store.trends(like)
     if options.tap and not trends:
-        raise InputError(f"{options.store}: no run has the tap {options.tap!r}; {meant(options.tap, store.labels())}")
+        raise UnknownNameError(
+            f"{options.store}: no run has the tap {options.tap!r}; {meant(options.tap, store.labels())}"
+        )
     terminal.show_trends(trends, len(runs), console)
     failed = [f"{like} on {like.device}" for like, run in newest.items() if not run["passed"]]
     for text in failed:

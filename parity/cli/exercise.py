@@ -12,7 +12,7 @@ from rich.console import Console
 
 from parity import contract as contracts
 from parity.base import runtime
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UnknownNameError, UsageError
 from parity.base.exercise import Exercise
 from parity.base.names import meant
 from parity.cli.commands import progress
@@ -31,12 +31,12 @@ from parity.show.words import tally
 def exercise(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
     """Sum up results, and proofs of the cases that `--case` names, which are made here."""
     if not (options.results or options.case):
-        raise InputError("nothing to sum up: name results, or cases of the contract by --case PATTERN")
+        raise UsageError("nothing to sum up: name results, or cases of the contract by --case PATTERN")
     contract = contracts.load(options.contract)
     earlier, written = exercised(options.results)
     here = proof.code(contract.sides["candidate"]["factory"]) if options.case or not earlier else written
     if earlier and here != written:
-        raise InputError("--case with results of other code: their places are not those of now; leave one of both out")
+        raise UsageError("--case with results of other code: their places are not those of now; leave one of both out")
     reports = list(_proven(contract, options.case, console))
     found = Exercise.together([earlier, *(report.exercise for report in reports)])
     if not found:
@@ -62,7 +62,7 @@ def _proven(contract: Contract, patterns: list[str], console: Console) -> Iterat
     names = case_names(contract)
     for pattern in patterns:
         if not fnmatch.filter(names or [pattern], pattern):
-            raise InputError(f"no case matches {pattern!r}; {meant(pattern, names)}")
+            raise UnknownNameError(f"no case matches {pattern!r}; {meant(pattern, names)}")
     names = names or patterns
     chosen = [name for name in names if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
     runtime.share_cores()

@@ -11,18 +11,20 @@ from typing import Any
 from rich.console import Console
 
 from parity import contract as contracts
-from parity.base.errors import InputError
+from parity.base.errors import MissingModuleError, UsageError
 from parity.cli.commands import progress
 
 
 def mutate(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
     """Change the candidate's source one place at a time, and run what each change can reach."""
     if not hasattr(os, "fork"):
-        raise InputError("this system cannot fork a process; survey on Linux or macOS")
+        raise UsageError("this system cannot fork a process; survey on Linux or macOS")
     try:
         from parity.mutate.survey import Choice, Survey
     except ModuleNotFoundError as error:
-        raise InputError(f"{error}; a survey needs more: in a checkout, python3 -m pip install '.[mutate]'") from error
+        raise MissingModuleError(
+            f"{error}; a survey needs more: in a checkout, python3 -m pip install '.[mutate]'"
+        ) from error
     from parity.show import mutation
 
     choice = Choice(

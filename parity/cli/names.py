@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from parity import contract as contracts
-from parity.base.errors import InputError
+from parity.base.errors import ContractError, UnknownNameError
 from parity.base.names import meant
 from parity.contract.implementation import case_names, make_case
 
@@ -20,7 +20,9 @@ def cases(options: argparse.Namespace, console: Console) -> Result:
     contract = contracts.load(options.contract)
     names = case_names(contract)
     if not names:
-        raise InputError(f"{contract.path}: {contract.cases!r} has no list CASES beside it, which would name the cases")
+        raise ContractError(
+            f"{contract.path}: {contract.cases!r} has no list CASES beside it, which would name the cases"
+        )
     return _listed(console, "cases", [{"case": name} for name in names])
 
 
@@ -36,7 +38,7 @@ def taps(options: argparse.Namespace, console: Console) -> Result:
     """The taps of a case, or of one stage of it, in the order in which they appear, with their axes."""
     rows = _taps(options)
     if options.stage and not any(row["stage"] == options.stage for row in rows):
-        raise InputError(f"no stage {options.stage!r}; {meant(options.stage, (row['stage'] for row in rows))}")
+        raise UnknownNameError(f"no stage {options.stage!r}; {meant(options.stage, (row['stage'] for row in rows))}")
     return _listed(console, "taps", [row for row in rows if options.stage in ("", row["stage"])])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from parity.base.errors import InputError
+from parity.base.errors import UsageError
 from parity.base.files import require_new
 from parity.cli.commands import progress
 
@@ -17,7 +17,7 @@ def repro(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str
     from parity.show.comparison import Comparison
 
     if options.departure < 1:
-        raise InputError(f"--departure {options.departure}: departures are counted from 1")
+        raise UsageError(f"--departure {options.departure}: departures are counted from 1")
     if not options.overwrite:
         require_new([options.out])
     with progress(console) as say:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError
 
 ROLES = ("batch", "time", "channel", "head", "feature", "width", "class")
 """What an axis may be to a hypothesis: independent items, places in an order, channels, heads, features of one vector,
@@ -21,7 +21,7 @@ def permute(array: np.ndarray, have: str, want: str) -> np.ndarray:
     """
     order = _order(have, want)
     if array.ndim != len(order):
-        raise InputError(f"an array of shape {array.shape} was declared with axes {have!r}; declare one axis each")
+        raise ContractError(f"an array of shape {array.shape} was declared with axes {have!r}; declare one axis each")
     return array.transpose(order)
 
 
@@ -29,7 +29,7 @@ def permute(array: np.ndarray, have: str, want: str) -> np.ndarray:
 def _order(have: str, want: str) -> tuple[int, ...]:
     source, target = have.split(), want.split()
     if sorted(source) != sorted(target) or len(set(source)) != len(source):
-        raise InputError(
+        raise ContractError(
             f"axes {have!r} cannot be permuted to {want!r}: the contract must name the same axes once each"
         )
     return tuple(source.index(axis) for axis in target)
@@ -44,7 +44,7 @@ def split(array: np.ndarray, axes: str, labels: dict[str, list[str]]) -> list[tu
         if axis in labels:
             names = labels[axis]
             if array.shape[position] % len(names):
-                raise InputError(
+                raise ContractError(
                     f"axis {axis!r} of {axes!r} has length {array.shape[position]}, which does not split "
                     f"into {len(names)} equal parts ({', '.join(names)})"
                 )
@@ -64,9 +64,9 @@ def roles(table: Mapping[str, str], where: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for role, names in table.items():
         if role not in ROLES:
-            raise InputError(f"{where}: unknown role {role!r}; known: {', '.join(ROLES)}")
+            raise ContractError(f"{where}: unknown role {role!r}; known: {', '.join(ROLES)}")
         for name in names.split():
             if name in found:
-                raise InputError(f"{where}: axis {name!r} has the roles {found[name]} and {role}; give it one")
+                raise ContractError(f"{where}: axis {name!r} has the roles {found[name]} and {role}; give it one")
             found[name] = role
     return found

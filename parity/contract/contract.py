@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError, UnknownNameError
 from parity.base.names import meant
 
 ACCUMULATED = "accumulated"
@@ -216,7 +216,7 @@ class Contract:
         """Raises `InputError` for an unknown one."""
         known = {FULL.name: FULL} | dict(self.precisions)
         if name not in known:
-            raise InputError(f"{self.path}: no precision {name!r}; {meant(name, known)}")
+            raise UnknownNameError(f"{self.path}: no precision {name!r}; {meant(name, known)}")
         return known[name]
 
     def candidate_axes(self, axes: str) -> str:
@@ -254,7 +254,7 @@ class Contract:
         """
         names = [entry["name"] for entry in self.outline]
         if unknown := [name for name in only if name not in names]:
-            raise InputError(f"{self.path}: no segment {unknown[0]!r}; {meant(unknown[0], names)}")
+            raise UnknownNameError(f"{self.path}: no segment {unknown[0]!r}; {meant(unknown[0], names)}")
         segments = []
         for entry in self.outline:
             if entry["name"] not in only if only else entry.get("apart", False):
@@ -272,7 +272,7 @@ class Contract:
                 segments.append(Segment(entry["name"], index, place, taps, stage, chained, unordered))
         counts = Counter(tap.name for segment in segments for tap in segment.taps)
         if repeated := sorted(name for name, count in counts.items() if count > 1):
-            raise InputError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
+            raise ContractError(f"{self.path}: taps declared more than once: {', '.join(repeated[:5])}")
         return segments
 
     @property
@@ -297,7 +297,7 @@ class Contract:
                 return rule
         if tap.startswith(HANDED):
             return Rule(f"{HANDED}*", "*", 2.0, 2.0, "the default: two roundings of one value are sqrt(2) floors apart")
-        raise InputError(f"{self.path}: no rule matches tap {tap} ({mode}); add one, with its reason")
+        raise ContractError(f"{self.path}: no rule matches tap {tap} ({mode}); add one, with its reason")
 
     def check_rules(self, segments: list[Segment]) -> None:
         """Raises `InputError` for a rule that decides on no tap of a whole run: it would guard nothing."""
@@ -311,10 +311,10 @@ class Contract:
                 problem = "decides nothing, earlier rules match all of its taps; move it up or remove it"
             else:
                 problem = "matches no tap; correct or remove it"
-            raise InputError(f"{self.path}: rule {rule.pattern!r} ({rule.mode}) {problem}")
+            raise ContractError(f"{self.path}: rule {rule.pattern!r} ({rule.mode}) {problem}")
         for pattern in (pattern for one in self.not_judged for pattern in one.patterns):
             if not any(fits(name, pattern) for name in names):
-                raise InputError(f"{self.path}: [[not_judged]] {pattern!r} matches no tap; correct or remove it")
+                raise ContractError(f"{self.path}: [[not_judged]] {pattern!r} matches no tap; correct or remove it")
 
     def check_decisions(self, segments: list[Segment]) -> None:
         """Raises `InputError` for a decision on a tap that is not an earlier one of its segment."""
@@ -323,7 +323,7 @@ class Contract:
             for tap in segment.taps:
                 decision = self.decision(tap)
                 if decision is not None and decision.source(tap) not in seen:
-                    raise InputError(
+                    raise ContractError(
                         f"{self.path}: {tap.name} is decided on {decision.source(tap)!r}, expected an earlier tap of "
                         f"segment {segment.label}; correct `of` in [[decision]] {decision.pattern!r}"
                     )
@@ -337,10 +337,12 @@ class Contract:
         """What a loop runs over: from 0 to one dimension, or from one to another."""
         names = [each] if isinstance(each, str) else each
         if unknown := [name for name in names if name not in dims]:
-            raise InputError(f"{self.path}: unknown dimension {unknown[0]!r}; the case has {', '.join(sorted(dims))}")
+            raise ContractError(
+                f"{self.path}: unknown dimension {unknown[0]!r}; the case has {', '.join(sorted(dims))}"
+            )
         ends = [dims[name] for name in names]
         if any(type(end) is not int or not 0 <= end <= LONGEST_LOOP for end in ends):
-            raise InputError(f"{self.path}: {names} are {ends!r:.80}, expected whole numbers up to {LONGEST_LOOP}")
+            raise ContractError(f"{self.path}: {names} are {ends!r:.80}, expected whole numbers up to {LONGEST_LOOP}")
         return range(*ends)
 
     def _expand(self, entries: list[Any], prefix: str, dims: Mapping[str, int]) -> Iterator[tuple[str, str]]:
@@ -351,13 +353,13 @@ class Contract:
                 case {"block": block, "at": place}:
                     if block not in self.blocks:
                         known = ", ".join(sorted(self.blocks))
-                        raise InputError(f"{self.path}: unknown block {block!r}; known: {known}")
+                        raise ContractError(f"{self.path}: unknown block {block!r}; known: {known}")
                     for index in self._range(entry["each"], dims) if "each" in entry else (0,):
                         at = ".".join(part for part in (prefix, place.format(index)) if part)
                         yield from self._expand(self.blocks[block], at, dims)
                 case _:
                     expected = '["path", "axes"] or { block = "name", at = "path" }'
-                    raise InputError(f"{self.path}: {entry!r} among the taps, expected {expected}")
+                    raise ContractError(f"{self.path}: {entry!r} among the taps, expected {expected}")
 
 
 @lru_cache(maxsize=1 << 14)

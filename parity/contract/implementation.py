@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError, UnknownNameError
 from parity.base.names import meant
 from parity.contract import FULL, Contract
 
@@ -75,9 +75,9 @@ def resolve(dotted: str) -> Any:
     except ModuleNotFoundError as error:
         own = error.name is not None and f"{module}.".startswith(f"{error.name}.")
         advice = "expected 'package.module:name', found from the contract's folder" if own else f"install {error.name}"
-        raise InputError(f"{dotted!r}: cannot be loaded ({error}); {advice}") from error
+        raise ContractError(f"{dotted!r}: cannot be loaded ({error}); {advice}") from error
     except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"{dotted!r}: cannot be loaded ({error}); expected 'package.module:name'") from error
+        raise ContractError(f"{dotted!r}: cannot be loaded ({error}); expected 'package.module:name'") from error
 
 
 def make_side(
@@ -88,13 +88,13 @@ def make_side(
     Among the options is `weights`, to what the weights are rounded, unless that is float32.
     """
     if name not in contract.sides:
-        raise InputError(f"unknown side {name!r} in {contract.path}; {meant(name, contract.sides)}")
+        raise UnknownNameError(f"unknown side {name!r} in {contract.path}; {meant(name, contract.sides)}")
     factory = resolve(contract.sides[name]["factory"])
     try:
         rounded = {} if weights == FULL.weights else {"weights": weights}
         side: Side = factory(checkpoint, dict(case.options) | rounded, dtype)
     except ValueError as error:
-        raise InputError(f"side {name!r}: {error}") from error
+        raise ContractError(f"side {name!r}: {error}") from error
     return side
 
 
@@ -117,9 +117,9 @@ def make_case(contract: Contract, name: str) -> Case:
     provider = resolve(contract.cases)
     known = case_names(contract)
     if known and name not in known:
-        raise InputError(f"unknown case {name!r}; {meant(name, known)}")
+        raise UnknownNameError(f"unknown case {name!r}; {meant(name, known)}")
     try:
         case: Case = provider(name)
     except ValueError as error:
-        raise InputError(str(error)) from error
+        raise ContractError(str(error)) from error
     return case

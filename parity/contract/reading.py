@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError
 from parity.base.names import meant
 from parity.contract import toml_files
 from parity.contract.axes import roles
@@ -114,7 +114,7 @@ def load(path: Path) -> Contract:
             adopt=data.get("adopt", {}),
         )
     except KeyError as error:
-        raise InputError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
+        raise ContractError(f"{path}: the contract lacks {error}; see fixtures/contract.toml for the format") from error
 
 
 def _check(path: Path, data: Mapping[str, Any]) -> None:
@@ -138,24 +138,24 @@ def _known(path: Path, table: Mapping[str, Any], keys: list[str], where: str) ->
         if key in keys:
             continue
         advice = f"is {RENAMED[key]} meant?" if RENAMED.get(key) in keys else meant(key, keys)
-        raise InputError(f"{path}: {where} has {key!r}, which is not known; {advice}")
+        raise ContractError(f"{path}: {where} has {key!r}, which is not known; {advice}")
 
 
 def _require(path: Path, table: Mapping[str, Any], keys: tuple[str, ...], where: str) -> None:
     if missing := [key for key in keys if key not in table]:
-        raise InputError(f"{path}: {where} lacks {', '.join(missing)}; see fixtures/contract.toml for the format")
+        raise ContractError(f"{path}: {where} lacks {', '.join(missing)}; see fixtures/contract.toml for the format")
 
 
 def _rule(path: Path, entry: Mapping[str, Any]) -> Rule:
     _require(path, entry, ("pattern", "mode", "ratio64", "ratio32", "why"), "[[rule]]")
     if entry["mode"] not in (ACCUMULATED, LOCAL, "*"):
-        raise InputError(
+        raise ContractError(
             f"{path}: rule {entry['pattern']!r} has mode {entry['mode']!r}, expected {ACCUMULATED!r}, {LOCAL!r} or '*'"
         )
     for name in ("ratio64", "ratio32"):
         bound = entry[name]
         if type(bound) not in (int, float) or not 0 < bound < math.inf:
-            raise InputError(
+            raise ContractError(
                 f"{path}: rule {entry['pattern']!r} has {name} = {bound!r}, expected a positive, finite number"
             )
     return Rule(

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from parity.base import bounded
-from parity.base.errors import InputError
+from parity.base.errors import ContractError
 from parity.base.files import file_sha256, is_below
 from parity.base.names import meant_path
 
@@ -45,7 +45,7 @@ def sha256(path: Path) -> str:
     try:
         lines = [f"{file_sha256(file)}  {file.relative_to(path.parent).as_posix()}\n" for file in whole[1:]]
     except OSError as error:
-        raise InputError(f"{path}: cannot read a part ({error}); correct {KEY!r} or bring the file back") from error
+        raise ContractError(f"{path}: cannot read a part ({error}); correct {KEY!r} or bring the file back") from error
     return hashlib.sha256("".join([file_sha256(path), "\n", *lines]).encode()).hexdigest()
 
 
@@ -61,26 +61,26 @@ def _parsed(path: Path, advice: str) -> dict[str, Any]:
     try:
         return bounded.read_toml(path)
     except OSError as error:
-        raise InputError(f"{path}: cannot read the contract ({error.strerror}); {advice}") from error
+        raise ContractError(f"{path}: cannot read the contract ({error.strerror}); {advice}") from error
     except ValueError as error:  # TOML, or the UTF-8 under it
-        raise InputError(f"{path}: not valid TOML: {error}") from error
+        raise ContractError(f"{path}: not valid TOML: {error}") from error
 
 
 def _named(path: Path, data: dict[str, Any]) -> list[Path]:
     """The parts that a contract names, each once and below its folder."""
     names = data.get(KEY, [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
-        raise InputError(f"{path}: {KEY} is {names!r}, expected a list of file names, each once")
+        raise ContractError(f"{path}: {KEY} is {names!r}, expected a list of file names, each once")
     for name in map(PurePosixPath, names):
         if not is_below(name):
-            raise InputError(f"{path}: the part {str(name)!r} is outside the contract's folder; put it below")
+            raise ContractError(f"{path}: the part {str(name)!r} is outside the contract's folder; put it below")
     return [path.parent / name for name in names]
 
 
 def _join(found: dict[str, Any], more: dict[str, Any], path: Path) -> None:
     """Add what a file says. Raises `InputError` for what was said before, and for parts of a part."""
     if KEY in more:
-        raise InputError(f"{path}: has {KEY!r}, which only the contract itself may have; name its files there")
+        raise ContractError(f"{path}: has {KEY!r}, which only the contract itself may have; name its files there")
     for key, value in more.items():
         if key not in found:
             found[key] = value
@@ -88,7 +88,7 @@ def _join(found: dict[str, Any], more: dict[str, Any], path: Path) -> None:
             found[key] = found[key] + value
         elif isinstance(value, dict) and isinstance(found[key], dict):
             if again := sorted(value.keys() & found[key].keys()):
-                raise InputError(f"{path}: [{key}] has {again[0]!r}, as another file of the contract; remove one")
+                raise ContractError(f"{path}: [{key}] has {again[0]!r}, as another file of the contract; remove one")
             found[key] = found[key] | value
         else:
-            raise InputError(f"{path}: has {key!r}, as another file of the contract; remove one")
+            raise ContractError(f"{path}: has {key!r}, as another file of the contract; remove one")

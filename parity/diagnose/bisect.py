@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from parity.base import bounded
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UnknownNameError
 from parity.base.files import write_text
 from parity.base.names import meant
 from parity.capture.runner import Runner
@@ -85,7 +85,7 @@ class Bisection:
         self.segments = [segment for segment in every if stage in ("", segment.stage)]
         if not self.segments:
             advice = meant(stage, (segment.stage for segment in every))
-            raise InputError(f"no stage {stage!r} in case {case.name}; {advice}")
+            raise UnknownNameError(f"no stage {stage!r} in case {case.name}; {advice}")
         self.before = every[: every.index(self.segments[0])]
         self.taps = [
             (number, tap)
@@ -95,7 +95,7 @@ class Bisection:
         ]
         names = [tap.name for _, tap in self.taps]
         if end and end not in names:
-            raise InputError(f"no tap {end!r} in the stage; {meant(end, reversed(names))}")
+            raise UnknownNameError(f"no tap {end!r} in the stage; {meant(end, reversed(names))}")
         self.runners = {
             label: Runner(contract, name, make_side(contract, name, checkpoint, case, dtype))
             for label, name, dtype in (

@@ -23,12 +23,14 @@ Compute = Callable[..., Sequence[np.ndarray]]
 class NoProgram(InputError):
     """An operation, or a way to run, that has no definition in double. The message names it and says what to do.
 
-    It is an `InputError`, so that the command line refuses it in the same way.
+    It is an `InputError`, so that the command line refuses it in the same way, with a code of its own.
 
     >>> raise parity.NoProgram("np.load_model: no definition in double; give it a plain path")
     Traceback (most recent call last):
     parity.exact.program.NoProgram: np.load_model: no definition in double; give it a plain path
     """
+
+    code = "model.no-program"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UnknownNameError
 from parity.base.names import meant
 from parity.contract import Contract
 from parity.mutate.sites import Mutant
@@ -47,7 +47,7 @@ def lines_of(file: File, name: str) -> range:
     for part in name.split("."):
         known = {each: statement for statement in body for each in _names(statement)}
         if part not in known:
-            raise InputError(f"{file.shown}: nothing is called {name!r}; {meant(part, list(known))}")
+            raise UnknownNameError(f"{file.shown}: nothing is called {name!r}; {meant(part, list(known))}")
         node = known[part]
         body = getattr(node, "body", [])
     assert node is not None

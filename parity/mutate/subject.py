@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from parity.base import sources
-from parity.base.errors import InputError
+from parity.base.errors import ContractError, InputError, UnknownNameError
 from parity.base.files import file_sha256
 from parity.base.names import meant
 from parity.base.packages import frameworks, package_of
@@ -84,7 +84,7 @@ class Subject:
         ]
         stages = list(dict.fromkeys(where for _, where in found))
         if stage and stage not in stages:
-            raise InputError(f"no stage {stage!r} in these cases; {meant(stage, stages)}")
+            raise UnknownNameError(f"no stage {stage!r} in these cases; {meant(stage, stages)}")
         return [pair for pair, where in found if stage in ("", where)]
 
     @cached_property
@@ -99,12 +99,14 @@ def subject(contract: Contract, pattern: str, folder: Path, apart: Collection[Pa
     References are looked for below `folder`. What is written `apart` is no part of what is surveyed.
     """
     if "half" in contract.mutate and contract.sides["candidate"]["framework"] != "mlx":
-        raise InputError(f"{contract.path}: half precision in name alone is for a candidate in MLX; leave `half` out")
+        raise ContractError(
+            f"{contract.path}: half precision in name alone is for a candidate in MLX; leave `half` out"
+        )
     known = case_names(contract)
     patterns = (pattern or contract.mutate.get("cases", "*")).split(",")
     for each in patterns:
         if not fnmatch.filter(known, each):
-            raise InputError(f"no case matches {each!r}; {meant(each, known)}")
+            raise UnknownNameError(f"no case matches {each!r}; {meant(each, known)}")
     names = [name for name in known if any(fnmatch.fnmatchcase(name, each) for each in patterns)]
     cases = {name: make_case(contract, name) for name in names}
     checkpoints = {name: resolve(contract.checkpoints)(case) for name, case in cases.items()}
@@ -124,7 +126,7 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
     for pattern in (*left_out, *patterns):
         if not any(fnmatch.fnmatchcase(file.shown, pattern) for file in found):
             advice = meant(pattern, [file.shown for file in found])
-            raise InputError(f"no file of the candidate matches {pattern!r}; {advice}")
+            raise UnknownNameError(f"no file of the candidate matches {pattern!r}; {advice}")
     found = [file for file in found if not any(fnmatch.fnmatchcase(file.shown, pattern) for pattern in left_out)]
     if patterns:
         found = [file for file in found if any(fnmatch.fnmatchcase(file.shown, pattern) for pattern in patterns)]
@@ -136,7 +138,9 @@ def files(contract: Contract, patterns: Sequence[str] = ()) -> list[File]:
 def _spec(module: str) -> importlib.machinery.ModuleSpec:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
-        raise InputError(f"{module!r}: there is no such module with a file; correct [mutate] or [sides.candidate]")
+        raise UnknownNameError(
+            f"{module!r}: there is no such module with a file; correct [mutate] or [sides.candidate]"
+        )
     return spec
 
 

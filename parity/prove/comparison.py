@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
-from parity.base.errors import InputError
+from parity.base.errors import UsageError
 from parity.contract import Rule
 from parity.judge.verdict import Verdict
 from parity.match.audit import Audit
@@ -68,7 +68,7 @@ class Compared:
     ) -> Self:
         """See `parity.compare`."""
         if exact and rules:
-            raise InputError("rules are bounds of what the device gives, which exact leaves out; leave one out")
+            raise UsageError("rules are bounds of what the device gives, which exact leaves out; leave one out")
         sets = given.several(inputs)
         taken, rounded = given.read_all(sets), list[str]()
         if not exact:

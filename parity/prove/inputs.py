@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, MissingError, UsageError
 
 Inputs = dict[str, np.ndarray]
 Order = tuple[int, ...]
@@ -48,7 +48,7 @@ def several(inputs: Given | Sequence[Given]) -> list[Path | Mapping[str, Any]]:
 def read(path: Path) -> Inputs:
     """The arrays of a `.npz` file, in its order. Raises `InputError` where it cannot be read."""
     if not path.is_file():
-        raise InputError(f"{path}: there is no such file; write the reference's arguments with numpy.savez, by name")
+        raise MissingError(f"{path}: there is no such file; write the reference's arguments with numpy.savez, by name")
     try:
         _check_sizes(path)
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
@@ -163,7 +163,7 @@ def declared(texts: Sequence[str]) -> dict[str, Order]:
         before, arrow, after = rest.partition("->")
         ours, theirs = before.split(), after.split()
         if not (colon and arrow and ours) or len(set(ours)) != len(ours) or sorted(ours) != sorted(theirs):
-            raise InputError(f"--axes {text!r}: expected 'name: axes of the reference -> the same axes of the port'")
+            raise UsageError(f"--axes {text!r}: expected 'name: axes of the reference -> the same axes of the port'")
         orders[" ".join(name.split())] = tuple(ours.index(axis) for axis in theirs)
     return orders
 
@@ -174,9 +174,9 @@ def check_declared(orders: Mapping[str, Order], inputs: Inputs) -> None:
         if name.split()[0] == OUTPUT:
             continue
         if name not in inputs:
-            raise InputError(f"--axes names {name!r}; expected {', '.join(inputs)} or {OUTPUT}")
+            raise UsageError(f"--axes names {name!r}; expected {', '.join(inputs)} or {OUTPUT}")
         if len(order) != inputs[name].ndim:
-            raise InputError(f"--axes {name!r} has {len(order)} axes, the array has {inputs[name].ndim}")
+            raise UsageError(f"--axes {name!r} has {len(order)} axes, the array has {inputs[name].ndim}")
 
 
 def layouts(inputs: Inputs, orders: Mapping[str, Order]) -> Iterator[dict[str, Order]]:

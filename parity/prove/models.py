@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UnknownNameError
 from parity.exact.program import NoProgram
 from parity.prove.reach import Reach
 
@@ -56,7 +56,7 @@ def inside(value: Any, name: str, asked: str, called: str) -> Any:
             names = [other for other in dir(value) if not other.startswith("_")]
             near = get_close_matches(part, names) or [one for one in names if callable(getattr(value, one, None))]
             has = ", ".join(near[:_NAMED]) or "no names of its own"
-            raise InputError(f"{asked}: {called} has no {part!r}; it has {has}")
+            raise UnknownNameError(f"{asked}: {called} has no {part!r}; it has {has}")
         value = getattr(value, part)
     return value
 

@@ -8,7 +8,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UsageError
 from parity.exact.constants import half_ulp
 from parity.exact.program import Program, evaluate
 from parity.match.arrangement import BOUND, difference, root_mean_square
@@ -61,7 +61,7 @@ def compare(
         name = OUTPUT if place == 0 and OUTPUT in orders else f"{OUTPUT} {place}"
         rank = pairs[0][1].ndim
         if name in orders and len(orders[name]) != rank:
-            raise InputError(f"--axes {name!r} has {len(orders[name])} axes, the reference's {name} has {rank}")
+            raise UsageError(f"--axes {name!r} has {len(orders[name])} axes, the reference's {name} has {rank}")
         tried = [orders[name]] if name in orders else _orders(rank)
         best = min(((_apart(pairs, order), order) for order in tried), key=lambda pair: pair[0])
         fits = any(x.shape == y.transpose(order).shape for x, y in pairs for order in tried)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UsageError
 from parity.base.runtime import prepare
 from parity.exact.program import NoProgram, Program, evaluate
 from parity.match.audit import Audit
@@ -174,9 +174,9 @@ def evidence(
             raise InputError(f"{called}, {label}: {said}")
     port = Port(candidate, replace(calls[1], ahead=ours.ahead, like=ours.given))
     if port.is_file and source is not None:
-        raise InputError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")
+        raise UsageError(f"--source {source} with {port.title}: a file is read as it is; leave --source out")
     if source not in (None, *programs.ASKED):
-        raise InputError(f"source {source!r}: expected {', '.join(programs.ASKED)}, or None")
+        raise UsageError(f"source {source!r}: expected {', '.join(programs.ASKED)}, or None")
     notes = list(ours.notes)
     kind = programs.FILE if port.is_file else source or (programs.TORCH if port.is_torch else programs.GRAPH)
     try:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from parity.base.errors import InputError
+from parity.base.errors import ContractError, InputError, MissingError
 from parity.base.files import file_sha256
 from parity.contract import Contract
 from parity.contract.implementation import make_case, resolve
@@ -65,12 +65,12 @@ class Adopting:
 
     def __init__(self, contract: Contract, names: Sequence[str], folder: Path):
         if not contract.adopt:
-            raise InputError(
+            raise ContractError(
                 f"{contract.path}: does not say how a checkpoint is adopted; add [adopt] with audit, convert, check, "
                 "about and cases, as fixtures/contract.toml has it"
             )
         if not folder.is_dir():
-            raise InputError(f"{folder}: no folder; expected a checkpoint directory as published")
+            raise MissingError(f"{folder}: no folder; expected a checkpoint directory as published")
         self.contract, self.folder = contract, folder
         self.cases = [make_case(contract, name) for name in dict.fromkeys(names or contract.adopt["cases"])]
         named = {name: resolve(contract.adopt[name]) for name in ("audit", "convert", "check", "about")}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from parity.base import bounded, npy
-from parity.base.errors import InputError
+from parity.base.errors import InputError, OutputError
 from parity.base.files import file_sha256, replacing
 from parity.capture.trace import Trace
 from parity.capture.trace_folder import Entries, StoredTrace
@@ -37,7 +37,7 @@ def record(contract: Contract, case: Case, checkpoint: Path, out: Path, say: Pro
     Raises `InputError` when `out` exists, and for a reference that does not give the contract's taps.
     """
     if out.exists():
-        raise InputError(f"{out} exists; nothing was written: name another folder")
+        raise OutputError(f"{out} exists; nothing was written: name another folder")
     verifier = Verifier(contract, case, checkpoint, say, sides=("reference", "exact"))
     runs = verifier.runs
     about = {"schema": SCHEMA} | _about(contract, case, checkpoint)

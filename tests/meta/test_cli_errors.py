@@ -183,7 +183,7 @@ def test_a_reader_of_the_output_that_ends_is_no_parity_failure(run):
     command = [sys.executable, "-m", "parity", "inspect", "fixtures/golden/tiny"]
     done = subprocess.run(command, cwd=ROOT, env=BUFFERED, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
-    assert (done.returncode, done.stderr.strip()) == (2, "parity: the output was closed before it ended")
+    assert (done.returncode, done.stderr.strip()) == (2, "parity: the output was closed before it ended [output.closed]")
 
 
 @pytest.mark.parametrize("stream", ["/dev/full", None])
@@ -228,7 +228,7 @@ def test_an_interrupt_ends_in_one_line(tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "interrupted"]  # only with -m does Python end by the signal
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr.strip()) == (130, "parity: interrupted")
+    assert (done.returncode, done.stderr.strip()) == (130, "parity: interrupted [interrupted]")
 
 
 INTERRUPTED = """
@@ -278,7 +278,7 @@ def test_a_closed_pipe_ends_in_one_line():
     done = subprocess.run(command, cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
     assert done.returncode == 2
-    assert done.stderr.strip().splitlines()[-1:] == ["parity: the output was closed before it ended"]
+    assert done.stderr.strip().splitlines()[-1:] == ["parity: the output was closed before it ended [output.closed]"]
 
 
 def test_doctor_says_what_is_not_installed(tmp_path):

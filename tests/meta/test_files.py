@@ -226,5 +226,5 @@ def test_a_command_that_is_stopped_leaves_nothing_behind(tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
-    assert (ended.returncode, ended.stderr) == (130, "parity: terminated\n")
+    assert (ended.returncode, ended.stderr) == (130, "parity: terminated [interrupted]\n")
     assert list(tmp_path.iterdir()) == []

@@ -280,7 +280,7 @@ def test_an_interrupt_loses_nothing(without_results, found):
         rest = running.stderr.read()
     assert told
     assert running.returncode == 130, rest
-    assert rest.endswith("parity: interrupted\n")
+    assert rest.endswith("parity: interrupted [interrupted]\n")
     written = [json.loads(text) for text in (without_results / "results" / "mutants.jsonl").read_text().splitlines()]
     assert 0 < len(written) < len(found.results)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, MissingModuleError
 from parity.exact.modules import hold, put_back, take_out
 from parity.exact.standin import core
 from parity.exact.standin.random import Draws
@@ -59,7 +59,9 @@ def _package() -> ModuleType:
     try:
         return importlib.import_module("mlx")
     except ModuleNotFoundError:
-        raise InputError("MLX is not installed: a port's mlx.nn is its own Python, on the stand-in too") from None
+        raise MissingModuleError(
+            "MLX is not installed: a port's mlx.nn is its own Python, on the stand-in too"
+        ) from None
 
 
 def reaching(modules: Mapping[str, ModuleType]) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from parity.base import npy
-from parity.base.errors import InputError
+from parity.base.errors import InputError, MissingError
 from parity.capture.golden import Golden
 from parity.capture.trace_folder import StoredTrace
 from parity.contract import ACCUMULATED, LOCAL, Contract, Segment, Tap, toml_files
@@ -128,7 +128,7 @@ def contract_file(golden: Golden) -> Path | None:
     if "layout" not in golden.manifest and not file.is_file():
         return None
     if not file.is_file():
-        raise InputError(f"{file}: not there; export the bundle again, or give --contract FILE")
+        raise MissingError(f"{file}: not there; export the bundle again, or give --contract FILE")
     if "layout" in golden.manifest and toml_files.sha256(file) != golden.manifest.get("contract"):
         raise InputError(
             f"{file}: altered (SHA-256 differs from the manifest's); export the bundle again, or give --contract FILE"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, UnknownNameError
 from parity.base.names import listed, meant
 from parity.contract import ACCUMULATED, LOCAL, Segment, Tap
 from parity.contract.contract import fits
@@ -57,8 +57,8 @@ class Part:
                     word for word, given in ((f"--only {only!r}", only != "*"), (f"--stage {stage}", stage)) if given
                 )
                 names = f"none of its {len(dumps)} dumps is of {asked or 'a tap that is judged'}"
-                raise InputError(f"{next(iter(dumps.values())).where}: {names}; there are {listed(known)}")
-            raise InputError(f"{next(iter(dumps.values())).where}: {names}; {_meant(dumps, chosen)}")
+                raise UnknownNameError(f"{next(iter(dumps.values())).where}: {names}; there are {listed(known)}")
+            raise UnknownNameError(f"{next(iter(dumps.values())).where}: {names}; {_meant(dumps, chosen)}")
         whole = len(self.every) == sum(len(segment.taps) for segment in segments)
         self.unknown = [name for name in dumps if whole and name not in golden]
         self.mode, self.taps, self.lacking = mode, len(chosen), len(lacking)
@@ -68,11 +68,11 @@ def _chosen(segments: list[Segment], only: str, stage: str) -> dict[str, Tap]:
     """The taps of one stage, or of all, that match a pattern. Raises `InputError` where there is none."""
     stages = list(dict.fromkeys(segment.stage for segment in segments))
     if stage and stage not in stages:
-        raise InputError(f"no stage {stage!r}; {meant(stage, stages)}")
+        raise UnknownNameError(f"no stage {stage!r}; {meant(stage, stages)}")
     taps = {tap.name: tap for segment in segments if stage in ("", segment.stage) for tap in segment.taps}
     chosen = {name: tap for name, tap in taps.items() if fits(name, only)}
     if not chosen:
-        raise InputError(f"no tap fits {only!r}; {meant(only, taps)}")
+        raise UnknownNameError(f"no tap fits {only!r}; {meant(only, taps)}")
     return chosen
 
 

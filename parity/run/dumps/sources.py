@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.base import npy, safetensors
-from parity.base.errors import InputError
+from parity.base.errors import InputError, MissingError
 from parity.base.names import meant_path
 from parity.base.reduced import is_record
 from parity.capture.golden import MANIFEST, Golden
@@ -48,7 +48,7 @@ def read(path: Path, names: Names | None = None) -> dict[str, Dumps]:
     `names` translates what the port calls its values.
     """
     if not path.exists():
-        raise InputError(f"{path}: no such folder or file{meant_path(path)}; expected a folder of dumps")
+        raise MissingError(f"{path}: no such folder or file{meant_path(path)}; expected a folder of dumps")
     found: dict[str, Dumps] = {ACCUMULATED: {}, LOCAL: {}}
     for own, dump in _all(path):
         mode, bare = (LOCAL, own[len(LOCALS) :]) if own.startswith(LOCALS) else (ACCUMULATED, own)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from parity.base.errors import InputError
+from parity.base.errors import InputError, MissingModuleError
 from parity.base.files import write_text
 from parity.base.jsonfile import nan_to_none
 from parity.run.report import Report
@@ -51,4 +51,4 @@ def require_extra() -> None:
     try:
         from parity.show.page import html  # noqa: F401
     except ImportError as error:
-        raise InputError(f"{error}; a report needs `pip install chatterbox-parity[report]`") from error
+        raise MissingModuleError(f"{error}; a report needs `pip install chatterbox-parity[report]`") from error

@@ -13,7 +13,7 @@ from parity.prove.inputs import read_all
 from tests.meta.hostile.attacks import ATTACKS, CLAIM, SOUND, SUFFIXES, Maker, many_tensors_of_one_storage
 from tests.meta.hostile.readers import READERS, read
 
-REFUSED = ("InputError", "ValueError", "FormatError")
+REFUSED = ("InputError", "ContractError", "ValueError", "FormatError")
 CASES = [(kind, name) for kind, attacks in ATTACKS.items() for name in attacks]
 
 
