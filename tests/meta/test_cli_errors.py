@@ -183,7 +183,8 @@ def test_a_reader_of_the_output_that_ends_is_no_parity_failure(run):
     command = [sys.executable, "-m", "parity", "inspect", "fixtures/golden/tiny"]
     done = subprocess.run(command, cwd=ROOT, env=BUFFERED, stdout=write, stderr=subprocess.PIPE, text=True)
     os.close(write)
-    assert (done.returncode, done.stderr.strip()) == (2, "parity: the output was closed before it ended [output.closed]")
+    said = "parity: the output was closed before it ended [output.closed]"
+    assert (done.returncode, done.stderr.strip()) == (2, said)
 
 
 @pytest.mark.parametrize("stream", ["/dev/full", None])
@@ -250,7 +251,7 @@ sys.exit(main(["doctor"]))
 def test_an_interrupt_of_what_is_loaded_ends_in_one_line(package, loaded):
     program = INTERRUPTED_WHILE_LOADING.format(package=package, loaded=loaded)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert (done.returncode, done.stderr.strip()) == (130, f"{package}: interrupted")
+    assert (done.returncode, done.stderr.strip()) == (130, f"{package}: interrupted [interrupted]")
 
 
 INTERRUPTED_WHILE_LOADING = """
