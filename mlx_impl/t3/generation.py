@@ -127,19 +127,6 @@ def _decided(
         logits = decode(model, mx.array([previous[-1:]]), step + 1, cache)
 
 
-def generate(
-    model: T3,
-    text_tokens: mx.array,
-    prompt_tokens: mx.array,
-    voice: mx.array,
-    emotion: mx.array,
-    sampling: SamplingConfig,
-    uniforms: Sequence[float] | None,
-) -> list[int]:
-    """All tokens of `each_token`."""
-    return list(each_token(model, text_tokens, prompt_tokens, voice, emotion, sampling, uniforms))
-
-
 def speech_only(tokens: Sequence[int], config: T3Config) -> list[int]:
     """What the flow takes: the tokens after the start token, if it is there, before the stop token, and no specials."""
     tokens = list(tokens)

@@ -1,8 +1,8 @@
 """Chatterbox Turbo and Nano: text tokens to speech tokens by a GPT-2 that is sampled without guidance."""
 
-from mlx_impl.turbo.generation import decode, generate, prefill, speech_only
+from mlx_impl.turbo.generation import decode, each_token, prefill, speech_only
 from mlx_impl.turbo.model import TurboT3
 from mlx_impl.turbo.sampling import sample
 from mlx_impl.turbo.stage import run_prefill, run_rest, run_step
 
-__all__ = ["TurboT3", "decode", "generate", "prefill", "run_prefill", "run_rest", "run_step", "sample", "speech_only"]
+__all__ = ["TurboT3", "decode", "each_token", "prefill", "run_prefill", "run_rest", "run_step", "sample", "speech_only"]

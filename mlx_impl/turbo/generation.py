@@ -56,23 +56,12 @@ def each_token(
     cache, tokens = model.new_cache(), [config.start_speech]
     logits = prefill(model, text_tokens, prompt_tokens, voice, cache)
     for step in range(steps):
+        if step:
+            logits = decode(model, mx.array([tokens[-1:]]), cache)
         tokens.append(sample(logits, penalized_tokens(tokens), sampling, float(uniforms[step])))
         yield tokens[-1]
-        if (step and tokens[-1] == config.stop_speech) or step + 1 == steps:
+        if step and tokens[-1] == config.stop_speech:
             break
-        logits = decode(model, mx.array([tokens[-1:]]), cache)
-
-
-def generate(
-    model: TurboT3,
-    text_tokens: mx.array,
-    prompt_tokens: mx.array,
-    voice: mx.array,
-    sampling: TurboSampling,
-    uniforms: Sequence[float],
-) -> list[int]:
-    """All tokens of `each_token`."""
-    return list(each_token(model, text_tokens, prompt_tokens, voice, sampling, uniforms))
 
 
 def speech_only(tokens: Sequence[int], config: TurboT3Config) -> list[int]:

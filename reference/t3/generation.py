@@ -106,19 +106,6 @@ def each_token(
         logits = decode(model, torch.full_like(text_tokens[:, :1], previous[-1]), step + 1, cache)
 
 
-def generate(
-    model: T3,
-    text_tokens: Tensor,
-    prompt_tokens: Tensor,
-    voice: Tensor,
-    emotion: Tensor,
-    sampling: SamplingConfig,
-    uniforms: Sequence[float] | None,
-) -> list[int]:
-    """All tokens of `each_token`."""
-    return list(each_token(model, text_tokens, prompt_tokens, voice, emotion, sampling, uniforms))
-
-
 def speech_only(tokens: Sequence[int], config: T3Config) -> list[int]:
     """What the flow takes: the tokens after the start token, if it is there, before the stop token, and no specials."""
     tokens = list(tokens)

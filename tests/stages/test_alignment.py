@@ -241,7 +241,7 @@ def generate(models, name: str, sampling, numbers, config=CONFIG, letters: int =
     model.config = config
     try:
         with mock.patch.object(generation, "AlignmentAnalyzer", Recorded):
-            tokens = generation.generate(model, *given(name, letters), sampling, numbers)
+            tokens = list(generation.each_token(model, *given(name, letters), sampling, numbers))
     finally:
         model.config = CONFIG
     return tokens, found, seen

@@ -163,7 +163,7 @@ def run_generate(config, folder, numbers, dtype, sampling):
     given = [value.to(dtype) if value.is_floating_point() else value for value in in_torch(config)]
     kind, notes = recorded(AlignmentAnalyzer, state)
     with mock.patch.object(generation, "AlignmentAnalyzer", kind), instrument(loaded, ["speech_head"], observe):
-        tokens = generation.generate(loaded, *given, sampling, numbers.tolist())
+        tokens = list(generation.each_token(loaded, *given, sampling, numbers.tolist()))
     return logits, tokens, notes
 
 

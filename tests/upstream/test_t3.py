@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from parity.base.draws import integers, normal, uniform
 from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
-from reference.t3 import decode, generate, prefill, sample, speech_only
+from reference.t3 import decode, each_token, prefill, sample, speech_only
 from reference.t3.sampling import cut_min_p, cut_top_p, draw
 from reference.weights.t3 import load_t3, parameter_name
 from spec import synthetic
@@ -209,11 +209,11 @@ def test_two_hundred_tokens_equal_upstreams(tiny):
     config = CHATTERBOX_SIZES["tiny"].t3
     numbers = uniform("t3", "long", (200,))
     sampling = replace(SAMPLING, max_tokens=200)
-    tokens = generate(load_t3(tiny, config), *in_torch(config), sampling, numbers.tolist())
+    tokens = list(each_token(load_t3(tiny, config), *in_torch(config), sampling, numbers.tolist()))
     _, expected = run_upstream(config, tiny, numbers)
     assert tokens == expected
     # A draw that is one number late is another sequence.
-    late = generate(load_t3(tiny, config), *in_torch(config), sampling, np.roll(numbers, 1).tolist())
+    late = list(each_token(load_t3(tiny, config), *in_torch(config), sampling, np.roll(numbers, 1).tolist()))
     assert late != expected
 
 

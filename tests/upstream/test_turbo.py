@@ -20,7 +20,7 @@ from parity.base.draws import integers, normal, uniform
 from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.t3.sampling import cut_top_p, draw
-from reference.turbo import decode, generate, prefill, sample
+from reference.turbo import decode, each_token, prefill, sample
 from reference.turbo.sampling import cut_top_k, penalized_tokens
 from reference.weights.t3 import parameter_name
 from reference.weights.turbo import load_turbo
@@ -206,10 +206,10 @@ def tiny(tmp_path_factory):
 def test_two_hundred_tokens_equal_upstreams(tiny):
     config = turbo("turbo", "tiny").t3
     numbers, sampling = uniform("turbo", "long", (200,)), TurboSampling(max_tokens=200)
-    tokens = generate(load_turbo(tiny, config), *in_torch(config), sampling, numbers.tolist())
+    tokens = list(each_token(load_turbo(tiny, config), *in_torch(config), sampling, numbers.tolist()))
     _, expected = run_upstream(config, tiny, numbers, sampling)
     assert tokens == expected
-    late = generate(load_turbo(tiny, config), *in_torch(config), sampling, np.roll(numbers, 1).tolist())
+    late = list(each_token(load_turbo(tiny, config), *in_torch(config), sampling, np.roll(numbers, 1).tolist()))
     assert late != expected
 
 
@@ -244,10 +244,10 @@ def test_speech_stops_where_upstream_stops(tiny, at):
     config = turbo("turbo", "tiny").t3
     numbers, sampling = uniform("turbo", "stop", (8,)), TurboSampling(max_tokens=8)
     model = load_turbo(tiny, config)
-    free = generate(model, *in_torch(config), sampling, numbers.tolist())
+    free = list(each_token(model, *in_torch(config), sampling, numbers.tolist()))
     assert len(set(free)) == len(free) == 8
     model.config = replace(config, stop_speech=free[at])
-    stopped = generate(model, *in_torch(config), sampling, numbers.tolist())
+    stopped = list(each_token(model, *in_torch(config), sampling, numbers.tolist()))
     assert stopped == (free if at == 0 else free[: at + 1])
     original = upstream.T3
 
