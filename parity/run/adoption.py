@@ -8,6 +8,7 @@ What knows the files is named by the contract, under `[adopt]`, as `package.modu
   published.
 - `check(folder, out, say)` says what is wrong with the conversion, as `audit` does, against what it was made from.
 - `about(folder)` gives the names of the published files that hold the model, and the kind of their weights.
+- `cases` are names, or `cases(folder)` gives those that fit what is published.
 
 `say` is told what is being done. In double both sides read what was published, so that the mathematics is of the code
 alone: a conversion rounds, as where it folds weight norm. The check compares it with its source, and the candidate runs
@@ -72,7 +73,7 @@ class Adopting:
         if not folder.is_dir():
             raise MissingError(f"{folder}: no folder; expected a checkpoint directory as published")
         self.contract, self.folder = contract, folder
-        self.cases = [make_case(contract, name) for name in dict.fromkeys(names or contract.adopt["cases"])]
+        self.cases = [make_case(contract, name) for name in dict.fromkeys(names or _cases(contract, folder))]
         named = {name: resolve(contract.adopt[name]) for name in ("audit", "convert", "check", "about")}
         self.audit, self.convert, self.check, self.about = named.values()
 
@@ -104,6 +105,13 @@ class Adopting:
                 report.subject = proof.subject(self.contract, shipped, out, programs)
                 adoption.reports.append(report)
         return adoption
+
+
+def _cases(contract: Contract, folder: Path) -> Sequence[str]:
+    """The cases that the contract names, by themselves or by a function."""
+    cases: str | Sequence[str] = contract.adopt["cases"]
+    with usable(folder):
+        return resolve(cases)(folder) if isinstance(cases, str) else cases
 
 
 def hashes(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

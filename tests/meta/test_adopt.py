@@ -17,15 +17,19 @@ from parity.base import npy
 from parity.base.errors import InputError
 from parity.base.seal import passed, require_sealed, seal
 from parity.cli import main
+from parity.contract import load as load_contract
+from parity.run.adoption import Adopting
 from parity.show.results import load
 from spec import synthetic
 from spec.config import CHATTERBOX_SIZES
+from spec.turbo import NANO_T3, S3GEN_MEANFLOW, TURBO_T3, turbo
 from tests.meta import toy
 from tests.meta.conftest import ROOT, TOY
 from tests.meta.toy.files import SHAPE
 
 S3GEN, KEY = "s3gen.safetensors", "flow.encoder_proj.weight"
 PERSON = "Jane Doe"
+TURBO = ROOT / "fixtures" / "turbo.toml"
 
 
 @pytest.fixture
@@ -150,9 +154,11 @@ def test_what_cannot_be_adopted_is_refused(run, weights, tmp_path):
     assert list((tmp_path / "adopted").iterdir()) == []
 
 
-def test_a_contract_that_names_nothing_is_refused(run, weights):
-    code, _, said = run(weights, contract=ROOT / "fixtures" / "turbo.toml")
-    assert code == 2 and "turbo.toml: does not say how a checkpoint is adopted; add [adopt] with audit" in said
+def test_a_contract_that_names_nothing_is_refused(run, weights, tmp_path):
+    before, _, after = TOY.read_text().partition("[adopt]")
+    (tmp_path / "contract.toml").write_text(before + after[after.index("[sides.") :])
+    code, _, said = run(weights, contract=tmp_path / "contract.toml")
+    assert code == 2 and "contract.toml: does not say how a checkpoint is adopted; add [adopt] with audit" in said
 
 
 def test_chatterbox_is_adopted_with_the_files_that_its_converter_writes(run, checkpoint, tmp_path):
@@ -164,6 +170,29 @@ def test_chatterbox_is_adopted_with_the_files_that_its_converter_writes(run, che
     converted = tmp_path / "adopted" / "weights" / "converted"
     assert (converted / S3GEN).is_file() and not (converted / S3GEN).is_symlink()
     assert (tmp_path / "adopted" / "weights" / S3GEN).resolve() == checkpoint / S3GEN
+
+
+@pytest.mark.parametrize(("model", "case"), [("turbo", "tiny-turbo-flow"), ("nano", "tiny-nano-t3")])
+def test_turbo_and_nano_are_adopted_by_their_contract(run, model, case, tmp_path):
+    config = turbo(model, "tiny")
+    synthetic.write(tmp_path / model, config, synthetic.turbo_names(config))
+    code, certificate, _ = run(tmp_path / model, "--case", case, contract=TURBO)
+    assert (code, certificate["weights"]) == (0, "synthetic")
+    assert {config.t3.file, S3GEN_MEANFLOW, "vocab.json"} <= certificate["files"].keys()
+    assert certificate["audits"]["converted"]["compared"] == certificate["audits"]["converted"]["tensors"] > 700
+    (found,) = certificate["runs"]
+    assert (found["case"], found["in_double"]) == (case, True)
+    assert found["words"] == {"equal": found["verdicts"]}
+
+
+def test_a_contract_may_choose_the_cases_by_what_is_published(run, weights, tmp_path):
+    contract = load_contract(TURBO)
+    for file in (NANO_T3, TURBO_T3):
+        (tmp_path / file).touch()
+        chosen = [case.name for case in Adopting(contract, (), tmp_path).cases]
+        assert chosen == {NANO_T3: ["full-nano"], TURBO_T3: ["full-turbo", "full-nano"]}[file]
+    code, _, said = run(weights, contract=TURBO)
+    assert code == 2 and f"{weights}: expected {TURBO_T3} or {NANO_T3}; name the contract of the model" in said
 
 
 def without(folder: Path) -> None:
