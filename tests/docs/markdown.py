@@ -37,8 +37,15 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Every page for users; `docs/lab/` holds notes of measurements."""
-    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    """Every page for users. `docs/lab/` holds notes, `docs/ports/` and `docs/peers/` what `python -m ports` writes."""
+    folders = ("docs", "docs/questions", "docs/porting")
+    found = [page for folder in folders for page in sorted((ROOT / folder).glob("*.md"))]
+    return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *found]
+
+
+def causes() -> list[Path]:
+    """The pages of kinds of mistakes: each has one program, which runs in the test's own process."""
+    return sorted((ROOT / "docs" / "causes").glob("*/*.md"))
 
 
 def blocks(text: str, page: str = "page.md") -> list[Block]:

@@ -10,7 +10,7 @@ import pytest
 from tests.docs.markdown import ROOT, Block, blocks, pages
 from tests.docs.session import Session, missing
 
-EVERY = {page.name: blocks(page.read_text(), page.relative_to(ROOT).as_posix()) for page in pages()}
+EVERY = {(path := page.relative_to(ROOT).as_posix()): blocks(page.read_text(), path) for page in pages()}
 RUNNING = [block for found in EVERY.values() for block in found if block.runs]
 PRINTED = [
     (before, block) for found in EVERY.values() for before, block in pairwise(found) if block.mark[0] == "printed"
@@ -25,14 +25,14 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Session]:
 
 @pytest.mark.parametrize("block", RUNNING, ids=lambda block: block.place)
 def test_a_block_runs(sessions: dict[str, Session], block: Block):
-    outcome = sessions[Path(block.page).name].until(block)
+    outcome = sessions[block.page].until(block)
     kind, code = block.mark
     assert outcome.code == (int(code) if kind == "exits" else 0), outcome.output
 
 
 @pytest.mark.parametrize(("block", "shown"), PRINTED, ids=lambda block: block.place)
 def test_a_block_prints_what_the_page_shows(sessions: dict[str, Session], block: Block, shown: Block):
-    outcome = sessions[Path(block.page).name].until(block)
+    outcome = sessions[block.page].until(block)
     assert missing(shown.text, outcome.output) == [], outcome.output
 
 

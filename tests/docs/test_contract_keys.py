@@ -1,4 +1,4 @@
-"""docs/own-model.md names every key of a contract, and every key of its tables."""
+"""docs/contract.md names every key of a contract, and every key of its tables."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from parity.contract import reading
 from tests.docs.markdown import ROOT
 
-PAGE = (ROOT / "docs" / "own-model.md").read_text()
+PAGE = (ROOT / "docs" / "contract.md").read_text()
 TABLES = reading.TABLES | reading.NAMED
 
 
 def rows(page: str) -> dict[str, set[str]]:
     """The keys that each row of the section names, by the first."""
-    section = page.partition("## What a contract can say")[2].partition("\n## ")[0]
+    section = page.partition("# What a contract can say")[2].partition("\n## ")[0]
     named = [re.findall(r"`(\w+)`", line) for line in section.splitlines() if line.startswith("| `")]
     return {key: set(keys) for keys in named for key in keys[: 1 + (keys[0] == "cases")]}
 

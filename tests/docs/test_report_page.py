@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -28,6 +29,7 @@ RESULTS = {
     "survey on a device": MEASURED.as_dict(),
     "mutant": Result.__dataclass_fields__,
     "growth": Growth.__dataclass_fields__,
+    "comparison of two models": json.loads((ROOT / "docs" / "schemas" / "port.json").read_text())["properties"],
 }
 
 
