@@ -60,4 +60,4 @@ class TurboT3(nn.Module):
 
     def __call__(self, x: mx.array, cache: KVCache) -> mx.array:
         """New positions `x (B, T, c)` -> the logits of the last one, `(B, V)`, float32: sampling sums over them."""
-        return self.speech_head(self.backbone(x, cache)[:, -1:])[:, -1].astype(mx.float32)
+        return self.speech_head(self.backbone(x, cache)[:, -1]).astype(mx.float32)

@@ -121,9 +121,12 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
 
 
 def _joined(arrays: Sequence[Any]) -> tuple[list[np.ndarray], Dtype]:
-    made = [asarray(a) for a in arrays]
+    made = list(arrays)
     if not made:
         raise ValueError("[concatenate] No arrays provided")
+    for a in made:
+        if not isinstance(a, array):  # MLX takes NumPy's arrays and numbers beside an array, and in no list
+            raise TypeError(f"concatenate(): expected a list of arrays of MLX, got one with a {type(a).__name__}")
     dtype = result_type(*(a.dtype for a in made))
     return [cast(a.value, a.dtype, dtype) for a in made], dtype
 

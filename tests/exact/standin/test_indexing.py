@@ -173,6 +173,7 @@ REFUSED = (
     "a[1.5]", "a.__setitem__(0, mx.array([1, 2]))", "a.__setitem__(0, [1, 2, 3])", "a.__itruediv__(2)", "a == None",
     "bool(a)", "int(a)", "len(mx.array(1))", "list(mx.array(1))", "a.item()", "a + [1]", "a + 'x'", "-(a > 2)",
     "f & f", "~f", "a @ a.T", "a.reshape(5)", "mx.concatenate([a, a[0]])", "mx.concatenate([])", "mx.split(a, 4)",
+    "mx.concatenate([f, np.ones((2, 3))])", "mx.stack([f, np.ones((2, 3))])", "mx.concatenate([f, 1.0])",
     "mx.stack([a, a[0]])", "a.squeeze(0)", "mx.sum(a, axis=5)", "a[0].__index__()", "mx.expand_dims(a, 5)",
     "mx.broadcast_to(a, (2, 4))", "mx.add(a, a[:, :2])", "mx.clip(a, None, None)", "f @ f", "mx.matmul(f, f[0, 0])",
     "f.flatten(1, 0)", "f.swapaxes(0, 2)", "mx.take_along_axis(a, a[0], axis=0)", "mx.arange(3, dtype=mx.bool_)",
