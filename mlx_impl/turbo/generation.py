@@ -12,7 +12,7 @@ import mlx.core as mx
 from mlx_impl.ode import Observe, unobserved
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.turbo.model import TurboT3
-from mlx_impl.turbo.sampling import penalized_tokens, sample
+from mlx_impl.turbo.sampling import sample
 from spec.turbo import TurboSampling, TurboT3Config
 
 SILENCE = (4299,) * 3
@@ -58,7 +58,7 @@ def each_token(
     for step in range(steps):
         if step:
             logits = decode(model, mx.array([tokens[-1:]]), cache)
-        tokens.append(sample(logits, penalized_tokens(tokens), sampling, float(uniforms[step])))
+        tokens.append(sample(logits, tokens, sampling, float(uniforms[step])))
         yield tokens[-1]
         if step and tokens[-1] == config.stop_speech:
             break

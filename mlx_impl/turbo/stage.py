@@ -10,7 +10,7 @@ from mlx_impl.ops.precision import working_float
 from mlx_impl.t3.backbone import KVCache
 from mlx_impl.turbo.generation import decode, prefill
 from mlx_impl.turbo.model import TurboT3
-from mlx_impl.turbo.sampling import penalized_tokens, sample
+from mlx_impl.turbo.sampling import sample
 from spec.turbo import TurboSampling, check_turbo_inputs
 
 State = dict[str, np.ndarray]
@@ -53,7 +53,7 @@ def choose(
     logits: mx.array, tokens: list[int], sampling: TurboSampling, index: int, state: State, observe: Observe
 ) -> mx.array:
     """Token `index` of the utterance, `(1, 1)`, by its uniform number."""
-    chosen = sample(logits, penalized_tokens(tokens), sampling, float(state["uniforms"][index]), observe)
+    chosen = sample(logits, tokens, sampling, float(state["uniforms"][index]), observe)
     return observe("t3.token", mx.array([[chosen]]))
 
 

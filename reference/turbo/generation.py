@@ -13,7 +13,7 @@ from torch import Tensor
 from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.turbo.model import TurboT3
-from reference.turbo.sampling import penalized_tokens, sample
+from reference.turbo.sampling import sample
 from spec.turbo import TurboSampling, TurboT3Config
 
 SILENCE = (4299,) * 3
@@ -59,7 +59,7 @@ def each_token(
     for step in range(steps):
         if step:
             logits = decode(model, torch.full_like(text_tokens[:, :1], tokens[-1]), cache)
-        tokens.append(sample(logits, penalized_tokens(tokens), sampling, float(uniforms[step])))
+        tokens.append(sample(logits, tokens, sampling, float(uniforms[step])))
         yield tokens[-1]
         if step and tokens[-1] == config.stop_speech:
             break

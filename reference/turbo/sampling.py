@@ -35,9 +35,9 @@ def penalized_tokens(tokens: Sequence[int]) -> Sequence[int]:
 
 
 def sample(
-    logits: Tensor, previous: Sequence[int], config: TurboSampling, uniform: float, observe: Observe = unobserved
+    logits: Tensor, tokens: Sequence[int], config: TurboSampling, uniform: float, observe: Observe = unobserved
 ) -> int:
-    """Logits `(1, V)` and the tokens that are penalised -> the next token.
+    """Logits `(1, V)` and all tokens from the start token on -> the next token.
 
     `t3.scores (2, V)` are those by which tokens are cut, and those of which one is drawn. Raises `ValueError` for
     logits that are not finite.
@@ -45,7 +45,8 @@ def sample(
     if not torch.isfinite(logits).all():
         raise ValueError("the logits hold NaN or infinite values, expected numbers; are weights and voice right?")
     scores = logits / config.temperature
-    scores = observe("t3.scores", torch.cat([scores, penalize(scores, previous, config.repetition_penalty)]))
+    penalized = penalize(scores, penalized_tokens(tokens), config.repetition_penalty)
+    scores = observe("t3.scores", torch.cat([scores, penalized]))
     kept = cut_top_k(scores[:1], config.top_k)
     observe("t3.top_k", staying(kept))
     kept = cut_top_p(kept, config.top_p)

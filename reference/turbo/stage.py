@@ -10,7 +10,7 @@ from reference.ode import Observe, unobserved
 from reference.t3.backbone import KVCache
 from reference.turbo.generation import decode, prefill
 from reference.turbo.model import TurboT3
-from reference.turbo.sampling import penalized_tokens, sample
+from reference.turbo.sampling import sample
 from spec.turbo import TurboSampling, check_turbo_inputs
 
 State = dict[str, np.ndarray]
@@ -53,7 +53,7 @@ def choose(
     logits: Tensor, tokens: list[int], sampling: TurboSampling, index: int, state: State, observe: Observe
 ) -> Tensor:
     """Token `index` of the utterance, `(1, 1)`, by its uniform number."""
-    chosen = sample(logits, penalized_tokens(tokens), sampling, float(state["uniforms"][index]), observe)
+    chosen = sample(logits, tokens, sampling, float(state["uniforms"][index]), observe)
     return observe("t3.token", torch.tensor([[chosen]]))
 
 

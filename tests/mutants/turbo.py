@@ -11,7 +11,6 @@ import mlx_impl.turbo.backbone as backbone
 import mlx_impl.turbo.pipeline as pipeline
 import mlx_impl.turbo.sampling as sampling
 import mlx_impl.turbo.speech as speech
-import mlx_impl.turbo.stage as stage
 from mlx_impl.ode import time_grid
 from spec.text import normalize_punctuation
 from spec.turbo import TurboSampling
@@ -65,7 +64,7 @@ def _(m):
 
 @mutant("the start token penalised for every token", T3, "t3.scores[token=1]", "few values")
 def _(m):
-    m.setattr(stage, "penalized_tokens", lambda tokens: tokens)
+    m.setattr(sampling, "penalized_tokens", lambda tokens: tokens)
 
 
 @mutant("a mean flow that is not told where a step ends", FLOW, "decoder.time_mixer[step=0]", "tap")

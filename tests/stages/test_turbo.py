@@ -177,7 +177,7 @@ def test_a_tenth_of_the_margin_changes_no_decision_and_many_times_it_changes_som
     def decided(scores, number):
         seen = {}
         seen["token"] = sample(
-            torch.from_numpy(scores), [1, 2, 3], sampling, number, lambda n, v: seen.setdefault(n, v)
+            torch.from_numpy(scores), [0, 1, 2, 3], sampling, number, lambda n, v: seen.setdefault(n, v)
         )
         if what == "top_k":  # of as many that stay, which they are
             return set(np.argsort(scores[0])[-20:].tolist())

@@ -21,7 +21,7 @@ from parity.base.metrics import rms, rmse
 from parity.capture.torch import instrument, to_numpy
 from reference.t3.sampling import cut_top_p, draw
 from reference.turbo import decode, each_token, prefill, sample
-from reference.turbo.sampling import cut_top_k, penalized_tokens
+from reference.turbo.sampling import cut_top_k
 from reference.weights.t3 import parameter_name
 from reference.weights.turbo import load_turbo
 from spec import synthetic
@@ -144,7 +144,7 @@ def run_reference(config, checkpoint, uniforms, dtype, sampling):
     with instrument(model, paths, observe):
         logits = prefill(model, *in_torch(config, dtype), cache, observe)
         for number in uniforms:
-            tokens.append(sample(logits, penalized_tokens(tokens), sampling, float(number), observe))
+            tokens.append(sample(logits, tokens, sampling, float(number), observe))
             if len(tokens) <= len(uniforms):  # upstream makes no logits that it does not choose from
                 logits = decode(model, torch.tensor([tokens[-1:]]), cache, observe)
     seen["probabilities"] = [left(torch.from_numpy(scores), sampling) for scores in seen["t3.scores"]]
@@ -292,7 +292,7 @@ def through_transformers(logits, previous, config, order=PROCESSORS):
 
 def probabilities(logits, previous, config):
     seen = {}
-    token = sample(logits, previous, config, 0.5, lambda name, value: seen.setdefault(name, value))
+    token = sample(logits, [0, *previous], config, 0.5, lambda name, value: seen.setdefault(name, value))
     found = left(seen["t3.scores"], config)
     assert draw(torch.from_numpy(found), 0.5) == token
     return found
