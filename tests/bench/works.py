@@ -253,7 +253,7 @@ def speech(place: Place) -> Task:
         return made[:, 2 * prompt :] if side.package == "mlx_impl" else made[:, :, 2 * prompt :]
 
     def speak() -> tuple[list[int], Any]:
-        said = generation.speech_only(generation.generate(models["t3"], *given, sampling, uniforms), config.t3)
+        said = generation.speech_only(generation.each_token(models["t3"], *given, sampling, uniforms), config.t3)
         tokens = np.concatenate([inputs["tokens"][:, :prompt], np.array([said], np.int64)], axis=1)
         noise = side.frames(draws[:, :, : config.vocoder.frame_samples * 2 * len(said)])
         return said, models["vocoder"](mel(tokens), phase, noise)[0]

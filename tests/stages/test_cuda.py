@@ -123,9 +123,9 @@ def test_tokens_are_those_of_the_portable_loop(
     sampling: SamplingConfig, greedy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, uniforms = t3(), None if greedy else uniform("cuda", "uniforms", (STEPS,))
-    mine = generation.generate(model, *given(), sampling, uniforms)
+    mine = list(generation.each_token(model, *given(), sampling, uniforms))
     monkeypatch.setattr(generation, "applies", lambda *_: False)
-    assert mine == generation.generate(model, *given(), sampling, uniforms)
+    assert mine == list(generation.each_token(model, *given(), sampling, uniforms))
 
 
 @pytest.mark.parametrize("sampling", DRAWN)
@@ -150,7 +150,7 @@ def test_logits_that_are_not_finite_are_refused() -> None:
     model = t3()
     model.speech_head.weight = model.speech_head.weight * mx.nan
     with pytest.raises(ValueError, match="NaN or infinite"):
-        generation.generate(model, *given(), DRAWN[0], uniform("cuda", "uniforms", (STEPS,)))
+        list(generation.each_token(model, *given(), DRAWN[0], uniform("cuda", "uniforms", (STEPS,))))
 
 
 def test_what_the_kernels_do_not_do_is_left_to_the_portable_loop() -> None:

@@ -56,7 +56,7 @@ def generate(models, name: str, sampling: SamplingConfig, uniforms, config: T3Co
     given = [own(name, value) for value in t3_inputs("generate", CONFIG, letters).values()]
     model.config = config
     try:
-        return side_of(name).generate(model, *given, sampling, uniforms)
+        return list(side_of(name).each_token(model, *given, sampling, uniforms))
     finally:
         model.config = CONFIG
 

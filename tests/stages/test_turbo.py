@@ -43,7 +43,7 @@ def test_every_tap_of_case_is_equal(name):
     segments = CONTRACT.segments(case.dims, case.segments)
     called_for = sum(len(segment.modes) * len(segment.taps) for segment in segments)
     handed = [verdict for verdict in report.verdicts if verdict.tap.startswith(HANDED)]
-    assert len(report.verdicts) - len(handed) == called_for > 100
+    assert len(report.verdicts) - len(handed) == called_for > 0
     assert handed
     assert sum(verdict.ties for verdict in report.decisions) == 0
 
@@ -93,7 +93,7 @@ def generate(models, name, sampling, uniforms, config=CONFIG):
     given = [framework(np.ascontiguousarray(value)) for value in t3_inputs("generate", CONFIG, 9, 12).values()]
     models[name].config = config
     try:
-        return importlib.import_module(f"{name}.turbo").generate(models[name], *given, sampling, uniforms)
+        return list(importlib.import_module(f"{name}.turbo").each_token(models[name], *given, sampling, uniforms))
     finally:
         models[name].config = CONFIG
 
