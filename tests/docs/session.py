@@ -42,7 +42,9 @@ class Session:
             if number in self.outcomes:
                 continue
             if earlier.mark[0] == "file":
-                (self.folder / earlier.mark[1]).write_text(earlier.text)
+                file = self.folder / earlier.mark[1]
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(earlier.text)
                 self.outcomes[number] = Outcome(0, "")
             elif earlier.runs:
                 self.outcomes[number] = self._run(earlier)

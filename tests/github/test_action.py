@@ -17,11 +17,12 @@ from parity.cli import main
 from parity.cli.github import command_of
 from parity.cli.pull_request import marker
 from parity.show.github import PLACE, Place, Told, errors, markdown, told
-from tests.docs.markdown import ROOT
+from tests.docs.markdown import ROOT, blocks
 from tests.github.api import serving
 from tests.github.steps import ACTION, run
 from tests.meta import toy
 from tests.meta.conftest import TOY
+from tests.structure.test_workflows import lint
 
 PAGE = (ROOT / "docs" / "github.md").read_text(encoding="utf-8")
 WITHOUT_INSTALLING = {"extras": "none"}
@@ -192,6 +193,20 @@ def test_what_is_installed_has_the_extras_that_there_are():
     assert step["run"] == 'python -m pip install "$GITHUB_ACTION_PATH[$EXTRAS]"'
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(ACTION["inputs"]["extras"]["default"].split(",")) <= set(extras)
+
+
+def test_the_workflow_of_the_page_is_right(tmp_path):
+    """By actionlint, which holds what is given to the action against its inputs."""
+    (block,) = [block for block in blocks(PAGE) if block.language == "yaml"]
+    text = block.text.replace("OWNER/chatterbox-parity@v0", "./")
+    file = tmp_path / block.mark[1]
+    file.parent.mkdir(parents=True)
+    (tmp_path / ".git").mkdir()  # by which actionlint finds where `./` is
+    shutil.copyfile(ROOT / "action.yml", tmp_path / "action.yml")
+    file.write_text(text)
+    assert lint(file) == ""
+    file.write_text(text.replace("command:", "commnd:"))
+    assert 'input "commnd" is not defined' in lint(file)
 
 
 @pytest.mark.parametrize("what", ["inputs", "outputs"])
