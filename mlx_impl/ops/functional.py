@@ -14,6 +14,7 @@ import mlx.core as mx
 
 from mlx_impl.ops.cpu import activations as cpu
 from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.launched import called
 from mlx_impl.ops.parallel import halves
 from mlx_impl.ops.precision import in_double
 
@@ -61,6 +62,8 @@ def mish(x: mx.array) -> mx.array:
 def snake(x: mx.array, alpha: mx.array) -> mx.array:
     """`... c`, `c` -> `... c`. x + sin(alpha x)²/alpha, with an alpha for each channel."""
     wide = (array.astype(mx.float32) for array in (x, alpha))
+    if on_gpu():
+        called("snake")
     return _native_snake(x, alpha) if on_gpu() or in_double() else cpu.snake(*wide).astype(x.dtype)
 
 
@@ -74,6 +77,7 @@ def _apply(x: mx.array, cpu: Callable[[mx.array], mx.array], native: Callable[[m
     if x.dtype not in _FLOATS:
         raise TypeError(f"got dtype {x.dtype}, expected float32, float16 or bfloat16: cast the input first")
     if on_gpu():
+        called(cpu.__name__)
         return native(x)
     flat, f = x.astype(mx.float32).reshape(-1), native if in_double() else cpu
     y = f(flat) if few(flat) else halves(f, flat)

@@ -12,6 +12,7 @@ import mlx.core as mx
 import numpy as np
 
 from mlx_impl.ops.device import on_gpu
+from mlx_impl.ops.launched import called
 
 FOLDER = Path(__file__).parent
 OLDEST = 8  # major compute capability: Ampere
@@ -52,6 +53,7 @@ class Kernel:
         threads: int,
     ) -> list[mx.array]:
         """Outputs of these shapes. `template` names what the call's angle brackets hold; `threads` are of a block."""
+        called(f"{Path(self.file).stem}.{self.name}")
         return self._compiled(
             inputs=inputs,
             output_shapes=shapes,
