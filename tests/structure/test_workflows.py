@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
-CHECKOUT = ("parity", "spec", "reference", "mlx_impl", "fixtures", ".github")
+CHECKOUT = ("parity", "spec", "reference", "mlx_impl", "fixtures", "tests", ".github")
 ACTIONLINT = shutil.which("actionlint", path=sysconfig.get_path("scripts"))
 
 
@@ -46,7 +46,7 @@ def steps(workflow: str, job: str, **matrix: str) -> list[str]:
 
 def test_the_workflows_are_right():
     files = sorted(WORKFLOWS.glob("*.yml"))
-    assert [file.name for file in files] == ["ci.yml", "nightly.yml"]
+    assert [file.name for file in files] == ["ci.yml", "nightly.yml", "publish.yml"]
     assert lint(*files) == ""
 
 
@@ -91,7 +91,9 @@ def test_one_command_and_every_night_run_every_environment():
     assert jobs["environments"]["env"] == {"TOX_SKIP_ENV": "ports"}
     assert shards == [f"{number}/{len(shards)}" for number in range(1, len(shards) + 1)]
     assert "python -m tox -e ports -- --shard 1/4" in steps("nightly.yml", "ports", shard="1/4")
-    assert {"environments", "ports"} < set(jobs["report"]["needs"])
+    assert set(jobs["report"]["needs"]) == set(jobs) - {"report"}
+    parts = jobs["mutants"]["strategy"]["matrix"]["shard"]
+    assert parts == [f"{number}/{len(parts)}" for number in range(1, len(parts) + 1)]
 
 
 def test_an_environment_that_nobody_runs_is_seen():
@@ -107,13 +109,14 @@ def checkout(folder: Path) -> Path:
 
 
 def run(folder: Path, commands: list[str], **variables: str) -> list[int]:
-    """Exit codes of commands in a checkout of its own, `tox -e parity --` being this environment's `parity`."""
+    """Exit codes of commands in a checkout of its own, tox's environment `parity` being this one."""
     environment = os.environ | {"PYTHONPATH": str(folder), "MLX_ENABLE_TF32": "0"} | variables
     codes = []
     for command in commands:
         if command == "python -m pip install tox":
             continue
         here = command.replace("python -m tox -e parity --", f"{sys.executable} -m parity")
+        here = here.replace("python -m tox exec -e parity -- python", sys.executable)
         codes.append(
             subprocess.run(["bash", "-euc", here], cwd=folder, env=environment, capture_output=True).returncode
         )
@@ -123,13 +126,16 @@ def run(folder: Path, commands: list[str], **variables: str) -> list[int]:
 def test_a_night_on_two_machines(tmp_path):
     """Reference, candidate and report, each in a folder of its own, give the verdicts of one run of both sides."""
     linux, mac, third = (checkout(tmp_path / name) for name in ("linux", "mac", "third"))
-    assert run(linux, steps("nightly.yml", "reference", case="tiny")) == [0, 0, 0]
+    assert run(linux, steps("nightly.yml", "reference", case="tiny")) == [0, 0, 0, 0]
+    assert json.loads((linux / "build" / "audits" / "tiny.json").read_text())["passed"]
     assert (linux / "build" / "golden" / "manifest.json").is_file()
     shutil.copytree(linux / "build", mac / "build")  # the artifact
     shutil.rmtree(linux)
-    assert run(mac, steps("nightly.yml", "candidate", case="tiny", system="macos-26")) == [0, 0]
-    shutil.copytree(mac / "build" / "results", third / "build" / "results")
-    codes = run(third, steps("nightly.yml", "report"), GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
+    assert run(mac, steps("nightly.yml", "candidate", case="tiny", system="macos-26")) == [0, 0, 0]
+    for machine, name in ((mac, "results"), (mac, "audits")):
+        shutil.copytree(machine / "build" / name, third / "build" / name)
+    commands = [each for each in steps("nightly.yml", "report") if " mutate " not in each]  # tests/mutate has shards
+    codes = run(third, commands, GITHUB_STEP_SUMMARY=str(tmp_path / "summary"))
     assert codes == [0, 0, 0, 0]
     assert (tmp_path / "summary").read_text().startswith("# PASS")
     site = third / "build" / "site"
@@ -140,6 +146,7 @@ def test_a_night_on_two_machines(tmp_path):
         "junit.xml",
         "status.md",
     }
+    assert json.loads((site / "report.json").read_text())["audits"].keys() == {"build/audits/tiny.json"}
     assert "| pass | tiny |" in (site / "status.md").read_text()
     assert (third / "build" / "history.sqlite").is_file()
 
@@ -151,6 +158,41 @@ def test_a_night_on_two_machines(tmp_path):
         assert one[key] == two[key]
     defaults = json.loads((mac / "build" / "results" / "macos-26-tiny-defaults.json").read_text())
     assert defaults["informative"] is True
+
+
+def test_a_release_has_no_secret_and_no_more_permissions_than_each_job_needs():
+    workflow = yaml.safe_load((WORKFLOWS / "publish.yml").read_text())
+    assert workflow["permissions"] == {} and workflow[True] == {"push": {"tags": ["v*"]}}
+    assert "secrets." not in (WORKFLOWS / "publish.yml").read_text()
+    jobs = workflow["jobs"]
+    assert {name: job["permissions"] for name, job in jobs.items()} == {
+        "build": {"contents": "read"},
+        "attest": {"id-token": "write", "attestations": "write"},
+        "publish": {"id-token": "write"},
+    }
+    assert jobs["build"]["if"] == "${{ !github.event.repository.fork }}"  # the others need it
+    assert jobs["attest"]["needs"] == "build" and jobs["publish"]["needs"] == ["build", "attest"]
+    assert [name for name, job in jobs.items() if any("run" in step for step in job["steps"])] == ["build"]
+
+
+@pytest.mark.parametrize(
+    ("tag", "heading", "said"),
+    [
+        ("v1.2.3", "[1.2.3] - 2030-01-31", ""),
+        ("v1.2.4", "[1.2.3] - 2030-01-31", "expected the tag v1.2.3"),
+        ("1.2.3", "[1.2.3] - 2030-01-31", "expected the tag v1.2.3"),
+        ("v1.2.3", "[Unreleased]", "CHANGELOG.md has no heading"),
+        ("v1.2.3", "[1.2.3] - soon", "CHANGELOG.md has no heading"),
+    ],
+)
+def test_a_tag_is_of_a_version_that_the_changelog_has(tmp_path, tag, heading, said):
+    (tmp_path / ".github").mkdir()
+    shutil.copy(ROOT / ".github" / "release", tmp_path / ".github" / "release")
+    (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.3"\n')
+    (tmp_path / "CHANGELOG.md").write_text(f"# Changelog\n\n## {heading}\n")
+    command = [sys.executable, str(tmp_path / ".github" / "release"), tag]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode == 0) == (said == "") and said in done.stderr
 
 
 @pytest.mark.parametrize(("open_issue", "did"), [("", "issue create"), ("7", "issue comment 7")])
