@@ -74,6 +74,24 @@ def test_every_command_works_or_says_in_a_sentence_what_to_do(place: Path, name:
     assert SAYS[name] in said and "--debug" not in said
 
 
+def test_the_step_of_the_action_tells_what_broke_off(place: Path) -> None:
+    step = "-m parity.cli.github judge --bundle golden --dumps dumps --out told"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "GITHUB_"))}
+    command = [sys.executable, "-P", *step.split()]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "passed=false" in done.stdout.splitlines()
+    assert "name one with --contract [input.missing]" in (place / "told" / "comment.md").read_text()
+
+
+def test_an_error_is_as_its_schema_in_the_wheel_names_it(place: Path) -> None:
+    done = run(place, "parity inspect none.npy --json -")
+    schema = distribution("chatterbox-parity").locate_file("parity/schemas/error.json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["error"]["exit_code"]) == (2, 2)
+    assert set(json.loads(Path(str(schema)).read_text())["required"]) == found.keys()
+
+
 def test_the_wheel_holds_what_its_commands_need_and_nothing_else() -> None:
     files = {str(file) for file in distribution("chatterbox-parity").files or []}
     pair = {f"parity/cli/pair/{name}.py" for name in ("demo_torch", "demo_mlx", "demo_weights")}
