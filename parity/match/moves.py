@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from parity.match.arrangement import Arrangement, guesses, merges
 from parity.match.entries import together
-from parity.match.values import Pooled
-from parity.match.walk import Edge, Walk, laid_out, shape_pair
+from parity.match.values import Pooled, shape_pair
+from parity.match.walk import Edge, Walk, laid_out
 
 
 @dataclass(frozen=True)

@@ -411,3 +411,8 @@ def arranged(
         found.append(arrangement)
         largest = max(largest, difference(x, arrangement.apply(y, x.shape)))
     return tuple(found), largest
+
+
+def shape_pair(reference: Pooled, candidate: Pooled) -> tuple[tuple[int, ...], ...]:
+    """Shapes of both at every length."""
+    return tuple(array.shape for pooled in (reference, candidate) for array in pooled if array is not None)

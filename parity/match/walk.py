@@ -23,7 +23,7 @@ from parity.match.constants import Unresolved, Use
 from parity.match.entries import Entries, Place
 from parity.match.quantities import Quantities
 from parity.match.statics import Statics
-from parity.match.values import Pooled, Runs, Step, arranged, closest, neutral
+from parity.match.values import Pooled, Runs, Step, arranged, closest, neutral, shape_pair
 from parity.match.weights import Anchors
 
 PATIENCE = 4
@@ -134,6 +134,7 @@ class Walk:
             self._evaluate(place, overlay, self.lengths)
             self.commit(overlay)
             for key in step.outputs:
+                self._settle_output(key)
                 if self.astray(key) or self.status[key].depth % _SOON == _SOON - 1:
                     mend(place, key)
 
@@ -172,6 +173,12 @@ class Walk:
         if quantity is not None and quantity in {self.reference.of.get(one, one) for one in wanted}:
             return True
         return any(arranged(self.values[key], self.reference.values[one]) is not None for one in wanted)
+
+    def _settle_output(self, key: int) -> None:
+        """An output of fewer numbers than a quantity is found by is compared with the reference's output alone."""
+        status, outputs = self.status[key], self.candidate.outputs
+        if key in outputs and not status.settled and self.output_equal(outputs.index(key)):
+            self._enter(key, replace(status, settled=True))
 
     def back(self, key: int) -> frozenset[int]:
         """The value and what it is made of, back to found values: of indices, which are never looked for."""
@@ -422,9 +429,7 @@ class Walk:
 
     def settle(self, key: int, pooled: Pooled, base: Status, lengths: Sequence[int]) -> tuple[Pooled, Status]:
         """What a computed value is, and the value that the pass goes on with."""
-        if any(pooled[length] is None for length in lengths):
-            return pooled, replace(base, settled=True, age=0, depth=0, weights=frozenset())
-        if key in self.neutral:
+        if any(pooled[length] is None for length in lengths) or key in self.neutral:
             return pooled, replace(base, settled=True, age=0, depth=0, weights=frozenset())
         found = self._look_up(pooled, base, lengths)
         if found is None:
@@ -490,8 +495,3 @@ def _together(sets: Sequence[frozenset[int]]) -> frozenset[int]:
     """The union; one of the sets itself where that has all, as many values follow from the same departures."""
     largest = max(sets, key=len, default=frozenset[int]())
     return largest if all(one <= largest for one in sets) else largest.union(*sets)
-
-
-def shape_pair(reference: Pooled, candidate: Pooled) -> tuple[tuple[int, ...], ...]:
-    """Shapes of both at every length."""
-    return tuple(array.shape for pooled in (reference, candidate) for array in pooled if array is not None)
