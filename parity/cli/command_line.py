@@ -17,7 +17,7 @@ from parity.base.arguments import Parser
 from parity.base.files import STANDARD_OUTPUT
 from parity.base.gate import FAILURE, PASS, guarded
 from parity.base.jsonfile import write_json
-from parity.cli.faults import FAULT_HELP
+from parity.cli.faults import FAULT_HELP, TRAINED_HELP
 from parity.cli.kinds import ANY, COMPARISON, FOLDER, JSON, PAGE, SQLITE, SURVEY, ZIP
 from parity.cli.mutate_options import add_options as add_mutate_options
 from parity.cli.usage import DEFAULT_CONTRACT, EXAMPLES, complete, function
@@ -77,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
     text = "judge a small model and its port, which the package carries, as they are or with a fault planted"
     shown_first = add("demo", text, out=FOLDER)
     shown_first.add_argument("--fault", type=int, metavar="N", help=FAULT_HELP)
+    shown_first.add_argument("--trained", type=Path, metavar="FOLDER", help=TRAINED_HELP)
     text = "keep the pair and its inputs in this folder, which must not exist"
     shown_first.add_argument("-o", "--out", type=Path, metavar="DIR", help=text)
 

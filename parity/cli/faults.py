@@ -26,10 +26,28 @@ FAULTS = (
     Fault("another slope of a leaky ReLU", "self.conv(before), 0.1)", "self.conv(before), 0.01)"),
 )
 
+TRAINED_FAULTS = (
+    Fault(
+        "padding that reflects the last sample too",
+        "mx.arange(x.shape[-1] - 2, x.shape[-1] - pad - 2, -1)",
+        "mx.arange(x.shape[-1] - 1, x.shape[-1] - pad - 1, -1)",
+    ),
+    Fault("a power for a magnitude", "x = mx.sqrt(real * real + imag * imag)", "x = real * real + imag * imag"),
+    Fault(
+        "the first samples of a chunk kept for the next, not the last",
+        "chunk_mx[:, -branch.config.context_size :]",
+        "chunk_mx[:, : branch.config.context_size]",
+    ),
+)
+"""Those of `parity demo --trained`, in mlx-audio's port of silero-vad."""
 
-def numbered() -> str:
+
+def numbered(faults: tuple[Fault, ...]) -> str:
     """What each fault is, with its number, as `--fault` takes it."""
-    return ", ".join(f"{number} {fault.what}" for number, fault in enumerate(FAULTS, 1))
+    return ", ".join(f"{number} {fault.what}" for number, fault in enumerate(faults, 1))
 
 
-FAULT_HELP = f"plant a fault in the port: {numbered()}"
+FAULT_HELP = f"plant a fault in the port: {numbered(FAULTS)}; with --trained: {numbered(TRAINED_FAULTS)}"
+TRAINED_HELP = (
+    "judge silero-vad and the port of it in mlx-audio, with trained weights; pip downloads both into this folder"
+)

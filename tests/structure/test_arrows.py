@@ -23,9 +23,11 @@ ALLOWED = {
     "parity/exact/mlx": {"parity", "mlx"},
     "parity/exact/standin/install.py": {"parity", "mlx"},  # the package, in which the stand-in takes mlx.core's place
     "parity/exact/standin/made.py": {"parity", "mlx"},  # mlx.nn, which runs on the stand-in: where a module is made
-    # The demo's pair, which is copied and run from there.
+    # The demo's pairs, which are copied and run from there.
     "parity/cli/pair/demo_torch.py": {"torch"},
     "parity/cli/pair/demo_mlx.py": {"mlx"},
+    "parity/cli/trained/vad_torch.py": {"torch"},
+    "parity/cli/trained/vad_mlx.py": {"mlx", "mlx_audio", "torch"},
     "spec": {"spec"},
     "spec/files": {"spec", *PROGRAM},
     "spec/files/conditionals.py": {"spec", "safetensors", *PROGRAM},

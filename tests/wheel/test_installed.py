@@ -94,7 +94,8 @@ def test_an_error_is_as_its_schema_in_the_wheel_names_it(place: Path) -> None:
 
 def test_the_wheel_holds_what_its_commands_need_and_nothing_else() -> None:
     files = {str(file) for file in distribution("chatterbox-parity").files or []}
-    pair = {f"parity/cli/pair/{name}.py" for name in ("demo_torch", "demo_mlx", "demo_weights")}
+    pair = {f"parity/cli/pair/demo_{name}.py" for name in ("torch", "mlx", "weights")}
+    pair |= {f"parity/cli/trained/vad_{name}.py" for name in ("torch", "mlx", "inputs")}
     templates = {f"parity/show/page/templates/{name}" for name in ("index.html.j2", "page.js", "style.css")}
     schemas = {f"parity/schemas/{file.name}" for file in (ROOT / "docs" / "schemas").glob("*.json")}
     assert schemas and pair | templates | schemas | {"parity/py.typed", "parity/run/dumps/format.md"} <= files
