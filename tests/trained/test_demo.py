@@ -1,4 +1,4 @@
-"""`parity demo --trained`: silero-vad and its port in mlx-audio pass, and a fault fails at the line that was changed."""
+"""`parity demo --trained`: silero-vad and its port in mlx-audio pass; a fault fails at the line that was changed."""
 
 from __future__ import annotations
 
