@@ -1,9 +1,18 @@
-// What scrolls sideways can be reached and scrolled by the keyboard, and says what it is.
+// What a screen reader and a keyboard need beyond the theme.
 document$.subscribe(() => {
-  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .highlight code, pre > code")) {
-    const inner = box.querySelector(".md-typeset__table") || box;
-    if (Math.max(box.scrollWidth - box.clientWidth, inner.scrollWidth - inner.clientWidth) > 0) {
-      box.tabIndex = 0;
-    }
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+  // Landmarks are told apart by their names: a name that comes again is numbered.
+  const seen = {};
+  let number = 0;
+  for (const nav of document.querySelectorAll("nav")) {
+    const labelled = document.getElementById(nav.getAttribute("aria-labelledby") || "");
+    const name = nav.getAttribute("aria-label") || labelled?.textContent.trim() || "Code";
+    if (!(name in seen) && name !== "Code") { seen[name] = true; continue; }
+    nav.removeAttribute("aria-labelledby");
+    nav.setAttribute("aria-label", `${name} ${++number}`);
+  }
+  // What scrolls sideways is reached by the keyboard.
+  for (const box of document.querySelectorAll(".md-typeset__scrollwrap, .md-typeset__table, pre > code")) {
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   }
 });
