@@ -21,6 +21,8 @@ README = "index.md"
 """Where links to the README lead: the site's first page says what it does."""
 
 LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
+NAMED = re.compile(r"\[[\w-]+\.md\](?=\(([^)\s#:]+\.md)[)#])")
+"""A link to a page that is called after its file."""
 
 
 def source(page: str) -> str:
@@ -43,6 +45,17 @@ def linked(page: str, text: str) -> set[str]:
     """The paths in the repository that a page links to, files and folders, apart from the web."""
     folder = PurePosixPath(source(page)).parent
     return {normpath(folder / target) for target, _ in LINK.findall(text) if "://" not in target}
+
+
+def titled(page: str, text: str) -> str:
+    """The text with titles in the place of the names of files, where a link is called after its file."""
+    folder = PurePosixPath(source(page)).parent
+
+    def title(found: re.Match[str]) -> str:
+        first = (ROOT / normpath(folder / found[1])).read_text(encoding="utf-8")
+        return f"[{re.search(r'^# (.+)$', first, flags=re.MULTILINE)[1]}]"  # type: ignore[index]
+
+    return NAMED.sub(title, text)
 
 
 def relinked(page: str, text: str) -> str:

@@ -13,14 +13,17 @@ import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from manual.outside import DOCS
 from parity.show.page.plots import svg
 
 WANTED = re.compile(r"^<!-- picture: (.+?) -->$", flags=re.MULTILINE)
+DRAWING = re.compile(r"!\[([^]]+)\]\(([^)\s]+\.svg)\)")
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
 OURS, THEIRS = "#010103", "#010102"
 """Colours that stand for those of the page: of the candidate, of the reference."""
@@ -38,6 +41,20 @@ def drawn(text: str) -> str:
     return WANTED.sub(
         lambda _: f"<figure>{picture(text, words)}<figcaption>{escape(words)}</figcaption></figure>", text
     )
+
+
+def inline(text: str) -> str:
+    """A page's text with its drawings in it: as a part of the page a drawing takes the colours of its scheme."""
+
+    def drawing(found: re.Match[str]) -> str:
+        image = ElementTree.fromstring((DOCS / found[2].lstrip("./")).read_text(encoding="utf-8"))
+        for style in image.findall("{*}style"):
+            image.remove(style)  # of the drawing by itself: in a page it would colour all others
+        image.set("aria-label", found[1])
+        ElementTree.register_namespace("", "http://www.w3.org/2000/svg")
+        return f"<figure>{ElementTree.tostring(image, encoding='unicode')}</figure>"
+
+    return DRAWING.sub(drawing, text)
 
 
 def picture(text: str, words: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ("sh", "python")
-READ = ("text", "toml", "mermaid")
+READ = ("text", "toml")
 MARKS = re.compile(r"<!-- (file|not run|exits|printed)(?::? (.+))? -->")
 
 

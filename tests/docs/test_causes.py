@@ -96,6 +96,15 @@ def test_a_picture_shows_both_sides_and_takes_the_colours_of_the_page():
     assert pictures.drawn("# No picture\n") == "# No picture\n"
 
 
+def test_a_drawing_takes_the_colours_of_the_page():
+    text = pictures.inline("One.\n\n![Four runs & a verdict](images/verdict.svg)\n")
+    assert text.startswith("One.\n\n<figure><svg")
+    assert 'aria-label="Four runs &amp; a verdict"' in text
+    assert "<style>" in (ROOT / "docs" / "images" / "verdict.svg").read_text()
+    assert "<style" not in text
+    assert pictures.inline("![a](b.png)") == "![a](b.png)"
+
+
 def test_a_page_without_a_program_is_refused():
     with pytest.raises(ValueError, match="no program to draw"):
         pictures.drawn("<!-- picture: nothing -->\n")

@@ -60,6 +60,15 @@ def test_links_are_moved_with_their_page():
         outside.relinked("own-model.md", "[a](../parity)")
 
 
+def test_a_link_that_is_called_after_its_file_gets_the_title_of_the_page():
+    assert outside.titled("project/writers.md", "[dumps.md](../docs/dumps.md#b) [a](../docs/dumps.md)") == (
+        "[A port in any language](../docs/dumps.md#b) [a](../docs/dumps.md)"
+    )
+    assert outside.titled("dumps.md", "[exact.md](exact.md), `exact.md`") == (
+        "[The mathematics, proven in double](exact.md), `exact.md`"
+    )
+
+
 def test_the_page_of_the_interface_has_every_public_name_once():
     assert sorted(re.findall(r"^::: parity\.(\w+)$", (DOCS / "api.md").read_text(), re.M)) == sorted(parity.__all__)
 

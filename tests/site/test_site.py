@@ -9,10 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from mkdocs.config import load_config
+from mkdocs.structure.files import get_files
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import parity
+from manual import hooks
 from manual.doctests import fenced
 from manual.outside import DOCS
 from tests.site.conftest import SITE, Look
@@ -91,15 +94,14 @@ def test_axe_finds_what_is_wrong(read):
     assert "image-alt" in {rule for rule, _ in violations(driver)}
 
 
-def test_the_theme_can_be_changed(read):
-    driver = read("index.html")
-    (toggle,) = [
-        each
-        for each in driver.find_elements(By.CSS_SELECTOR, "[data-md-component=palette] label")
-        if each.is_displayed()
-    ]
-    toggle.click()
-    assert driver.find_element(By.TAG_NAME, "body").get_attribute("data-md-color-scheme") == "slate"
+def test_the_theme_is_the_systems_until_a_reader_chooses(read):
+    driver = read("index.html", Look(dark=True))
+    schemes = []
+    for _ in range(3):
+        schemes.append(driver.find_element(By.TAG_NAME, "body").get_attribute("data-md-color-scheme"))
+        labels = driver.find_elements(By.CSS_SELECTOR, "[data-md-component=palette] label")
+        next(label for label in labels if label.is_displayed()).click()
+    assert schemes == ["slate", "default", "slate"]  # as the system has it, light, dark
     driver.execute_script("localStorage.clear()")
 
 
@@ -138,6 +140,22 @@ def test_the_interface_has_every_public_name_with_its_example():
 
 def test_examples_of_docstrings_are_blocks():
     assert fenced("One.\n\n>>> 1 + 1\n2\n\nTwo.") == "One.\n\n```pycon\n>>> 1 + 1\n2\n```\n\nTwo."
+
+
+def test_the_report_of_last_night_joins_the_site(tmp_path, monkeypatch):
+    config = load_config(str(DOCS.parent / "mkdocs.yml"))
+    for name, text in (("index.html", "<p>"), ("plots/a.svg", "<svg/>"), ("status.md", "# Verified\n\nAll.\n")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(config.plugins, "_current_plugin", "hooks", raising=False)  # as a build sets it
+    night = {"nightly/index.html", "nightly/plots/a.svg", hooks.NIGHT}
+    for there in (False, True):
+        monkeypatch.setattr(hooks, "NIGHTLY", tmp_path if there else tmp_path / "none")
+        files = hooks.on_files(get_files(config), config)
+        assert night & {file.src_uri for file in files} == (night if there else set())
+    assert hooks.last_night().startswith("# Verified\n\nThe nightly wrote this page. [Its report](nightly/index.html)")
+    results = next(part["Results"] for part in hooks.on_config(config)["nav"] if "Results" in part)
+    assert results[0] == {"Last night": hooks.NIGHT}
 
 
 def test_llms_txt_leads_to_pages_of_the_site():
