@@ -53,7 +53,7 @@ def titled(page: str, text: str) -> str:
 
     def title(found: re.Match[str]) -> str:
         first = (ROOT / normpath(folder / found[1])).read_text(encoding="utf-8")
-        return f"[{re.search(r'^# (.+)$', first, flags=re.MULTILINE)[1]}]"  # type: ignore[index]
+        return f"[{re.search(r'^# (.+)$', first, flags=re.MULTILINE)[1]}]"
 
     return NAMED.sub(title, text)
 
