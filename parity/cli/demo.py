@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from parity.base.errors import InputError
+from parity.base.errors import MissingModuleError, UsageError
 from parity.base.files import replacing, require_new
 from parity.cli.commands import progress
 from parity.cli.examples import LITTLE, TRAINED, Example
@@ -27,13 +27,13 @@ from parity.cli.wheels import fetch, lay
 def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
     """Compare the pair in double and on the device, and say what was planted."""
     if lacking := [name for name in ("torch", "mlx") if find_spec(name) is None]:
-        raise InputError(
+        raise MissingModuleError(
             f"the demo is a model in PyTorch and its port to MLX, and {' and '.join(lacking)} cannot be imported: "
             "pip install 'chatterbox-parity[torch,mlx]'"
         )
     example = LITTLE if options.trained is None else TRAINED
     if options.fault is not None and not 1 <= options.fault <= len(example.faults):
-        raise InputError(f"--fault {options.fault}: expected 1 to {len(example.faults)}: {numbered(example.faults)}")
+        raise UsageError(f"--fault {options.fault}: expected 1 to {len(example.faults)}: {numbered(example.faults)}")
     from parity.show.comparison import Comparison
 
     fault = example.faults[options.fault - 1] if options.fault else None
