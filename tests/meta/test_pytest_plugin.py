@@ -157,7 +157,7 @@ def test_a_test_that_would_test_nothing_is_refused(pytest_run, old, new, message
 def test_a_contract_that_cannot_be_read_is_an_error(pytest_run, contract):
     result = pytest_run(PASSES, contract=contract)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*InputError: *"])
+    result.stdout.fnmatch_lines(["*ContractError: *"])
 
 
 COMPARES = """
