@@ -62,9 +62,9 @@ def mish(x: mx.array) -> mx.array:
 def snake(x: mx.array, alpha: mx.array) -> mx.array:
     """`... c`, `c` -> `... c`. x + sin(alpha x)²/alpha, with an alpha for each channel."""
     wide = (array.astype(mx.float32) for array in (x, alpha))
-    if on_gpu():
+    if gpu := on_gpu():
         called("snake")
-    return _native_snake(x, alpha) if on_gpu() or in_double() else cpu.snake(*wide).astype(x.dtype)
+    return _native_snake(x, alpha) if gpu or in_double() else cpu.snake(*wide).astype(x.dtype)
 
 
 def leaky_relu(x: mx.array, slope: float = 0.01) -> mx.array:
