@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from parity.base.names import printable
+from parity.contract.parts import label
 
 PLACE = re.compile(r"([^\s()]+\.py):(\d+)")
 MOST = 10
@@ -58,8 +59,8 @@ def _of_taps(result: dict[str, Any]) -> Told:
     first = result["first_failure"]
     if first is None:
         return Told(False, "", result.get("stopped") or "verdicts or checks are missing, or failed; see the report")
-    tap = next(iter((result.get("diagnosis") or {"tap": _label(first)}).values()))
-    said = (result.get("diagnosis") or {}).get("sentence") or "; ".join(result["departures"][:1])
+    diagnosis = result.get("diagnosis") or {"tap": label(first["tap"], first["branch"])}
+    said = diagnosis.get("sentence") or "; ".join(result["departures"][:1])
     places = []
     for text in result["departures"]:
         if found := PLACE.search(text.partition(" against ")[2]):
@@ -67,15 +68,7 @@ def _of_taps(result: dict[str, Any]) -> Told:
     if operation := result.get("operation") or {}:
         if "file" in operation:
             places.append(Place(operation["file"], operation["line"], operation["sentence"]))
-    return Told(False, tap, said or first["reason"], tuple(places))
-
-
-def _label(verdict: dict[str, Any]) -> str:
-    """A tap with its branch, as reports have it: `x[step=0,cond]`."""
-    tap, branch = verdict["tap"], verdict["branch"]
-    if not branch:
-        return str(tap)
-    return f"{tap[:-1]},{branch}]" if tap.endswith("]") else f"{tap}[{branch}]"
+    return Told(False, diagnosis["tap"], said or first["reason"], tuple(places))
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -112,8 +105,13 @@ def _below(file: str, workspace: Path) -> str:
     return path.relative_to(top).as_posix() if path.is_file() and path.is_relative_to(top) else ""
 
 
+def _line(text: str) -> str:
+    """A text in one line, of printable characters alone."""
+    return printable(" ".join(text.split()))
+
+
 def _data(text: str) -> str:
-    return printable(" ".join(text.split())).replace("%", "%25")
+    return _line(text).replace("%", "%25")
 
 
 def _property(text: str) -> str:
@@ -121,10 +119,10 @@ def _property(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return printable(" ".join(text.split())).replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
+    return _line(text).replace("|", "\\|").replace("<", "&lt;").replace("@", "&#64;")
 
 
 def _code(text: str) -> str:
     """A name as code, which nothing in it ends."""
-    inside = printable(" ".join(text.split())).replace("|", "\\|").replace("`", "'")
+    inside = _line(text).replace("|", "\\|").replace("`", "'")
     return f"`{inside}`" if inside else ""
