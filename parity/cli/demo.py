@@ -21,7 +21,7 @@ from parity.base.files import replacing, require_new
 from parity.cli.commands import progress
 from parity.cli.examples import LITTLE, TRAINED, Example
 from parity.cli.faults import Fault, numbered
-from parity.cli.wheels import fetch, lay
+from parity.cli.wheels import fetch
 
 
 def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str, Any]]:
@@ -57,18 +57,13 @@ def demo(options: argparse.Namespace, console: Console) -> tuple[bool, dict[str,
 @contextmanager
 def _folder(example: Example, options: argparse.Namespace, fault: Fault | None) -> Iterator[tuple[Path, int]]:
     """A folder with the pair: the one that was asked for, or one that is gone afterwards; the line of the fault."""
-
-    def besides(folder: Path) -> None:
-        if options.trained is not None:
-            lay(options.trained, folder)
-
     if options.out is None:
         with TemporaryDirectory(prefix="parity-") as name:
             folder = Path(name).resolve()
-            yield folder, example.copy(folder, fault, besides)
+            yield folder, example.copy(folder, fault, options.trained)
         return
     require_new([options.out])
     with replacing(options.out) as partial:
         partial.mkdir()
-        line = example.copy(partial, fault, besides)
+        line = example.copy(partial, fault, options.trained)
     yield options.out.resolve(), line

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from parity.cli.faults import FAULTS, TRAINED_FAULTS, Fault
+from parity.cli.wheels import lay
 
 HERE = Path(__file__).parent
 
@@ -42,15 +43,16 @@ class Example:
         """The line that the fault changes of the port in a folder, in which it is not planted."""
         return (folder / self.faulty).read_text(encoding="utf-8").partition(fault.old)[0].count("\n") + 1
 
-    def copy(self, folder: Path, fault: Fault | None, besides: Callable[[Path], None]) -> int:
-        """Write the pair, what it needs `besides`, and its inputs into a folder, with the fault where one is given.
+    def copy(self, folder: Path, fault: Fault | None, wheels: Path | None) -> int:
+        """Write the pair, what it needs of `wheels`, and its inputs into a folder, with the fault where one is given.
 
         Returns the line of the port that the fault changes, 0 without one.
         """
         line = 0
         for name in self.modules:
             (folder / f"{name}.py").write_bytes((self.files / f"{name}.py").read_bytes())
-        besides(folder)
+        if wheels is not None:
+            lay(wheels, folder)
         if fault:
             line, port = self.line_of(fault, folder), folder / self.faulty
             port.write_text(port.read_text(encoding="utf-8").replace(fault.old, fault.new, 1), encoding="utf-8")
