@@ -68,7 +68,7 @@ class Golden(StoredTrace):
         }
         if len(self) != count:
             raise InputError(f"{folder / MANIFEST}: lists {len(self)} taps, its count is {count}; restore it")
-        self._given()
+        self.given = self._given()
 
     def _given(self) -> dict[str, str | None]:
         """The hashes of the files that are no taps, by name: the inputs, and what the segments start from.
@@ -91,12 +91,11 @@ class Golden(StoredTrace):
 
         Raises `InputError` for a file that is altered, or missing from a bundle.
         """
-        known = self._given()
         taps = {entry["file"] for entry in self.entries.values()}
-        for file in [self.folder / name for name in known if name not in taps]:
+        for file in [self.folder / name for name in self.given if name not in taps]:
             if not file.exists() and "starts" not in self.manifest:
                 continue
-            if npy.canonical_sha256(npy.read(file)) != known[file.relative_to(self.folder).as_posix()]:
+            if npy.canonical_sha256(npy.read(file)) != self.given[file.relative_to(self.folder).as_posix()]:
                 raise InputError(
                     f"{file}: its content was altered (SHA-256 differs from the manifest's); export it again"
                 )
